@@ -1,4 +1,4 @@
-# The libraries that the program needs, and libpixpool does not.
+# The libraries that the program needs in addition to those of libpixpool.
 if(PIXPOOL_VIPS)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(VIPS REQUIRED IMPORTED_TARGET vips>=8.14)

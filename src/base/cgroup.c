@@ -139,7 +139,8 @@ static bool find_mount(char *text, const char *controller, bool is_v2, char **re
 	return false;
 }
 
-/* Find the group in the texts of /proc/self/cgroup and /proc/self/mountinfo, which are changed. */
+/* Find the cgroup in the texts of /proc/self/cgroup and /proc/self/mountinfo, which this function
+ * modifies. */
 static bool find_folder(char *groups, char *mounts, const char *root,
                         const char *controller, bool is_v2, struct cgroup *ret_group)
 {

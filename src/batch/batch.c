@@ -512,7 +512,7 @@ static bool open_state(struct batch *batch)
 		return true;
 	case STATE_NONE:
 		report_say(batch->report,
-		           "%s; what was made is recorded on the outputs alone",
+		           "%s; records are kept only as stamps on the outputs",
 		           failure.text);
 		return true;
 	case STATE_PLACE:
@@ -1027,7 +1027,7 @@ static void check_limits(struct batch *batch)
 		batch->was_limited = true;
 		batch_stop(batch, BATCH_DRAINING);
 		report_say(batch->report,
-		           "the time of --stop-after is over: finishing running images");
+		           "--stop-after: the time is over; finishing running images");
 	}
 }
 
@@ -1149,7 +1149,9 @@ static void say_missing(struct batch *batch)
 
 	if (n > 0 && state_of(batch) == BATCH_FED)
 		report_say(batch->report,
-		           "%" PRIu64 " images were gone when their turn came", n);
+		           "%" PRIu64
+		           " images were deleted or moved before they were processed",
+		           n);
 }
 
 /* ---- pruning of outputs whose input no longer exists ---- */
@@ -1204,13 +1206,13 @@ static const char *why_not_to_prune(struct batch *batch)
 	if (!batch->history || !history_keeps_records(batch->history))
 		return "there are no records";
 	if (state_of(batch) != BATCH_FED)
-		return "the run did not come to its end";
+		return "the run did not complete";
 	if (has_walk_errors)
 		return "a part of the inputs could not be read";
 	if (batch->plan->n_inputs < batch->walk.n_inputs)
-		return "an INPUT has no image";
+		return "an INPUT contains no image";
 	if (report_counts(batch->report).cancelled > 0)
-		return "images were gone when their turn came";
+		return "images were deleted or moved before they were processed";
 	return NULL;
 }
 
@@ -1234,12 +1236,12 @@ static void prune(struct batch *batch)
 				      });
 	if (pruned.n_removed > 0 && !batch->options->plans_only)
 		report_say(batch->report,
-		           "pruned %" PRIu64 " output%s whose input is gone",
+		           "pruned %" PRIu64 " output%s whose input no longer exists",
 		           pruned.n_removed, pruned.n_removed == 1 ? "" : "s");
 	if (pruned.n_failed > 0)
 		report_say(batch->report,
 		           "warning: cannot remove %" PRIu64
-		           " output%s whose input is gone: %s",
+		           " output%s whose input no longer exists: %s",
 		           pruned.n_failed, pruned.n_failed == 1 ? "" : "s",
 		           strerrordesc_np(pruned.sys_errno));
 }
@@ -1261,8 +1263,7 @@ static void say_stamps(struct batch *batch)
 	if (!content_hash_is_built() || store_has_lost_stamp(batch->store))
 		report_say(
 			batch->report,
-			"warning: %s keeps no records on images, so a second run would "
-			"make them again",
+			"warning: %s does not support records on images, so a second run would make them again",
 			content_hash_is_built() ? "the file system" : "this build");
 }
 

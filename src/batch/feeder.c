@@ -287,8 +287,8 @@ static bool adopt_equal_ones(struct file *file)
 	return true;
 }
 
-/* Put the hashes of outputs into their names. A file that has such a name and the same bytes becomes ours.
- * False with the file's failure. */
+/* Insert the hashes of outputs into their names. A file that already has such a name and the same
+ * bytes becomes ours. Returns false with the file's failure. */
 static bool name_by_content(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -547,7 +547,7 @@ static void leave_to_be_drawn(struct file *file, struct pxp_future *task)
 	file->input = picture_take_input(task, &file->stat);
 	if (file->input < 0) {
 		failure_set(&file->result->failure, FAIL_VIOLATION,
-		            "the worker did not hand back the input");
+		            "the worker did not return the input");
 		leave_workers(file);
 		file_fail(file);
 		return;
@@ -799,8 +799,7 @@ static void change_to_drawing(struct batch *batch)
 		return;
 	failure_set(
 		&batch->no_renderer, FAIL_UNSUPPORTED,
-		"format: SVG and PDF are drawn by workers of their own, and none can be "
-		"started: %s",
+		"format: SVG and PDF are drawn by separate workers, and none can be started: %s",
 		why.text);
 }
 
@@ -1016,10 +1015,10 @@ static bool check_in_place(const struct file *file)
 			"in place: the format would change from %s to %s; use -o DIR",
 			format_info(named)->name, format_info(made)->name);
 	if (content != FORMAT_NONE && content != named)
-		return failure_set(failure, FAIL_UNSUPPORTED,
-		                   "in place: the format would change from %s to %s, "
-		                   "which its name says; rename the file",
-		                   format_info(content)->name, format_info(named)->name);
+		return failure_set(
+			failure, FAIL_UNSUPPORTED,
+			"in place: the format would change from %s to %s, because the suffix says so; rename the file",
+			format_info(content)->name, format_info(named)->name);
 	if (!has_one_name(file))
 		return failure_set(failure, FAIL_UNSUPPORTED,
 		                   "in place: the file has %ju hard links, and only one "

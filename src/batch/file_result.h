@@ -21,7 +21,8 @@ enum file_end {
 	FILE_CANCELLED, /* cancelled: the batch ended first */
 	/* Ignored: the file is not an image; it is counted, and -v lists it. */
 	FILE_IGNORED,
-	FILE_UNREAD, /* this build cannot read its format: it is counted by format */
+	/* Not readable: this build cannot read its format; such files are counted by format. */
+	FILE_UNREAD,
 	FILE_MARKED, /* a folder that is not walked because it is an output folder */
 };
 

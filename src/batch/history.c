@@ -142,7 +142,7 @@ static const struct input_hash *hash_input(struct history_input *input)
 
 /* The storage of the evidence for the decision about one output. */
 struct found {
-	const char *name; /* of the output, below the output folder */
+	const char *name; /* name of the output below the output folder */
 	struct stamp row, stamp;
 	struct output_hash out_hash;
 	struct stat out;
@@ -210,8 +210,8 @@ static const char *reason_to_make(const struct freshness *freshness, enum verdic
 	return freshness->redo ? "redo" : "input changed";
 }
 
-/* The name of the output that an earlier run made of this input, when the hash of its content is in it. To
- * be freed; NULL: no row says so. */
+/* Find the name of the output that an earlier run made of this input, if the name contains the hash
+ * of its content. The caller frees it; NULL: no row has it. */
 static char *find_hashed(struct history *history, struct history_input *input,
                          const struct variant *variant, struct freshness *freshness,
                          struct found *found)
@@ -244,7 +244,7 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	                       ? find_hashed(history, input, variant, &freshness, &found)
 	                       : NULL;
 
-	/* Records know an output by its name with "{hash}"; the row has the hash. */
+	/* Records identify an output by its name with "{hash}"; the row has the hash. */
 	if (hashed)
 		found.name = hashed;
 	freshness.kind = store_look(options->store, found.name, &found.out);
@@ -262,7 +262,7 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	       VERDICT_LOOK)
 		look(history, input, &freshness, &found, evidence);
 	free(hashed);
-	/* The file that is there has the name of other contents. */
+	/* The existing file has a name that belongs to other contents. */
 	if (variant->has_hash &&
 	    (verdict == VERDICT_EXISTS || verdict == VERDICT_MAKE_AND_COMPARE))
 		verdict = VERDICT_MAKE;
@@ -375,9 +375,9 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 	if (n_verdicts[VERDICT_EXISTS] > 0) {
 		failure_set(
 			ret_failure, FAIL_EXISTS,
-			in_place ? "publish: a file with the name of the backup exists, "
-				   "and the image is no output of pixpool"
-				 : "publish: the output name is already taken");
+			in_place
+				? "publish: a file with the name of the backup exists, and the image was not made by pixpool"
+				: "publish: the output name is already taken");
 		return HISTORY_EXISTS;
 	}
 	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)
@@ -503,12 +503,12 @@ static bool may_have(const char *input, const char *source)
 	return may;
 }
 
-/* A search for outputs whose input is gone. */
+/* The state of a search for outputs whose input no longer exists. */
 struct pruner {
 	struct history *history;
 	const struct history_pruning *pruning;
-	/* A name in the list of inputs leads out of the folder to which it is relative, so relative names
-	 * do not tell where inputs are. */
+	/* A name in the list of inputs leads out of the folder to which it is relative, so relative
+	 * names do not determine where inputs are. */
 	bool has_names_outside;
 };
 

@@ -14,10 +14,11 @@ enum {
 	MAX_OUTPUT = 2048,
 };
 
-/* Processes and threads. */
+/* Numbers of processes and threads. */
 enum {
-	OTHER_TASKS = 8, /* the threads of the main process, and fork servers */
-	/* A worker and the threads that libraries start for one picture: at most 7 were seen. */
+	OTHER_TASKS = 8, /* for the threads of the main process, and fork servers */
+	/* For a worker and the threads that libraries start for one picture: at most 7 were
+	 * observed. */
 	TASKS_PER_WORKER = 8,
 };
 

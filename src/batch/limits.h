@@ -23,7 +23,8 @@ struct limits {
 	uint64_t finished;   /* memory for outputs that wait to be committed */
 	uint64_t max_output; /* maximum output of one picture */
 	unsigned n_workers;
-	/* The limit on processes that allows no more workers; NULL: another limit, or none. */
+	/* The name of the limit on processes that allows no more workers; NULL: another limit, or
+	 * none. */
 	const char *tasks_limit;
 };
 

@@ -79,7 +79,7 @@ static bool name_in_place(const struct walk_item *item, enum image_format format
 
 /* ---- names ---- */
 
-/* The bytes of a hash that stand in a name. */
+/* How many bytes of a hash are in a name. */
 enum { HASH_NAME_BYTES = 8 };
 
 /* The fields of a pattern. */
@@ -144,12 +144,14 @@ bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
 	}
 	if (n_used[FIELD_HASH] > 1 ||
 	    (n_used[FIELD_HASH] == 1 && n_used[FIELD_NAME] == 0))
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "{hash} must stand once, beside {name}, got '%.60s'",
-		                   pattern);
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"{hash} must occur once, together with {name}, got '%.60s'",
+			pattern);
 	if (n_used[FIELD_HASH] == 1 && !content_hash_is_built())
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "this build has no hashes of contents for {hash}");
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"this build does not support {hash}: it has no hash library");
 	*ret_format = ends_with_ext ? FORMAT_NONE : format_of_name(pattern);
 	return ends_with_ext || *ret_format != FORMAT_NONE ||
 	       failure_set(ret_failure, FAIL_USAGE,
@@ -169,8 +171,8 @@ static struct span span_of(const char *text)
 	return (struct span){text, strlen(text)};
 }
 
-/* Append the pattern up to end, with the values of its fields, to a text of n_to bytes. Returns the new
- * length. With a NULL text it only counts. */
+/* Append the pattern up to end, with the values of its fields, to a text of n_to bytes. Returns the
+ * new length. If the text is NULL, only counts. */
 static size_t expand(char *to, size_t n_to, const char *pattern, const char *end,
                      const struct span values[N_FIELDS])
 {
@@ -203,7 +205,7 @@ static char *make_name(struct span folder, const char *pattern,
 	return name;
 }
 
-/* Name a variant by its rule and the name of its input. False when memory ran out. */
+/* Name a variant by its rule and the name of its input. Returns false if memory ran out. */
 static bool name_by_rule(struct variant *variant, const char *relative)
 {
 	const struct variant_rule *rule = variant->rule;

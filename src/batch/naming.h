@@ -20,8 +20,8 @@ enum image_format naming_format(const struct walk_item *item, int fd);
  * folder is ignored; one that is named as INPUT is always tried. */
 bool naming_is_image(const struct walk_item *item, enum image_format from);
 
-/* Whether a file that is met in a folder is an image of a format that this build cannot read: it claims
- * no output and is no failure. One that is named as INPUT is tried. */
+/* Whether a file inside a folder is an image of a format that this build cannot read: it claims no
+ * output and does not count as a failure. One that is named as INPUT is tried. */
 bool naming_is_unread(const struct walk_item *item, enum image_format from);
 
 /*
@@ -65,11 +65,12 @@ bool naming_output(const struct walk_item *item, enum image_format from,
 bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
                           struct failure *ret_failure);
 
-/* The name of a variant that has a hash, with this one: its first 16 hexadecimal digits. To be freed; NULL:
- * no memory. */
+/* Make the name of a variant whose name contains a hash: the first 16 hexadecimal digits of this
+ * one. The caller frees it; NULL: no memory. */
 char *naming_with_hash(const struct variant *variant, const struct output_hash *hash);
 
-/* Give the variant that name. Does nothing to one that has no hash. False when memory ran out. */
+/* Give the variant the name with this hash. Does nothing if its name has no hash. Returns false if
+ * memory ran out. */
 bool naming_fill_hash(struct variant *variant, const struct output_hash *hash);
 
 #endif

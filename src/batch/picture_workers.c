@@ -260,7 +260,7 @@ static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *re
 
 	if (n < sizeof(guard))
 		return pxp_fail(ret_error, PXP_EINVAL,
-		                "internal: the settings of the workers are cut short");
+		                "internal: the settings of the workers are truncated");
 	memcpy(&guard, bytes, sizeof(guard));
 	if (guard.is_untrusted)
 		picture_distrust_inputs();
@@ -384,8 +384,8 @@ static bool unpack(const struct packed_request *request, size_t n_request,
 	return true;
 }
 
-/* How often a picture is tried for which no thread could be started, and the pause in between. The threads of
- * the picture before end a little later than that picture. */
+/* How many times a picture is tried if no thread could be started, and the pause in between. The
+ * threads of the previous picture end a little later than that picture. */
 enum { THREAD_TRIES = 20, THREAD_PAUSE_MS = 50 };
 
 static bool lacks_threads(const struct picture_answer *answer)
@@ -436,7 +436,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 	if (!unpack(request, n, unpacked)) {
 		free(unpacked);
 		return pxp_task_fail(task, FAIL_INTERNAL,
-		                     "internal: the request is not whole");
+		                     "internal: the request is incomplete");
 	}
 	run_job(task, request, unpacked, &answer);
 	free(unpacked);
@@ -449,8 +449,9 @@ static enum pxp_status run_picture(struct pxp_task *task)
 	/* Another worker will draw the picture, from the same open file. */
 	if (answer.is_to_draw &&
 	    pxp_task_return_descriptor(task, pxp_task_descriptor(task, 0)) != PXP_OK)
-		return pxp_task_fail(task, FAIL_INTERNAL,
-		                     "the input cannot be handed back to be drawn");
+		return pxp_task_fail(
+			task, FAIL_INTERNAL,
+			"the input cannot be returned to the main process for drawing");
 	return pxp_task_return(task, &answer, picture_answer_bytes(answer.n_out));
 }
 

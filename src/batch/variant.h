@@ -10,8 +10,8 @@
 
 /* How outputs are named. All zeros: like their inputs, with the extension of their format. */
 struct naming_style {
-	/* The file name, with {name}, {ext} and {hash} (naming_check_pattern()); NULL: the name of the input,
-	 * the tag and the extension. */
+	/* The pattern of file names, with {name}, {ext} and {hash} (naming_check_pattern()); NULL:
+	 * the name of the input, the tag and the extension. */
 	const char *pattern;
 	bool is_flat;      /* all outputs are directly in the output folder */
 	bool keeps_suffix; /* {name} is the whole name of the input: "a.png.webp" */
@@ -41,7 +41,8 @@ struct variant {
 	 * NULL: no output, because none is requested, or because the format of an INPUT is
 	 * unknown. */
 	char *name;
-	/* The name has "{hash}" at hash_at, until naming_fill_hash() puts the hash of the output there. */
+	/* The name contains "{hash}" at offset hash_at, until naming_fill_hash() inserts the hash
+	 * of the output. */
 	bool has_hash;
 	size_t hash_at;
 	enum image_format format; /* format of the output; FORMAT_NONE with a NULL name */

@@ -94,7 +94,8 @@ static void print_recipe(const struct command_line *line, struct recipe_words *w
 	         recipe_fingerprint(&recipe));
 }
 
-/* What the walk found in place of images: "; 2 camera RAW files not read; 1 other file ignored". */
+/* Add what the walk found instead of images: "; 2 camera RAW files not read; 1 other file
+ * ignored". */
 static void print_ignored(char *text, size_t n_text, const struct report_counts *counts)
 {
 	uint64_t n_others = counts->ignored;

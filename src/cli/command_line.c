@@ -430,9 +430,8 @@ static bool take_output_stream(struct command_line *line, struct failure *ret_fa
 		                   "-o - needs -f FORMAT, because standard output has no "
 		                   "suffix");
 	if (is_standard_stream(line->report_file))
-		return failure_set(
-			ret_failure, FAIL_USAGE,
-			"-o - and --report - cannot both have standard output");
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "-o - and --report - cannot both use standard output");
 	line->batch.style.file_name = "-";
 	line->batch.output = "";
 	line->batch.output_stream = STDOUT_FILENO;
@@ -567,8 +566,8 @@ static bool fits_in_place(const struct command_line *line, struct failure *ret_f
 		{"name", "outputs keep the names of their inputs"},
 		{"flat", "outputs keep the names of their inputs"},
 		{"on-collision", "outputs keep the names of their inputs"},
-		{"overwrite", "every image is replaced, unless it is fresh"},
-		{"prune", "there are no outputs but the inputs"},
+		{"overwrite", "every image is replaced, unless it is up to date"},
+		{"prune", "outputs replace their inputs, so there is nothing to prune"},
 	};
 	char name[OPTION_NAME_BYTES];
 
@@ -582,22 +581,22 @@ static bool fits_in_place(const struct command_line *line, struct failure *ret_f
 
 		if (option && line->is_given[option - cli_options])
 			return failure_set(ret_failure, FAIL_USAGE,
-			                   "--in-place does not go with %s: %s",
+			                   "--in-place cannot be combined with %s: %s",
 			                   option_print(option, name), others[i].why);
 	}
 	if (line->batch.state)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--in-place does not go with --state FILE: outputs "
-		                   "are recorded on the files alone");
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--in-place cannot be combined with --state FILE: records are kept only on the files");
 	if (line->size.percent != 0)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--in-place does not go with a size in percent: each "
-		                   "run would scale again");
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--in-place cannot be combined with a size in percent: each run would scale again");
 	if (!line->batch.backup_suffix == !line->keeps_no_backup)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
 			line->keeps_no_backup
-				? "--backup and --no-backup exclude each other"
+				? "--backup and --no-backup cannot be combined"
 				: "--in-place needs --backup SUFFIX (keeps each "
 				  "original under its name and SUFFIX) or "
 				  "--no-backup");
@@ -611,13 +610,11 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 	if (line->batch.prunes && line->batch.shard.n > 0)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"--prune does not go with --shard: a shard does not see "
-			"all inputs");
+			"--prune cannot be combined with --shard: a shard does not process all inputs");
 	if (line->batch.prunes && line->batch.keeps_no_state)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"--prune does not go with --state none: without records "
-			"no output is known to be ours");
+			"--prune cannot be combined with --state none: without records pixpool cannot know which outputs it made");
 
 	if (line->batch.is_untrusted && line->batch.sandbox == SANDBOX_OFF)
 		return failure_set(ret_failure, FAIL_USAGE,

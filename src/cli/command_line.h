@@ -34,7 +34,7 @@ struct command_line {
 	/* The options of the batch. Strings and inputs point into argv, or into the list. */
 	struct batch_options batch;
 	struct report_options report;
-	bool prints_json;       /* info --json */
+	bool prints_json;       /* whether info prints JSON */
 	const char *files_from; /* path of the list; "-": standard input */
 	/* Whether the names in that list end with a NUL, not with a newline. */
 	bool is_null_separated;

@@ -1,4 +1,4 @@
-/* Prints the tables of `pixpool info`, or the same as JSON. */
+/* Prints the tables of `pixpool info`, or the same data as JSON. */
 #include "cli/info.h"
 
 #include "base/cpus.h"
@@ -128,16 +128,13 @@ static void print_limits(const struct batch_options *options)
 	else
 		printf("    time       60 s plus 2 s per megapixel, after it is read\n");
 
-	printf("\nmachine:\n"
-	       "    memory     %ju MiB for all processes of a run together\n"
-	       "    processors %u usable, by affinity and quota\n"
-	       "    workers    %u processes, each replaced after %u images\n",
+	printf("\nmachine:\n    memory     %ju MiB for all processes of a run together\n    processors %u usable, by affinity and CPU quota\n    workers    %u processes, each replaced after %u images\n",
 	       mib(limits.memory), cpus_usable(""), limits.n_workers,
 	       options->recycle ? options->recycle : RECYCLE_IMAGES);
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);
 }
 
-/* ---- the same as JSON ---- */
+/* ---- the same data as JSON ---- */
 
 static void add_engines(struct json *json, const struct catalogue *catalogue)
 {
@@ -151,7 +148,7 @@ static void add_engines(struct json *json, const struct catalogue *catalogue)
 	json_close_list(json);
 }
 
-/* The engines that read or write a format, as a list of names. */
+/* List the engines that read or write a format, as names. */
 static void add_claims(struct json *json, const char *key,
                        const struct catalogue *catalogue, int format, bool writes)
 {
@@ -184,7 +181,7 @@ static void add_formats(struct json *json, const struct catalogue *catalogue)
 	json_close_list(json);
 }
 
-/* Each wanted layer: in force, or missing with the reason. */
+/* List each requested layer: in force, or missing with the reason. */
 static void add_sandbox(struct json *json, const struct sandbox_state *state)
 {
 	json_open_list(json, "sandbox");
@@ -230,7 +227,7 @@ static void add_limits(struct json *json, const struct batch_options *options)
 	json_close(json);
 }
 
-/* One line. A member that is missing has no limit. */
+/* Print one line of JSON. A limit that is not set has no member. */
 static void print_json(const struct batch_options *options,
                        const struct catalogue *catalogue,
                        const struct sandbox_state *state)

@@ -527,8 +527,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "no-fsync", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_fsync),
-		.help = "do not wait for the disk: a power cut may take outputs\n"
-		        "that were reported as done",
+		.help = "do not wait for the disk: a power cut may lose outputs\nthat were reported as done",
 	}, {
 		.name = "accept-known", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.accept_known),
@@ -537,10 +536,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.letter = 's', .name = "size", .argument = "GEOM",
 		.commands = SCALES, .take = take_size,
-		.help = "1600 is the longest side, 800x600 a box, 800x the\n"
-		        "width, x600 the height, 50% a scale. Behind it, in\n"
-		        "quotes for the shell: > only shrinks, < only enlarges,\n"
-		        "! ignores proportions, as in '800x600>'",
+		.help = "1600 is the longest side, 800x600 a box, 800x the\nwidth, x600 the height, 50% a scale. After it, in\nquotes for the shell: > only shrinks, < only enlarges,\n! ignores proportions, as in '800x600>'",
 		.group = "Size",
 	}, {
 		.name = "no-enlarge", .commands = SCALES, .field = RECIPE_NO_ENLARGE,
@@ -563,9 +559,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "background", .argument = "COLOUR", .commands = WRITES,
 		.field = RECIPE_BACKGROUND,
-		.help = "behind contain and transparency: a name, #rgb,\n"
-		        "#rrggbb or #rrggbbaa (default: white where the format\n"
-		        "has no transparency)",
+		.help = "background of contain and transparency: a name, #rgb,\n#rrggbb or #rrggbbaa (default: white where the format\nhas no transparency)",
 	}, {
 		.name = "linear", .commands = SCALES, .field = RECIPE_LINEAR,
 		.help = "scale in linear light",
@@ -575,8 +569,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "kernel", .argument = "KERNEL", .commands = SCALES,
 		.field = RECIPE_KERNEL,
-		.help = "for shrinking: lanczos3 (default), lanczos2, mitchell,\n"
-		        "cubic, linear, nearest",
+		.help = "filter for shrinking: lanczos3 (default), lanczos2,\nmitchell, cubic, linear, nearest",
 	}, {
 		.name = "profile", .argument = "srgb|p3|keep|FILE", .commands = WRITES,
 		.take = take_profile,
@@ -587,26 +580,23 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "intent", .argument = "INTENT", .commands = WRITES,
 		.field = RECIPE_INTENT,
-		.help = "of that conversion: relative (default), perceptual,\n"
-		        "saturation, absolute",
+		.help = "intent of that conversion: relative (default),\nperceptual, saturation, absolute",
 	}, {
 		.name = "depth", .argument = "8|16|keep", .commands = WRITES,
 		.field = RECIPE_DEPTH,
-		.help = "bits of a sample (default: 8; convert, filter and\n"
-		        "--in-place: keep)",
+		.help = "bits per sample (default: 8; convert, filter and\n--in-place: keep)",
 	}, {
 		.letter = 'f', .name = "format", .argument = "FORMAT", .commands = WRITES,
 		.take = take_format,
-		.help = "jpg, png, webp, avif, heic, jxl, tiff, gif, jp2, ppm,\n"
-		        "bmp, tga, hdr or same (default: same as the input)",
+		.help = "output format: jpg, png, webp, avif, heic, jxl, tiff,\ngif, jp2, ppm, bmp, tga, hdr or same (default: same as\nthe input)",
 		.group = "Encoding",
 	}, {
 		.letter = 'q', .name = "quality", .argument = "N", .commands = WRITES,
 		.field = RECIPE_QUALITY,
-		.help = "1 to 100 (default: 80; avif and heic: 50)",
+		.help = "quality, 1 to 100 (default: 80; avif and heic: 50)",
 	}, {
 		.name = "effort", .argument = "N", .commands = WRITES, .field = RECIPE_EFFORT,
-		.help = "0 encodes fast, 9 makes small files",
+		.help = "encoder effort: 0 is fast, 9 makes small files",
 	}, {
 		.name = "lossless", .commands = WRITES, .field = RECIPE_LOSSLESS,
 		.help = "lossless compression, in formats that have both kinds",
@@ -620,11 +610,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "keep", .argument = "CLASS,...", .commands = WRITES,
 		.field = RECIPE_KEEP,
-		.help = "metadata to keep: none, all, or exif, icc, xmp, iptc,\n"
-		        "gps (fields that name a place; without it they are\n"
-		        "removed from the others), copyright (artist, rights,\n"
-		        "credit and usage terms of all three)\n"
-		        "(default: none; convert, filter and --in-place: all)",
+		.help = "metadata to keep: none, all, or exif, icc, xmp, iptc,\ngps (locations; without it they are removed from the\nothers), copyright (artist, rights,\ncredit and usage terms of all three)\n(default: none; convert, filter and --in-place: all)",
 		.group = "Metadata",
 	}, {
 		.name = "keep-dates", .commands = WRITES, .is_flag = true,
@@ -644,38 +630,33 @@ const struct cli_option cli_options[] = {
 		.group = "Limits and safety",
 	}, {
 		.name = "timeout", .argument = "SECONDS", .commands = ALL, .take = take_timeout,
-		.help = "for one image, once it is read (default: 60, and 2 for\n"
-		        "each megapixel)",
+		.help = "time limit for one image, once it is read (default: 60,\nand 2 for each megapixel)",
 	}, {
 		.name = "memory", .argument = "SIZE", .commands = ALL, .take = take_memory,
-		.help = "for all processes together, such as 2G (default: 3/4\n"
-		        "of the free memory)",
+		.help = "memory limit for all processes together, such as 2G\n(default: 3/4 of the free memory)",
 	}, {
 		.name = "max-pixels", .argument = "N", .commands = ALL,
 		.field = RECIPE_LIMIT_PIXELS,
-		.help = "width x height x frames of one image, such as 50M\n"
-		        "(default: 268402689)",
+		.help = "limit on width x height x frames of one image, such as\n50M (default: 268402689)",
 	}, {
 		.name = "max-frames", .argument = "N", .commands = ALL,
 		.field = RECIPE_LIMIT_FRAMES,
-		.help = "of one animation (default: no limit)",
+		.help = "limit on frames of one animation (default: no limit)",
 	}, {
 		.name = "max-file-size", .argument = "SIZE", .commands = ALL,
 		.field = RECIPE_LIMIT_FILE_BYTES,
-		.help = "of one input (default: 2G)",
+		.help = "limit on the size of one input (default: 2G)",
 	}, {
 		.name = "untrusted", .commands = ALL, .is_flag = true,
 		OF_LINE(batch.is_untrusted),
-		.help = "for files from strangers: fewer formats, lower limits,\n"
-		        "sandbox required",
+		.help = "for untrusted files: fewer formats, lower limits,\nsandbox required",
 	}, {
 		.name = "sandbox", .argument = "auto|require|off", .commands = ALL,
 		.choices = sandbox_modes, OF_LINE(batch.sandbox),
-		.help = "auto (default): as much as this system offers;\n"
-		        "require: do not start without all of it",
+		.help = "auto (default): all layers that this system offers;\nrequire: do not start if one is missing",
 	}, {
 		.name = "retries", .argument = "N", .commands = READS, .take = take_retries,
-		.help = "attempts after a crash (default: 1)",
+		.help = "further attempts after a crash (default: 1)",
 	}, {
 		.name = "fail-fast", .commands = READS, .take = take_fail_fast,
 		.help = "stop at the first image that fails",
@@ -711,8 +692,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "progress", .argument = "auto|bar|plain|json|none", .commands = READS,
 		.choices = progresses, OF_LINE(report.progress),
-		.help = "on standard error (default: a bar on a terminal, else\n"
-		        "a line for each image)",
+		.help = "progress on standard error (default: a bar on a\nterminal, else a line for each image)",
 		.group = "Reporting",
 	}, {
 		.name = "json", .commands = 1 << COMMAND_INFO, .is_flag = true,
@@ -736,7 +716,7 @@ const struct cli_option cli_options[] = {
 		.help = "print a short help",
 	}, {
 		.name = "help", .commands = ALL, .take = take_help,
-		.help = "print this help; behind a command, that of the command",
+		.help = "print this help; after a command, the help for it",
 	}, {
 		.name = "version", .commands = ALL, .take = take_version,
 		.help = "print the versions of pixpool and its libraries",

@@ -1,4 +1,5 @@
-/* What the machine, the cgroups and the user's limits leave: memory, processes and threads. */
+/* The resources that the machine, the cgroups and the user's limits leave free: memory, processes
+ * and threads. */
 #include "common/machine.h"
 
 #include "base/cgroup.h"
@@ -34,7 +35,7 @@ static void lower_to_free(const struct cgroup *group, void *data)
 		*minimum = limit;
 }
 
-/* Without /proc: what is free, and buffers. Page cache cannot be told from other memory. */
+/* Without /proc: free memory and buffers. Page cache cannot be distinguished from other memory. */
 static uint64_t free_memory_of_kernel(void)
 {
 	struct sysinfo info;
@@ -60,7 +61,7 @@ uint64_t machine_free_memory(const char *root)
 
 /* ---- processes and threads ---- */
 
-/* Lower *data to what the cgroup's limit leaves. */
+/* Reduce *data to what the cgroup's limit leaves free. */
 static void lower_to_free_tasks(const struct cgroup *group, void *data)
 {
 	struct machine_tasks *tasks = data;
@@ -74,8 +75,8 @@ static void lower_to_free_tasks(const struct cgroup *group, void *data)
 		*tasks = (struct machine_tasks){limit, "pids.max of the cgroup"};
 }
 
-/* How many tasks the user has, up to max: the folder of a process belongs to its user, and its folder of
- * tasks has a link for each. */
+/* Count the tasks of the user, up to max: the folder of a process belongs to its user, and its
+ * folder of tasks has a link for each task. */
 static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 {
 	char path[PATH_MAX];
@@ -98,11 +99,12 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 	return n;
 }
 
-/* Lower it to what the limit of the user leaves. Root itself has no limit, but its workers have another user
- * with that limit and no other process. */
+/* Reduce the number to what the limit of the user leaves free. Root itself has no limit, but its
+ * workers run as another user, which has that limit and no other processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
-	/* Counting takes time, and nobody comes near a limit above this. */
+	/* Limits above this are not counted, because counting takes time and nobody gets close to
+	 * them. */
 	enum { HIGH = 16384 };
 	uid_t user = getuid();
 	struct rlimit limit;

@@ -11,13 +11,16 @@
  */
 uint64_t machine_free_memory(const char *root);
 
-/* How many processes and threads can still be started, and the name of the limit that says so. */
+/* How many processes and threads can still be started, and the name of the limit that decides
+ * this. */
 struct machine_tasks {
-	uint64_t n_free;   /* UINT64_MAX: not limited */
-	const char *limit; /* "pids.max of the cgroup", "ulimit -u"; NULL: not limited */
+	uint64_t n_free; /* number; UINT64_MAX: not limited */
+	/* Name of the limit, "pids.max of the cgroup" or "ulimit -u"; NULL: not limited. */
+	const char *limit;
 };
 
-/* The minimum of what the limits of the cgroups and of the user leave. root as above. Any thread. */
+/* Get the minimum over the limits of the cgroups and of the user. root is explained above. Any
+ * thread may call this function. */
 struct machine_tasks machine_free_tasks(const char *root);
 
 #endif

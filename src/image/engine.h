@@ -70,15 +70,15 @@ struct source {
 	struct size size;
 	unsigned orientation;
 	uint32_t n_frames;
-	/* How many frames or pages the file has, as far as its header or the engine tells. */
+	/* The number of frames or pages in the file, according to its header or the engine. */
 	uint32_t n_stored;
 	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
 	void *state;
 };
 
-/* The frames or pages that an output of this recipe gets: an animation stays one, and pages stay
- * pages. */
+/* The number of frames or pages that an output of this recipe gets: an animation remains an
+ * animation, and pages remain pages. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
 /* The answer to claim_source() or claim_output(). */

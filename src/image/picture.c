@@ -74,15 +74,15 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 	    engine_that_reads(source->format, &any_engine))
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
-			"format: %s cannot be read by the engine that was asked for, %s",
-			name, source->reading->engine);
+			"format: %s cannot be read by the requested engine, %s", name,
+			source->reading->engine);
 	return failure_set(ret_failure, FAIL_UNSUPPORTED, "format: %s cannot be read: %s",
 	                   name, way_out(source->format));
 }
 
 /* ---- the plan: each engine of the table is asked for the picture, then for each output ---- */
 
-/* Which engine does which part of the work on a picture. */
+/* The plan: which engine does which part of the work on a picture. */
 struct engine_plan {
 	/* The engine that has the source open. After a failure: the engine that failed on the
 	 * header, or NULL. */
@@ -483,7 +483,7 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 	if ((size_t)got != n)
 		return failure_set(
 			ret_failure, FAIL_VANISHED,
-			"read: the file changed its length while it was being read");
+			"read: the length of the file changed while it was being read");
 	if (n == 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "read: the file is empty");
@@ -630,7 +630,7 @@ static bool add_metadata(const struct picture_job *job, const struct source *sou
 	return false;
 }
 
-/* What an output loses if it does not get all frames or pages. */
+/* The loss that an output has if it does not get all frames or pages. */
 static uint32_t find_lost_frames(const struct source *source, const struct recipe *recipe)
 {
 	if (source->n_stored <= source_frames(source, recipe))

@@ -55,8 +55,8 @@ bool picture_preload(struct failure *ret_failure);
 struct picture_worker *picture_worker_create(void);
 void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed */
 
-/* Whether an engine of this build may be able to read the format. It asks no library, so the main
- * process can call it; a library without the right plugin may still be found in a worker. */
+/* Whether an engine of this build may be able to read the format. This asks no library, so the main
+ * process can call it; a worker may still find a library without the right plugin. */
 bool picture_may_read(enum image_format format);
 
 /* The maximum number of outputs of one picture. */

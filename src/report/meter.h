@@ -21,7 +21,7 @@ struct meter {
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
 	uint64_t finished_bytes; /* how many of planned_bytes are finished */
-	bool is_ending;          /* the batch ends early: no other image begins */
+	bool is_ending;          /* the batch ends early: no more images start */
 
 	/* Samples of the progress and their times, in a ring buffer. The first is taken when the
 	 * plan is made. */
@@ -42,7 +42,7 @@ void meter_cancel_rest(struct meter *meter);
 
 struct report_counts meter_counts(const struct meter *meter);
 
-/* From now on no other image begins. */
+/* Called when no more images will start. */
 void meter_ending(struct meter *meter);
 
 /* Get the number of finished images, without those that were cancelled, and of all images: the second is
@@ -57,7 +57,7 @@ unsigned meter_percent(const struct meter *meter);
  * images. Negative while too few are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
-/* Bytes of finished inputs per second, over the same time. */
+/* The number of bytes of finished inputs per second, over the same time. */
 double meter_byte_rate(const struct meter *meter, int64_t now_ns);
 
 /* The remaining time, by the rate of bytes if the plan knows them, otherwise by the rate of images.

@@ -108,7 +108,8 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 	text_put(text, what);
 }
 
-/* Files of formats that cannot be read, by format, and then all other files that are no images. */
+/* Add the number of files that cannot be read, by format, and then of all other files that are not
+ * images. */
 static void add_ignored(struct text *text, const struct report_counts *counts)
 {
 	uint64_t n_others = counts->ignored;
@@ -399,13 +400,13 @@ enum part { PERCENT, COUNT, RATE, BYTES, FAILED, LEFT, SLOWEST, N_PARTS };
 static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT,
                                           RATE,    BYTES, SLOWEST};
 
-/* The number of parts without which no bar is shown. */
+/* The number of parts that must fit if a bar is shown. */
 enum { N_NEEDED = 5 };
 
 struct parts {
 	struct part_text {
 		char bytes[PART_BYTES];
-		size_t n; /* bytes; 0: not shown */
+		size_t n; /* length in bytes; 0: not shown */
 	} part[N_PARTS];
 };
 
@@ -435,7 +436,7 @@ static size_t add_base_name(struct text *text, const char *path)
 	return n_columns;
 }
 
-/* "12 s: IMG_2.jpg". Returns its columns. */
+/* Write the slowest image, as in "12 s: IMG_2.jpg". Returns its columns. */
 static size_t add_slowest(struct text *text, const struct view *view)
 {
 	size_t n_columns;
@@ -446,7 +447,7 @@ static size_t add_slowest(struct text *text, const struct view *view)
 	return n_columns + add_base_name(text, view->slowest);
 }
 
-/* Write a part; nothing if there is nothing to say. Returns its columns. */
+/* Write a part, or nothing if the part is empty. Returns its columns. */
 static size_t write_part(struct text *text, const struct view *view, enum part part)
 {
 	const struct meter *meter = view->meter;
@@ -497,7 +498,7 @@ static size_t write_part(struct text *text, const struct view *view, enum part p
 }
 
 /* Write the parts that fit into room columns; less important ones are left out first. Returns the
- * number of columns left for the bar: 0 if a part that is needed was left out. */
+ * number of columns left for the bar: 0 if a required part was left out. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -634,7 +635,7 @@ static void end_line(struct json *json)
 	text_put(json->text, "\n");
 }
 
-/* Bytes, if the plan knows them, and the rates and the time left, once they are known. */
+/* Add bytes, if the plan knows them, and the rates and the remaining time, once they are known. */
 static void add_json_rates(struct json *json, const struct view *view)
 {
 	const struct meter *meter = view->meter;

@@ -16,7 +16,7 @@ enum { REASON_BYTES = 96 };
 const char *reason_of(const struct failure *failure, const char *format,
                       char text[REASON_BYTES]);
 
-/* The name of a format for people: "JPEG" of "jpeg", "image" of NULL. Returns text or a static
+/* The name of a format for users: "JPEG" for "jpeg", "image" for NULL. Returns text or a static
  * string. */
 const char *reason_format_name(const char *format, char text[REASON_BYTES]);
 

@@ -164,7 +164,7 @@ static const struct painter *painter_of(const struct report_options *options,
 	enum progress progress = options->progress;
 
 	if (progress == PROGRESS_AUTO && options->is_plan)
-		progress = PROGRESS_NONE; /* the plan itself shows it */
+		progress = PROGRESS_NONE; /* the printed plan shows progress itself */
 	if (progress == PROGRESS_AUTO)
 		progress = screen_can_paint(screen) ? PROGRESS_BAR : PROGRESS_PLAIN;
 	if (progress == PROGRESS_JSON)
@@ -339,7 +339,7 @@ static void list_line(struct text *text, const struct record *record)
 	text_put(text, ")\n");
 }
 
-/* A line of the plan, for one output; NULL: none is known. */
+/* Add a line of the plan, for one output; NULL: none is known. */
 static void plan_line(struct text *text, const struct record *record, const char *output)
 {
 	text_put(text, record->status == RECORD_PLANNED   ? "make "
@@ -358,7 +358,7 @@ static void plan_line(struct text *text, const struct record *record, const char
 	text_put(text, ")\n");
 }
 
-/* The lines of an image in the plan. */
+/* Add the lines of an image in the plan. */
 static void plan_lines(struct text *text, const struct record *record)
 {
 	if (record->status == RECORD_CANCELLED || record->status == RECORD_IGNORED)
@@ -384,7 +384,7 @@ static void write_list(struct report *report, struct text *lines)
 	text_fini(lines);
 }
 
-/* The lines of an image in the list or the plan. */
+/* Add the lines of an image in the list or the plan. */
 static void list_record(struct report *report, const struct record *record)
 {
 	struct text lines = TEXT_EMPTY;
@@ -404,10 +404,10 @@ void report_removed(struct report *report, const char *path)
 	if (report->options.is_plan) {
 		text_put(&line, "remove ");
 		quote_name(&line, path);
-		text_put(&line, " (its input is gone)\n");
+		text_put(&line, " (its input no longer exists)\n");
 		write_list(report, &line);
 	} else if (report->options.verbose && !report->options.quiet) {
-		report_say(report, "removed, because its input is gone: %s",
+		report_say(report, "removed, because its input no longer exists: %s",
 		           report_quote(path, name, sizeof(name)));
 	}
 }

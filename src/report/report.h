@@ -45,8 +45,8 @@ struct report_options {
 	 * NAME (reason)", "misnamed NAME (it is FORMAT)". */
 	int list;
 
-	/* The run only plans, and this is the descriptor for its plan, or 0; borrowed. A line for
-	 * each output: "ACTION INPUT -> OUTPUT (reason)". */
+	/* The descriptor for the plan of a run that only plans, or 0; borrowed. A line for each
+	 * output: "ACTION INPUT -> OUTPUT (reason)". */
 	int plan;
 	bool is_plan;
 
@@ -67,8 +67,8 @@ enum record_status {
 	RECORD_SKIPPED,
 	RECORD_FAILED,
 	RECORD_CANCELLED,
-	RECORD_PLANNED, /* a run would make it */
-	RECORD_IGNORED  /* its format, in.format, cannot be read */
+	RECORD_PLANNED, /* planned: a run would make the output */
+	RECORD_IGNORED  /* not readable: its format, in.format, cannot be read */
 };
 
 struct record_side {
@@ -118,7 +118,8 @@ void report_scanning(struct report *report, uint64_t n_images);
  * unreadable folders; n_bytes is 0 if the size of the inputs is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
-/* An output was removed, or in a plan would be, because its input is gone: named by -v. */
+/* Called when an output was removed, or in a plan would be, because its input no longer exists;
+ * printed with -v. */
 void report_removed(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
 
@@ -148,16 +149,17 @@ struct report_counts {
 	uint64_t remembered;          /* bytes of inputs that failed */
 	uint64_t lost, damaged;       /* sum over images that are ok */
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
-	/* Of the ignored files, those of formats that cannot be read. */
+	/* The part of the ignored files whose format cannot be read. */
 	struct report_unread unread[REPORT_UNREAD_FORMATS];
 	unsigned n_unread;
 };
 
-/* The image that a worker has had for the longest time, for the progress; NULL: none has taken long. */
+/* Set the image that a worker has processed for the longest time, for the progress; NULL: none has
+ * taken long. */
 void report_slowest(struct report *report, const char *path, double seconds);
 
-/* The batch ends early: no other image begins. Progress stands still from now on, but for the images
- * that are finished. */
+/* Called when the batch ends early and no more images start. From now on progress only counts
+ * images that finish. */
 void report_ending(struct report *report);
 
 /* From now on, planned images that were not reported count as cancelled; without a plan, the

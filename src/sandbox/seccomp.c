@@ -322,7 +322,7 @@ void seccomp_put_up(struct sandbox_state *state, bool may_read)
 	if (error)
 		layer_is_missing(state, SANDBOX_SECCOMP, strerrordesc_np(-error));
 	else if (!holds())
-		layer_is_missing(state, SANDBOX_SECCOMP, "accepted, but does not hold");
+		layer_is_missing(state, SANDBOX_SECCOMP, "accepted, but not effective");
 	else
 		layer_holds(state, SANDBOX_SECCOMP);
 }

@@ -51,7 +51,7 @@ struct commit {
 	int fd; /* descriptor of all outputs; read by position */
 	const struct commit_output *outputs;
 	size_t n_outputs;
-	const struct timespec *dates; /* as in struct store_content */
+	const struct timespec *dates; /* dates as in struct store_content */
 	/* As in struct store_output, or NULL. */
 	const struct store_original *original;
 

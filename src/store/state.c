@@ -367,13 +367,14 @@ static bool move_aside(struct state *state, const char *why)
 		}
 		if (!is_moved)
 			break;
-		snprintf(state->notice, sizeof(state->notice),
-		         "the state %s was %s: it is kept as %s.%s-%d, and begun anew",
-		         state->path,
-		         strcmp(why, "damaged") == 0
-		                 ? "damaged"
-		                 : "not written by this version of pixpool",
-		         state->path, why, number);
+		snprintf(
+			state->notice, sizeof(state->notice),
+			"the state %s was %s: it is kept as %s.%s-%d, and a new state is started",
+			state->path,
+			strcmp(why, "damaged") == 0
+				? "damaged"
+				: "not written by this version of pixpool",
+			state->path, why, number);
 	}
 	free(from);
 	free(to);
@@ -491,7 +492,7 @@ static enum state_result note_error(struct state *state, int code)
 	if (!is_damage(code))
 		return result_of(code);
 	snprintf(state->notice, sizeof(state->notice),
-	         "the state %s is damaged: the rest of this run goes on without it",
+	         "the state %s is damaged: the rest of this run continues without it",
 	         state->path);
 	give_up(state);
 	state->is_writable = false;

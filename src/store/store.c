@@ -73,7 +73,7 @@ static const char *reason_of(int sys_errno)
 	case ENOTDIR:
 		return "a file or a link has the folder's name";
 	case ENODATA:
-		return "the picture is shorter than was said";
+		return "the picture is shorter than announced";
 	case EMFILE:
 		return "too many open files; raise their limit (ulimit -n)";
 	default:
@@ -577,7 +577,7 @@ static enum published rename_over(struct output *output, struct failure *failure
 	}
 	/* A new name could be created in the folder, so the old file is protected, not the
 	 * folder. */
-	return store_refuse("replace the file that is there", false, failure);
+	return store_refuse("replace the existing file", false, failure);
 }
 
 /*
@@ -638,7 +638,7 @@ static char *name_of_backup(const char *name, const char *suffix)
 	return asprintf(&backup, "%s%s", name, suffix) < 0 ? NULL : backup;
 }
 
-/* Whether files of a folder can be linked: tried with this one. */
+/* Whether files in a folder can be linked, tested with this one. */
 static bool can_link(int folder, const char *name)
 {
 	char temp[TEMP_NAME_BYTES];
@@ -697,7 +697,7 @@ static enum published output_name(struct output *output, bool is_durable,
                                   struct failure *ret_failure);
 static void output_end(struct output *output);
 
-/* Copy the old file to the backup's name, where files cannot be linked. */
+/* Copy the old file to the backup's name, for file systems without links. */
 static enum published copy_backup(const struct output *output, const char *backup,
                                   bool is_durable, struct failure *failure)
 {
@@ -719,7 +719,7 @@ static enum published copy_backup(const struct output *output, const char *backu
 		return refuse(output, failure, "keep a backup");
 	output_begin(&copy);
 	result = output_write(&copy, failure);
-	/* What a link would have had: no more than the file system takes. */
+	/* Copy the properties that a link would have, as far as the file system supports them. */
 	if (result == PUBLISHED)
 		(void)!attributes_copy(copy.fd, original);
 	if (result == PUBLISHED && is_durable)
@@ -732,9 +732,10 @@ static enum published copy_backup(const struct output *output, const char *backu
 }
 
 /*
- * Make the backup before the old file loses its name: a second link to it, or a copy where files cannot be
- * linked. So a process that is killed at any moment leaves no original under a hidden name alone. A file
- * that has the backup's name is never replaced, but a killed process may have left it.
+ * Make the backup before the old file loses its name: a second link to it, or a copy if files
+ * cannot be linked. So a process that is killed at any moment never leaves the original only under
+ * a hidden name. An existing file with the backup's name is never replaced, but a killed process
+ * may have left it.
  */
 static enum published make_backup(struct output *output, bool is_durable,
                                   struct failure *failure)
@@ -795,7 +796,7 @@ static enum published exchange_expected(struct output *output, struct failure *f
 		if (errno == ENOENT)
 			return IN_THE_WAY;
 		if (!has_no_links())
-			return refuse(output, failure, "replace the file that is there");
+			return refuse(output, failure, "replace the existing file");
 		/* The file system cannot exchange files. If the old file need not be kept, or has
 		 * been kept already, rename: the file was checked only a moment ago. */
 		return rename_over(output, failure);
@@ -807,7 +808,7 @@ static enum published exchange_expected(struct output *output, struct failure *f
 	}
 	return exchange(output, output->temp) == 0
 	               ? IN_THE_WAY
-	               : refuse(output, failure, "put back the file that was there");
+	               : refuse(output, failure, "restore the previous file");
 }
 
 static enum published replace_expected(struct output *output, bool is_durable,
@@ -885,7 +886,7 @@ static void put_back(struct output *output)
 	output->old[0] = 0;
 }
 
-/* Call this once the name is durable: remove the file that the output replaced. */
+/* Remove the file that the output replaced. Call this once the name is durable. */
 static void output_settle(struct output *output)
 {
 	drop_hidden(output, output->old);
@@ -1675,13 +1676,13 @@ static enum store_result refuse_name(const struct store_output *asked,
 	if (may_be_skipped(asked))
 		return STORE_SKIPPED;
 	if (asked->original) {
-		failure_set(ret_failure, FAIL_VANISHED,
-		            "publish: the image was changed or replaced while it was "
-		            "processed; it stays as it is now");
+		failure_set(
+			ret_failure, FAIL_VANISHED,
+			"publish: the image was changed or replaced while it was processed; it was not replaced");
 		return STORE_FAILED;
 	}
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
-	            asked->expected ? "the file that is there has changed meanwhile"
+	            asked->expected ? "the existing file has changed meanwhile"
 	            : asked->overwrite == OVERWRITE_ALWAYS
 	                    ? "a folder with its name exists"
 	                    : "a file with its name exists");

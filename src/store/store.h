@@ -135,13 +135,13 @@ struct store_original {
 	const char *backup_suffix;
 };
 
-/* The file that has the name of a file and the suffix of backups. */
+/* The kind of file that has the name of a backup. */
 enum backup {
 	BACKUP_NONE,
-	/* A run was killed after it made the backup, and before it replaced the file: it is another link to
-	 * the file or, where files cannot be linked, has the same bytes. */
+	/* A run was killed after it made the backup and before it replaced the file: the backup is
+	 * another link to the file or, if files cannot be linked, has the same bytes. */
 	BACKUP_LEFT,
-	BACKUP_TAKEN /* any other */
+	BACKUP_TAKEN /* any other file */
 };
 
 /* Look for the backup of a file in a folder. */

@@ -78,7 +78,7 @@ TEST(fd, count_stops_after_the_maximum)
 	close(fd);
 }
 
-/* The kernel refuses sendfile() to a file that is open for appending. */
+/* The kernel refuses sendfile() for a file that is open for appending. */
 TEST(fd, copy_reads_and_writes_where_sendfile_is_refused)
 {
 	enum { N = 100 * 1000 };

@@ -57,5 +57,6 @@ TEST(limits, without_memory_limits_the_computed_options_are_valid_for_the_execut
 	struct limits limits = limits_share(0, 0, UINT64_MAX, 2);
 
 	EXPECT_EQ(limits.n_workers, 2);
-	EXPECT(limits.budget <= INT64_MAX / 2, "the executor takes it");
+	EXPECT(limits.budget <= INT64_MAX / 2,
+	       "the executor accepts the computed options");
 }

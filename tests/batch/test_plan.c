@@ -290,7 +290,7 @@ static bool reset_peak(void)
 TEST(plan, a_plan_of_a_hundred_thousand_files_takes_under_eight_megabytes)
 {
 #ifdef PIXPOOL_SANITIZE
-	scratch_skip("the memory of a plan", "a sanitizer keeps what was freed");
+	scratch_skip("the memory of a plan", "a sanitizer keeps freed memory");
 #else
 	enum { N_FOLDERS = 100, N_FILES = 1000 };
 	enum plan_result result;
@@ -310,7 +310,8 @@ TEST(plan, a_plan_of_a_hundred_thousand_files_takes_under_eight_megabytes)
 		}
 	}
 	if (!reset_peak())
-		scratch_skip("resetting the peak", "it counts from the beginning");
+		scratch_skip("resetting the peak",
+		             "the kernel counts the peak from the start of the process");
 	before_kb = status_kb("VmRSS:");
 	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
 	peak_kb = status_kb("VmHWM:");

@@ -111,8 +111,8 @@ TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files
 	fixture_leave();
 }
 
-/* The batch does not remember the names of the files in that folder, but its plan has counted them.
- */
+/* The batch does not remember the names of the files in that folder, but its plan has counted
+ * them. */
 TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 {
 	struct command command;
@@ -134,8 +134,9 @@ TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 	let_pass("in/a.png");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 1);
-	EXPECT(strstr(ended.err, "2 images were gone when their turn came"), "%s",
-	       ended.err);
+	EXPECT(strstr(ended.err,
+	              "2 images were deleted or moved before they were processed"),
+	       "%s", ended.err);
 	EXPECT(strstr(records("r"), "'ok':21,'skipped':0,'failed':0,'cancelled':2,"),
 	       "%s", records("r"));
 	fixture_leave();

@@ -111,8 +111,8 @@ const char *as_nobody(void)
 	if (geteuid() != 0)
 		return "";
 	if (run("setpriv --reuid=65534 --regid=65534 --clear-groups true").status != 0) {
-		scratch_skip("what only binds those who are not root",
-		             "cannot drop root here");
+		scratch_skip("limits that do not apply to root",
+		             "cannot drop the rights of root here");
 		return NULL;
 	}
 	/* The tests run commands as other users too, and these may not be able to enter the build

@@ -39,9 +39,9 @@ static const struct row {
 	{"exit 0", "crashed", "worker exited with status 0", NULL},
 	{"exit 7", "crashed", "worker exited with status 7", NULL},
 	/* Attacks that use up time, memory or standard error. */
-	{"hang asleep", "timeout", "over its deadline", NULL},
-	{"hang busy", "timeout", "over its deadline", NULL},
-	{"signal SIGSTOP", "timeout", "over its deadline", NULL},
+	{"hang asleep", "timeout", "exceeded its deadline", NULL},
+	{"hang busy", "timeout", "exceeded its deadline", NULL},
+	{"signal SIGSTOP", "timeout", "exceeded its deadline", NULL},
 	{"write 3000000", "violation", "the output does not match the worker's answer",
          NULL},
 	{"stderr 100000000", NULL, NULL, NULL},
@@ -184,7 +184,7 @@ TEST(attacks, forged_answers_and_delays_by_a_worker_fail_at_most_one_image)
 TEST(attacks, an_attack_that_the_sandbox_forbids_fails_only_its_own_image)
 {
 	if (!is_locked_down())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (rows[i].control)
 			try_row(&rows[i]);
@@ -211,7 +211,7 @@ TEST(attacks, attacks_succeed_with_the_sandbox_off)
 TEST(attacks, an_image_that_takes_all_memory_fails_with_class_memory)
 {
 #ifdef PIXPOOL_SANITIZE
-	SKIP("a sanitizer build does not run under a limit of memory");
+	SKIP("a sanitizer build cannot run under a memory limit");
 #endif
 	fixture_enter();
 	make_inputs("allocate 99999999999999");
@@ -231,7 +231,7 @@ TEST(attacks, a_worker_in_the_sandbox_cannot_kill_the_main_process)
 	const struct row row = {"kill main", "violation", "worker died of SIGSYS", NULL};
 
 	if (!is_locked_down())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	try_row(&row);
 }
 

@@ -43,7 +43,7 @@ static int count_workers(void)
 static void skip_without_limits(void)
 {
 	if (!pxp_memory_is_limited())
-		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
+		SKIP("a sanitizer build cannot run under RLIMIT_DATA");
 }
 
 /* ---- memory ---- */
@@ -154,7 +154,7 @@ TEST(bounds, a_worker_killed_by_the_oom_killer_fails_with_class_memory_and_not_c
 	group = make_group(200000000);
 	if (!group) {
 		fixture_leave();
-		SKIP("no control group for memory can be made here");
+		SKIP("no cgroup with a memory limit can be created here");
 	}
 	write_script("in/a.png", "allocate 800000000");
 	make_good_ones();

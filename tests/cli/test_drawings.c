@@ -84,7 +84,7 @@ TEST(drawings, text_of_a_drawing_is_drawn)
 TEST(drawings, drawings_look_the_same_with_and_without_the_sandbox)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
 	EXPECT_EQ(run("pixpool resize -s 300 in -o out").status, 0);
@@ -143,7 +143,7 @@ static void expect_refused(const char *container, const char *options, const cha
 TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
 	sample("balloon.png", "in/c.png");
@@ -151,7 +151,7 @@ TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 	               "cannot draw all text: cannot open the font ");
 	expect_refused(
 		"refuse landlock_add_rule=38", "",
-		"SVG and PDF are drawn by workers of their own, and none can be started: ");
+		"SVG and PDF are drawn by separate workers, and none can be started:  ");
 	expect_refused("refuse landlock_create_ruleset=38", "",
 	               "--sandbox off renders it anyway");
 	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,
@@ -188,7 +188,7 @@ TEST(drawings, drawings_are_drawn_with_the_sandbox_off)
 TEST(drawings, untrusted_drawings_are_unsupported)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
 	sample("balloon.png", "in/c.png");
@@ -383,7 +383,7 @@ TEST(drawings, a_crash_or_hang_fails_only_that_drawing)
 TEST(drawings, a_drawing_that_needs_too_much_memory_fails_before_it_is_drawn)
 {
 #ifdef PIXPOOL_SANITIZE
-	SKIP("a sanitizer build does not run under a limit of memory");
+	SKIP("a sanitizer build cannot run under a memory limit");
 #endif
 	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -512,7 +512,7 @@ TEST(drawings, a_worker_that_draws_is_killed_for_forbidden_system_calls)
 	                                     "kill main"};
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	fixture_leave();
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
 		expect_attack(orders[i], "violation", "worker died of SIGSYS");
@@ -523,7 +523,7 @@ TEST(drawings, a_worker_that_draws_can_read_fonts_and_no_other_files)
 	char order[256];
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	snprintf(order, sizeof(order), "open %s",
 	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);
 	fixture_leave();

@@ -142,8 +142,10 @@ TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
 	          1);
 	expect_record("{'input':'in/asleep.png','status':'failed','class':'timeout',");
 	expect_record("{'input':'in/busy.png','status':'failed','class':'timeout',");
-	EXPECT(!strstr(records("r"), "'signal'"), "our own kill is no crash");
-	EXPECT(!strstr(records("r"), "'attempts':2"), "a deadline is not tried again");
+	EXPECT(!strstr(records("r"), "'signal'"),
+	       "a kill by pixpool does not count as a crash");
+	EXPECT(!strstr(records("r"), "'attempts':2"),
+	       "an image over its deadline is not tried again");
 	expect_rest_whole(2);
 	fixture_leave();
 }
@@ -176,7 +178,7 @@ TEST(faults, only_the_end_of_a_worker_log_of_a_hundred_megabytes_is_kept)
 	EXPECT_EQ(run("awk '/in.a.png/ && length > 4096 { n++ } END { exit n != 1 }' r")
 	                  .status,
 	          0);
-	EXPECT(strlen(ended.err) < 16 * 1024, "all of it was passed on");
+	EXPECT(strlen(ended.err) < 16 * 1024, "all output of the worker was passed on");
 	expect_rest_whole(1);
 	fixture_leave();
 }

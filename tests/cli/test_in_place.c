@@ -1,6 +1,7 @@
 /*
- * --in-place: each output replaces its input. The scripted engine makes PNG of its commands, so a picture
- * in place is a script before the run and a PNG after it; a PNG of its own is read by the other engines.
+ * Tests of --in-place, with which each output replaces its input. The test engine makes PNG from
+ * its scripts, so a picture is a script before the run and a PNG after it; the other engines read a
+ * PNG that the test engine made.
  */
 #include "cli_fixture.h"
 
@@ -38,7 +39,7 @@ static bool has_attributes(void)
 	return setxattr("photos/lake.jpg", "user.note", "hello", 5, 0) == 0;
 }
 
-/* Whether outputs get stamps: from this build, and on this file system. */
+/* Whether outputs get stamps with this build and on this file system. */
 static bool has_stamps(void)
 {
 	char value[1024];
@@ -118,7 +119,8 @@ TEST(in_place, a_second_run_makes_nothing_again)
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
 	EXPECT(strstr(records("r"), "'summary':{'inputs':2,'ok':0,'skipped':2,"), "%s",
 	       records("r"));
-	/* Other times, another folder, one file alone, another name: the content is the same. */
+	/* Changed times, another folder, a single file and another name leave the content
+	 * unchanged. */
 	run("find photos -type f -exec touch {} + && mv photos elsewhere");
 	EXPECT_EQ(resize("64", "--backup .orig elsewhere").status, 0);
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,"));
@@ -164,7 +166,7 @@ TEST(in_place, an_existing_backup_is_never_replaced)
 	       records("r"));
 	EXPECT_STR(scratch_text("photos/lake.jpg.orig"), "mine");
 	EXPECT_EQ(stat_of("photos/lake.jpg").st_mtim.tv_nsec, 123456000);
-	/* The output of a run, changed by somebody, is an original again. */
+	/* An output that somebody has changed counts as an original again. */
 	if (has_stamps()) {
 		run("cat photos/sub/balloon.png.orig > photos/sub/balloon.png");
 		EXPECT_EQ(resize("64", "--backup .orig photos/sub").status, 1);
@@ -233,7 +235,7 @@ TEST(in_place, an_image_whose_format_would_change_is_unsupported)
 	EXPECT(strstr(records("r"),
 	              "'input':'photos/really.png','status':'failed','class':"
 	              "'unsupported','message':'in place: the format would "
-	              "change from jpeg to png, which its name says"),
+	              "change from jpeg to png, because the suffix says so"),
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"),
 	              "'input':'photos/layers.psd','status':'failed','class':"
@@ -319,14 +321,16 @@ TEST(in_place, options_that_contradict_it_are_refused)
 		{"--in-place",
 	         "--in-place needs --backup SUFFIX (keeps each original under "
 	         "its name and SUFFIX) or --no-backup"},
-		{"--in-place --backup .o --no-backup", "exclude each other"},
+		{"--in-place --backup .o --no-backup", "cannot be combined"},
 		{"--in-place --backup a/b", "--backup: must be a suffix without '/'"},
-		{"--in-place --no-backup -o out", "does not go with --output"},
-		{"--in-place --no-backup -f webp", "does not go with --format"},
+		{"--in-place --no-backup -o out", "cannot be combined with --output"},
+		{"--in-place --no-backup -f webp", "cannot be combined with --format"},
 		{"--in-place --no-backup --overwrite skip",
-	         "does not go with --overwrite"},
-		{"--in-place --no-backup --state s", "does not go with --state FILE"},
-		{"-s 50% --in-place --no-backup", "does not go with a size in percent"},
+	         "cannot be combined with --overwrite"},
+		{"--in-place --no-backup --state s",
+	         "cannot be combined with --state FILE"},
+		{"-s 50% --in-place --no-backup",
+	         "cannot be combined with a size in percent"},
 		{"--backup .orig -o out", "--backup needs --in-place"},
 		{"--no-backup -o out", "--no-backup needs --in-place"},
 	};

@@ -208,7 +208,7 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_reads)
 		for (size_t i = 0; i < n_rows; i++) {
 			bool is_read = claims(rows[i].readers, engines[engine]);
 
-			/* What no engine of this build reads is ignored in a folder. */
+			/* A format that no engine of this build reads is ignored in a folder. */
 			EXPECT(record_says(all, &rows[i],
 			                   is_read ? "'status':'ok'"
 			                   : claims(rows[i].readers, "auto")

@@ -1,5 +1,5 @@
-/* The names of outputs: --flat, --name, --on-collision, and files that are named twice. One command, one
- * expected output. */
+/* Tests of the names of outputs: --flat, --name, --on-collision, and files that are named twice.
+ * Each test has one command and one expected output. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -81,9 +81,9 @@ TEST(names, a_wrong_template_is_refused)
 		{"--name '{name.{ext}'",
 	         "--name: '{name.{ext}' is not a field; the fields are {name}, {ext} and {hash}"},
 		{"--name '{hash}.{ext}'",
-	         "--name: {hash} must stand once, beside {name}, got '{hash}.{ext}'"},
+	         "--name: {hash} must occur once, together with {name}, got '{hash}.{ext}'"},
 		{"--name '{name}{hash}{hash}.{ext}'",
-	         "--name: {hash} must stand once, beside {name}, got "
+	         "--name: {hash} must occur once, together with {name}, got "
 	         "'{name}{hash}{hash}.{ext}'"},
 		{"--name '{name'", "--name: '{' without '}'"},
 		{"--name 'name}.{ext}'", "--name: '}' without '{'"},
@@ -138,7 +138,7 @@ TEST(names, a_file_named_twice_is_done_once)
 	EXPECT_STR(plain(ended.err),
 	           "[1/1] in/a.jpg -> out/a.jpg (32x21, #)\n"
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
-	/* Another name has an output of its own. */
+	/* A file with another name has its own output. */
 	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg b.jpg -o out2").status, 0);
 	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x21\n");
 	ended = run("printf 'in/a.jpg\\n./in//a.jpg\\n' | "
@@ -149,7 +149,7 @@ TEST(names, a_file_named_twice_is_done_once)
 }
 
 #ifdef PIXPOOL_STATE
-/* The hash in the only name of a folder that begins with a name and ends with a suffix. */
+/* Find the hash in the only name of a folder that begins and ends with these texts. */
 static const char *hash_in(const char *folder)
 {
 	static char hash[32];
@@ -179,7 +179,7 @@ TEST(names, a_hash_in_a_name_is_that_of_the_content)
 	EXPECT(strncmp(ended.out, first, 16) == 0, "%s", ended.out);
 	EXPECT(strstr(records("r"), first));
 
-	/* It is fresh, and stays when the same bytes are made again. */
+	/* The output is up to date, and is kept if the same bytes are made again. */
 	ended = run("%s", command);
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(strstr(ended.err, "1 image: 0 done, 1 skipped in "), "%s", ended.err);

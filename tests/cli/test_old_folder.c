@@ -1,8 +1,8 @@
 /*
- * A folder of twenty years, small enough for every run of the tests: photographs between RAW files, films,
- * sidecars and the files of other systems; names in several encodings; broken, misnamed and unreadable files;
- * links that lead in circles. It is run as a first time, again, with a new, a removed and an edited image, and
- * interrupted.
+ * A test of a folder as people have after twenty years, small enough for every run of the tests:
+ * photographs between RAW files, films, sidecars and files of other systems; names in several
+ * encodings; broken, misnamed and unreadable files; circular links. It is converted for the first
+ * time, again, with a new, a removed and an edited image, and with an interrupt.
  */
 #include "cli_fixture.h"
 
@@ -14,7 +14,7 @@
 
 enum { FIRST_YEAR = 2004, N_YEARS = 20, IMAGES_PER_YEAR = 4 };
 
-/* Names that have caused trouble: each is a folder with one image. */
+/* Names that have caused trouble. Each becomes a folder with one image. */
 static const char *const odd_names[] = {
 	"100% best of",
 	"\xc3\xa9t\xc3\xa9 \xc3\xa0 N\xc3\xaemes", /* UTF-8, composed */
@@ -34,7 +34,7 @@ static const char *const odd_names[] = {
 };
 enum { N_ODD = sizeof(odd_names) / sizeof(odd_names[0]) };
 
-/* All of the images that can be read. */
+/* The number of images that can be read. */
 enum { N_GOOD = N_YEARS * IMAGES_PER_YEAR + N_ODD };
 
 static void make_years(void)
@@ -89,7 +89,7 @@ static void make_trouble(void)
 	scratch_link("Photos/2015/other-year", "../2016");
 }
 
-/* The program, run by somebody who may not read the locked folder. NULL: not possible here. */
+/* The command, run by a user who may not read the locked folder. NULL: not possible here. */
 static const char *make_tree(void)
 {
 	const char *nobody;
@@ -112,7 +112,7 @@ static void leave_tree(void)
 	fixture_leave();
 }
 
-/* Run with these options, and compare the numbers of images done and skipped. */
+/* Run the command with these options, and compare the numbers of images done and skipped. */
 static struct ended expect_run(const char *nobody, const char *options, int n_done,
                                int n_skipped, int status)
 {
@@ -165,7 +165,7 @@ TEST(old_folder, its_runs_make_what_is_missing_and_nothing_else)
 	expect_run(nobody, "", 0, N_GOOD, 1);
 	EXPECT(access("web/2020/new.jpg", F_OK) == 0);
 
-	/* Edited, and as large as before. */
+	/* Edit an image without changing its length. */
 	EXPECT_EQ(run("rm Photos/2021/IMG_0.jpg").status, 0);
 	sample("orientation/1.jpg", "Photos/2021/IMG_0.jpg");
 	EXPECT_EQ(run("printf 'JFIF' | dd of=Photos/2021/IMG_0.jpg bs=1 seek=6 "
@@ -207,7 +207,7 @@ TEST(old_folder, following_its_links_ends)
 		fixture_leave();
 		return;
 	}
-	/* The other year is met twice, under two names. */
+	/* The other year is found twice, under two names. */
 	ended = expect_run(nobody, "--follow", N_GOOD + IMAGES_PER_YEAR, 0, 1);
 	EXPECT(strstr(ended.err,
 	              "pixpool: Photos/2011/up is a link to a folder above it; "

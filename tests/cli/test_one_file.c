@@ -1,4 +1,5 @@
-/* One file as output, and standard input and output. One command, one expected output. */
+/* Tests of one file as output, and of standard input and output. Each test has one command and one
+ * expected output. */
 #include "cli_fixture.h"
 
 #include "base/fd.h"
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Each is refused with status 2 and this message. */
+/* Check that each command is refused with status 2 and this message. */
 static void expect_refused(const char *line, const char *says)
 {
 	struct ended ended = run("%s", line);
@@ -193,7 +194,7 @@ TEST(one_file, standard_output_needs_a_format_and_one_file)
 	               "--output: - needs exactly one file as INPUT; for a folder named "
 	               "'-' write ./-");
 	expect_refused("pixpool thumb in/a.jpg -o - -f jpg --report -",
-	               "-o - and --report - cannot both have standard output");
+	               "-o - and --report - cannot both use standard output");
 	fixture_leave();
 }
 
@@ -234,7 +235,7 @@ TEST(one_file, interrupts_end_a_run_whose_reader_has_stopped)
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	REQUIRE(mkfifo("pipe", 0666) == 0);
-	pipe = open("pipe", O_RDWR | O_CLOEXEC); /* nobody reads it */
+	pipe = open("pipe", O_RDWR | O_CLOEXEC); /* the reader of the pipe has ended */
 	command = begin("pixpool resize -s 900 -f png a.jpg -o - > pipe");
 	while (n_bytes < 65536 - 4096)
 		REQUIRE(ioctl(pipe, FIONREAD, &n_bytes) == 0);

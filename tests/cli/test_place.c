@@ -63,7 +63,7 @@ TEST(system_faults, a_batch_runs_with_closed_standard_descriptors)
 		EXPECT_STR(tree(folder), "a.jpg jpeg 32x21\n");
 		snprintf(folder, sizeof(folder), "r%zu", i);
 		EXPECT(strstr(records(folder), "{'input':'a.jpg',") == records(folder),
-		       "words got into the report: %s", records(folder));
+		       "messages were written into the report: %s", records(folder));
 	}
 	fixture_leave();
 }
@@ -111,7 +111,7 @@ TEST(system_faults, a_full_disk_stops_the_batch_and_leaves_only_complete_outputs
 		EXPECT_STR(scratch_text("status"), "4\n");
 		EXPECT(strstr(ended.err, "pixpool: stopped: publish: "), "%s", ended.err);
 		EXPECT(strstr(ended.err, "No space left on device"), "%s", ended.err);
-		EXPECT(strstr(text, "'failed':0,"), "no image is to blame: %s", text);
+		EXPECT(strstr(text, "'failed':0,"), "an image was blamed: %s", text);
 		for (const char *c = text; (c = strstr(c, "'status':'ok'")); c++)
 			n_ok++;
 		names = tree("kept");
@@ -169,13 +169,13 @@ TEST(system_faults, a_limit_on_file_sizes_fails_only_larger_outputs)
 	EXPECT(strstr(records("r"), "{'input':'in/large.bmp','status':'failed','class':"),
 	       "%s", records("r"));
 	EXPECT(!strstr(records("r"), "'class':'crashed'"),
-	       "the worker died of the limit");
+	       "the worker was killed for exceeding the limit");
 	EXPECT_STR(tree("out"), "small.bmp bmp\n");
 	fixture_leave();
 }
 
-/* Write 12 images, and return how many of them a run under a limit on open files has done. "inherited" files
- * are open in the shell, and so in the program. */
+/* Make 12 images, and return how many of them a run under a limit on open files completes.
+ * "inherited" files are open in the shell, and so in the program. */
 static int done_under_limit(unsigned limit, unsigned inherited, struct ended *ret_ended)
 {
 	const char *names;
@@ -261,7 +261,7 @@ TEST(system_faults,
 
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
-	/* The database of the state is over the limit, too. In this shell, a unit is 512 bytes. */
+	/* The state's database exceeds the limit, too. In this shell, a unit is 512 bytes. */
 	ended = run("ulimit -f 8; pixpool resize -s 600 -q 95 in -o out --report r");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(records("r"), "'status':'failed','class':'io',"), "%s",
@@ -269,7 +269,7 @@ TEST(system_faults,
 	EXPECT(strstr(run("cat r").out, "the limit on file sizes (ulimit -f)"), "%s",
 	       run("cat r").out);
 	EXPECT_STR(tree("out"), "");
-	/* It is not remembered as a fault of the picture. */
+	/* The failure must not be remembered as a fault of the picture. */
 	EXPECT_EQ(run("pixpool resize -s 600 -q 95 in -o out --report r").status, 0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 600x400\n");
 	fixture_leave();
@@ -278,7 +278,7 @@ TEST(system_faults,
 TEST(system_faults, a_batch_runs_with_a_stack_of_128_kib)
 {
 #ifdef PIXPOOL_SANITIZE
-	SKIP("the frames of sanitizers are larger");
+	SKIP("the stack frames of a sanitizer build are larger");
 #endif
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -288,7 +288,8 @@ TEST(system_faults, a_batch_runs_with_a_stack_of_128_kib)
 	fixture_leave();
 }
 
-/* Run a command in a name space of mounts, with an empty folder mounted at path. False: not possible here. */
+/* Run a command in a mount namespace, with an empty folder mounted at path. Returns false if that
+ * is not possible here. */
 static bool run_without(const char *path, const char *command, struct ended *ret_ended)
 {
 	const char *as = geteuid() == 0 ? "" : "-r ";

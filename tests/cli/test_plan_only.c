@@ -1,4 +1,5 @@
-/* The plan of -n: what a run would do, and that nothing is done. One command, one expected output. */
+/* Tests of the option -n, which prints what a run would do, and does nothing. Each test has one
+ * command and one expected output. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -76,7 +77,7 @@ TEST(plan_only, it_decides_about_freshness_as_a_run_would)
 	           "make in/new.jpg -> out/new.jpg (new)\n");
 	EXPECT_STR(run("%s -n --redo --include fresh.jpg", command).out,
 	           "make in/fresh.jpg -> out/fresh.jpg (redo)\n");
-	/* The stamps on the outputs are enough. */
+	/* The stamps on the outputs are sufficient. */
 	EXPECT_EQ(run("rm out/.pixpool.db").status, 0);
 	EXPECT_STR(run("%s -n --include fresh.jpg", command).out,
 	           "skip in/fresh.jpg -> out/fresh.jpg (fresh)\n");
@@ -98,7 +99,7 @@ TEST(plan_only, nothing_in_the_output_folder_changes)
 	snprintf(before, sizeof(before), "%s", run(list).out);
 	EXPECT_STR(run("pixpool resize -s 32 in -o out --dry-run --prune").out,
 	           "skip in/a.jpg -> out/a.jpg (fresh)\n"
-	           "remove out/b.jpg (its input is gone)\n");
+	           "remove out/b.jpg (its input no longer exists)\n");
 	EXPECT_STR(run(list).out, before);
 	EXPECT_EQ(unlink("out/.pixpool-0123456789abcdef.tmp"), 0);
 	fixture_leave();
@@ -174,7 +175,7 @@ TEST(plan_only, a_plan_that_cannot_be_written_is_status_4)
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool resize -s 32 a.jpg -o out -n > /dev/full");
 	EXPECT_EQ(ended.status, 4);
-	/* Standard output has the records instead of the plan. */
+	/* Standard output gets the records instead of the plan. */
 	ended = run("pixpool resize -s 32 a.jpg -o out -n --report -");
 	EXPECT(strstr(ended.out, "\"status\":\"planned\",\"reason\":\"new\"}\n"));
 	EXPECT(!strstr(ended.out, "make"));

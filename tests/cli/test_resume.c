@@ -87,7 +87,7 @@ TEST(resume, a_run_with_nothing_to_do_starts_no_worker_and_opens_no_image)
 	first_run();
 	if (run("strace -V").status != 0) {
 		fixture_leave();
-		SKIP("there is no strace");
+		SKIP("strace is not installed");
 	}
 	run("strace -f -o trace -e trace=openat,clone,clone3,fork,vfork pixpool-scripted "
 	    "resize -s 8 in -o out --progress none");
@@ -106,7 +106,7 @@ TEST(resume, outputs_that_lost_their_attributes_are_up_to_date_by_the_database)
 	first_run();
 	run("tar cf all.tar out && rm -r out && tar xf all.tar && find out -name '*.png' "
 	    "-exec touch {} +");
-	EXPECT(!has_stamps(), "tar drops attributes unless it is told not to");
+	EXPECT(!has_stamps(), "tar drops attributes by default");
 	expect_all_fresh();
 	expect_all_fresh();
 	fixture_leave();
@@ -141,7 +141,7 @@ TEST(resume, stamps_prove_outputs_up_to_date_without_the_database)
 	first_run();
 	if (!has_stamps()) {
 		fixture_leave();
-		SKIP("this file system takes no attributes");
+		SKIP("this file system does not support attributes");
 	}
 	run("rm out/.pixpool.db*");
 	expect_all_fresh();
@@ -361,7 +361,7 @@ TEST(resume, an_empty_shard_succeeds)
 	fixture_leave();
 }
 
-/* A path of 6300 bytes, which no system call takes as a whole. */
+/* A path of 6300 bytes, which is too long for a system call. */
 static void make_deep_input(void)
 {
 	static const char script[] = "pixpool-scripted\nsize 3 2\n",
@@ -381,7 +381,8 @@ static void make_deep_input(void)
 	close(folder);
 }
 
-TEST(resume, a_tree_deeper_than_the_longest_path_is_made_resumed_and_replaced_in_place)
+TEST(resume,
+     a_tree_deeper_than_the_maximum_path_length_is_made_resumed_and_replaced_in_place)
 {
 	fixture_enter();
 	scratch_folder("in");
@@ -433,7 +434,7 @@ static const char *outputs(void)
 	return run("cd out && find . -type f ! -name '.pixpool*' | sort").out;
 }
 
-TEST(prune, outputs_whose_input_is_gone_are_removed_and_all_others_stay)
+TEST(prune, only_outputs_whose_input_no_longer_exists_are_removed)
 {
 	struct ended ended;
 
@@ -448,18 +449,19 @@ TEST(prune, outputs_whose_input_is_gone_are_removed_and_all_others_stay)
 	run("cp -a out/0.png out/copy.png");
 	ended = resize("--prune -v");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(strstr(ended.err, "pixpool: removed, because its input is gone: "
+	EXPECT(strstr(ended.err, "pixpool: removed, because its input no longer exists: "
 	                         "out/sub/3.png\n"),
 	       "%s", ended.err);
-	EXPECT(strstr(ended.err, "pixpool: pruned 4 outputs whose input is gone\n"), "%s",
-	       ended.err);
+	EXPECT(strstr(ended.err,
+	              "pixpool: pruned 4 outputs whose input no longer exists\n"),
+	       "%s", ended.err);
 	EXPECT_STR(outputs(), "./2.png\n./4.png\n./copy.png\n./mine.png\n");
 	expect_summary(0, 1, 0);
 	EXPECT(!strstr(resize("--prune").err, "pruned"));
 	fixture_leave();
 }
 
-TEST(prune, the_stamps_are_enough_and_so_is_the_database)
+TEST(prune, pruning_works_with_only_the_stamps_or_only_the_database)
 {
 	first_run();
 	if (has_stamps()) {
@@ -492,7 +494,7 @@ TEST(prune, rows_of_outputs_that_were_removed_with_their_inputs_are_dropped)
 	fixture_leave();
 }
 
-TEST(prune, outputs_of_another_format_stay_while_their_input_is_there)
+TEST(prune, outputs_of_another_format_are_kept_while_their_input_exists)
 {
 	first_run();
 	EXPECT_EQ(resize("-f jpg --prune").status, 0);
@@ -503,8 +505,8 @@ TEST(prune, outputs_of_another_format_stay_while_their_input_is_there)
 	fixture_leave();
 }
 
-/* An INPUT that is not mounted is an empty folder; one that cannot be read may have everything. */
-TEST(prune, nothing_is_removed_unless_every_input_was_walked_whole_and_has_an_image)
+/* An INPUT that is not mounted is an empty folder; one that cannot be read may contain anything. */
+TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an_image)
 {
 	const char *nobody;
 	struct ended ended;
@@ -515,14 +517,17 @@ TEST(prune, nothing_is_removed_unless_every_input_was_walked_whole_and_has_an_im
 	ended = run(
 		"pixpool-scripted resize -s 8 in empty -o out --progress none --prune");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(strstr(ended.err, "pixpool: no output was pruned: an INPUT has no image"),
+	EXPECT(strstr(ended.err,
+	              "pixpool: no output was pruned: an INPUT contains no image"),
 	       "%s", ended.err);
 	EXPECT(access("out/0.png", F_OK) == 0);
 	ended = run(
 		"pixpool-scripted resize -s 8 in/2.png -o out --progress none --prune");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(access("out/0.png", F_OK) != 0, "the input of its name is gone");
-	EXPECT(access("out/4.png", F_OK) == 0, "its input is beside the INPUT");
+	EXPECT(access("out/0.png", F_OK) != 0,
+	       "the output of a removed input was not pruned");
+	EXPECT(access("out/4.png", F_OK) == 0,
+	       "an output whose input is outside the INPUT was pruned");
 	if (nobody) {
 		run("mv in/4.png more.png; mkdir in/closed; chmod 0 in/closed; chmod -R a+rwX out; "
 		    "chmod a+rwx .");
@@ -554,12 +559,11 @@ TEST(prune, names_from_a_list_are_looked_up_in_the_folder_to_which_they_are_rela
 	           "./2.png\n./4.png\n./sub/1.png\n./sub/3.png\n./sub/5.png\n");
 	run("rm in/4.png; echo $PWD/in/2.png > list");
 	run("pixpool-scripted resize -s 8 --files-from list -o out --prune --progress none");
-	EXPECT(access("out/4.png", F_OK) == 0,
-	       "the list does not tell where it came from");
+	EXPECT(access("out/4.png", F_OK) == 0, "an input from a list was pruned");
 	fixture_leave();
 }
 
-TEST(prune, an_interrupted_run_removes_nothing)
+TEST(prune, an_interrupted_run_prunes_nothing)
 {
 	struct command first;
 
@@ -576,7 +580,7 @@ TEST(prune, an_interrupted_run_removes_nothing)
 	fixture_leave();
 }
 
-TEST(prune, runs_that_cannot_know_all_inputs_or_outputs_are_refused)
+TEST(prune, prune_is_refused_in_runs_that_cannot_know_all_inputs_or_outputs)
 {
 	first_run();
 	EXPECT_EQ(resize("--prune --shard 0/2").status, 2);

@@ -37,7 +37,7 @@ TEST(sandbox, a_complete_sandbox_prints_no_message)
 	struct ended ended;
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	ended = run("pixpool resize -s 64 -Q in -o out");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
@@ -51,7 +51,7 @@ TEST(sandbox, info_shows_the_layers_of_the_sandbox)
 	const char *text;
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	text = run("pixpool info").out;
 	EXPECT(strstr(text, "\nsandbox:\n"));
 	EXPECT(strstr(text, "\n    landlock   version "));
@@ -124,7 +124,7 @@ TEST(sandbox, a_container_without_landlock_or_seccomp_is_reported)
 
 	for (int i = 0; i < 2; i++) {
 		if (!enter_whole())
-			SKIP("the sandbox is not whole here");
+			SKIP("the sandbox is not complete here");
 		expect_missing(containers[i], container_names[i], reasons[i]);
 		fixture_leave();
 	}
@@ -137,9 +137,9 @@ TEST(sandbox, a_layer_that_is_accepted_but_has_no_effect_is_reported_missing)
 
 	for (int i = 0; i < 2; i++) {
 		if (!enter_whole())
-			SKIP("the sandbox is not whole here");
+			SKIP("the sandbox is not complete here");
 		expect_missing(containers[i], container_names[i],
-		               "accepted, but does not hold");
+		               "accepted, but not effective");
 		fixture_leave();
 	}
 }
@@ -149,7 +149,7 @@ TEST(sandbox, root_that_cannot_change_its_user_is_reported)
 	if (geteuid() != 0)
 		SKIP("not root");
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	expect_missing("refuse setresuid=1", "user", "Operation not permitted");
 	fixture_leave();
 	enter();
@@ -163,7 +163,7 @@ TEST(sandbox, two_missing_layers_are_reported_in_one_line)
 	struct ended ended;
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	ended = run(NO_LANDLOCK "refuse seccomp=38 prctl_seccomp=38 "
 	                        "pixpool resize -s 64 -Q in -o out");
 	EXPECT_EQ(ended.status, 0);
@@ -216,7 +216,7 @@ static void expect_locked_down(const char *as_whom)
 TEST(sandbox, a_worker_has_no_capabilities_while_it_decodes)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	run("rm -r in");
 	write_script("in/a.png", "gate a");
 	expect_locked_down("");

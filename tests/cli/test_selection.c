@@ -1,12 +1,12 @@
-/* Which files a command takes: patterns, depth, links, hidden names and lists. One command, one expected
- * output. */
+/* Tests of which files a command selects: patterns, depth, links, hidden names and lists. Each test
+ * has one command and one expected output. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The tree of these tests. */
+/* Make the tree of these tests. */
 static void make_tree(void)
 {
 	fixture_enter();

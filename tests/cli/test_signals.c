@@ -90,7 +90,7 @@ static void send_to_process(pid_t pid, void *data)
 	kill(pid, *(const int *)data);
 }
 
-/* As systemd, killall and batch systems do. */
+/* The signal goes to every process, as systemd, killall and batch systems send it. */
 static void expect_drained_by_signal_to_all(int number, const char *word)
 {
 	struct command command;
@@ -172,7 +172,7 @@ TEST(signals, a_second_signal_of_another_kind_kills_a_hanging_worker)
 	fixture_leave();
 }
 
-/* SIGKILL does: faults::two_images_that_crash_their_workers_fail_alone. */
+/* SIGKILL counts as a crash: see faults::two_images_that_crash_their_workers_fail_alone. */
 TEST(signals, sigterm_to_a_worker_alone_ends_no_image_and_not_the_run)
 {
 	struct command command;

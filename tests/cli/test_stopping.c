@@ -1,6 +1,6 @@
 /*
- * Runs that end early by --fail-fast, --max-failures and --stop-after. A worker waits at a gate while the
- * run is stopped, so every run finishes and cancels the same images.
+ * Tests of runs that end early by --fail-fast, --max-failures and --stop-after. A worker waits at a
+ * gate while the run is stopped, so every run finishes and cancels the same images.
  */
 #include "cli_fixture.h"
 
@@ -11,7 +11,7 @@
 
 enum { N_QUEUED = 20 };
 
-/* Some images that fail, then one at a gate, then others that are queued behind it. */
+/* Make some images that fail, then one at a gate, then others that are queued. */
 static void make_inputs(int n_failing)
 {
 	char path[32];
@@ -28,7 +28,7 @@ static void make_inputs(int n_failing)
 	}
 }
 
-/* Run until the message comes, then open the gate: only the image behind it is done. */
+/* Run until the message is printed, then open the gate: only the image at the gate is done. */
 static void expect_stop(const char *options, const char *message)
 {
 	struct command command = begin(
@@ -62,7 +62,7 @@ TEST(stopping, max_failures_stops_at_that_number_of_failures)
 	fixture_leave();
 }
 
-TEST(stopping, fewer_failures_do_not_stop_a_run)
+TEST(stopping, fewer_failures_than_max_failures_do_not_stop_a_run)
 {
 	fixture_enter();
 	write_script("in/a.png", "fail bad-image");
@@ -73,7 +73,7 @@ TEST(stopping, fewer_failures_do_not_stop_a_run)
 	fixture_leave();
 }
 
-TEST(stopping, a_failure_of_the_last_image_stops_nothing)
+TEST(stopping, a_failure_of_the_last_image_does_not_count_as_an_early_stop)
 {
 	fixture_enter();
 	write_script("in/a.png", "size 2 2");
@@ -84,7 +84,7 @@ TEST(stopping, a_failure_of_the_last_image_stops_nothing)
 	fixture_leave();
 }
 
-TEST(stopping, failures_that_are_known_and_accepted_do_not_stop_a_run)
+TEST(stopping, known_failures_that_are_accepted_do_not_stop_a_run)
 {
 #ifdef PIXPOOL_STATE
 	fixture_enter();
@@ -105,10 +105,10 @@ TEST(stopping, stop_after_starts_no_image_once_its_time_is_over)
 {
 	make_inputs(0);
 	expect_stop("--stop-after 2s",
-	            "pixpool: the time of --stop-after is over: finishing running "
+	            "pixpool: --stop-after: the time is over; finishing running "
 	            "images\n");
 #ifdef PIXPOOL_STATE
-	/* The same command goes on. */
+	/* The same command continues the run. */
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --stop-after 1h").status,
 	          0);
 	EXPECT_EQ(run("ls out | wc -l").out[0], '2');

@@ -116,7 +116,7 @@ static unsigned widest(size_t from, size_t to)
 
 		if (c == '\033') {
 			EXPECT(strncmp(terminal.shown + i, "\033[K", 3) == 0,
-			       "an escape that is not known");
+			       "unknown escape sequence");
 			i += 2;
 		} else if (c == '\r' || c == '\n') {
 			column = 0;
@@ -317,7 +317,7 @@ TEST(terminal, failures_are_printed_above_the_progress_bar_and_in_the_summary)
 	above = await_shown(above, "10 images: 9 done, 1 failed in ");
 	await_shown(above, "failed:\r\n  1 damaged image: in/0.png\r\n");
 	EXPECT(!strstr(terminal.shown, "in/b0.png"),
-	       "done ones have no line of their own");
+	       "completed images must not have a line of their own");
 	EXPECT_EQ(end(&command).status, 1);
 	expect_sane();
 	terminal_close();
@@ -402,7 +402,7 @@ TEST(terminal, the_progress_bar_has_no_colours_and_fits_into_300_columns)
 	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
 		set_width(widths[i]);
 		from = await_paints(terminal.n, 2);
-		/* widest() knows no escape but that which erases a line. */
+		/* widest() supports only the escape sequence that erases a line. */
 		EXPECT(widest(from, await_paints(from, 1)) < widths[i]);
 	}
 	let_pass("in/b.png");

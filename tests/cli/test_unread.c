@@ -1,11 +1,11 @@
-/* Formats that no build can read: camera RAW, icons and EXR. In a walked folder they stand in the way
- * of nothing. */
+/* Tests of formats that no build can read: camera RAW, icons and EXR. They do not disturb a run
+ * over a folder. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* A TIFF that names its DNG version, and a preview that must never be taken for the picture. */
+/* A TIFF with a DNG version, and a preview that must never be used as the picture. */
 static void write_dng(const char *path)
 {
 	static const char bytes[] =

@@ -18,7 +18,7 @@ static bool enter_whole(void)
 TEST(untrusted, untrusted_mode_reads_only_common_formats)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	sample("lake.jpg", "in/a.jpg");
 	sample("balloon.png", "in/b.png");
 	run("pixpool resize -s 64 in -o out -f bmp");
@@ -40,7 +40,7 @@ TEST(untrusted, untrusted_mode_reads_only_common_formats)
 TEST(untrusted, untrusted_mode_reads_webp_tiff_and_gif_in_the_sandbox)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	sample("meadow.webp", "in/a.webp");
 	sample("lighthouse.tiff", "in/b.tiff");
 	sample("pendulum.gif", "in/c.gif");
@@ -71,7 +71,7 @@ TEST(untrusted, untrusted_mode_gives_each_image_a_new_worker)
 	char path[32];
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	for (int i = 0; i < 10; i++) {
 		snprintf(path, sizeof(path), "in/%d.png", i);
 		write_script(path, "size 2 2");
@@ -84,7 +84,7 @@ TEST(untrusted, untrusted_mode_gives_each_image_a_new_worker)
 TEST(untrusted, untrusted_mode_limits_images_to_fifty_megapixels)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	write_script("in/big.png", "size 8001 6250\nfail io");
 	write_script("in/fits.png", "size 8000 6250\nfail io");
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r --untrusted")
@@ -103,7 +103,7 @@ TEST(untrusted, untrusted_mode_limits_images_to_fifty_megapixels)
 TEST(untrusted, untrusted_mode_limits_each_image_to_ten_seconds)
 {
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	write_script("in/a.png", "hang asleep");
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r --untrusted")
 	                  .status,
@@ -119,7 +119,7 @@ TEST(untrusted, untrusted_mode_does_not_start_without_the_sandbox)
 	struct ended ended;
 
 	if (!enter_whole())
-		SKIP("the sandbox is not whole here");
+		SKIP("the sandbox is not complete here");
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("refuse landlock_create_ruleset=38 pixpool resize -s 64 in -o out "
 	            "--untrusted");

@@ -57,7 +57,7 @@ TEST(verify, verify_flags_a_misnamed_image_without_failing_it)
 	EXPECT(strstr(records("r"), "{'input':'in/a.jpg','status':'ok','engine':'"));
 	EXPECT(strstr(records("r"), "'attempts':1,'worker':#,'misnamed':'png'}\n"), "%s",
 	       records("r"));
-	EXPECT(!strstr(records("r"), "'out'"), "there is none");
+	EXPECT(!strstr(records("r"), "'out'"), "there is no list");
 	fixture_leave();
 }
 

@@ -92,7 +92,8 @@ TEST(as_completed, each_future_is_returned_once_and_done_ones_first)
 			size_t place = next_place(iteration, futures, 5);
 
 			EXPECT(!seen[place]);
-			EXPECT(i >= 3 || place == i, "in the order in which they stand");
+			EXPECT(i >= 3 || place == i,
+			       "futures that are done are returned in list order");
 			seen[place] = true;
 		}
 		EXPECT_EQ(next_place(iteration, futures, 5), 5);

@@ -381,7 +381,8 @@ TEST(control, each_descriptor_is_returned_with_a_result_exactly_once)
 		fd_close(&fd);
 		EXPECT_EQ(end_of(future), PXP_OK);
 		pxp_executor_destroy(pool);
-		EXPECT(count_descriptors() <= n_before, "those not taken are closed");
+		EXPECT(count_descriptors() <= n_before,
+		       "descriptors that were not taken are closed");
 	}
 }
 
@@ -402,7 +403,7 @@ TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 		for (int i = 0; i < 2; i++) {
 			EXPECT(!pxp_promise_start(futures[i]));
 			EXPECT_EQ(pxp_promise_finish(futures[i], &bytes, 1), PXP_EINVAL);
-			EXPECT(bytes != NULL, "it is still the caller's");
+			EXPECT(bytes != NULL, "the caller still owns the descriptor");
 			EXPECT_EQ(pxp_promise_fail(futures[i], &error), PXP_EINVAL);
 		}
 		EXPECT_EQ(pxp_future_state(pending), PXP_PENDING);

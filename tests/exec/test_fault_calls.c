@@ -91,7 +91,7 @@ static enum pxp_status task_logs_much_and_fails(struct pxp_task *task)
 	fill(words, LOG);
 	if (write(STDERR_FILENO, words, LOG) != LOG)
 		return PXP_ESYS;
-	return pxp_task_fail(task, 1, "it said so much");
+	return pxp_task_fail(task, 1, "the log has the expected length");
 }
 
 TEST(fault_calls, a_log_survives_short_reads)

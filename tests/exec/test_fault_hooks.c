@@ -267,7 +267,7 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
-		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
+		SKIP("a sanitizer build cannot run under RLIMIT_DATA");
 	for (unsigned nth = 1; nth <= 6; nth++) {
 		struct pxp_executor_options options = {
 			.size = sizeof(options),
@@ -392,7 +392,8 @@ TEST(fault_hooks, an_executor_may_be_destroyed_before_the_last_submit_returns)
 		struct pxp_future *future;
 		pthread_t destroyer;
 
-		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "the worker is up", NULL)),
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "the worker has started",
+		                             NULL)),
 		          PXP_OK);
 		REQUIRE(pool_await(pool, 0, 0));
 		pxp_executor_acknowledge(pool);

@@ -37,8 +37,8 @@ static void fail_allocation(enum fault_place place, unsigned nth)
 	                         .sys_errno = ENOMEM});
 }
 
-/* The error itself reports a lack of memory, or the task received such an error and passed it on.
- */
+/* The error itself reports a lack of memory, or the task received such an error and passed it
+ * on. */
 static bool is_shortage(const struct pxp_error *error)
 {
 	return error->status == PXP_ENOMEM ||
@@ -176,7 +176,7 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 		/* A pool survives some failures without any effect on tasks: a worker starts later,
 		 * or a withdrawn task loses its queue timeout. */
 		EXPECT(!is_good || !has_failed || is_process,
-		       "allocation %u failed, and nobody was told", nth);
+		       "the failure of allocation %u was not reported", nth);
 		n_told += !is_good;
 		pxp_executor_destroy(pool);
 	}

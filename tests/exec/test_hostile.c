@@ -431,7 +431,7 @@ TEST(hostile, a_fork_server_that_a_task_stops_is_continued_and_no_future_hangs)
 	struct pxp_future *behind = pool_submit(pool, task_echo, "x", NULL);
 
 	EXPECT_EQ(pxp_future_wait(behind, 20000), PXP_OK);
-	REQUIRE(pxp_future_is_done(behind), "the fork server stands still for ever");
+	REQUIRE(pxp_future_is_done(behind), "the fork server was never continued");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	EXPECT_EQ(end_of(behind), PXP_OK);
 	pxp_executor_destroy(pool);
@@ -446,7 +446,7 @@ TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	future = pool_submit(pool, task_echo, "x", NULL);
 	EXPECT_EQ(pxp_future_wait(future, 20000), PXP_OK);
-	REQUIRE(pxp_future_is_done(future), "the fork server stands still for ever");
+	REQUIRE(pxp_future_is_done(future), "the fork server was never continued");
 	EXPECT_EQ(end_of(future), PXP_OK);
 	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	pxp_executor_destroy(pool);
@@ -482,7 +482,7 @@ TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 
 	EXPECT(pretend_a_minute_of_continues(pool));
 	EXPECT_EQ(pxp_future_wait(future, 10000), PXP_OK);
-	REQUIRE(pxp_future_is_done(future), "the fork server stands still for ever");
+	REQUIRE(pxp_future_is_done(future), "the fork server was never continued");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	EXPECT_EQ(end_of(behind), PXP_EBROKEN);
 	pxp_executor_destroy(pool);
@@ -552,8 +552,8 @@ TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 	close(paper[1]);
 }
 
-/* Fork a child in the process group of the worker. A signal to the worker alone does not reach it.
- */
+/* Fork a child in the process group of the worker. A signal to the worker alone does not reach
+ * it. */
 static enum pxp_status task_leaves_child(struct pxp_task *task)
 {
 	pid_t child = fork();

@@ -112,7 +112,7 @@ static bool await_granted(struct pxp_executor *pool, uint64_t n_mib)
 static void skip_without_limits(void)
 {
 	if (!pxp_memory_is_limited())
-		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
+		SKIP("a sanitizer build cannot run under RLIMIT_DATA");
 }
 
 /* Start one task that holds part of the budget behind its gate. */
@@ -532,9 +532,10 @@ static enum pxp_status task_asks_often(struct pxp_task *task)
 			return pxp_task_fail(task, 1, "refused otherwise");
 	}
 	if (pxp_task_need(task, most - PXP_MAX_NEEDS * MIB) != PXP_EINVAL)
-		return pxp_task_fail(task, 2, "one too many is no error");
+		return pxp_task_fail(task, 2, "one request too many must fail");
 	if (pxp_task_need(task, most) != PXP_EMEMORY)
-		return pxp_task_fail(task, 3, "what was refused is so no more");
+		return pxp_task_fail(task, 3,
+		                     "a refused request must not be refused again");
 	return PXP_OK;
 }
 
@@ -707,7 +708,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	gate_open(&supervisor);
 	EXPECT_EQ(pxp_future_wait(full, 5000), PXP_OK);
-	REQUIRE(pxp_future_is_done(full), "else the pool never ends");
+	REQUIRE(pxp_future_is_done(full), "otherwise the pool would never end");
 	/* A complete answer counts even if the worker dies afterwards. */
 	EXPECT_EQ(end_of(full), PXP_EMEMORY);
 	EXPECT_EQ(end_of(held), PXP_OK);

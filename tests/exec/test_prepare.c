@@ -1,6 +1,6 @@
 /* Tests of the prepare function, which gives up rights before workers start: the order of the
- * steps, and how the fork server helps when the main process and the workers have different users.
- */
+ * steps, and how the fork server helps when the main process and the workers have different
+ * users. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -63,7 +63,7 @@ static enum pxp_status prepare_fails(const void *bytes, size_t n,
 {
 	(void)bytes;
 	(void)n;
-	return pxp_fail(ret_error, PXP_ETASK, "no right can be given up");
+	return pxp_fail(ret_error, PXP_ETASK, "this process cannot give up rights");
 }
 
 TEST(prepare, a_failing_prepare_breaks_the_pool_and_gives_the_reason)
@@ -72,7 +72,8 @@ TEST(prepare, a_failing_prepare_breaks_the_pool_and_gives_the_reason)
 		(struct pxp_executor_options){.n_workers = 1, .prepare = prepare_fails});
 	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
 
-	EXPECT_STR(probe_outcome(future).error.text, "no right can be given up");
+	EXPECT_STR(probe_outcome(future).error.text,
+	           "this process cannot give up rights");
 	EXPECT_EQ(end_of(future), PXP_EBROKEN);
 	pxp_executor_destroy(pool);
 }
@@ -126,7 +127,7 @@ static bool give_up_cap_kill(void)
 static void require_root_without_cap_kill(void)
 {
 	if (!give_up_cap_kill())
-		SKIP("only root can be somebody else");
+		SKIP("only root can change its user");
 }
 
 /* Check that the main process cannot signal such workers itself, so that the fork server must do
@@ -250,7 +251,7 @@ TEST(prepare, an_orphan_process_that_cannot_be_signalled_delays_no_task)
 	pid_t left = 0;
 
 	if (geteuid() != 0)
-		SKIP("only root can be somebody else");
+		SKIP("only root can change its user");
 	pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .prepare = forbid_signals_to_others});
 	future = pool_submit(pool, task_leaves_process_of_another_user, NULL, NULL);
@@ -259,7 +260,7 @@ TEST(prepare, an_orphan_process_that_cannot_be_signalled_delays_no_task)
 	free(bytes);
 	pxp_future_release(future);
 	pxp_executor_destroy(pool);
-	EXPECT(!probe_is_gone(left), "it was waited for");
+	EXPECT(!probe_is_gone(left), "the pool waited for the orphan");
 	kill(left, SIGKILL);
 	probe_await_gone(left);
 }
@@ -304,9 +305,9 @@ static void expect_tie(struct pxp_executor_options options)
 
 TEST(prepare, a_worker_that_becomes_another_user_still_ends_with_its_fork_server)
 {
-	_Static_assert(SIGKILL == 9, "as the tasks say it");
+	_Static_assert(SIGKILL == 9, "as the tasks report it");
 	if (geteuid() != 0)
-		SKIP("only root can be somebody else");
+		SKIP("only root can change its user");
 	expect_tie((struct pxp_executor_options){.lock_down = lock_down_to_nobody});
 	expect_tie((struct pxp_executor_options){.initialise = initialise_as_nobody});
 }
@@ -372,7 +373,7 @@ TEST(prepare, prepare_may_change_the_root_folder)
 	pid_t left = 0;
 
 	if (geteuid() != 0)
-		SKIP("only root can take the root folder away");
+		SKIP("only root can change the root folder");
 	pool = pool_without_files();
 	future = pool_submit(pool, task_leaves_daemon, NULL, NULL);
 	EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL), PXP_OK);

@@ -58,7 +58,7 @@ TEST(process_pool, a_worker_killed_from_outside_is_reported_as_a_crash_with_the_
 	EXPECT_EQ(probe_outcome(held).error.signal, SIGKILL);
 	EXPECT_EQ(probe_outcome(held).worker, worker);
 	EXPECT(atoi(result_of(next)) != worker,
-	       "what was only prefetched runs elsewhere");
+	       "a task that was only prefetched runs on another worker");
 	EXPECT_EQ(probe_outcome(next).attempts, 1);
 
 	pxp_future_release(pid);
@@ -173,8 +173,8 @@ TEST(process_pool, a_task_can_extend_its_deadline_up_to_a_limit)
 	gate_destroy(&never);
 }
 
-/* Both numbers are milliseconds: the task restarts its deadline with the first, as often as it
- * may and more, and then with the second. */
+/* A task with two numbers of milliseconds: it restarts its deadline with the first one more often
+ * than allowed, and then with the second. */
 static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
 {
 	char *second;
@@ -319,10 +319,11 @@ TEST(process_pool, only_the_last_4_kib_of_a_log_of_a_hundred_megabytes_are_kept)
 #if defined(PIXPOOL_SANITIZE)
 	/* A sanitizer keeps freed memory and needs more stack. */
 	fprintf(stderr,
-	        "skipped in a sanitizer build: that the main process does not grow\n");
+	        "skipped in a sanitizer build: the memory use of the main process\n");
 	(void)before_kib;
 #else
-	EXPECT(resident_kib() - before_kib < 4096, "the main process does not grow");
+	EXPECT(resident_kib() - before_kib < 4096,
+	       "the main process must not use more memory");
 #endif
 	pxp_future_release(future);
 	pxp_executor_destroy(pool);

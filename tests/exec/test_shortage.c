@@ -132,7 +132,8 @@ TEST(shortage, a_submission_is_refused_if_no_descriptor_is_left_for_its_long_inp
 	struct pxp_future *future;
 	struct probe_hoard hoard;
 
-	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "the worker is up", NULL)), PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "the worker has started", NULL)),
+	          PXP_OK);
 	probe_lower_limit();
 	probe_take_all(&hoard);
 	EXPECT_EQ(try_long_input(pool, &future), PXP_ESYS);
@@ -357,7 +358,7 @@ static bool the_zygote_belongs_to_the_parent(void)
 TEST(shortage, a_child_of_the_program_needs_a_zygote_of_its_own)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
-	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
+	SKIP("no zygote can start, because ThreadSanitizer adds a thread");
 #endif
 	EXPECT(probe_copy("forked", NULL));
 }
@@ -462,7 +463,7 @@ static bool files_of_a_daemon_stay_open(void)
 TEST(shortage, a_daemon_keeps_its_open_files_when_it_starts_a_zygote)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
-	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
+	SKIP("no zygote can start, because ThreadSanitizer adds a thread");
 #endif
 	EXPECT(probe_copy("daemon", NULL));
 }
@@ -499,7 +500,7 @@ TEST(shortage, the_death_of_a_fork_server_is_noticed_even_if_its_preload_left_a_
 TEST(shortage, a_killed_zygote_can_be_restarted_once_no_pool_is_left)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
-	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
+	SKIP("no zygote can start, because ThreadSanitizer adds a thread");
 #endif
 	EXPECT(probe_copy("killed", NULL));
 }

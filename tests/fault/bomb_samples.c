@@ -1,4 +1,4 @@
-/* The bytes of the files from which bombs are made. */
+/* The bytes of the files from which decompression bombs are made. */
 #include "bomb_samples.h"
 
 /* clang-format off */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Kill a batch of six images at its system calls, run it again, and look at what is there.
+# Kill a batch of six images at its system calls, run it again, and check the resulting files.
 #
 #     crash-points.sh STEPPED SCRIPTED STEP MOMENTS
 #
@@ -30,7 +30,7 @@ trap 'rm -rf "$work"' EXIT
 
 for way in folder backup in-place; do
 	undisturbed "$stepped"
-	# The call that starts the program is strace's.
+	# The first call, which starts the program, belongs to strace.
 	sed -n '2,$s/^\([a-z0-9_]*\)(.*/\1/p' trace | sort | uniq -c > calls
 	n_in_trace=$(awk '{n += $1} END {print n}' calls)
 	n_visited=0

@@ -109,8 +109,7 @@ static bool die_of(struct source *source, const char *name, struct failure *fail
 		kill(getpid(), number);
 		return true;
 	}
-	return failure_set(failure, FAIL_BAD_IMAGE, "script: no signal is called %s",
-	                   name);
+	return failure_set(failure, FAIL_BAD_IMAGE, "script: unknown signal %s", name);
 }
 
 static bool leave(struct source *source, const char *status, struct failure *failure)
@@ -236,8 +235,7 @@ static bool fail_as(struct source *source, const char *word, struct failure *fai
 			return failure_set(failure, (enum fail_class) class,
 			                   "script: fail %s", word);
 	}
-	return failure_set(failure, FAIL_BAD_IMAGE, "script: no class is called %s",
-	                   word);
+	return failure_set(failure, FAIL_BAD_IMAGE, "script: unknown class %s", word);
 }
 
 static bool open_file(struct source *source, const char *path, struct failure *failure)
@@ -335,7 +333,7 @@ static bool run_line(struct source *source, const char *line, struct failure *re
 	goes_on = script_more && script_more(command, word, &is_known, ret_failure);
 	if (is_known)
 		return goes_on;
-	return failure_set(ret_failure, FAIL_BAD_IMAGE, "script: no command is called %s",
+	return failure_set(ret_failure, FAIL_BAD_IMAGE, "script: unknown command %s",
 	                   command);
 }
 

@@ -18,11 +18,12 @@ trap 'rm -rf "$work"' EXIT
 # shellcheck source=tests/fault/points.sh
 . "$(dirname "$(realpath "$0")")/points.sh"
 
-# The calls that fail, and how.
-errors_of() { # CALL
+# The calls that fail, and their errors.
+errors_of() { # argument: CALL
 	case $1 in
 	openat | openat2 | mkdir | mkdirat) echo EMFILE ENOSPC EACCES ;;
-	# A file without room for a stamp is an output without one, which in place is the only record.
+	# A file that cannot get a stamp is a valid output without one. With --in-place the stamp would be its only
+	# record.
 	fsetxattr) [[ $way == folder ]] && echo ENOSPC EIO || echo EIO ;;
 	write | pwrite64 | sendfile | ftruncate | fsync | fdatasync | linkat | syncfs) echo ENOSPC EIO ;;
 	rename | renameat | renameat2 | unlink | unlinkat | fchown | fchmod | utimensat) echo EIO EACCES ;;
@@ -32,7 +33,7 @@ errors_of() { # CALL
 	esac
 }
 
-disturb() { # CALL NUMBER ERROR: one run with one fault, and the second run
+disturb() { # arguments: CALL NUMBER ERROR: make one run with one fault, and then a second run
 	local status=0
 
 	point="$way, $1 fails with $3 at number $2"

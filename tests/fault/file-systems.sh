@@ -1,6 +1,6 @@
 #!/bin/bash
-# Outputs on file systems that lack something: vfat on a loop device and exFAT by FUSE (no attributes, links and unnamed
-# files, times in coarse steps, as on the cards of cameras), and an overlay. On each:
+# Check outputs on file systems that lack features: vfat on a loop device and exFAT by FUSE (no attributes, links and
+# unnamed files, times in coarse steps, like the cards of cameras), and an overlay. On each:
 #   - all outputs are made, and a second run makes none of them again; nor does a run after the database was deleted,
 #     where the file system keeps stamps;
 #   - a run that was killed is resumed by the same command;
@@ -40,7 +40,7 @@ wrong() {
 	exit 1
 }
 
-make_inputs() { # FOLDER
+make_inputs() { # argument: FOLDER
 	mkdir -p "$1/sub"
 	for i in 0 1 2 3 4 5; do
 		printf 'pixpool-scripted\nsize %d 2\n' $((2 + i)) > "$1/$i.png"
@@ -73,7 +73,7 @@ mount_exfat() {
 	mount.exfat-fuse "$(cat device)" mount 2>&1
 }
 
-# The inputs in place come from the lower layer.
+# The inputs of --in-place come from the lower layer.
 mount_overlay() {
 	mkdir layers
 	# The upper layer cannot be on an overlay.
@@ -84,11 +84,11 @@ mount_overlay() {
 	mount -t overlay overlay -o lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work mount 2>&1
 }
 
-resize() { # OPTION...
+resize() { # arguments: OPTION...
 	"$program" resize -s 99 --progress none --report report "$@" 2> said
 }
 
-expect() { # OK SKIPPED FAILED
+expect() { # arguments: OK SKIPPED FAILED
 	local summary
 
 	summary=$(grep '"summary"' report)
@@ -151,7 +151,7 @@ check_in_place() {
 		resize --in-place --backup .orig mount/photos || wrong "the second run in place failed"
 		expect 0 6 0
 	else
-		grep -q 'the file system keeps no records on images' said || wrong "no warning that there are no records"
+		grep -q 'the file system does not support records on images' said || wrong "no warning that there are no records"
 	fi
 	make_inputs mount/others
 	resize --in-place --no-backup mount/others || wrong "in place without a backup failed"

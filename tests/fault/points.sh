@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What crash-points.sh and error-points.sh share: six images, three ways to write them, and what must hold after a run
-# that was disturbed and a second one that was not. Source it, in an empty folder that may be removed.
+# The code that crash-points.sh and error-points.sh share: six images, three ways to write them, and the conditions
+# that must hold after a disturbed run and a second, undisturbed one. Source it, in an empty folder that may be
+# removed.
 
 skip() {
 	echo "skipped: $*"
@@ -25,9 +26,9 @@ for i in 0 1 2 3 4 5; do
 done
 find template -name '*.png' -exec chmod 640 {} + -exec touch -d '2020-01-01 00:00:00.123456' {} +
 point=before
-way=folder # the way of now
+way=folder # the current way of writing outputs
 images=$(cd template && find . -name '*.png' | sort)
-facts_of() { # what must not change of the images in a folder, in place as well
+facts_of() { # print the properties of the images in a folder that must not change, with --in-place as well
 	(cd "$1" && find . -name '*.png' -printf '%p %m %T@\n' | sort)
 }
 facts=$(facts_of template)
@@ -41,30 +42,30 @@ arguments() {
 	esac
 }
 
-batch() { # PROGRAM REPORT: one run of the way
+batch() { # arguments: PROGRAM REPORT: run once in the current way
 	# shellcheck disable=SC2046
 	"${tracer[@]}" "$1" resize -s 9999 $(arguments) --sandbox off --progress none --report "$2" 2> said
 }
 
-# What a run has touched: a kill before its first change leaves everything as it was.
+# The files that a run has touched: a kill before its first change leaves everything unchanged.
 tree_now() {
 	ls -d out first 2> /dev/null || true
 	find in -printf '%p %i %s %m %T@ %C@\n'
 }
 
 before=none
-begin() { # a fresh tree, unless the last run has touched nothing
+begin() { # make a fresh tree, unless the last run has touched nothing
 	[[ -d in && $(tree_now) == "$before" ]] && return
 	rm -rf in out first second
 	cp -a template in
 	before=$(tree_now)
 }
 
-made_in() { # the images that a report calls made
+made_in() { # print the images that a report calls made
 	sed -n 's/.*"name":"\([^"]*\)".*"status":"ok".*/.\/\1/p' "$1" 2> /dev/null || true
 }
 
-# After the first run: prints the images that are not made yet. Each is whole or absent, old or new.
+# Called after the first run: print the images that are not made yet. Each must be complete or absent, old or new.
 missing_now() {
 	local image there
 
@@ -82,7 +83,7 @@ missing_now() {
 	done
 }
 
-check_end() { # MISSING: the invariants after the second run
+check_end() { # argument: MISSING: check the invariants after the second run
 	local image extra
 
 	for image in $images; do
@@ -104,10 +105,10 @@ check_end() { # MISSING: the invariants after the second run
 	[[ -z $extra ]] || wrong "made twice: $extra"
 }
 
-visit() { # PROGRAM: run it a second time, and check
+visit() { # argument: PROGRAM: run it a second time, and check the result
 	local missing
 
-	# It would be an undisturbed run.
+	# Skip this point, because the run would be undisturbed.
 	[[ $(tree_now) != "$before" ]] || return 0
 	missing=$(missing_now)
 	tracer=()
@@ -115,7 +116,7 @@ visit() { # PROGRAM: run it a second time, and check
 	check_end "$missing"
 }
 
-undisturbed() { # PROGRAM: runs it once for right-WAY, and once more for trace
+undisturbed() { # argument: PROGRAM: run it once to make right-WAY, and once more for the trace
 	local n
 
 	begin

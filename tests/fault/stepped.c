@@ -27,7 +27,7 @@ struct context {
 	bool is_done;
 };
 
-/* The first is that of main(). */
+/* The first context is that of main(). */
 static struct context contexts[MAX_CONTEXTS];
 static size_t n_contexts = 1, now;
 
@@ -51,7 +51,7 @@ static void run_context(void)
 
 	context->result = context->run(context->data);
 	context->is_done = true;
-	yield(); /* never comes back */
+	yield(); /* this call never returns */
 }
 
 int __wrap_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
@@ -86,7 +86,7 @@ int __wrap_pthread_join(pthread_t thread, void **ret_result)
 	return 0;
 }
 
-/* It returns without a signal, which a condition may do. */
+/* The wait may return without a signal, as a condition may. */
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
@@ -108,7 +108,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
 	return ETIMEDOUT;
 }
 
-/* The others do all they can, until nothing is ready. */
+/* The other contexts run until none is ready. */
 int __real_poll(struct pollfd *events, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms)
@@ -154,7 +154,7 @@ void __wrap_pxp_zygote_stop(void)
 
 /* ---- outputs: the inline executor has none ---- */
 
-static int output = -1; /* of the last task */
+static int output = -1; /* outputs of the last task */
 
 enum pxp_status __real_pxp_executor_submit(struct pxp_executor *executor,
                                            pxp_task_fn *run, const void *input,

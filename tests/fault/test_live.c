@@ -210,8 +210,8 @@ TEST(running_batch, a_crashed_worker_leaves_no_core_file)
 {
 	fixture_enter();
 	if (!crash_leaves_a_core())
-		scratch_skip("cores of dead workers",
-		             "a crash leaves none on this machine");
+		scratch_skip("core files of crashed workers",
+		             "crashes leave no core file on this machine");
 	write_script("in/a.png", "signal SIGSEGV");
 	write_script("in/b.png", "signal SIGABRT");
 	/* The sandbox would prevent the core file anyway. */

@@ -72,6 +72,6 @@ void fuzz_claim(bool claim, const char *file, int line, const char *text)
 {
 	if (claim)
 		return;
-	fprintf(stderr, "%s:%d: this claim does not hold: %s\n", file, line, text);
+	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, text);
 	abort();
 }

@@ -1,5 +1,5 @@
-/* The readers of image/raster. The first byte of the input selects the format and whether damage is
- * accepted. */
+/* Fuzz target: the readers of image/raster. The first byte of the input selects the format and
+ * whether damage is accepted. */
 #include "fuzz.h"
 
 #include "image/raster/raster.h"
@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 1 << 22 }; /* of samples; larger pictures are only opened */
+/* Maximum number of samples; larger pictures are only opened. */
+enum { MAX_BYTES = 1 << 22 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -39,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct failure failure = {0};
 	struct raster raster;
 
-	/* The first bytes are known: the format was found by them. */
+	/* The first bytes are fixed, because the format was detected by them. */
 	if (feed.n >= 26 && raster_reads_file(format, copy, feed.n)) {
 		if (format == FORMAT_PNM)
 			copy[1] = (uint8_t)('1' + copy[1] % 6);

@@ -1,6 +1,7 @@
 /*
- * Filter untrusted XMP, with or without an extended part. A second filtering must not change
- * the result. Without the class GPS, no element or attribute of the result is a latitude.
+ * Fuzz target: the filter for untrusted XMP, with or without an extended part. Filtering its result
+ * again must change nothing. Without the class GPS, no element or attribute of the result is a
+ * latitude.
  */
 #include "fuzz.h"
 

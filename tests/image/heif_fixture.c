@@ -29,7 +29,7 @@ static const uint8_t *colour_at(const struct heif_recipe *recipe, int x, int y)
 	        ->colours[2 * (y >= HEIF_HEIGHT / 2) + (x >= HEIF_WIDTH / 2)];
 }
 
-/* A value of 0 to 255 as a sample of the picture. */
+/* Convert a value from 0 to 255 to a sample of the picture. */
 static unsigned sample_of(const struct heif_recipe *recipe, unsigned value)
 {
 	unsigned most = (1U << recipe->n_bits) - 1;
@@ -46,7 +46,8 @@ static void put_16(uint8_t *at, unsigned number)
 	at[1] = (uint8_t)number;
 }
 
-/* Deep samples are in the order of the machine in a plane of grey, and big-endian in one of colours. */
+/* Samples of more than 8 bits are in the byte order of the machine in a grey plane, and big-endian
+ * in a colour plane. */
 static void put_sample(uint8_t *row, int at, const struct heif_recipe *recipe,
                        unsigned value)
 {
@@ -133,8 +134,8 @@ static void encode(struct heif_context *context, const struct heif_image *image,
 	heif_encoding_options_free(options);
 }
 
-/* libheif 1.15 writes no code points but those of the matrix, and the sizes of turned pictures as those
- * of the stored ones. */
+/* libheif 1.15 writes no code points except those of the matrix, and gives rotated pictures the
+ * size of the stored ones. */
 static void correct(struct blob *blob, const struct heif_recipe *recipe)
 {
 	const uint8_t *end = blob->bytes + blob->n;

@@ -6,21 +6,21 @@
 
 enum { HEIF_WIDTH = 64, HEIF_HEIGHT = 48 };
 
-/* What to make: a picture of four quarters. */
+/* The parameters of a picture of four quarters. */
 struct heif_recipe {
 	enum image_format format; /* HEIC or AVIF */
-	int n_bands;              /* 1: monochrome; 3 or 4 */
-	int n_bits;               /* 8, 10 or 12 */
+	int n_bands;              /* bands; 1: monochrome; 3 or 4 */
+	int n_bits;               /* bits per sample: 8, 10 or 12 */
 	bool has_limited_range;
 	/* Code points of CICP; 0: those of sRGB. */
 	unsigned primaries, transfer;
 	/* The colours are multiplied by alpha, and the file says so. */
 	bool is_premultiplied;
-	unsigned orientation; /* written as irot and imir; 0: none */
+	unsigned orientation; /* orientation, written as irot and imir; 0: none */
 	const struct quarters *quarters;
 };
 
-/* Fails the test when libheif cannot make it. Free with blob_fini(). */
+/* Make the picture. Fails the test if libheif cannot make it. Free the result with blob_fini(). */
 struct blob make_heif_picture(const struct heif_recipe *recipe);
 
 /* Whether libheif has an encoder for the format. */

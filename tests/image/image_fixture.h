@@ -53,8 +53,8 @@ void make_exif(uint8_t bytes[EXIF_BYTES], unsigned orientation, bool is_big_endi
 /* Make a colour profile with this description and this colour space, such as "RGB ". */
 struct blob make_profile(const char *space, const char *words);
 
-/* A complete profile of RGB with the primary colours of sRGB, and with the curve of a power, or, if
- * gamma is 0, that of sRGB. */
+/* Make a complete RGB profile with the primary colours of sRGB, and with a power curve, or, if
+ * gamma is 0, with the curve of sRGB. */
 struct blob make_rgb_profile(const char *words, double gamma);
 
 /* The result of picture_run(): the answer, the bytes of the output and, if stb_image can read them,

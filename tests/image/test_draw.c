@@ -245,7 +245,7 @@ TEST(draw, the_size_of_an_svg_is_its_declared_size_or_that_of_its_contents)
 	}
 }
 
-/* Half of the drawing is red, by lengths in each unit. */
+/* Half of the drawing is red, with lengths in each unit. */
 TEST(draw, lengths_in_an_svg_have_96_pixels_an_inch)
 {
 	static const char *const texts[] = {
@@ -268,7 +268,7 @@ TEST(draw, lengths_in_an_svg_have_96_pixels_an_inch)
 	};
 
 	for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
-		/* At the drawing's own size, and larger than a tile. */
+		/* Draw at the natural size, and larger than a tile. */
 		struct recipe recipe = i % 2 ? boxed(FORMAT_PNG, 3072, 3072)
 		                             : boxed(FORMAT_PNG, 0, 0);
 		struct outcome outcome = draw(texts[i / 2], "a.svg", &recipe);
@@ -626,7 +626,7 @@ TEST(draw, a_compressed_svg_is_decompressed_up_to_a_limit)
 	expect_packed(&twice, FAIL_BAD_IMAGE,
 	              "the gzip-compressed file does not contain an SVG");
 	blob.n -= 9;
-	expect_packed(&blob, FAIL_BAD_IMAGE, "the packed SVG is damaged");
+	expect_packed(&blob, FAIL_BAD_IMAGE, "the compressed SVG is damaged");
 	blob = packed(spaces, n_bomb);
 	expect_packed(&blob, FAIL_TOO_BIG, "larger than 64 MiB");
 	blob = packed("hello", 5);

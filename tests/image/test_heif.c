@@ -1,4 +1,5 @@
-/* The reader of HEIC and AVIF: the values of colours and alpha, and how pictures are turned. */
+/* Tests of the reader of HEIC and AVIF: the values of colours and alpha, and how pictures are
+ * rotated. */
 #include "support/test.h"
 
 #include "heif_fixture.h"
@@ -15,7 +16,7 @@ static const struct quarters patches = {{{0, 0, 0, 255},
                                          {230, 120, 40, 255},
                                          {128, 128, 128, 255}}};
 
-/* The middles of the quarters. */
+/* The centres of the quarters. */
 static int middle_x(int quarter)
 {
 	return HEIF_WIDTH / 4 + quarter % 2 * (HEIF_WIDTH / 2);
@@ -119,7 +120,8 @@ TEST(heif, colours_multiplied_by_alpha_are_divided_again)
 	}
 }
 
-/* The same samples in another space: what Display P3 and Rec. 2020 show them as in sRGB. */
+/* The same samples in another colour space: the sRGB values of what Display P3 and Rec. 2020
+ * show. */
 TEST(heif, code_points_say_what_the_colours_mean)
 {
 	static const struct {
@@ -197,7 +199,7 @@ TEST(heif, hdr_becomes_sdr_and_says_so)
 	}
 }
 
-/* Where the quarters of rgbw stand after a turn, for each orientation. */
+/* The positions of the quarters of rgbw after a rotation, for each orientation. */
 static const int places[9][4] = {
 	[1] = {0, 1, 2, 3}, [2] = {1, 0, 3, 2}, [3] = {3, 2, 1, 0}, [4] = {2, 3, 0, 1},
 	[5] = {0, 2, 1, 3}, [6] = {2, 0, 3, 1}, [7] = {3, 1, 2, 0}, [8] = {1, 3, 0, 2}};
@@ -236,8 +238,8 @@ TEST(heif, turns_of_the_codec_are_applied_with_and_without_rotation)
 	}
 }
 
-/* The associations of an item with properties, in the box "ipma": its id, their number, and the index
- * of each property. */
+/* Find the associations of an item with properties in the box "ipma": its id, their number, and the
+ * index of each property. */
 static uint8_t *associations_of(const struct blob *blob, unsigned item)
 {
 	uint8_t *at = memmem(blob->bytes, blob->n, "ipma", 4);
@@ -254,7 +256,7 @@ static uint8_t *associations_of(const struct blob *blob, unsigned item)
 	return NULL;
 }
 
-/* The index of the first property of a type among the boxes of "ipco". */
+/* Find the index of the first property of a type among the boxes of "ipco". */
 static unsigned property_index(const struct blob *blob, const char *type)
 {
 	const uint8_t *at = memmem(blob->bytes, blob->n, "ipco", 4);
@@ -278,7 +280,7 @@ static int find_association(const uint8_t *list, unsigned index)
 	return 0;
 }
 
-/* As some writers associate only the colours with irot. */
+/* Some writers associate only the colours with irot. */
 TEST(heif, alpha_turns_with_the_colours_even_if_only_they_are_said_to)
 {
 	static const struct quarters corner = {{{255, 0, 0, 0},
@@ -300,7 +302,7 @@ TEST(heif, alpha_turns_with_the_colours_even_if_only_they_are_said_to)
 	outcome = run_picture(&blob, "a.avif", &to_png);
 	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 	EXPECT_EQ(outcome.n_bands, 4);
-	/* The corner at the top left goes to the top right. */
+	/* The top left corner moves to the top right. */
 	for (int quarter = 0; quarter < 4; quarter++) {
 		int x = outcome.width / 4 + quarter % 2 * (outcome.width / 2);
 		int y = outcome.height / 4 + quarter / 2 * (outcome.height / 2);
@@ -314,7 +316,7 @@ TEST(heif, alpha_turns_with_the_colours_even_if_only_they_are_said_to)
 	blob_fini(&blob);
 }
 
-/* As cavif writes: irot is associated before ispe. */
+/* The order of cavif: irot is associated before ispe. */
 TEST(heif, a_turn_may_be_listed_before_the_size)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .orientation = 8,
@@ -342,7 +344,7 @@ TEST(heif, a_turn_may_be_listed_before_the_size)
 	blob_fini(&blob);
 }
 
-/* A box as long as its head, of a type such as "moov". */
+/* Make a box that consists only of its header, of a type such as "moov". */
 static void append_empty_box(struct blob *blob, const char *type)
 {
 	const uint8_t length[4] = {0, 0, 0, 8};

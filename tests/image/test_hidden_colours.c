@@ -1,6 +1,6 @@
 /*
- * Transparent pixels have a colour that nobody sees, and it must not show in the visible pixels of
- * any output. And kernel nearest, which mixes no colours.
+ * Tests that the hidden colour of transparent pixels never shows in visible pixels of any output.
+ * Also tests of kernel nearest, which mixes no colours.
  */
 #include "support/test.h"
 
@@ -12,7 +12,7 @@
 
 enum { SIDE = 60 };
 
-/* A disc of colour that fades out over two pixels. Transparent pixels hide this grey. */
+/* A coloured disc that fades out over two pixels. Transparent pixels hide this grey. */
 static struct blob disc_that_hides(uint8_t hidden, bool is_plain)
 {
 	uint8_t bytes[SIDE * SIDE * 4];
@@ -32,7 +32,7 @@ static struct blob disc_that_hides(uint8_t hidden, bool is_plain)
 	return png_of_bytes(bytes, SIDE, SIDE, 4);
 }
 
-/* The largest difference of two pictures where both are visible. */
+/* The largest difference between two pictures where both are visible. */
 static double visible_difference(VipsImage *a, VipsImage *b)
 {
 	double most = 0;
@@ -113,7 +113,7 @@ TEST(hidden_colours, a_disc_of_one_colour_is_not_changed_by_sharpening)
 
 /* ---- kernel nearest ---- */
 
-/* Each pixel holds its own place. */
+/* Each pixel contains its own position. */
 static struct blob make_places(int width, int height)
 {
 	static uint8_t bytes[256 * 256 * 3];

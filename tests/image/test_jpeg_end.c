@@ -1,4 +1,4 @@
-/* JPEG files that end early: where nothing but the end marker is missing, the picture is complete. */
+/* Tests of truncated JPEG files: if only the end marker is missing, the picture is complete. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
@@ -38,8 +38,8 @@ static struct outcome run_over(const struct blob *jpeg, const char *words,
 	return run_picture(jpeg, "a.jpg", &recipe);
 }
 
-/* Run with and without the end, and compare the pixels. The fast engine skips scans that a small output
- * does not need, but none where the end is missing: its pixels may differ a little. */
+/* Decode with and without the end, and compare the pixels. The fast engine skips scans that a small
+ * output does not need, but none if the end is missing: its pixels may differ slightly. */
 static void expect_equal(const struct blob *whole, const struct blob *without,
                          const char *words, enum image_format format,
                          enum engine_choice engine)
@@ -91,7 +91,7 @@ static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
 	}
 }
 
-/* Also where a whole scan is missing and all others are complete. */
+/* A file is truncated also if a whole scan is missing and all others are complete. */
 TEST(jpeg_end, a_picture_that_is_cut_anywhere_else_fails)
 {
 	for (int i = 0; i < 2; i++) {

@@ -1,4 +1,5 @@
-/* The reader of JPEG XL: colours of lossy files, depth, alpha, and what is not supported. */
+/* Tests of the reader of JPEG XL: colours of lossy files, depth, alpha, and unsupported
+ * features. */
 #include "support/test.h"
 
 #include "image/icc.h"
@@ -15,11 +16,12 @@ enum { WIDTH = 256, HEIGHT = 16 };
 /* ---- files that libjxl makes ---- */
 
 struct jxl_recipe {
-	uint32_t n_colours;        /* 1 or 3 */
-	JxlExtraChannelType extra; /* of one more channel */
+	uint32_t n_colours;        /* colour bands, 1 or 3 */
+	JxlExtraChannelType extra; /* type of an additional channel */
 	bool has_extra;
-	JxlTransferFunction transfer; /* with the primaries of BT.2100; 0: sRGB */
-	unsigned n_frames;            /* 0 for a still picture */
+	/* HDR transfer, with the primaries of BT.2100; 0: sRGB. */
+	JxlTransferFunction transfer;
+	unsigned n_frames; /* number of frames; 0 for a still picture */
 	bool is_lossy;
 };
 
@@ -87,7 +89,7 @@ static void set_info(JxlEncoder *encoder, const struct jxl_recipe *recipe)
 	REQUIRE(JxlEncoderSetExtraChannelInfo(encoder, 0, &extra) == JXL_ENC_SUCCESS);
 }
 
-/* A picture of one value of 16 bits; frames after the first are black. */
+/* Make a picture of a single 16-bit value; frames after the first are black. */
 static struct blob make_jxl(const struct jxl_recipe *recipe, unsigned value)
 {
 	JxlEncoder *encoder = JxlEncoderCreate(NULL);
@@ -125,7 +127,7 @@ static struct outcome run_jxl(const struct blob *blob, const char *words)
 
 /* ---- tests ---- */
 
-/* The dark half of a ramp, of which linear light of 8 bits has a few levels only. */
+/* The dark half of a gradient, for which 8-bit linear light has only a few levels. */
 TEST(jxl, a_lossy_file_with_a_profile_keeps_its_dark_levels)
 {
 	const struct png_gamma adobe = {
@@ -159,7 +161,7 @@ TEST(jxl, a_lossy_file_with_a_profile_keeps_its_dark_levels)
 	free(profile);
 }
 
-TEST(jxl, samples_of_16_bits_and_grey_come_out_exactly)
+TEST(jxl, samples_of_16_bits_and_grey_are_decoded_exactly)
 {
 	static const struct jxl_recipe recipes[] = {
 		{.n_colours = 3},
@@ -201,7 +203,7 @@ TEST(jxl, cmyk_and_spot_colours_are_unsupported)
 }
 
 /* A white page is at 58 % of PQ and 75 % of HLG. */
-TEST(jxl, hdr_becomes_sdr_and_says_so)
+TEST(jxl, an_hdr_jxl_is_converted_to_sdr_and_the_loss_is_reported)
 {
 	static const struct jxl_recipe recipes[] = {
 		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_PQ},
@@ -225,7 +227,7 @@ TEST(jxl, hdr_becomes_sdr_and_says_so)
 	}
 }
 
-TEST(jxl, of_an_animation_the_first_frame_is_taken_and_the_rest_is_lost)
+TEST(jxl, the_first_frame_of_an_animation_is_read_and_the_others_are_reported_lost)
 {
 	const struct jxl_recipe recipe = {.n_colours = 3, .n_frames = 3};
 	static const uint8_t grey[] = {128, 128, 128};
@@ -239,7 +241,7 @@ TEST(jxl, of_an_animation_the_first_frame_is_taken_and_the_rest_is_lost)
 	blob_fini(&blob);
 }
 
-TEST(jxl, a_cut_file_is_bad)
+TEST(jxl, a_truncated_jxl_is_a_bad_image)
 {
 	const struct jxl_recipe recipe = {.n_colours = 3};
 	struct blob blob = make_jxl(&recipe, 12345);

@@ -63,7 +63,7 @@ static const struct kind {
 	{"fax TIFF", BLACK_OR_WHITE, 1, PLAIN,
          ".tif[bitdepth=1,miniswhite,compression=ccittfax4]", false},
 	{"4 bit TIFF", GREYS, 1, PLAIN, ".tif[bitdepth=4]", false},
-	{"TIFF whose least is white", GREYS, 1, PLAIN, ".tif[miniswhite]", false},
+	{"TIFF with inverted grey", GREYS, 1, PLAIN, ".tif[miniswhite]", false},
 	{"16 bit TIFF", COLOURS, 3, TO(RGB16), ".tif", false},
 	{"Lab TIFF", COLOURS, 3, TO(LAB), ".tif", false},
 	{"packed Lab TIFF", COLOURS, 3, TO(LABQ), ".tif", false},

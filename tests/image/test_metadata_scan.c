@@ -158,7 +158,7 @@ TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 
 	EXPECT(gif_is_whole((const uint8_t *)gif, n));
 	EXPECT(gif_is_whole((const uint8_t *)gif, n + 1),
-	       "what follows is not looked at");
+	       "bytes after the end are ignored");
 	/* Many GIF files lack only the end marker. A cut is not noticed only if it falls between
 	 * blocks. */
 	for (size_t cut = 0; cut < n; cut++) {
@@ -204,7 +204,7 @@ TEST(profile, a_profile_is_srgb_only_with_the_primary_colours_of_srgb)
 {
 	struct blob profile = make_rgb_profile("sRGB", 0);
 
-	profile.bytes[228 + 2 * 20 + 8 + 2] ^= 0x40; /* the X of green */
+	profile.bytes[228 + 2 * 20 + 8 + 2] ^= 0x40; /* the X value of green */
 	EXPECT(!profile_is_srgb(profile.bytes, profile.n));
 	blob_fini(&profile);
 }

@@ -1,5 +1,5 @@
-/* Files of several pages or frames: which of them an output gets, and what the record says is
- * lost. */
+/* Tests of files with several pages or frames: which of them an output gets, and what the record
+ * reports as lost. */
 #include "support/test.h"
 
 #include "common/lost.h"
@@ -11,7 +11,7 @@
 
 enum { WIDTH = 6, HEIGHT = 4, N_PAGES = 3, SUBFILE_TYPE = 254, PREVIEW = 1, MASK = 4 };
 
-/* Page i is all of the grey 50 * (i + 1). */
+/* Every pixel of page i has the grey value 50 * (i + 1). */
 static VipsImage *roll_of_pages(int n)
 {
 	uint8_t bytes[WIDTH * HEIGHT * N_PAGES];
@@ -71,7 +71,7 @@ static int count_pages(const struct blob *blob)
 	return n;
 }
 
-/* The grey at the top left of the output's page. */
+/* Read the grey value at the top left of the output's page. */
 static double grey_of(const struct blob *blob, int page)
 {
 	VipsImage *image = page > 0 ? vips_image_new_from_buffer(blob->bytes, blob->n, "",
@@ -207,7 +207,8 @@ TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image)
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");
 
-	/* From the end of the last page's pixels to the middle of the file. */
+	/* Truncate the file at positions from the end of the last page's pixels to the middle of
+	 * the file. */
 	for (int i = 0; i < 6; i++) {
 		struct blob cut = {blob.bytes,
 		                   blob.n - (blob.n / 2) * (size_t)(i + 1) / 6};

@@ -21,7 +21,7 @@ static struct blob sample(const char *name)
 	FILE *file;
 
 	if (!folder)
-		SKIP("PIXPOOL_SAMPLES does not say where the sample pictures are");
+		SKIP("PIXPOOL_SAMPLES is not set to the folder of sample pictures");
 	snprintf(path, sizeof(path), "%s/pictures/%s", folder, name);
 	file = fopen(path, "rb");
 	REQUIRE(file != NULL, "%s", path);

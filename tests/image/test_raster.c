@@ -1,4 +1,5 @@
-/* The readers of image/raster. Each file is made here, byte by byte, of the same 4 x 4 picture. */
+/* Tests of the readers of image/raster. Each test writes a file byte by byte that shows the same 4
+ * x 4 picture. */
 #include "support/test.h"
 
 #include "image/raster/raster.h"
@@ -10,7 +11,7 @@
 
 enum { SIDE = 4, N_PIXELS = SIDE * SIDE };
 
-/* The pixel x, y of the picture: the quarters red, green, blue and white, and grey at the top left
+/* The pixel x, y of the picture: quarters in red, green, blue and white, and grey at the top left
  * corner, so that no two corners are alike. */
 static const uint8_t *colour_at(int x, int y)
 {
@@ -44,8 +45,8 @@ static void append_text(struct blob *blob, const char *text)
 	blob_append(blob, text, strlen(text));
 }
 
-/* Decode a file from memory that ends where the file ends, so that a sanitizer sees every byte read
- * beyond it. NULL and a failure where it does not succeed. */
+/* Decode a copy of exactly the file's length, so that a sanitizer notices reads beyond its end.
+ * Returns NULL and a failure if that fails. */
 static void *decode(enum image_format format, const struct blob *file,
                     struct raster *ret_raster, struct failure *ret_failure)
 {
@@ -110,7 +111,7 @@ static void expect_failure(enum image_format format, const struct blob *file,
 	free(samples);
 }
 
-/* A file without its last bytes is a failure, however many are left. */
+/* A truncated file must fail, however many bytes are left. */
 static void expect_each_cut_fails(enum image_format format, const struct blob *file,
                                   size_t n_least, const char *what)
 {
@@ -219,7 +220,7 @@ TEST(pnm_reader, every_kind_that_ends_early_is_found)
 
 	for (int i = 0; i < 2; i++) {
 		file = plain_of(headers[i], i ? 3 : 1, " ");
-		/* A last number may lose digits unnoticed. */
+		/* The last number may lose digits without being noticed. */
 		file.n -= 4;
 		expect_each_cut_fails(FORMAT_PNM, &file, strlen(headers[i]), headers[i]);
 		blob_fini(&file);
@@ -316,10 +317,10 @@ static void append_tga_header(struct blob *file, int kind, int n_bits, int flags
 {
 	bool has_palette = (kind & 7) == TGA_PALETTE;
 
-	append_little(file, 3, 1); /* the length of the text behind the header */
+	append_little(file, 3, 1); /* length of the text after the header */
 	append_little(file, has_palette, 1);
 	append_little(file, (uint32_t)kind, 1);
-	append_little(file, has_palette ? 2 : 0, 2); /* the palette begins at 2 */
+	append_little(file, has_palette ? 2 : 0, 2); /* the first palette index is 2 */
 	append_little(file, has_palette ? 5 : 0, 2);
 	append_little(file, has_palette ? 24 : 0, 1);
 	append_little(file, 0, 4);
@@ -387,7 +388,7 @@ static struct blob tga_of(int kind, int n_bits, int flags)
 		for (int j = 0; j < SIDE; j++) {
 			int x = flags & FROM_RIGHT ? SIDE - 1 - j : j;
 
-			/* Packets of one pixel, and of several that stand one by one. */
+			/* Packets of one pixel, and packets of several separate pixels. */
 			if (kind & TGA_RUNS && j == 0)
 				append_little(&file, 0x80, 1);
 			if (kind & TGA_RUNS && j == 1)
@@ -398,7 +399,7 @@ static struct blob tga_of(int kind, int n_bits, int flags)
 	return file;
 }
 
-/* The kinds of pixels, and the bits that the header says are alpha. */
+/* The kinds of pixels, and the bits that the header declares as alpha. */
 static const struct {
 	int kind, n_bits, n_alpha_bits;
 	unsigned n_bands, tolerance;
@@ -446,7 +447,7 @@ TEST(tga_reader, one_bit_of_16_is_alpha_if_the_header_says_so)
 	blob_fini(&file);
 }
 
-/* Add the end of a new TGA, whose extension says what the alpha is. */
+/* Append the footer of a new TGA, whose extension area gives the meaning of alpha. */
 static void append_extension(struct blob *file, int attributes)
 {
 	uint32_t extension = (uint32_t)file->n;
@@ -521,7 +522,7 @@ static void append_bmp_header(struct blob *file, const struct bmp_kind *kind,
 
 	blob_append(file, "BM", 2);
 	append_little(file, 0, 8);
-	append_little(file, 0, 4); /* where the pixels are: set later */
+	append_little(file, 0, 4); /* offset of the pixels, set later */
 	append_little(file, kind->n_header, 4);
 	append_little(file, SIDE, n_side);
 	append_little(file, is_from_top ? (uint32_t)-SIDE : SIDE, n_side);
@@ -599,7 +600,7 @@ static const struct bmp_kind bmp_kinds[] = {
 	{124, 0, 8, 0, 3},
 	{40, 3, 16, 0, 3},
 	{52, 3, 16, 0, 3},
-	/* The fourth byte of a pixel, without and with a mask that says it is alpha. */
+	/* The fourth byte of a pixel, without and with a mask that declares it as alpha. */
 	{40, 0, 32, 0, 3},
 	{52, 0, 32, 0, 3},
 	{56, 0, 32, 0, 3},
@@ -667,15 +668,15 @@ TEST(bmp_reader, run_lengths_are_read)
 		append_bmp_header(&file, &kind, false);
 		append_palette(&file, 4);
 		file.bytes[10] = (uint8_t)file.n;
-		/* Two rows of two runs each. Then nothing but a move over the first colour, to
-		 * which the corner comes last. */
+		/* Two rows of two runs each. Then only a move over pixels of the first colour,
+		 * before the last corner. */
 		for (int y = 0; y < 2; y++)
 			blob_append(&file, i ? "\2\x22\2\x33\0\0" : "\2\2\2\3\0\0", 6);
 		blob_append(&file, i ? "\0\2\2\0\2\x11\0\0" : "\0\2\2\0\2\1\0\0", 8);
 		blob_append(&file, i ? "\0\4\x40\x11\0\1" : "\0\4\4\0\1\1\0\1",
 		            i ? 6 : 8);
 		expect_picture(FORMAT_BMP, &file, 3, 0, i ? "4 bits" : "8 bits");
-		/* The end of the picture may be missing if the last row is whole. */
+		/* The end code may be missing if the last row is complete. */
 		file.n -= 2;
 		expect_each_cut_fails(FORMAT_BMP, &file, 14 + 40 + 20, "runs");
 		blob_fini(&file);
@@ -709,7 +710,7 @@ enum { GREY_MODE = 1, PALETTE_MODE = 2, RGB_MODE = 3 };
 struct psd_kind {
 	int mode, n_bits;
 	bool is_packed, is_large;
-	/* The section of layers, or NULL. */
+	/* The section of layers and masks, or NULL. */
 	const char *layers;
 	size_t n_layers;
 	bool has_extra; /* a channel beyond the colours */
@@ -725,7 +726,7 @@ static uint8_t psd_sample(const struct psd_kind *kind, int channel, int x, int y
 	if (channel == (kind->mode == RGB_MODE ? 3 : 1))
 		return alpha;
 	sample = colour_at(x, y)[channel];
-	/* Colours stand on white where there is transparency. */
+	/* Colours are blended with white where there is transparency. */
 	if (kind->n_bands == 2 || kind->n_bands == 4)
 		sample = (uint8_t)((sample * alpha + 255 * (255 - alpha) + 127) / 255);
 	return sample;
@@ -760,7 +761,7 @@ static struct blob psd_of(const struct psd_kind *kind)
 	append_big(&file, kind->mode == PALETTE_MODE ? 768 : 0, 4);
 	if (kind->mode == PALETTE_MODE)
 		append_psd_palette(&file);
-	append_big(&file, 5, 4); /* resources */
+	append_big(&file, 5, 4); /* the image resources */
 	append_text(&file, "12345");
 	if (kind->is_large)
 		append_big(&file, 0, 4);
@@ -772,7 +773,7 @@ static struct blob psd_of(const struct psd_kind *kind)
 	for (int i = 0; i < n_channels * N_PIXELS; i++) {
 		int at = i % N_PIXELS;
 
-		/* Each row is one packet of bytes that stand one by one. */
+		/* Each row is one packet of literal bytes. */
 		if (kind->is_packed && at % SIDE == 0)
 			append_big(&file, SIDE * n_bytes - 1, 1);
 		append_big(&file,
@@ -782,8 +783,8 @@ static struct blob psd_of(const struct psd_kind *kind)
 	return file;
 }
 
-/* Sections of layers: the number of layers, which is negative where the first extra channel is
- * transparency; and for files of 16 bits a block of layers behind empty masks. */
+/* Sections of layers: the number of layers, which is negative if the first extra channel is
+ * transparency; and for 16-bit files a block of layers after empty masks. */
 #define LAYERS(text) text, sizeof(text) - 1
 #define SAVED        LAYERS("\0\0\0\2\0\1")
 #define CLEAR        LAYERS("\0\0\0\2\xff\xff")

@@ -1,4 +1,5 @@
-/* Reasons of failures: each picture has its own, whatever came before it in the same worker. */
+/* Tests of the reasons of failures: each picture gets its own reason, whatever the worker processed
+ * before. */
 #include "support/test.h"
 
 #include "image_fixture.h"
@@ -37,7 +38,7 @@ static void run_warned_picture(void)
 
 TEST(reasons, a_cut_jpeg_is_not_explained_by_warnings_about_earlier_pictures)
 {
-	enum { MANY = 120 }; /* libvips cuts its messages off when there are many */
+	enum { MANY = 120 }; /* libvips truncates its messages if there are many */
 	struct blob cut = make_jpeg(160, 120, 3, &rgbw);
 
 	cut.n -= cut.n / 3;
@@ -62,7 +63,7 @@ TEST(reasons, a_png_with_a_wrong_checksum_says_so)
 {
 	struct blob png = make_png(16, 16, 3, &rgbw);
 
-	png.bytes[8 + 8 + 13] ^= 1; /* the checksum of its first chunk */
+	png.bytes[8 + 8 + 13] ^= 1; /* damage the checksum of the first chunk */
 	expect_reason(&png, "bad.png", ENGINE_VIPS, "IHDR: CRC error");
 	blob_fini(&png);
 }

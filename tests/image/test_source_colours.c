@@ -1,4 +1,5 @@
-/* What files say of their colours: profiles that do not fit at first sight, and the chunks of PNG. */
+/* Tests of the colour descriptions in files: profiles that do not seem to fit, and the chunks of
+ * PNG. */
 #include "support/test.h"
 
 #include "image/icc.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 128, 230, 120 and 40 with a curve of the power 1.8, as sRGB. */
+/* The sRGB values of 128, 230, 120 and 40 with a power curve of 1.8. */
 static const struct quarters stored = {{{128, 128, 128, 255},
                                         {230, 120, 40, 255},
                                         {255, 255, 255, 255},
@@ -16,7 +17,7 @@ static const struct quarters greys = {
 	{{128, 128, 128, 255}, {64, 0, 0, 255}, {255, 255, 255, 255}, {0, 0, 0, 255}}};
 static const double grey_of_18[] = {146, 146, 146}, patch_of_18[] = {235, 139, 53};
 
-/* In 100 thousandths, as PNG has it. */
+/* Chromaticities in 1/100000, as in PNG. */
 enum { GAMMA_18 = 55556, GAMMA_1 = 100000, GAMMA_SRGB = 45455 };
 
 static void jpeg_insert_profile(struct blob *jpeg, const void *profile, size_t n)
@@ -43,7 +44,7 @@ static struct blob jpeg_with_profile(int n_bands, const struct blob *profile)
 	return jpeg;
 }
 
-/* A profile of grey with the power 1.8. */
+/* Make a grey profile with a power curve of 1.8. */
 static struct blob make_grey_profile(void)
 {
 	const struct png_gamma gamma = {.gamma = GAMMA_18};
@@ -53,7 +54,7 @@ static struct blob make_grey_profile(void)
 	return profile;
 }
 
-/* One recipe over a picture with each engine that may be chosen. */
+/* Run one recipe on a picture with each engine that can be selected. */
 static void expect_colour(const struct blob *blob, const char *words, int n_bands,
                           const double *values, double tolerance)
 {
@@ -95,13 +96,13 @@ TEST(source_colours, grey_with_a_profile_of_rgb_looks_as_the_profile_says)
 
 	expect_colour(&jpeg, "profile srgb", 1, grey_of_18, 2);
 	expect_colour(&jpeg, "profile srgb; size 32x32", 1, grey_of_18, 2);
-	/* With its profile, it must have the three colours that the profile is for. */
+	/* A picture with a profile for RGB must have three bands. */
 	expect_colour(&jpeg, "profile keep; keep icc", 3, kept, 2);
 	blob_fini(&jpeg);
 	blob_fini(&profile);
 }
 
-/* Their pictures always have colours, for which a profile of grey is not valid. */
+/* Pictures of these formats always have colours, for which a grey profile is not valid. */
 TEST(source_colours, grey_with_a_profile_becomes_srgb_in_formats_without_grey)
 {
 	static const enum image_format formats[] = {FORMAT_WEBP, FORMAT_AVIF,
@@ -176,7 +177,7 @@ static void png_insert_cicp(struct blob *png, uint8_t primaries, uint8_t transfe
 	png_insert(png, "cICP", bytes, sizeof(bytes));
 }
 
-/* The first quarter of a PNG is grey, the second the patch. */
+/* Read the grey first quarter and the coloured second quarter of a PNG. */
 static void expect_patch(struct blob *png, const double *patch)
 {
 	struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_AUTO);
@@ -218,7 +219,7 @@ TEST(source_colours, png_gamma_with_primaries_is_applied)
 	expect_patch(&png, adobe);
 }
 
-/* Encoders write these values beside sRGB, for readers that do not know sRGB. */
+/* Encoders write these values together with sRGB, for readers that do not know sRGB. */
 TEST(source_colours, png_gamma_of_srgb_changes_nothing)
 {
 	static const double patch[] = {230, 120, 40};
@@ -296,7 +297,7 @@ TEST(source_colours, png_gamma_becomes_a_profile_where_colours_are_kept)
 	blob_fini(&png);
 }
 
-/* The time at which a profile was made would make each output another. */
+/* If a profile contained its creation time, every output would be different. */
 TEST(source_colours, a_profile_that_is_made_holds_no_time)
 {
 	static const uint8_t year_2000[] = {0x07, 0xd0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0};

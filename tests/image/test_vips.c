@@ -273,7 +273,7 @@ TEST(vips, a_broken_profile_is_ignored)
 {
 	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
 	struct blob jpeg = make_jpeg(160, 120, 3, &rgbw);
-	struct blob profile = make_profile("RGB ", "nothing behind it");
+	struct blob profile = make_profile("RGB ", "nothing after it");
 	struct outcome outcome;
 
 	memcpy(icc + 14, profile.bytes, profile.n);

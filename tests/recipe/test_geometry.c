@@ -424,10 +424,10 @@ TEST(geometry, the_focus_of_a_long_picture_contains_the_kept_part_and_is_small)
 		EXPECT(l.is_focused, "%u", i);
 		EXPECT(l.focus.x + l.focus.size.width <= of.width &&
 		               l.focus.y + l.focus.size.height <= of.height,
-		       "%u: the focus is of the picture", i);
+		       "%u: the focus must lie inside the picture", i);
 		EXPECT(l.part.x + kept.width <= l.scaled.width &&
 		               l.part.y + kept.height <= l.scaled.height,
-		       "%u: the part is of what is scaled", i);
+		       "%u: the part must lie inside the scaled picture", i);
 		EXPECT((double)l.scaled.width * l.scaled.height < 4e7, "%u: %u x %u", i,
 		       l.scaled.width, l.scaled.height);
 	}

@@ -88,7 +88,7 @@ TEST(bar, the_least_important_parts_of_the_progress_bar_are_dropped_first)
 	EXPECT_STR(line_at(&meter, 1, false), "");
 }
 
-/* The same work with 50 GB, and an image that takes long. */
+/* The same progress with 50 GB, and an image that takes long. */
 static struct meter meter_with_bytes(void)
 {
 	struct meter meter;

@@ -60,7 +60,7 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	         "larger than --max-file-size"},
 		{FAIL_TOO_BIG, "size: 70000 x 1, but a side of jpeg is at most 65535",
 	         "png", "PNG is too large"},
-		{FAIL_TIMEOUT, "over its deadline", "png",
+		{FAIL_TIMEOUT, "exceeded its deadline", "png",
 	         "took too long; see --timeout"},
 		{FAIL_MEMORY, "out of memory", "png",
 	         "needs too much memory; see --memory"},
@@ -90,8 +90,7 @@ TEST(reason, the_reason_uses_the_common_names_of_formats)
 		{FAIL_UNSUPPORTED, "header: tiff2vips: subsampled images not supported",
 	         "tiff", "unsupported kind of TIFF"},
 		{FAIL_UNSUPPORTED,
-	         "format: SVG and PDF are drawn by workers of their own, and none can be "
-	         "started: no sandbox",
+	         "format: SVG and PDF are drawn by separate workers, and none can be started: no sandbox",
 	         "svg", "SVG cannot be drawn here"},
 		{FAIL_UNSUPPORTED,
 	         "header: cannot draw all text: no font is installed; install one", "pdf",

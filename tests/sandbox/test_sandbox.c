@@ -204,7 +204,7 @@ TEST(sandbox, a_process_that_was_root_cannot_open_files_of_root)
 	int number = 70, status;
 
 	if (!has(&state, SANDBOX_USER))
-		SKIP("no user is dropped here");
+		SKIP("the user is not changed here");
 	status = in_child(attack_dropped, &number);
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == EPERM);
 }

@@ -472,7 +472,7 @@ TEST(durable, an_original_is_backed_up_where_files_cannot_be_linked)
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
 
-	/* Nor can they be exchanged. */
+	/* The files cannot be exchanged either. */
 	store->without |= WITHOUT_NOREPLACE;
 	expected = stat_of("out/a.jpg");
 	original.backup_suffix = ".2";
@@ -592,7 +592,8 @@ TEST(durable, an_output_gets_its_stamp_before_its_name)
 			EXPECT(stamp_read(fd, &back));
 			EXPECT(back.recipe == 9 && back.out_mtime_ns == 6000000007);
 		} else {
-			scratch_skip("a stamp", "this file system takes no attributes");
+			scratch_skip("a stamp",
+			             "this file system does not support attributes");
 		}
 		fd_close(&fd);
 		store_close(store);

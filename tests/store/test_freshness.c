@@ -52,7 +52,7 @@ static enum verdict verdict_of(const char *word)
 		if (strcmp(word, verdicts[i].word) == 0)
 			return verdicts[i].verdict;
 	}
-	REQUIRE(false, "no verdict is called '%s'", word);
+	REQUIRE(false, "unknown verdict '%s'", word);
 	return VERDICT_LOOK;
 }
 
@@ -95,7 +95,7 @@ static enum verdict decide(struct freshness *freshness, const struct stamp *row,
 	while ((verdict = freshness_decide(freshness, &evidence, ret_record)) ==
 	       VERDICT_LOOK) {
 		REQUIRE((freshness->looked_for & evidence) == 0,
-		        "no evidence is asked for twice");
+		        "no evidence is requested twice");
 		freshness->looked_for |= evidence;
 		switch (evidence) {
 		case EVIDENCE_ROW:
@@ -151,8 +151,7 @@ static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 	                              is(cells[STAMP], "none") ? NULL : &stamp, &said);
 
 	EXPECT(verdict == verdict_of(cells[policy]),
-	       "output %s, row %s, stamp %s, recipe %s, input %s, asked %s, column %d: "
-	       "%s was expected, and it is %d",
+	       "output %s, row %s, stamp %s, recipe %s, input %s, asked %s, column %d: expected %s, got %d",
 	       cells[OUTPUT], cells[ROW], cells[STAMP], cells[RECIPE], cells[INPUT],
 	       cells[ASKED], policy, cells[policy], (int)verdict);
 	if (verdict == VERDICT_FRESH || verdict == VERDICT_FRESH_BUT_NEW) {
@@ -212,7 +211,7 @@ TEST(freshness, each_freshness_decision_follows_the_documented_truth_table)
 	}
 	fclose(essay);
 	EXPECT(n_rows >= 40, "%u rows were found", n_rows);
-	EXPECT(n_walked >= 400, "%u cases were walked", n_walked);
+	EXPECT(n_walked >= 400, "%u cases were tested", n_walked);
 }
 
 TEST(freshness, an_undisturbed_run_needs_only_the_database_row)

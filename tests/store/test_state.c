@@ -101,7 +101,7 @@ TEST(state, an_uncommitted_group_is_lost)
 	scratch_enter(NULL);
 	state = open_at(&plain);
 	EXPECT(state_begin(state) == STATE_OK && state_put(state, &row) == STATE_OK);
-	EXPECT(bytes_of(state, "a.jpg") == 5, "a row that was put is found at once");
+	EXPECT(bytes_of(state, "a.jpg") == 5, "a new row is found at once");
 	state_close(state);
 	state = open_at(&plain);
 	EXPECT(bytes_of(state, "a.jpg") == -1);
@@ -284,7 +284,7 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 	scratch_leave();
 }
 
-/* A process that was killed while it made the database has written some of its marks. */
+/* A process that was killed while it created the database has written only some of its marks. */
 TEST(state, an_empty_database_with_the_first_mark_alone_is_ours)
 {
 	sqlite3 *other;
@@ -431,14 +431,14 @@ static void fail_each(enum vfs_call call, int code, bool for_good)
 		EXPECT(use(&is_put, &is_moved), "call %d, nth %d, code %d", (int)call,
 		       nth, code);
 		has_failed = failing_vfs_disarm();
-		EXPECT(has_failed || is_put, "a run without a fault is whole");
+		EXPECT(has_failed || is_put, "a run without a fault succeeds");
 
 		state = open_at(&plain);
 		if (notice[0] == 0) {
 			EXPECT(is_moved || bytes_of(state, "a.jpg") == 1,
 			       "call %d, nth %d, code %d", (int)call, nth, code);
 			EXPECT(!is_put || bytes_of(state, "b.jpg") == 2,
-			       "what was committed is there: call %d, nth %d, code %d",
+			       "committed rows are found: call %d, nth %d, code %d",
 			       (int)call, nth, code);
 		}
 		state_close(state);

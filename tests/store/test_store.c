@@ -264,7 +264,7 @@ static void fails_alone(int way)
 	EXPECT_EQ(last_failure.class, FAIL_INTERNAL);
 	EXPECT_STR(
 		last_failure.text,
-		"publish: cannot write the output: the picture is shorter than was said");
+		"publish: cannot write the output: the picture is shorter than announced");
 	EXPECT_EQ(n_names("out"), 0);
 	fd_close(&content);
 	store_close(store);

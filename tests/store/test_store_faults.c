@@ -70,7 +70,8 @@ static bool mount_small(void)
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	    mount("none", "out", "tmpfs", 0, "size=256k,nr_inodes=16") == 0)
 		return true;
-	scratch_skip("a place that is full or read-only", strerrordesc_np(errno));
+	scratch_skip("an output folder that is full or read-only",
+	             strerrordesc_np(errno));
 	return false;
 }
 

@@ -265,7 +265,7 @@ static const char *text_of(int fd, char *text)
 	ssize_t n = fd_pread_full(fd, text, TEXT_BYTES - 1, 0);
 
 	REQUIRE(n >= 0 && n < TEXT_BYTES - 1,
-	        "the command wrote more than a test can hold");
+	        "the command wrote more than the test's buffer holds");
 	text[n] = 0;
 	return text;
 }
@@ -354,6 +354,6 @@ const char *await_error(const struct command *command, const char *text)
 	do
 		text_of(command->err, err);
 	while (text && !strstr(err, text) && pause_until(deadline_ns));
-	REQUIRE(!text || strstr(err, text), "standard error never said %s", text);
+	REQUIRE(!text || strstr(err, text), "standard error never contained %s", text);
 	return err;
 }

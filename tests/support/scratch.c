@@ -111,8 +111,8 @@ bool scratch_as_nobody(bool (*run)(void))
 	REQUIRE(waitpid(pid, &status, 0) == pid);
 	REQUIRE(WIFEXITED(status));
 	if (WEXITSTATUS(status) == NOT_TRIED)
-		scratch_skip("the part that needs a user without privileges",
-		             "root cannot be dropped here");
+		scratch_skip("the part that needs an unprivileged user",
+		             "the rights of root cannot be dropped here");
 	return WEXITSTATUS(status) != FALSE;
 }
 

@@ -182,7 +182,7 @@ TEST(walk_limits, a_hundred_thousand_files_in_a_hundred_folders_take_less_than_a
 	walk_close(walk);
 	EXPECT_EQ(n_files, 100000);
 #ifdef PIXPOOL_SANITIZE
-	scratch_skip("the megabyte", "a sanitizer keeps what was freed");
+	scratch_skip("the megabyte", "a sanitizer keeps freed memory");
 #else
 	EXPECT(most < 1 << 20, "%ld bytes", most);
 #endif

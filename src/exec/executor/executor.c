@@ -349,7 +349,7 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 		if (view->error.status != PXP_OK)
 			memset(&view->error, 0, sizeof(view->error));
 	} else if (status == PXP_ECANCELLED && pxp_task_is_cancelled(view)) {
-		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled: it was asked to end");
+		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled on request");
 	} else if (status == PXP_EMEMORY) {
 		if (view->error.status != PXP_ETASK)
 			pxp_fail(&view->error, PXP_EMEMORY, "the task ran out of memory");
@@ -646,7 +646,7 @@ void executor_complete_expired(struct pxp_executor *executor, struct task_list *
 {
 	struct pxp_error error;
 
-	pxp_fail(&error, PXP_EQUEUED, "not begun within queue_timeout_ms");
+	pxp_fail(&error, PXP_EQUEUED, "not started within queue_timeout_ms");
 	executor_complete_list(executor, expired, &error);
 }
 

@@ -14,8 +14,8 @@
 #include <stdatomic.h>
 
 struct executor_table {
-	/* Create an executor of this kind. options are valid and have their defaults filled in. Errors as
-	 * of pxp_executor_create(). Without a lock. */
+	/* Create an executor of this kind. options are valid and have their defaults filled in.
+	 * Errors are those of pxp_executor_create(). Called without a lock. */
 	enum pxp_status (*create)(const struct pxp_executor_options *options,
 	                          struct pxp_executor **ret_executor,
 	                          struct pxp_error *ret_error);

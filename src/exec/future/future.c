@@ -66,7 +66,8 @@ void completion_load(struct completion *completion)
 	else if (got < 0)
 		pxp_fail_errno(&error, "the result cannot be read");
 	else
-		pxp_fail(&error, PXP_EPROTO, "the result became shorter than it was");
+		pxp_fail(&error, PXP_EPROTO,
+		         "the result became shorter while it was read");
 	completion_fini(completion);
 	completion->state = PXP_FAILED;
 	completion->outcome.error = error;

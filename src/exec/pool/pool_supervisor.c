@@ -1074,7 +1074,7 @@ static void describe_death(const struct pool_worker *worker, int status,
 {
 	if (worker->reason == KILLED_DEADLINE) {
 		pxp_fail(error, PXP_EDEADLINE,
-		         "over its deadline: the worker was killed");
+		         "the task exceeded its deadline: the worker was killed");
 	} else if (worker->reason == KILLED_START) {
 		pxp_fail(error, PXP_ECRASHED, "the worker was not ready in time");
 	} else if (worker->reason == KILLED_STALL) {

@@ -118,7 +118,8 @@ static bool load(struct fork_server *server)
 		failure->kind = FRAME_UNLOADED;
 		server->is_loaded = prepare_and_preload(server, &failure->error);
 		server->has_failed = !server->is_loaded;
-		/* The preload may have changed them. Workers inherit them. */
+		/* The signal handling is set after the preload, which may have changed it. Workers
+		 * inherit it. */
 		signals_reset_of_server();
 		signals_listen_to_children();
 	}

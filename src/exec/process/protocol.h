@@ -91,7 +91,7 @@ struct fork_server_frame {
 	/* The memory allowance in bytes; 0: no limit. */
 	uint64_t memory_allowance;
 	uint64_t max_output;
-	uint64_t survive_signals; /* 0 or 1 */
+	uint64_t survive_signals; /* a flag, 0 or 1 */
 };
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };

@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <stddef.h>
 
-/* Signals that ask a program to end. A manager of services may send them to all of its processes. */
+/* Signals that ask a program to end. A service manager may send them to all processes of a
+ * program. */
 static const int polite[] = {SIGTERM, SIGHUP};
 
 enum { N_POLITE = sizeof(polite) / sizeof(polite[0]) };

@@ -445,7 +445,7 @@ enum pxp_status pxp_zygote_stop(void)
 static int request_fork_server(const struct fork_server_frame *request,
                                const void *init_bytes, int control, pid_t *ret_pid)
 {
-	/* Not on the stack, which may be small. */
+	/* The struct is not on the stack, which may be small. */
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
 	struct frame frame;

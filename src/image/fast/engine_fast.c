@@ -56,7 +56,7 @@ struct kit {
 struct fast_state {
 	struct kit *kit;
 	const struct reader *reader;
-	void *reader_state; /* belongs to the kit */
+	void *reader_state; /* state of the reader; belongs to the kit */
 	struct decoded decoded;
 	/* Convert colours by the profile that the converter has chosen. */
 	bool is_converted;
@@ -178,15 +178,16 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	if (!takes_filters(&recipe->filters))
 		return cannot(ret_reason, "has no filters");
 	if (recipe->linear || recipe->kernel != KERNEL_LANCZOS3)
-		return cannot(ret_reason, "has no other way to scale than lanczos3");
+		return cannot(ret_reason, "supports no kernel except lanczos3");
 	if (recipe->space != SPACE_SRGB && recipe->space != SPACE_KEEP)
 		return cannot(ret_reason, "does not convert colours");
 	if (recipe->format == FORMAT_WEBP &&
 	    (recipe->lossless || recipe->chroma == CHROMA_444))
-		return cannot(ret_reason, "writes WebP with loss and half chroma only");
+		return cannot(ret_reason, "writes only lossy WebP with chroma 420");
 	if (recipe->format == FORMAT_PNG &&
 	    (recipe->progressive || recipe->depth == DEPTH_16))
-		return cannot(ret_reason, "writes PNG of 8 bits in sequence only");
+		return cannot(ret_reason,
+		              "writes only PNG of 8 bits without interlacing");
 	return true;
 }
 
@@ -245,7 +246,7 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 			              "converts colours with one intent only");
 	}
 	if (is_grey && profile_has_space(profile, n_bytes, "RGB "))
-		return cannot(ret_reason, "does not convert grey by a profile of RGB");
+		return cannot(ret_reason, "does not convert grey with an RGB profile");
 	if (!profile_is_srgb(profile, n_bytes) &&
 	    profile_has_space(profile, n_bytes, is_grey ? "GRAY" : "RGB "))
 		state->is_converted = converter_choose(kit->converter, profile, n_bytes,
@@ -260,7 +261,8 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 
 	return engine_layout(&layout, recipe, source->size, 1, ret_reason) &&
 	       (render_takes_layout(&layout, source->size) ||
-	        cannot(ret_reason, "neither enlarges, nor extends, nor searches"));
+	        cannot(ret_reason,
+	               "does not enlarge, pad, or search for the part to keep"));
 }
 
 /* If chroma is not subsampled again, the result is closer to that of other readers when chroma is
@@ -270,7 +272,7 @@ static bool takes_format(const struct source *source, const struct recipe *recip
 {
 	return source->format != FORMAT_JPEG || recipe->format != FORMAT_PNG ||
 	       recipe->engine[0] ||
-	       cannot(ret_reason, "leaves JPEG to PNG to others unless asked for");
+	       cannot(ret_reason, "converts JPEG to PNG only on request");
 }
 
 static bool takes_outputs(const struct source *source, struct failure *ret_reason)
@@ -380,7 +382,7 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 {
 	(void)source;
 	if (is_lent) {
-		cannot(ret_reason, "works on its own planes only");
+		cannot(ret_reason, "cannot use pixels of other engines");
 		return CLAIM_CANNOT;
 	}
 	return takes_recipe(recipe, ret_reason) ? CLAIM_CAN : CLAIM_CANNOT;
@@ -532,7 +534,7 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	}
 	*ret_rendering = (struct rendering){
 		.size = layout.canvas, .n_frames = 1, .image = image, .free_image = free};
-	/* A filter that flattens is no loss. */
+	/* Flattening by a filter does not count as a loss. */
 	if (state->decoded.has_alpha &&
 	    !format_info(variant->recipe->format)->has_alpha &&
 	    variant->recipe->filters.n == 0)

@@ -376,11 +376,11 @@ static enum read_status status_of_scan(struct jpg_decoder *decoder,
 			return fail(decoder, READ_TRUNCATED, "file ends in a scan");
 		return fail(decoder, READ_DAMAGED, "scan ends before its last block");
 	case JPG_SCAN_LEFT_OVER:
-		return fail(decoder, READ_DAMAGED, "scan goes on behind its last block");
+		return fail(decoder, READ_DAMAGED, "scan continues after its last block");
 	case JPG_SCAN_BAD_CODE:
-		return fail(decoder, READ_DAMAGED, "scan has an impossible code");
+		return fail(decoder, READ_DAMAGED, "scan has an invalid code");
 	case JPG_SCAN_BAD_TABLE:
-		return fail(decoder, READ_DAMAGED, "Huffman table is impossible");
+		return fail(decoder, READ_DAMAGED, "Huffman table is invalid");
 	case JPG_SCAN_BAD_RESTART:
 		return fail(decoder, READ_DAMAGED,
 		            "restart marker missing or out of order");
@@ -724,7 +724,8 @@ static uint64_t memory_of_file(const struct picture_header *header,
 
 	choose_scales(from, &whole, &request);
 	lay_out(&luma, &whole, 0, request.scale[0]);
-	/* For a tiny output the renderer copies a plane with wide margins. */
+	/* The estimate includes the copy of a plane with wide margins that the renderer makes for a
+	 * tiny output. */
 	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
 	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 9 / 4 : 0);
 }

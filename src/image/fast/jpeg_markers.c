@@ -361,7 +361,7 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 		n_blocks += file->component[found].h * file->component[found].v;
 	}
 	if (scan->n_components > 1 && n_blocks > JPG_MCU_BLOCKS)
-		return damaged(parser, "scan has too many blocks in a unit");
+		return damaged(parser, "scan has too many blocks in an MCU");
 	return READ_OK;
 }
 
@@ -372,9 +372,9 @@ static enum read_status check_progression(struct jpg_parser *parser,
 	bool is_dc = scan->ss == 0;
 
 	if (is_dc ? scan->se != 0 : scan->se < scan->ss || scan->n_components != 1)
-		return damaged(parser, "scan has an impossible band");
+		return damaged(parser, "scan has an invalid range of coefficients");
 	if (scan->se >= JPG_BLOCK_SIZE || scan->al > JPG_MAX_AL)
-		return damaged(parser, "scan has an impossible band");
+		return damaged(parser, "scan has an invalid range of coefficients");
 	if (scan->ah && scan->ah != scan->al + 1)
 		return damaged(parser, "scan refines more than one bit");
 	for (unsigned i = 0; i < scan->n_components; i++) {
@@ -396,12 +396,12 @@ static enum read_status check_sequence(struct jpg_parser *parser,
                                        const struct jpg_scan *scan)
 {
 	if (scan->ss != 0 || scan->se != JPG_BLOCK_SIZE - 1 || scan->ah || scan->al)
-		return damaged(parser, "scan of a sequential file is not whole");
+		return damaged(parser, "scan of a sequential file is incomplete");
 	for (unsigned i = 0; i < scan->n_components; i++) {
 		int8_t *known_bit = parser->known_bit[scan->component[i]];
 
 		if (known_bit[0] >= 0)
-			return damaged(parser, "component comes twice");
+			return damaged(parser, "component occurs twice");
 		memset(known_bit, 0, JPG_BLOCK_SIZE);
 	}
 	return READ_OK;

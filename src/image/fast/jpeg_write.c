@@ -19,8 +19,8 @@ struct jpeg_writer {
 	struct jpeg_destination_mgr destination;
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	/* The tables of annex K for luma and chroma. libjpeg leaves those that it made for one picture in
-	 * place for the next. */
+	/* The Huffman tables of annex K for luma and chroma. libjpeg would otherwise use the tables
+	 * that it made for one picture for the next, too. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
 	/* Of small files, which are written again. */
 	struct jpg_huffman_cache cache;

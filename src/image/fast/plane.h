@@ -23,8 +23,8 @@ struct plane {
 	unsigned n_bits;
 	size_t stride; /* bytes from row to row, a multiple of PLANE_ALIGNMENT */
 	void *samples; /* aligned to PLANE_ALIGNMENT; rows may be used up to the stride */
-	/* Memory around the samples may be written: PLANE_MARGIN_BYTES in front of each row and behind
-	 * it, and PLANE_MARGIN_ROWS rows above the first one and below the last one. */
+	/* Memory around the samples may be written: PLANE_MARGIN_BYTES before and after each row,
+	 * and PLANE_MARGIN_ROWS rows above the first and below the last one. */
 	bool has_margin;
 };
 
@@ -35,7 +35,7 @@ enum { PLANE_MARGIN_BYTES = PLANE_ALIGNMENT, PLANE_MARGIN_ROWS = 32 };
 bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_t width,
                    uint32_t height, unsigned n_bits);
 
-/* The same with a margin. */
+/* Make a plane with a margin. */
 bool plane_reserve_with_margin(struct plane *ret_plane, struct workspace *workspace,
                                uint32_t width, uint32_t height, unsigned n_bits);
 

@@ -843,7 +843,8 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 	uint64_t reduced = ((uint64_t)header->width / factor + 64) *
 	                   ((uint64_t)header->height / factor + 1);
 
-	/* Planes, and the renderer's copy of one with a margin; sums and rows; a piece. */
+	/* The estimate: planes, and the renderer's copy of one with a margin; sums and rows; a
+	 * group of rows. */
 	return reduced * 2 * BOX_PLANES + reduced * 5 + row * 12 +
 	       (uint64_t)2 * PIECE_BYTES;
 }

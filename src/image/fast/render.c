@@ -267,7 +267,7 @@ static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
 
 struct renderer {
 	struct resampler resampler;
-	struct workspace surroundings; /* of the region that is resampled */
+	struct workspace surroundings; /* size of the region that is resampled */
 	/* The last plane is alpha in the size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
@@ -389,8 +389,8 @@ static bool is_whole(const struct plane_job *job, const struct region *region,
 	       region->width == width && region->height == height;
 }
 
-/* How many samples beyond a region resampling looks at: three of the output's, and one for rounding.
- * Fewer where the output has less than twelve, so that the copy does not grow without end. */
+/* How many samples beyond a region the resampler reads: three of the output's, and one for
+ * rounding. Fewer if the output has less than twelve, so that the copy stays small. */
 static double margin_of(double n_from, uint32_t n_to)
 {
 	double ratio = n_from / n_to, margin = LANCZOS_LOBES * (ratio > 1 ? ratio : 1);
@@ -398,8 +398,8 @@ static double margin_of(double n_from, uint32_t n_to)
 	return ceil(margin < n_from / 4 ? margin : n_from / 4) + 1;
 }
 
-/* A row from the sample first on, which may lie before the row; beyond its ends, the last samples
- * repeat. size is that of a sample, a constant where this is inlined. */
+/* Copy a row from sample first on, which may be before the row; beyond its ends, the last samples
+ * are repeated. size is that of a sample, a constant wherever this function is inlined. */
 static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint32_t n,
                             uint32_t n_row, size_t size)
 {
@@ -414,8 +414,8 @@ static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint
 		memcpy(to + i * size, row + (n_row - 1) * size, size);
 }
 
-/* Fill the margin of a plane with the samples at its edges. size is that of a sample, a constant where
- * this is inlined. */
+/* Fill the margin of a plane with the samples at its edges. size is that of a sample, a constant
+ * wherever this function is inlined. */
 static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
                                uint32_t n_rows, size_t size)
 {
@@ -438,8 +438,8 @@ static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
 	}
 }
 
-/* The plane with its margin, if resampling this region looks no further. region is changed to what it
- * is there. */
+/* Use the plane with its margin, if resampling this region reads no further. region becomes the
+ * region in that plane. */
 static bool use_margin(const struct plane *from, uint32_t width, uint32_t height,
                        struct region *region, struct plane *ret_plane)
 {
@@ -466,9 +466,9 @@ static bool use_margin(const struct plane *from, uint32_t width, uint32_t height
 }
 
 /*
- * A copy of the region of a plane, with a margin. Where the margin is beyond the plane it repeats the
- * last samples. Without it zimg would mirror them, so that what is bright or dark at an edge counts
- * twice. region is changed to what it is in the copy.
+ * Copy the region of a plane, with a margin. Where the margin is outside the plane, the last
+ * samples are repeated. Without that zimg would mirror them, so that bright or dark samples at an
+ * edge would count twice. region becomes the region in the copy.
  */
 static bool copy_surroundings(struct renderer *renderer, const struct plane *from,
                               uint32_t width, uint32_t height, struct region *region,

@@ -65,21 +65,22 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 	return otherwise;
 }
 
-/* A TIFF whose first 16 bytes are there. */
+/* Reads a TIFF whose first 16 bytes exist. */
 struct tiff {
 	const uint8_t *bytes;
 	size_t n;
 	bool is_big_endian;
 	const struct tiff_shape *shape;
-	/* How many more values may be read. A chain of directories may be a circle; others do not
-	 * have more values than bytes. */
+	/* How many more values may be read. A chain of directories may be circular; valid files do
+	 * not have more values than bytes. */
 	uint64_t n_budget;
 };
 
 /* A directory of a TIFF. */
 struct tiff_directory {
 	const uint8_t *entries;
-	uint64_t n_entries, next; /* next: the offset of the next directory; 0 for none */
+	/* Next is the offset of the next directory; 0 for none. */
+	uint64_t n_entries, next;
 };
 
 static uint64_t tiff_number(const struct tiff *tiff, const uint8_t *at, unsigned n)
@@ -102,7 +103,7 @@ static bool read_directory(struct tiff_directory *ret_directory, struct tiff *ti
 	end = at + shape->n_count + n_entries * shape->entry;
 	if (end > n || n - end < shape->n_first)
 		return false;
-	/* An empty directory costs, too. */
+	/* An empty directory counts as well, so that the loop is bounded. */
 	tiff->n_budget -= n_entries < tiff->n_budget ? n_entries + 1 : tiff->n_budget;
 	*ret_directory = (struct tiff_directory){
 		.entries = tiff->bytes + at + shape->n_count,
@@ -124,7 +125,7 @@ static const uint8_t *find_entry(const struct tiff *tiff,
 	return NULL;
 }
 
-/* The number of bytes of a short, a long or a long of BigTIFF; 0 for another kind. */
+/* The size of a short, a long or a long of BigTIFF; 0 for another type. */
 static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 {
 	switch (tiff_number(tiff, entry + 2, 2)) {
@@ -139,7 +140,7 @@ static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 	}
 }
 
-/* Value i of an entry; `otherwise` if there is no entry or no such value. */
+/* Read value i of an entry; `otherwise` if there is no such entry or value. */
 static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint64_t i,
                             uint64_t otherwise)
 {
@@ -161,7 +162,7 @@ static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint6
 	return tiff_number(tiff, tiff->bytes + at + i * n_value, n_value);
 }
 
-/* Whether a directory is a page, and neither a preview nor a mask. */
+/* Whether a directory is a page, and not a preview or a mask. */
 static bool is_page(const struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { NEW_KIND = 254, OLD_KIND = 255, PREVIEW = 1, MASK = 4, OLD_PREVIEW = 2 };
@@ -173,8 +174,8 @@ static bool is_page(const struct tiff *tiff, const struct tiff_directory *direct
 	return entry_value(tiff, old, 0, 0) != OLD_PREVIEW;
 }
 
-/* Whether strips or tiles of a directory lie beyond the end of the file. The lengths of what is not
- * compressed are often wrong, and do not count. */
+/* Whether strips or tiles of a directory are beyond the end of the file. The lengths of
+ * uncompressed ones are often wrong, so they are not checked. */
 static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { COMPRESSION = 259, STRIPS = 273, STRIP_BYTES = 279, TILES = 324 };
@@ -293,11 +294,11 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* What the scans of a JPEG have brought. */
+/* The bits that the scans of a JPEG have sent. */
 struct jpeg_scans {
 	unsigned n_components;
 	uint8_t ids[4];
-	uint64_t coefficients[4]; /* a bit for each whose last bit came */
+	uint64_t coefficients[4]; /* a bit for each coefficient whose last bit was sent */
 };
 
 static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
@@ -310,8 +311,8 @@ static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 		scans->ids[i] = bytes[6 + 3 * i];
 }
 
-/* The header of a scan: its components, then the first and the last coefficient, and how many low bits
- * are still to come. */
+/* Read the header of a scan: its components, then the first and the last coefficient, and how many
+ * low bits are still missing. */
 static void note_scan(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 {
 	size_t n_components = n > 0 ? bytes[0] : 0, at = 1 + 2 * n_components;
@@ -404,7 +405,7 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 		n_segment = n - at < 4 ? SIZE_MAX : big_endian(bytes + at + 2, 2);
 		if (n_segment < 2)
 			return;
-		if (n_segment > n - at - 2) { /* it is cut */
+		if (n_segment > n - at - 2) { /* the file is truncated */
 			ret_scan->lacks_end = true;
 			return;
 		}
@@ -476,7 +477,7 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	scan->profile_is_deflated = true;
 }
 
-/* The chunks of a PNG that say what its colours mean. */
+/* Read the chunks of a PNG that describe its colours. */
 struct colour_chunks {
 	bool has_cicp, has_srgb;
 };
@@ -506,7 +507,7 @@ static bool is_within(uint32_t value, uint32_t wanted, uint32_t tolerance)
 	return value <= wanted + tolerance && value + tolerance >= wanted;
 }
 
-/* Whether gAMA and cHRM have the values that encoders write beside sRGB. */
+/* Whether gAMA and cHRM have the values that encoders write together with sRGB. */
 static bool gamma_is_srgb(const struct metadata_scan *scan)
 {
 	static const uint32_t srgb[] = {31270, 32900, 64000, 33000,

@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What says which colours the samples mean. */
+/* The part of the file that defines the colours of the samples. */
 enum colour_chunk {
-	COLOUR_CHUNK_NONE,    /* nothing, or what says sRGB */
+	COLOUR_CHUNK_NONE,    /* nothing, or a part that says sRGB */
 	COLOUR_CHUNK_PROFILE, /* the embedded profile */
-	COLOUR_CHUNK_CICP,    /* of a PNG: primaries and transfer */
-	COLOUR_CHUNK_GAMMA, /* of a PNG: gamma, and chromaticities where there are some */
+	COLOUR_CHUNK_CICP,    /* for a PNG: primaries and transfer */
+	COLOUR_CHUNK_GAMMA,   /* for a PNG: gamma, and chromaticities if present */
 };
 
 struct metadata_scan {
@@ -26,8 +26,9 @@ struct metadata_scan {
 	uint8_t process;       /* the SOF marker of a JPEG; 0xc0 is baseline */
 	/* the end marker of a JPEG was found; true for other formats */
 	bool is_whole;
-	/* A JPEG ends where its end marker should be, or before. All that is missing may be the
-	 * marker if its scans bring all bits of all coefficients; the last may still be cut. */
+	/* A JPEG ends at the place of its end marker, or before. If its scans send all bits of all
+	 * coefficients, perhaps only the marker is missing; the last scan may still be
+	 * truncated. */
 	bool lacks_end, has_all_scans;
 	bool has_bad_table; /* a Huffman table of a JPEG has too many codes */
 	bool has_exif, has_xmp, has_iptc;
@@ -35,12 +36,12 @@ struct metadata_scan {
 	const uint8_t *profile; /* the profile; NULL if it is in several segments */
 	size_t n_profile;
 	bool profile_is_deflated; /* whether the profile is compressed, as in a PNG */
-	/* Of a PNG. The first of cICP, iCCP, sRGB, and gAMA with cHRM decides. */
+	/* For a PNG: the first of cICP, iCCP, sRGB, and gAMA with cHRM decides. */
 	enum colour_chunk colours;
 	uint8_t primaries, transfer; /* code points of CICP */
-	uint32_t gamma;              /* in hundred thousandths; 0: there is none */
+	uint32_t gamma;              /* gamma in 1/100000; 0: there is none */
 	bool has_chromaticities;
-	uint32_t chromaticities[8]; /* of white, red, green, blue: x, y */
+	uint32_t chromaticities[8]; /* chromaticities x, y of white, red, green, blue */
 };
 
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
@@ -66,13 +67,13 @@ struct tiff_samples {
 	uint32_t alpha; /* the index of the sample that is said to be alpha; 0: none is */
 };
 
-/* The pages of a TIFF. Directories that are previews or masks are no pages; if there are no others,
- * the first counts as a page. */
+/* The pages of a TIFF. Directories with previews or masks do not count as pages; if there are no
+ * others, the first counts as a page. */
 struct tiff_pages {
 	uint32_t n;
 	uint32_t n_directories;
-	uint32_t first;              /* the directories before the first page */
-	bool are_adjacent;           /* no other directory stands between the pages */
+	uint32_t first;              /* number of directories before the first page */
+	bool are_adjacent;           /* no other directory is between the pages */
 	struct tiff_samples samples; /* of the first page */
 	bool is_whole; /* all directories, and the pixels of later pages, lie within the file */
 };

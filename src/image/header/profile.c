@@ -32,7 +32,7 @@ struct tag {
 	size_t n;
 };
 
-/* The tag with this signature; false when there is none. */
+/* Find the tag with this signature; false if there is none. */
 static bool find_tag(const uint8_t *profile, size_t n, const char *signature,
                      struct tag *ret_tag)
 {
@@ -60,13 +60,13 @@ static bool find_tag(const uint8_t *profile, size_t n, const char *signature,
 	return false;
 }
 
-/* A number with 16 bits behind the point. */
+/* Read a number with 16 fractional bits. */
 static double fixed_at(const uint8_t *at)
 {
 	return (int32_t)number_at(at) / 65536.0;
 }
 
-/* Whether a primary colour is that of sRGB, adapted to the white point of profiles. */
+/* Whether a primary colour equals that of sRGB, adapted to the white point of profiles. */
 static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
                         const double wanted[3])
 {
@@ -86,7 +86,7 @@ static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
 	return true;
 }
 
-/* A curve of a table or of one power, at x; NAN when it is malformed. */
+/* The value at x of a curve given by a table or a power; NAN if it is malformed. */
 static double value_of_table(struct tag tag, double x)
 {
 	enum { COUNT_AT = 8, VALUES_AT = 12 };
@@ -108,7 +108,7 @@ static double value_of_table(struct tag tag, double x)
 	return below + (above - below) * (at - (double)i);
 }
 
-/* A curve of a formula, at x; NAN when it is malformed. */
+/* The value at x of a curve given by a formula; NAN if it is malformed. */
 static double value_of_formula(struct tag tag, double x)
 {
 	enum { KIND_AT = 8, VALUES_AT = 12, N_KINDS = 5 };
@@ -122,7 +122,7 @@ static double value_of_formula(struct tag tag, double x)
 		v[i] = fixed_at(tag.at + VALUES_AT + 4 * i);
 	if (kind == 0)
 		return pow(x, v[0]);
-	/* Without a number for it, the curve begins where its base is 0. */
+	/* If the parameter is missing, the curve begins where its base is 0. */
 	if (kind < 3)
 		v[4] = v[1] != 0 ? -v[2] / v[1] : NAN;
 	if (!(x >= v[4]))
@@ -166,7 +166,7 @@ bool profile_is_srgb(const void *profile, size_t n)
 	static const char *const tables[] = {"A2B0", "A2B1", "A2B2", "D2B0"};
 	struct tag tag;
 
-	/* Tables come before curves and colorants. */
+	/* Lookup tables take precedence over curves and colorants. */
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		if (find_tag(profile, n, tables[i], &tag))
 			return false;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether its curves and primary colours (of grey: its curve) are those of sRGB, whatever its name is.
- * A picture with such a profile needs no conversion. */
+/* Whether a profile's curves and primary colours (for grey: its curve) are those of sRGB, whatever
+ * its name is. A picture with such a profile needs no conversion. */
 bool profile_is_srgb(const void *profile, size_t n);
 
 /* Whether a profile is for pixels of this space: "GRAY", "RGB " or "CMYK". */

@@ -186,7 +186,7 @@ static bool is_svg(struct bytes b, const char *name)
 	return format_of_name(name) == FORMAT_SVG;
 }
 
-/* Readers of PDF look for its beginning in the first 1024 bytes. */
+/* PDF readers search for the signature in the first 1024 bytes. */
 static bool is_late_pdf(struct bytes b)
 {
 	size_t n = b.n < 1024 ? b.n : 1024;

@@ -154,7 +154,7 @@ static bool take_property(struct transformations *to, const struct box *box,
 		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
 	} else if (box_is(box, "clap") && to->orientation != 1) {
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: the picture is cut after it is turned");
+		                   "header: a crop after a rotation is not supported");
 	} else if (box_is(box, "clap") && !take_cut(&to->cut, box->data)) {
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the clean aperture has no valid size");
@@ -318,7 +318,7 @@ static bool heif_open(struct reading *ret_reading, const struct source *source,
 {
 	struct heif_state *state;
 
-	/* "moov" holds moving pictures, and "meta" the still one. */
+	/* The box "moov" contains moving pictures, and "meta" the still one. */
 	if (has_box(source, "moov") && !has_box(source, "meta"))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: an image sequence without a still picture is "
@@ -576,7 +576,7 @@ static bool find_shown(const struct heif_state *state, const struct channels *ch
 		if (!is_size(channels->at[i].size, size))
 			return failure_set(
 				ret_failure, FAIL_UNSUPPORTED,
-				"decode: libheif gives colours of several sizes");
+				"decode: libheif returned colour channels of different sizes");
 	}
 	*ret_shown = (struct area){0, 0, size};
 	if (cut->size.width)
@@ -683,7 +683,7 @@ static bool join_items(const struct heif_state *state, struct samples *ret_sampl
 
 	if (!find_colours(&channels, colours))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "decode: libheif gives neither grey nor RGB");
+		                   "decode: libheif returned neither grey nor RGB");
 	is_limited = channels.n_colours == 1 && has_limited_range(colours);
 	channels.has_alpha = state->alpha &&
 	                     find_channel(&channels.at[channels.n_colours],

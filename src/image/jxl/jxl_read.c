@@ -48,10 +48,10 @@ static bool fail_of_status(struct failure *ret_failure, const char *stage,
                            JxlDecoderStatus status)
 {
 	if (status == JXL_DEC_NEED_MORE_INPUT)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE, "%s: the file is cut off",
-		                   stage);
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "%s: the file is truncated", stage);
 	return failure_set(ret_failure, FAIL_BAD_IMAGE,
-	                   "%s: libjxl finds the file damaged", stage);
+	                   "%s: the file is damaged (libjxl)", stage);
 }
 
 static bool fail_of_memory(struct failure *ret_failure, const char *stage)

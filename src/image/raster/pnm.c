@@ -242,7 +242,7 @@ static bool read_header(struct pnm *pnm, const struct raster *raster,
 	}
 	return (pnm->white > 0 && pnm->white <= UINT16_MAX) ||
 	       failure_set(ret_failure, FAIL_BAD_IMAGE,
-	                   "header: the maximum of a sample must be 1 to 65535, got %u",
+	                   "header: the maximum sample value must be 1 to 65535, got %u",
 	                   pnm->white);
 }
 
@@ -305,7 +305,7 @@ static bool decode_plain(const struct raster *raster, const struct pnm *pnm,
 			return raster_is_damaged(raster, "a sample is not a number",
 			                         ret_failure);
 		if (sample > pnm->white &&
-		    !raster_is_damaged(raster, "a sample is over the maximum",
+		    !raster_is_damaged(raster, "a sample exceeds the maximum value",
 		                       ret_failure))
 			return false;
 		put(raster, pnm, samples, i, sample);
@@ -335,7 +335,8 @@ static bool decode_row(const struct raster *raster, const struct pnm *pnm,
 			uint32_t sample = sample_at(pnm, row, from);
 
 			if (sample > pnm->white &&
-			    !raster_is_damaged(raster, "a sample is over the maximum",
+			    !raster_is_damaged(raster,
+			                       "a sample exceeds the maximum value",
 			                       ret_failure))
 				return false;
 			put(raster, pnm, samples, to++, sample);

@@ -789,7 +789,7 @@ static bool read_header(const struct source *source, struct ps_state *state,
 		return fail_stb(ret_failure, "header");
 	if (width < 1 || height < 1 || n_bands < 1 || n_bands > 4)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: impossible size %d x %d with %d bands", width,
+		                   "header: invalid size %d x %d with %d bands", width,
 		                   height, n_bands);
 	if (width > STBI_MAX_DIMENSIONS || height > STBI_MAX_DIMENSIONS)
 		return failure_set(

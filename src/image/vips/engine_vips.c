@@ -82,7 +82,7 @@ static bool pv_start(struct failure *ret_failure)
 
 	g_log_set_default_handler(take_log, NULL);
 	if (vips_init("pixpool"))
-		return pv_fail(ret_failure, "libvips does not start", FAIL_INTERNAL);
+		return pv_fail(ret_failure, "libvips cannot start", FAIL_INTERNAL);
 	vips_block_untrusted_set(engine_inputs_are_hostile());
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
@@ -263,7 +263,8 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
-/* Make grey with a profile of RGB colours RGB: the profile says what its grey looks like. */
+/* Convert grey that has a profile for RGB to RGB, because the profile determines how its grey
+ * looks. */
 static bool widen_grey(VipsImage **image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(*image);
@@ -478,7 +479,7 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 	                   "colour: libvips cannot use the profile of --profile");
 }
 
-/* Whether a format with profiles also has grey, for which a profile of grey is. */
+/* Whether a format with profiles also supports grey, which a grey profile requires. */
 static bool has_grey(enum image_format format)
 {
 	return format != FORMAT_WEBP && format != FORMAT_AVIF && format != FORMAT_HEIC;
@@ -1122,7 +1123,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	                      : job.to->has_depth &&
 	                                (recipe->depth == DEPTH_16 ||
 	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
-	/* HDR holds light of any depth. */
+	/* HDR outputs store linear light of any depth. */
 	if (!job.to->has_depth && recipe->format != FORMAT_HDR &&
 	    recipe->depth == DEPTH_KEEP && state->is_deep)
 		job.lost |= LOST_DEPTH;
@@ -1152,7 +1153,8 @@ static bool can_be_quick(const struct pv_job *job)
 	/* vips_thumbnail_source() shifts enlarged pictures: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
-	/* It may take a preview of a TIFF. It leaves all scaling of WebP to libwebp, and does it twice. */
+	/* vips_thumbnail_source() may use a preview of a TIFF. It leaves all scaling of WebP to
+	 * libwebp, and does it twice. */
 	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
 	       !state->raster.bytes && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
@@ -1273,7 +1275,7 @@ static bool note_lost_light(struct pv_job *job)
 	return is_known;
 }
 
-/* Note that alpha is lost, if it is not opaque everywhere. */
+/* Record that alpha is lost, if it is not opaque everywhere. */
 static bool note_lost_alpha(VipsImage **image, struct pv_job *job)
 {
 	VipsImage *alpha = NULL;

@@ -23,18 +23,18 @@ struct pv_state {
 	struct reading reading;      /* the reader's picture */
 	/* the picture, if image/raster reads it; otherwise its bytes are NULL */
 	struct raster raster;
-	/* What replaces the embedded profile, if has_own_colours: a profile made from other
+	/* The replacement of the embedded profile, if has_own_colours: a profile made from other
 	 * parts of the file; NULL: none, which means sRGB. */
 	bool has_own_colours;
 	uint8_t *profile;
 	size_t n_profile;
-	/* The transfer of HDR in CICP; 0: the picture is not HDR. */
+	/* The HDR transfer as in CICP; 0: the picture is not HDR. */
 	unsigned hdr_transfer;
 	/* The decoded picture, with all frames, from which several outputs are derived. Otherwise
 	 * NULL. */
 	VipsImage *decoded;
 	uint32_t n_decoded; /* number of frames in the decoded picture */
-	/* Of a TIFF: the directories, and those before the first page. */
+	/* For a TIFF: the number of directories, and of those before the first page. */
 	uint32_t n_directories, first_page;
 	struct tiff_samples tiff_samples;
 	/* Of a JPEG. */
@@ -49,14 +49,15 @@ struct pv_state {
 	/* Samples that libvips would misread: 32-bit integers, which it takes for 8-bit
 	 * ones, and packed Lab, from which it makes coarse colours. */
 	bool has_odd_samples;
-	/* An SVG: its RsvgHandle, and its exact size and place in CSS pixels; stored is rounded. */
+	/* For an SVG: its RsvgHandle, and its exact size and position in CSS pixels; stored is
+	 * rounded. */
 	void *svg;
 	double svg_width, svg_height, svg_x, svg_y;
 	/* What a compressed SVG holds, or a copy of a GIF with a transparent canvas. */
 	void *unpacked;
 	size_t n_unpacked;
-	/* A JPEG without an end marker, and a copy of its bytes that has one: it is good only if
-	 * all blocks of all scans come. */
+	/* A JPEG without an end marker, and a copy of its bytes with one: the file is good only if
+	 * all blocks of all scans are present. */
 	bool is_unproven;
 	uint8_t *mended;
 };
@@ -92,7 +93,8 @@ struct pv_job {
 	enum profile_kind { PROFILE_NONE, PROFILE_SRGB, PROFILE_OTHER } profile;
 	bool is_cmyk, is_grey;
 	bool had_alpha; /* the picture, before anything was added or flattened */
-	unsigned lost;  /* a mask of enum lost: what the output cannot hold */
+	/* A mask of enum lost: the properties that the output cannot have. */
+	unsigned lost;
 	/* the picture was imported into the linear space of its profile for scaling */
 	bool is_imported;
 	bool is_tagged;     /* the output is not sRGB and carries its profile */
@@ -153,10 +155,10 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
  * factor for libwebp; 1 for no shrinking. */
 double pv_loader_shrink(const struct pv_job *job);
 
-/* Give the image the colours that the state has for it. */
+/* Set the colours of the image to those in the state. */
 bool pv_set_colours(VipsImage **image, const struct pv_state *state);
 
-/* Whether a JPEG without an end marker lacks nothing else. Every pixel is decoded for that. */
+/* Whether only the end marker is missing in a JPEG. Every pixel is decoded to find out. */
 bool pv_prove_whole(struct source *source, struct failure *ret_failure);
 
 /* Decode all frames into the state, shrunk by the loader, for several outputs. */

@@ -91,8 +91,7 @@ static bool fonts_start(struct failure *ret_failure)
 	bool has_memory;
 
 	if (!FcInit())
-		return failure_set(ret_failure, FAIL_INTERNAL,
-		                   "fontconfig does not start");
+		return failure_set(ret_failure, FAIL_INTERNAL, "fontconfig cannot start");
 	/* The processes that inherit the configuration cannot read the folders again. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
@@ -221,7 +220,7 @@ static RsvgHandle *open_svg(const void *bytes, size_t n, struct failure *ret_fai
 	return svg;
 }
 
-/* A length in pixels; 0 for a share of an unknown size. */
+/* Convert a length to pixels; 0 for a percentage of an unknown size. */
 static double pixels_of(const RsvgLength *length)
 {
 	switch (length->unit) {
@@ -243,13 +242,13 @@ static double pixels_of(const RsvgLength *length)
 	}
 }
 
-/* The share of a viewBox that a length in percent has; 1 for any other length. */
+/* The fraction of a viewBox that a length in percent means; 1 for any other length. */
 static double share_of(const RsvgLength *length)
 {
 	return length->unit == RSVG_UNIT_PERCENT ? length->length : 1;
 }
 
-/* The size by the viewBox: one side may be declared, and the other follows from it. */
+/* Compute the size from the viewBox: one side may be declared, and the other follows from it. */
 static bool measure_box(struct pv_state *state)
 {
 	gboolean has_width, has_height, has_box;
@@ -276,7 +275,7 @@ static bool measure_box(struct pv_state *state)
 	return true;
 }
 
-/* The size of an SVG: as declared, or of its viewBox, or of what it draws. */
+/* Find the size of an SVG: as declared, or that of its viewBox, or that of its contents. */
 static void measure_svg(struct pv_state *state)
 {
 	/* The default size in CSS; only lengths in percent refer to it. */
@@ -294,7 +293,7 @@ static void measure_svg(struct pv_state *state)
 	state->svg_y = ink.y;
 }
 
-/* Take a rendered tile, in which cairo has multiplied alpha in, into a picture of RGBA. */
+/* Copy a rendered tile, which cairo has premultiplied, into a picture of RGBA. */
 static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 {
 	const uint8_t *rows = cairo_image_surface_get_data(tile);
@@ -320,7 +319,7 @@ static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 	}
 }
 
-/* Render the part of a drawing of size `to` that begins at x, y and is as large as the tile. */
+/* Render the part of a drawing of size `to` that begins at x, y and has the size of the tile. */
 static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
                         struct size to, uint32_t x, uint32_t y)
 {
@@ -345,8 +344,8 @@ static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
 	return is_done;
 }
 
-/* Draw all of an SVG into a picture of RGBA that is all zeros. cairo takes up to 32767 pixels a
- * side, and tiles of this size do not need much memory. */
+/* Draw an SVG into a picture of RGBA that is all zeros. cairo supports up to 32767 pixels a side,
+ * and tiles of this size do not need much memory. */
 static bool draw_tiles(const struct pv_state *state, struct size to, uint8_t *pixels)
 {
 	enum { TILE = 2048 };
@@ -405,7 +404,7 @@ void pv_draw_close(struct pv_state *state)
 
 /* ---- starting and testing ---- */
 
-/* Draw a sample. */
+/* Draw a test picture. */
 static bool draw_sample(VipsImage **ret_image, enum image_format format,
                         const void *bytes, size_t n, struct failure *ret_failure)
 {
@@ -559,17 +558,17 @@ static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret
 	g_object_unref(gzip);
 	if (!*ret_bytes)
 		return failure_set(ret_failure, FAIL_MEMORY,
-		                   "header: no memory to unpack the SVG");
+		                   "header: no memory to decompress the SVG");
 	if (result == G_CONVERTER_FINISHED)
 		return true;
 	free(*ret_bytes);
 	*ret_bytes = NULL;
 	if (*ret_n >= MOST_UNPACKED_BYTES)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: the unpacked SVG is larger than %d MiB",
+		                   "header: the decompressed SVG is larger than %d MiB",
 		                   MOST_UNPACKED_BYTES >> 20);
 	return failure_set(ret_failure, FAIL_BAD_IMAGE,
-	                   "header: the packed SVG is damaged");
+	                   "header: the compressed SVG is damaged");
 }
 
 static bool unpack_source(struct source *source, struct failure *ret_failure)
@@ -594,8 +593,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 
 /* ---- from the header to the pixels ---- */
 
-/* Load the header of a PDF, or its first page, at this scale. False also when libvips refused the
- * size with only a warning. */
+/* Load the header of a PDF, or its first page, at this scale. Returns false also if libvips refused
+ * the size with only a warning. */
 static bool load_at(VipsImage **ret_image, const struct pv_state *state, double scale)
 {
 	pv_has_refused_size = false;

@@ -267,7 +267,7 @@ static bool load_one(VipsImage **ret_image, const struct pv_state *state,
 static bool load_several(VipsImage **ret_image, const struct pv_state *state,
                          enum image_format format, VipsFailOn fail_on, uint32_t n)
 {
-	/* The loader of TIFF cannot go back to a page of few lines. */
+	/* The TIFF loader cannot go back to a page of few lines. */
 	VipsAccess access = format == FORMAT_TIFF ? VIPS_ACCESS_RANDOM
 	                                          : VIPS_ACCESS_SEQUENTIAL;
 
@@ -428,7 +428,7 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 	return true;
 }
 
-/* Find what a PNG says of its colours beside an embedded profile. */
+/* Find what a PNG says about its colours besides an embedded profile. */
 static bool read_png_colours(struct source *source, bool is_grey,
                              struct failure *ret_failure)
 {
@@ -450,7 +450,7 @@ static bool read_png_colours(struct source *source, bool is_grey,
 		memcpy(gamma.xy, scan.chromaticities, sizeof(gamma.xy));
 		result = icc_of_png_gamma(&gamma, is_grey, &state->profile,
 		                          &state->n_profile);
-		/* Impossible values say nothing. */
+		/* Impossible values are ignored. */
 		result = result == ICC_UNKNOWN ? ICC_SRGB : result;
 	}
 	if (result == ICC_NO_MEMORY)
@@ -500,7 +500,7 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* Give a JPEG without an end marker one, if its scans are all there. */
+/* Append an end marker to a JPEG without one, if all its scans are present. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -512,7 +512,7 @@ static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 		return true;
 	if (!scan.has_all_scans)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the JPEG ends before all of its scans came");
+		                   "header: the JPEG ends early: some scans are missing");
 	mended = malloc(source->n_bytes + 2);
 	if (!mended)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
@@ -956,7 +956,7 @@ static bool read_samples(VipsImage **ret_image, const struct reader *reader,
 	return is_done;
 }
 
-/* Make the samples of an HDR picture SDR, in 16 bits. */
+/* Convert the samples of an HDR picture to SDR, in 16 bits. */
 static bool make_sdr(VipsImage **image, unsigned transfer)
 {
 	VipsImage *made = NULL;
@@ -1019,7 +1019,7 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 
 bool pv_prove_whole(struct source *source, struct failure *ret_failure)
 {
-	const char *cut = "premature end of data segment"; /* libjpeg's warning */
+	const char *cut = "premature end of data segment"; /* the warning of libjpeg */
 	struct pv_state *state = source->state;
 	VipsImage *image = NULL;
 	double average;

@@ -353,16 +353,16 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* Whether an attempt failed because no thread could be started, or for lack of memory: this says nothing of
- * the codec. */
+/* Whether an attempt failed because no thread could be started, or for lack of memory, which does
+ * not mean that the codec is missing. */
 static bool is_lack_of_resources(const char *errors)
 {
 	return strstr(errors, "creating thread") || strstr(errors, "memory") ||
 	       strstr(errors, "webpsave: unable to encode");
 }
 
-/* A saver may exist without its codec (those of libheif are plugins), so it must write a
- * small picture to count. 1: it writes; -1: it does not; 0: this attempt did not show it. */
+/* A saver may exist without its codec (those of libheif are plugins), so it only counts after it
+ * has written a small picture. 1: it can; -1: it cannot; 0: this attempt did not show it. */
 static signed char try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];

@@ -161,7 +161,7 @@ enum pxp_status task_power(struct pxp_task *task)
 	int n;
 
 	if (sscanf(pxp_task_input(task, NULL), "%ld %ld", &base, &exponent) != 2)
-		return pxp_task_fail(task, 1, "two numbers are wanted");
+		return pxp_task_fail(task, 1, "the input must be two numbers");
 	while (exponent-- > 0)
 		power *= base;
 	n = snprintf(text, sizeof(text), "%ld", power);

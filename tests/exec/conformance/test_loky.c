@@ -19,8 +19,8 @@ TEST(loky, a_worker_killed_while_idle_is_replaced_when_needed)
 
 		kill(worker, SIGKILL);
 		REQUIRE(await_gone(worker));
-		/* A task that was sent to the worker before its death is noticed has not started.
-		 */
+		/* A task that was sent to the worker before its death is noticed has not
+		 * started. */
 		EXPECT(pid_in(pool) != worker);
 	}
 	pxp_executor_destroy(pool);
@@ -373,7 +373,8 @@ static enum pxp_status task_uses_input(struct pxp_task *task)
 	int status = system("cat");
 
 	if (status != 0)
-		return pxp_task_fail(task, 1, "a program that reads it: %d", status);
+		return pxp_task_fail(task, 1, "a program that reads standard input: %d",
+		                     status);
 	return read(0, &byte, 1) == 0 && write(1, "x", 1) == 1
 	               ? PXP_OK
 	               : pxp_task_fail(task, 2, "no standard input or output");

@@ -29,7 +29,7 @@ struct jpeg_settings {
 	unsigned width, height;
 	enum drawing drawing;
 	bool is_grey;
-	unsigned h[3], v[3]; /* sampling factors; 0 means 1 */
+	unsigned h[3], v[3]; /* sampling factors of each component; 0 means 1 */
 	int quality;         /* quality from 1 to 100 */
 	bool is_optimised;   /* whether Huffman tables are optimised for the picture */
 	unsigned restart;    /* MCUs in a restart interval; 0: no restart markers */

@@ -418,17 +418,17 @@ TEST(png_read, files_with_unsupported_chunks_are_left_to_other_engines)
 	EXPECT_EQ(status_with_chunk("ABCD"), READ_CANNOT);
 }
 
-/* Rows as an inflater leaves them: each behind the byte of its filter. */
+/* Make rows as they are after decompression: each follows the byte of its filter. */
 enum { FILTERED_ROWS = 4, FILTERED_BYTES = 301 };
 
 struct filtered {
 	unsigned n_pixel_bytes;
-	size_t n; /* bytes of a row */
+	size_t n; /* bytes in a row */
 	uint8_t rows[FILTERED_ROWS * (FILTERED_BYTES + 1) + PNG_ROW_ROOM];
 	uint8_t above[FILTERED_BYTES + PNG_ROW_ROOM];
 };
 
-/* Half of the rows have Paeth's filter, because two of them in a row are undone together. */
+/* Half of the rows have the Paeth filter, because two consecutive such rows are undone together. */
 static struct filtered random_rows(uint64_t *state)
 {
 	struct filtered filtered = {.n_pixel_bytes = 1 + random_below(state, 4)};
@@ -488,8 +488,8 @@ TEST(png_unfilter, unknown_filters_are_refused)
 
 /* ---- the box ---- */
 
-/* The same random picture in two boxes, one of which uses no SIMD. Its upper rows are opaque, the others
- * are not. */
+/* Reduce the same random picture in two boxes, one of which uses no SIMD. Its upper rows are
+ * opaque, the others are not. */
 static void expect_same_boxes(uint64_t *state, unsigned n_bands, unsigned factor)
 {
 	struct box fast = {0}, portable = {.is_portable = true};

@@ -170,7 +170,8 @@ static double lanczos(double x)
 	return fabs(x) < 3 ? 3 * sin(pi_x) * sin(pi_x / 3) / (pi_x * pi_x) : 0;
 }
 
-/* Every third sample of Lanczos3 over a row whose first and last samples repeat beyond its ends. */
+/* The expected values: every third sample of Lanczos3 over a row whose first and last samples are
+ * repeated beyond its ends. */
 static double reduced_by_3(const uint8_t *row, int width, int at)
 {
 	double sum = 0, weights = 0, centre = (at + 0.5) * 3;
@@ -420,8 +421,8 @@ TEST(jpeg_write, a_writer_works_after_its_memory_was_trimmed)
 	jpeg_writer.destroy(NULL);
 }
 
-/* Tables that libjpeg made for a flat picture have no codes for others. A writer that has written
- * such a picture must write the next one as a new writer does. */
+/* Huffman tables that libjpeg made for a flat picture lack codes for other pictures. A writer that
+ * has written a flat picture must write the next one like a new writer. */
 TEST(jpeg_write, tables_made_for_one_picture_are_not_used_for_the_next)
 {
 	const struct write_options own = {.quality = 90, .has_own_tables = true};
