@@ -1,7 +1,7 @@
 /*
- * The question: what does an executor itself cost: ours, its peers, and the minimum that could work? It measures
- * tasks a second when they are empty, in chunks, and with payloads; the start-up of a pool; and the memory of
- * a waiting task.
+ * The question: how much time and memory does an executor itself take, compared with other
+ * executors and with the minimum that could work? The program measures tasks per second for empty
+ * tasks, in chunks, and with payloads; the start-up of a pool; and the memory of a waiting task.
  *
  * In each round, each subject is measured once for each question, in a fresh process.
  */
@@ -67,7 +67,7 @@ struct run {
 	unsigned n_workers;
 	double min_s;
 	const char *python;
-	/* NULL: all. */
+	/* The subject to measure; NULL: all. */
 	const char *only_question, *only_subject;
 	const char *payload;
 };
@@ -130,7 +130,8 @@ static bool ask(const struct run *run, enum question question, struct readings *
 {
 	for (int round = 0; round < run->n_rounds; round++) {
 		for (int turn = 0; turn < N_SUBJECTS; turn++) {
-			/* Each round begins with another subject, so that none always follows the same one. */
+			/* Each round begins with another subject, so that no subject always follows
+			 * the same one. */
 			enum subject_id subject = (enum subject_id)((turn + round) %
 			                                            N_SUBJECTS);
 

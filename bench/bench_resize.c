@@ -1,7 +1,7 @@
 /*
- * What does it cost to make JPEG thumbnails of at most 256 pixels from a folder of photographs, with
- * pixpool and with vipsthumbnail under xargs -P? With -S: what does the sandbox cost? With -D: what do
- * durable outputs and their records cost?
+ * The question: how long does it take to make JPEG thumbnails of at most 256 pixels from a folder
+ * of photographs, with pixpool and with vipsthumbnail under xargs -P? With -S: how long with and
+ * without the sandbox? With -D: how long with and without durable outputs and their records?
  *
  * Both sides convert the same pictures in alternating rounds, each to a new folder. A round is a pair:
  * ratios are computed within each pair, then their median.
@@ -34,11 +34,11 @@ struct question {
 	const char *size;
 	int n_rounds;
 	enum peer peer;
-	/* Resize copies of the corpus, at most 480 pixels wide, until there are so many; 0: the
-	 * corpus itself. */
+	/* How many small copies of the corpus, at most 480 pixels wide, are resized; 0: the corpus
+	 * itself. */
 	unsigned n_small;
 
-	/* Created for the run. */
+	/* The working folder, created for the run. */
 	char *scratch, *links, *list, *small;
 	size_t n_pictures;
 };
@@ -48,7 +48,7 @@ struct answer {
 	size_t n_outputs;
 };
 
-/* Run pixpool. more: two or three words, the last of them maybe NULL. */
+/* Run pixpool. more: two or three arguments, the last of which may be NULL. */
 static bool run_pixpool(const struct question *question, const char *const more[3],
                         const char *out, const char *said, struct measured *ret_measured)
 {
@@ -194,7 +194,8 @@ static void print_cost(const struct question *question, const char *what,
 	       median(costs[PEER], question->n_rounds), side_names[PEER]);
 }
 
-/* Whether both sides made all outputs in every round. Otherwise the figures mean nothing. */
+/* Whether both sides made all outputs in every round. Otherwise the measurements are
+ * meaningless. */
 static bool all_done(const struct question *question, struct answer answers[][N_SIDES])
 {
 	for (int i = 0; i < question->n_rounds; i++) {
@@ -219,7 +220,7 @@ static bool ask(const struct question *question)
 	       "wall s", "peak MB", "outputs", "status");
 	for (int i = 0; i < question->n_rounds; i++) {
 		for (int turn = 0; turn < N_SIDES; turn++) {
-			/* The sides take turns at going first. */
+			/* The two sides take turns to run first. */
 			enum side side = (enum side)((turn + i) % N_SIDES);
 
 			if (!run_side(question, side, &answers[i][side]))
@@ -296,7 +297,7 @@ static void clean_up(struct question *question)
 	free(question->small);
 }
 
-/* The pixpool in the folder of this program. */
+/* The pixpool program in the folder of this program. */
 static const char *pixpool_beside_us(void)
 {
 	static char path[4096 + sizeof("pixpool")];

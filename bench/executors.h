@@ -13,7 +13,7 @@ enum question {
 	ASK_EMPTY,
 	/* Map over empty items, in chunks of CHUNK. */
 	ASK_CHUNKED,
-	/* As ASK_EMPTY, with this many bytes as input and as result. */
+	/* Like ASK_EMPTY, with this number of bytes as input and as result. */
 	ASK_1_B,
 	ASK_4_KIB,
 	ASK_1_MIB,
@@ -27,7 +27,7 @@ enum question {
 enum {
 	CHUNK = 100,
 	MAX_WORKERS = 64,
-	/* For one measurement. */
+	/* The limits of one measurement. */
 	MAX_S = 120,
 };
 
@@ -50,7 +50,7 @@ enum subject_id {
 	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
-	/* As many as a worker of ours may have. */
+	/* As many frames in flight as a worker of pixpool may have. */
 	FLOOR_EPOLL_16,
 	N_SUBJECTS
 };
@@ -58,11 +58,11 @@ enum subject_id {
 struct job {
 	enum question question;
 	enum subject_id subject;
-	/* Tasks, items or pools. */
+	/* How many tasks, items or pools to run. */
 	size_t n_batch;
 	/* The size of the input and of the result of each task. */
 	size_t n_bytes;
-	/* n_bytes bytes. */
+	/* The payload of n_bytes bytes. */
 	const char *payload;
 	unsigned n_workers;
 	/* Batches are repeated for at least this time. */
@@ -72,21 +72,21 @@ struct job {
 };
 
 struct reading {
-	/* Tasks, items or pools that were done. */
+	/* How many tasks, items or pools were completed. */
 	double n;
 	double wall_s;
-	/* Of the whole tree of processes. */
+	/* Peak memory of the whole process tree. */
 	double cpu_s;
-	/* ASK_PENDING: how much the resident memory of this process grew. */
+	/* For ASK_PENDING: how much the resident memory of this process grew. */
 	double bytes;
 };
 
-/* False, with a message on standard error: the measurement failed. */
+/* Measure. Returns false, with a message on standard error, on failure. */
 typedef bool measure_fn(const struct job *job, struct reading *ret_reading);
 
 struct subject {
 	const char *name;
-	/* NULL: the subject cannot do this. */
+	/* The function that measures; NULL: the subject cannot do this. */
 	measure_fn *measure[N_QUESTIONS];
 };
 
@@ -108,21 +108,21 @@ struct watch {
 void watch_begin(struct watch *watch);
 void watch_end(const struct watch *watch, struct reading *reading);
 
-/* Run n tasks of a job and take all results. False: a result is wrong. */
+/* Run n tasks of a job and take all results. Returns false if a result is wrong. */
 typedef bool batch_fn(void *subject, const struct job *job, size_t n);
 
 /* Measure batches, after a smaller one to warm up. */
 bool repeat_batches(const struct job *job, batch_fn *batch, void *subject,
                     struct reading *ret_reading);
 
-/* Resident memory of this process. */
+/* The resident memory of this process. */
 double resident_bytes(void);
 
 /* Print what failed. Returns false. */
 bool failed(const char *what);
 
-/* A task for subjects without inputs and results. As our tasks do, it takes a copy of the payload as its
- * input, and makes another copy its result. */
+/* A task for subjects without inputs and results. Like tasks of pixpool, it takes a copy of the
+ * payload as its input, and makes another copy its result. */
 struct echo {
 	void *input, *result;
 	size_t n;

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import ProcessPoolExecutor  # else its import would be measured
+from concurrent.futures.process import ProcessPoolExecutor  # otherwise its import would be measured
 
 CHUNK = 100
 
@@ -107,7 +107,7 @@ def pending(create, n_batch, n_workers):
         for i in range(n_batch):
             futures[i] = executor.submit(do_nothing)
         grown = resident_bytes() - before
-        os.write(write_end, b"." * n_workers)  # the children have this end as well
+        os.write(write_end, b"." * n_workers)  # close this end, because the children have a copy
         executor.shutdown(cancel_futures=True)
     return n_batch, 0, 0, grown
 

@@ -1,6 +1,6 @@
 /*
- * The floor for processes: an epoll loop over socket pairs to forked children, which send each frame
- * back. It has no limits, cancels, deadlines, checks or recovery.
+ * The minimum for processes: an epoll loop over socket pairs to forked children, which send each
+ * frame back. It has no limits, cancels, deadlines, checks or recovery.
  */
 #include "executors.h"
 
@@ -35,7 +35,7 @@ struct epoll_pool {
 	unsigned n_in_flight, n_channels;
 	struct channel channels[MAX_WORKERS];
 	struct frame frame;
-	/* Each result is copied to here, as a caller would copy it. */
+	/* The buffer into which each result is copied, as a caller would do. */
 	char *result;
 	size_t n_sent;
 };
@@ -87,8 +87,8 @@ static bool channel_create(struct epoll_pool *pool, const struct job *job)
 	channel->socket = ends[0];
 	channel->child = fork();
 	if (channel->child == 0) {
-		/* The other ends too: a child that holds them would keep the others from seeing the end of
-		 * their socket. */
+		/* Close the other ends too: a child that holds them would keep the others from
+		 * seeing the end of their socket. */
 		for (unsigned i = 0; i <= pool->n_channels; i++)
 			close(pool->channels[i].socket);
 		epoll_child(channel, ends[1], job);

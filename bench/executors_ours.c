@@ -1,4 +1,4 @@
-/* Measures our three executors. */
+/* Measures the three executors of pixpool. */
 #include "executors.h"
 
 #include <pixpool/pixpool.h>
@@ -39,7 +39,7 @@ static enum pxp_executor_kind kind_of(enum subject_id subject)
 	return PXP_PROCESSES;
 }
 
-/* Without a limit for the queue, because the peers have none. */
+/* The queue has no limit, because those of the peers have none. */
 static struct pxp_executor *create(const struct job *job)
 {
 	bool is_bounded = job->subject == OUR_THREADS_BOUNDED ||
@@ -92,7 +92,7 @@ static bool collect(struct pxp_future *future, const struct job *job)
 
 struct ours {
 	struct pxp_executor *executor;
-	/* Of a batch. */
+	/* The tasks of a batch. */
 	struct pxp_future **futures;
 };
 
@@ -232,8 +232,8 @@ bool ours_pending(const struct job *job, struct reading *ret_reading)
 
 	if (!futures)
 		return failed("no memory");
-	memset(futures, 1,
-	       n_bytes); /* resident now, so that it does not count as growth */
+	/* The memory is made resident now, so that it does not count as growth. */
+	memset(futures, 1, n_bytes);
 
 	if (start_zygote(job) && (executor = create(job)) && pipe(gate) == 0)
 		is_done = weigh(executor, job, gate[0], futures, ret_reading);

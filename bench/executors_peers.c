@@ -1,5 +1,5 @@
-/* Measures the peers: GLib's GThreadPool, libuv's work queue, and CPython's two pools, for which it runs
- * executors.py. */
+/* Measures other executors for comparison: GLib's GThreadPool, libuv's work queue, and CPython's
+ * two pools, for which it runs executors.py. */
 #include "executors.h"
 
 #include <glib.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* Locked by the tasks that hold up those whose memory is measured. */
+/* A lock that holds up the tasks whose memory is measured. */
 static uv_sem_t gate;
 
 /* ---- GThreadPool has no results: the last task of a batch signals that all are done ---- */
@@ -25,7 +25,7 @@ struct glib_batch {
 
 struct glib_task {
 	struct glib_batch *batch;
-	/* For the submitter only. */
+	/* The members below are used by the submitter only. */
 	struct glib_task *next;
 	struct echo echo;
 	bool is_held;
@@ -92,7 +92,7 @@ static bool glib_do_batch(void *subject, const struct job *job, size_t n)
 	return is_done;
 }
 
-/* Exclusive: the pool has its own threads from the beginning, like the others. */
+/* The pool is exclusive: it has its own threads from the beginning, like the others. */
 static GThreadPool *glib_create(const struct job *job)
 {
 	return g_thread_pool_new(glib_run, NULL, (gint)job->n_workers, TRUE, NULL);
@@ -203,7 +203,7 @@ static bool libuv_do_batch(void *subject, const struct job *job, size_t n)
 	return uv_run(&batch->loop, UV_RUN_DEFAULT) == 0 && batch->n_right == n;
 }
 
-/* Its threads belong to the process: they start with the first task and stay. */
+/* The threads of libuv belong to the process: they start with the first task and stay. */
 static bool libuv_create(struct libuv_batch *batch, const struct job *job)
 {
 	char n_workers[16];

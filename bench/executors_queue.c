@@ -1,6 +1,6 @@
 /*
- * The floor for threads: the minimum that is needed to run a task in another thread and get its result. It
- * has no limits, cancels, deadlines or callbacks.
+ * The minimum for threads: the code that is needed to run a task in another thread and get its
+ * result. It has no limits, cancels, deadlines or callbacks.
  */
 #include "executors.h"
 
@@ -9,7 +9,7 @@
 
 struct queue_task {
 	struct queue_task *next;
-	/* For the submitter only. */
+	/* The members below are used by the submitter only. */
 	struct queue_task *next_of_batch;
 	struct echo echo;
 	bool is_held;
@@ -17,7 +17,7 @@ struct queue_task {
 };
 
 struct queue {
-	/* Guards all but the threads. */
+	/* Guards all members except the threads. */
 	pthread_mutex_t lock;
 	pthread_cond_t has_work, is_done;
 	struct queue_task *first, **last;

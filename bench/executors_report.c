@@ -60,7 +60,7 @@ static const struct heading {
 	const char *unit;
 	figure_fn *figure;
 	const char *cpu_unit;
-	/* NULL: not printed. */
+	/* The label; NULL: not printed. */
 	figure_fn *cpu;
 } headings[N_QUESTIONS] = {
 	[ASK_EMPTY] = {"empty tasks", "tasks/s", per_second, "CPU us/task", cpu_us},
@@ -122,7 +122,7 @@ static const struct goal {
 	const char *text;
 	enum question question;
 	enum subject_id ours, peer;
-	/* The minimum ratio of the rates; 0: no goal, for information. */
+	/* The minimum ratio of the rates; 0: no goal, only for information. */
 	double goal;
 } goals[] = {
 	{"processes / bare loop, 2 in flight", ASK_EMPTY, OUR_PROCESSES, FLOOR_EPOLL_2,

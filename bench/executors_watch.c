@@ -1,4 +1,5 @@
-/* What the subjects of bench_executors share: the watch, batches, and the payload of a task. */
+/* Code that the subjects of bench_executors share: the stopwatch, batches, and the payload of a
+ * task. */
 #include "executors.h"
 #include "measure.h"
 

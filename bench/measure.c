@@ -1,4 +1,4 @@
-/* Measure a process tree by /proc and wait4(). */
+/* Measures a process tree with /proc and wait4(). */
 #include "measure.h"
 
 #include <errno.h>
@@ -79,7 +79,7 @@ static double thread_sum(pid_t pid, const char *thread, figure_fn *figure, int d
 	return sum;
 }
 
-/* The sum of a figure over all descendants of a process. */
+/* The sum of a value over all descendants of a process. */
 static double children_sum(pid_t pid, figure_fn *figure, int depth)
 {
 	char path[64];
@@ -208,7 +208,7 @@ bool measure_run(const char *const argv[], const char *said_path,
 		ret_measured->peak_bytes = watch(pid, pidfd);
 		close(pidfd);
 	}
-	/* The end of the command itself, not of processes that it left. */
+	/* Wait for the end of the command itself, not of processes that it left. */
 	ret_measured->wall_s = measure_now_s() - begun_s;
 	return reap_all(pid, ret_measured) && pidfd >= 0 && ret_measured->status != 127;
 }

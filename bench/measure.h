@@ -17,22 +17,24 @@ struct measured {
 };
 
 /* Call this once, before the first command. Orphans of a command become our children, so that their
- * time counts. false, with a message on standard error, when this kernel cannot measure. */
+ * time counts. Returns false, with a message on standard error, if this kernel cannot measure
+ * that. */
 bool measure_begin(void);
 
 /*
- * Run argv, which ends with NULL; argv[0] is searched in PATH. Standard input is /dev/null; standard
- * output and error go to the file said_path. false, with a message, when the command cannot be run.
+ * Run argv, which ends with NULL; argv[0] is searched in PATH. Standard input is /dev/null;
+ * standard output and error go to the file said_path. Returns false, with a message, if the command
+ * cannot be run.
  *
  * Memory is sampled every 20 ms, so a shorter peak may be missed.
  */
 bool measure_run(const char *const argv[], const char *said_path,
                  struct measured *ret_measured);
 
-/* Seconds of a monotonic clock. */
+/* The current time in seconds of a monotonic clock. */
 double measure_now_s(void);
 
-/* CPU time of this process, and of all descendants of a process that still exist. */
+/* The CPU time of this process, and of all descendants of a process that still exist. */
 double measure_own_cpu_s(void);
 double measure_children_cpu_s(pid_t pid);
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* FOLDER/NAME. The caller frees it. Ends the program when there is no memory. */
+/* Make the path FOLDER/NAME. The caller frees it. Ends the program if there is no memory. */
 char *scratch_path(const char *folder, const char *name);
 
 /* Create a folder below parent; parent is created if it does not exist. Returns its path, which the

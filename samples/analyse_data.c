@@ -25,7 +25,7 @@ struct summary {
 	double least, mean, most;
 };
 
-/* Runs in a worker process. A row is a name, followed by at least one number. */
+/* The task, which runs in a worker process. A row is a name, followed by at least one number. */
 static enum pxp_status summarise(struct pxp_task *task)
 {
 	const char *row = pxp_task_input(task, NULL), *at = row + strcspn(row, ",\r\n");
@@ -36,7 +36,7 @@ static enum pxp_status summarise(struct pxp_task *task)
 		char *end;
 		double value = strtod(at + 1, &end);
 
-		/* False for NaN and for infinity. */
+		/* Parse a number. Returns false for NaN and for infinity. */
 		if (end == at + 1 || !(value >= -DBL_MAX && value <= DBL_MAX))
 			return pxp_task_fail(task, 1, "field %d is not a number",
 			                     s.n + 2);
@@ -53,11 +53,11 @@ static enum pxp_status summarise(struct pxp_task *task)
 
 struct rows {
 	FILE *file;
-	char *line; /* from getline() */
+	char *line; /* the line, from getline() */
 	size_t size;
 };
 
-/* The map calls this for each input when it has room for it. */
+/* The source of inputs: the map calls this for each input when it has room for it. */
 static enum pxp_status next_row(void *data, const void **ret_bytes, size_t *ret_n)
 {
 	struct rows *rows = data;
@@ -66,7 +66,7 @@ static enum pxp_status next_row(void *data, const void **ret_bytes, size_t *ret_
 	if (n < 0)
 		return feof(rows->file) ? PXP_ESTATE : PXP_ESYS;
 	*ret_bytes = rows->line;
-	*ret_n = (size_t)n + 1; /* with its terminator */
+	*ret_n = (size_t)n + 1; /* length, including its terminator */
 	return PXP_OK;
 }
 
@@ -95,7 +95,8 @@ int main(void)
 	struct pxp_map *map = NULL;
 	struct pxp_map_item item;
 	int n_rows = 0, n_failed = 0;
-	enum pxp_status status = pxp_zygote_start(NULL); /* while there is one thread */
+	/* Start the zygote while there is one thread. */
+	enum pxp_status status = pxp_zygote_start(NULL);
 
 	if (status == PXP_OK)
 		status = pxp_executor_create(&processes, &pool, NULL);
@@ -110,7 +111,7 @@ int main(void)
 	free(rows.line);
 
 	printf("%d rows, %d failed\n", n_rows, n_failed);
-	if (status != PXP_ESTATE) /* the end of the rows */
+	if (status != PXP_ESTATE) /* this is the end of the rows */
 		fprintf(stderr, "analyse_data: %s\n", pxp_status_name(status));
 	return status == PXP_ESTATE && n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -17,7 +17,8 @@
 
 enum { N_THREADS = 5, SECONDS = 60 };
 
-/* Runs once in each thread, before its first task. The tasks get the handle as their context. */
+/* The initialiser, which runs once in each thread, before its first task. The tasks get the handle
+ * as their context. */
 static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_context,
                                    struct pxp_error *ret_error)
 {
@@ -26,8 +27,8 @@ static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_conte
 	(void)bytes, (void)n;
 	if (!handle)
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a libcurl handle");
-	curl_easy_setopt(handle, CURLOPT_NOSIGNAL,
-	                 1L); /* a signal could interrupt any thread */
+	/* libcurl must not use signals, because a signal could interrupt any thread. */
+	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(handle, CURLOPT_TIMEOUT, (long)SECONDS);
 	*ret_context = handle;
@@ -40,7 +41,7 @@ struct page {
 	char bytes[];
 };
 
-/* Runs in a thread. */
+/* The task, which runs in a thread. */
 static enum pxp_status fetch(struct pxp_task *task)
 {
 	CURL *handle = pxp_task_context(task);
@@ -53,7 +54,8 @@ static enum pxp_status fetch(struct pxp_task *task)
 
 	if (!stream)
 		return PXP_ENOMEM;
-	fwrite(&head, sizeof(head), 1, stream); /* filled in at the end */
+	/* The other members are filled in at the end. */
+	fwrite(&head, sizeof(head), 1, stream);
 	curl_easy_setopt(handle, CURLOPT_URL, pxp_task_input(task, NULL));
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, stream);
 	code = curl_easy_perform(handle);
@@ -113,8 +115,9 @@ int main(int argc, char **argv)
 	struct pxp_executor *pool;
 	int n_here = 0;
 
-	curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
-	setvbuf(stdout, NULL, _IOLBF, 0);      /* line by line, into a pipe too */
+	/* This call must come before there are threads. */
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* print line by line, into a pipe too */
 	need(futures ? PXP_OK : PXP_ENOMEM);
 	need(pxp_executor_create(&threads, &pool, NULL));
 	for (int i = 1; i < argc; i++) {

@@ -22,7 +22,8 @@
 
 enum { SIDE = 128, CHANNELS = 4, ALPHA = 3, DEADLINE_MS = 20 * 1000 };
 
-/* Runs in a worker process. Of the data of main() it has a copy of its input, and nothing else. */
+/* The task, which runs in a worker process. From main() it gets a copy of its input, and nothing
+ * else. */
 static enum pxp_status resize(struct pxp_task *task)
 {
 	const char *path = pxp_task_input(task, NULL), *slash = strrchr(path, '/');
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
 	struct pxp_executor *pool;
 	int n_done = 0;
 
-	need(pxp_zygote_start(NULL)); /* first, while there is one thread */
+	need(pxp_zygote_start(NULL)); /* this comes first, while there is one thread */
 	need(pxp_executor_create(&processes, &pool, NULL));
 	need(futures ? PXP_OK : PXP_ENOMEM);
 	for (int i = 1; i < argc; i++) {

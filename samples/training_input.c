@@ -21,7 +21,7 @@
 enum { SHORT_SIDE = 256, CROP = 224, PLANES = 3, N_VALUES = PLANES * CROP * CROP };
 enum { DEADLINE_MS = 20 * 1000, NPY_HEADER_BYTES = 128, BATCH = 64 };
 
-/* The centre of the picture that has SHORT_SIDE as its shorter side. */
+/* Crop to the centre of the picture, whose shorter side is SHORT_SIDE. */
 static bool resize_centre(const stbi_uc *pixels, int width, int height, stbi_uc *centre)
 {
 	float side = (float)(width < height ? width : height) * CROP / SHORT_SIDE;
@@ -34,7 +34,7 @@ static bool resize_centre(const stbi_uc *pixels, int width, int height, stbi_uc 
 		NULL, left, top, 1 - left, 1 - top);
 }
 
-/* Runs in a worker process, one at a time. The result is the picture, plane by plane. */
+/* The task, which runs in a worker process. The result is the picture, plane by plane. */
 static enum pxp_status prepare(struct pxp_task *task)
 {
 	static const float mean[PLANES] = {0.485F, 0.456F, 0.406F};
@@ -86,7 +86,7 @@ static bool report(const char *name, struct pxp_future *future, FILE *file, int 
 	enum pxp_status status = pxp_future_result(future, 0, &planes, NULL, &error);
 
 	fseek(file, NPY_HEADER_BYTES + (long)sizeof(zeros) * place, SEEK_SET);
-	/* main() asks ferror(). */
+	/* main() checks ferror(). */
 	fwrite(status == PXP_OK ? planes : zeros, sizeof(zeros), 1, file);
 	printf("%d: %s: %s\n", place, name, status == PXP_OK ? "done" : error.text);
 	free(planes);
@@ -102,7 +102,8 @@ static void need(enum pxp_status status)
 	exit(EXIT_FAILURE);
 }
 
-/* Prepare up to BATCH pictures; the first one has this place. Returns how many succeeded. */
+/* Prepare up to BATCH pictures; first is the place of the first one in the file. Returns how many
+ * succeeded. */
 static int prepare_batch(struct pxp_executor *pool, char **names, int n, FILE *file,
                          int first)
 {
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "training_input: cannot write the output file\n");
 		return EXIT_FAILURE;
 	}
-	need(pxp_zygote_start(NULL)); /* while there is one thread */
+	need(pxp_zygote_start(NULL)); /* start the zygote while there is one thread */
 	need(pxp_executor_create(&processes, &pool, NULL));
 	for (int i = 0; i < n_names; i += BATCH)
 		n_done += prepare_batch(pool, names + i,
@@ -152,7 +153,8 @@ int main(int argc, char **argv)
 	pxp_executor_destroy(pool);
 
 	fseek(file, 0, SEEK_SET);
-	write_header(file, n_names); /* last, so that an incomplete file has no header */
+	/* Write the header last, so that an incomplete file has none. */
+	write_header(file, n_names);
 	is_whole = !ferror(file);
 	if (fclose(file) != 0 || !is_whole) {
 		fprintf(stderr, "training_input: %s is incomplete\n", argv[1]);

@@ -621,10 +621,8 @@ static void on_task_done(struct pxp_future *task, void *data)
 	} else if (file->result->failure.class != FAIL_NONE) {
 		file_fail(file);
 	} else {
-		file_complete(
-			file,
-			/* The file was only decoded, or its output is written to a stream. */
-			FILE_DONE);
+		/* The file was only decoded, or its output is written to a stream. */
+		file_complete(file, FILE_DONE);
 	}
 }
 

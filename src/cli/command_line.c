@@ -386,7 +386,7 @@ static bool is_one_file_alone(const struct command_line *line,
 	}
 	if (is_given(line, "overwrite") && line->batch.overwrite != OVERWRITE_ALWAYS)
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "-o %.60s is always written; remove --overwrite",
+		                   "-o %.60s is always replaced; remove --overwrite",
 		                   line->batch.output);
 	if (line->batch.state)
 		return failure_set(ret_failure, FAIL_USAGE,

@@ -65,7 +65,7 @@ TEST(fd, copying_content_fails_if_the_source_is_too_short)
 	EXPECT_EQ(from, -1);
 }
 
-TEST(fd, count_stops_after_the_maximum)
+TEST(fd, counting_bytes_stops_after_the_maximum)
 {
 	int fd = memfd_create("bytes", MFD_CLOEXEC);
 	uint64_t n;
@@ -79,7 +79,7 @@ TEST(fd, count_stops_after_the_maximum)
 }
 
 /* The kernel refuses sendfile() for a file that is open for appending. */
-TEST(fd, copy_reads_and_writes_where_sendfile_is_refused)
+TEST(fd, copying_uses_read_and_write_if_sendfile_is_refused)
 {
 	enum { N = 100 * 1000 };
 	static char bytes[N], got[N + 1];

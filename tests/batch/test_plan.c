@@ -158,7 +158,7 @@ TEST(plan, a_file_named_several_times_is_planned_once_and_fed_once)
 	scratch_leave();
 }
 
-TEST(plan, two_files_collide_even_if_one_is_named_twice)
+TEST(plan, two_files_with_the_same_output_collide_even_if_one_is_named_twice)
 {
 	const char *inputs[] = {"in/a.jpg", "in", "other/a.jpg"};
 	enum plan_result result;

@@ -49,7 +49,7 @@ static bool has_stamps(void)
 	return getxattr("probe/lake.jpg", "user.pixpool", value, sizeof(value)) > 0;
 }
 
-TEST(in_place, each_image_is_replaced_and_its_original_kept_as_a_backup)
+TEST(in_place, each_image_is_replaced_and_its_original_is_kept_as_a_backup)
 {
 	make_photos();
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
@@ -66,7 +66,7 @@ TEST(in_place, each_image_is_replaced_and_its_original_kept_as_a_backup)
 	fixture_leave();
 }
 
-TEST(in_place, without_a_backup_only_the_new_image_is_left)
+TEST(in_place, no_backup_leaves_only_the_new_image)
 {
 	make_photos();
 	EXPECT_EQ(resize("64", "--no-backup photos").status, 0);
@@ -77,7 +77,7 @@ TEST(in_place, without_a_backup_only_the_new_image_is_left)
 	fixture_leave();
 }
 
-TEST(in_place, mode_owner_attributes_and_times_are_carried_over)
+TEST(in_place, mode_owner_attributes_and_times_of_the_original_are_kept)
 {
 	struct stat before, now;
 	char value[8] = "";
@@ -108,7 +108,7 @@ TEST(in_place, mode_owner_attributes_and_times_are_carried_over)
 	fixture_leave();
 }
 
-TEST(in_place, a_second_run_makes_nothing_again)
+TEST(in_place, a_second_run_in_place_makes_no_image_again)
 {
 	make_photos();
 	if (!has_stamps()) {
@@ -135,7 +135,7 @@ TEST(in_place, a_second_run_makes_nothing_again)
 	fixture_leave();
 }
 
-TEST(in_place, another_size_replaces_our_output_and_keeps_the_first_original)
+TEST(in_place, a_run_with_another_size_replaces_our_output_and_keeps_the_first_original)
 {
 	make_photos();
 	if (!has_stamps()) {
@@ -175,7 +175,7 @@ TEST(in_place, an_existing_backup_is_never_replaced)
 	fixture_leave();
 }
 
-TEST(in_place, a_backup_beside_its_image_is_never_an_input)
+TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 {
 	make_photos();
 	sample("lake.jpg", "photos/sub/alone.orig.jpg");
@@ -193,7 +193,7 @@ TEST(in_place, a_backup_beside_its_image_is_never_an_input)
 	fixture_leave();
 }
 
-TEST(in_place, a_file_with_several_links_stays)
+TEST(in_place, a_file_with_several_hard_links_is_not_replaced)
 {
 	struct stat st;
 
@@ -212,7 +212,7 @@ TEST(in_place, a_file_with_several_links_stays)
 	fixture_leave();
 }
 
-TEST(in_place, a_named_link_stays_and_its_target_is_replaced)
+TEST(in_place, a_symbolic_link_given_as_input_is_kept_and_its_target_is_replaced)
 {
 	make_photos();
 	scratch_link("link.jpg", "photos/lake.jpg");
@@ -246,7 +246,7 @@ TEST(in_place, an_image_whose_format_would_change_is_unsupported)
 	fixture_leave();
 }
 
-TEST(in_place, an_image_that_changes_while_it_is_processed_stays)
+TEST(in_place, an_image_that_changes_while_it_is_processed_is_not_replaced)
 {
 	struct command first;
 
@@ -268,7 +268,7 @@ TEST(in_place, an_image_that_changes_while_it_is_processed_stays)
 	fixture_leave();
 }
 
-TEST(in_place, a_damaged_image_stays)
+TEST(in_place, a_damaged_image_is_not_replaced)
 {
 	make_photos();
 	run("head -c 3000 photos/lake.jpg > t && cat t > photos/lake.jpg");
@@ -278,7 +278,7 @@ TEST(in_place, a_damaged_image_stays)
 	fixture_leave();
 }
 
-TEST(in_place, metadata_colours_and_depth_are_kept_unless_said_otherwise)
+TEST(in_place, metadata_colours_and_depth_are_kept_by_default)
 {
 	fixture_enter();
 	sample("orientation/6.jpg", "a.jpg");
@@ -292,7 +292,7 @@ TEST(in_place, metadata_colours_and_depth_are_kept_unless_said_otherwise)
 	fixture_leave();
 }
 
-TEST(in_place, without_state_there_are_no_stamps)
+TEST(in_place, state_none_writes_no_stamps_in_place)
 {
 	char value[1024];
 
@@ -302,7 +302,7 @@ TEST(in_place, without_state_there_are_no_stamps)
 	fixture_leave();
 }
 
-TEST(in_place, shards_take_each_image_once_however_the_folder_is_spelled)
+TEST(in_place, shards_process_each_image_once_however_the_folder_is_written)
 {
 	make_photos();
 	EXPECT_EQ(resize("64", "--no-backup --shard 0/2 photos").status, 0);
@@ -313,7 +313,7 @@ TEST(in_place, shards_take_each_image_once_however_the_folder_is_spelled)
 	fixture_leave();
 }
 
-TEST(in_place, options_that_contradict_it_are_refused)
+TEST(in_place, options_that_contradict_in_place_are_refused)
 {
 	static const struct {
 		const char *options, *message;

@@ -278,7 +278,7 @@ static void expect_in_json(const struct row *row, const char *json)
 	EXPECT(strstr(json, want), "%s in %s", want, json);
 }
 
-TEST(info, json_has_the_contents_of_the_tables_in_one_line)
+TEST(info, info_json_has_the_contents_of_the_tables_in_one_line)
 {
 	struct ended ended;
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TEST(names, flat_puts_all_outputs_into_one_folder)
+TEST(output_names, the_flat_option_puts_all_outputs_into_one_folder)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -16,7 +16,7 @@ TEST(names, flat_puts_all_outputs_into_one_folder)
 	fixture_leave();
 }
 
-TEST(names, outputs_that_collide_through_flat_are_found_before_any_work)
+TEST(output_names, collisions_caused_by_flat_are_found_before_any_work)
 {
 	struct ended ended;
 
@@ -36,7 +36,7 @@ TEST(names, outputs_that_collide_through_flat_are_found_before_any_work)
 	fixture_leave();
 }
 
-TEST(names, a_template_names_outputs)
+TEST(output_names, the_name_option_names_outputs_by_a_template)
 {
 	static const struct {
 		const char *options, *outputs;
@@ -64,7 +64,7 @@ TEST(names, a_template_names_outputs)
 	fixture_leave();
 }
 
-TEST(names, a_wrong_template_is_refused)
+TEST(output_names, an_invalid_template_is_refused)
 {
 	static const struct {
 		const char *options, *says;
@@ -109,7 +109,7 @@ TEST(names, a_wrong_template_is_refused)
 	fixture_leave();
 }
 
-TEST(names, keep_ext_keeps_the_suffix_of_every_input)
+TEST(output_names, on_collision_keep_ext_keeps_the_suffix_of_every_input)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -125,7 +125,7 @@ TEST(names, keep_ext_keeps_the_suffix_of_every_input)
 	fixture_leave();
 }
 
-TEST(names, a_file_named_twice_is_done_once)
+TEST(output_names, an_input_given_twice_is_processed_once)
 {
 	struct ended ended;
 
@@ -160,7 +160,7 @@ static const char *hash_in(const char *folder)
 	return hash;
 }
 
-TEST(names, a_hash_in_a_name_is_that_of_the_content)
+TEST(output_names, a_hash_in_an_output_name_is_that_of_its_content)
 {
 	static const char command[] =
 		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}' --report r";
@@ -192,7 +192,7 @@ TEST(names, a_hash_in_a_name_is_that_of_the_content)
 	fixture_leave();
 }
 
-TEST(names, other_contents_get_another_hash_and_the_old_file_stays)
+TEST(output_names, changed_contents_get_another_hash_and_the_old_file_is_kept)
 {
 	static const char command[] =
 		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}'";
@@ -209,7 +209,7 @@ TEST(names, other_contents_get_another_hash_and_the_old_file_stays)
 	fixture_leave();
 }
 
-TEST(names, a_file_that_has_the_name_of_a_hash_but_other_bytes_stays)
+TEST(output_names, an_existing_file_with_the_hashed_name_but_other_bytes_is_kept)
 {
 	static const char command[] =
 		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}'";

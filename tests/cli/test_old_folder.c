@@ -136,7 +136,7 @@ static int count_outputs(const char *folder)
 	return n;
 }
 
-TEST(old_folder, its_runs_make_what_is_missing_and_nothing_else)
+TEST(old_folder, each_run_over_an_old_folder_makes_only_missing_outputs)
 {
 	const char *nobody = make_tree();
 
@@ -176,7 +176,7 @@ TEST(old_folder, its_runs_make_what_is_missing_and_nothing_else)
 	leave_tree();
 }
 
-TEST(old_folder, an_interrupted_run_is_completed_by_the_same_command)
+TEST(old_folder, an_interrupted_run_over_an_old_folder_is_completed_by_the_same_command)
 {
 	const char *nobody = make_tree();
 	struct command command;
@@ -198,7 +198,7 @@ TEST(old_folder, an_interrupted_run_is_completed_by_the_same_command)
 }
 #endif
 
-TEST(old_folder, following_its_links_ends)
+TEST(old_folder, following_circular_links_in_an_old_folder_ends)
 {
 	const char *nobody = make_tree();
 	struct ended ended;
@@ -217,7 +217,7 @@ TEST(old_folder, following_its_links_ends)
 	leave_tree();
 }
 
-TEST(old_folder, the_suffix_of_each_image_may_stay_in_its_output)
+TEST(old_folder, on_collision_keep_ext_avoids_all_collisions_in_an_old_folder)
 {
 	const char *nobody = make_tree();
 

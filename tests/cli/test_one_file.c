@@ -23,7 +23,7 @@ static void expect_refused(const char *line, const char *says)
 	EXPECT_STR(ended.err, want);
 }
 
-TEST(one_file, the_suffix_of_the_output_decides_its_format)
+TEST(single_file, the_suffix_of_the_output_decides_its_format)
 {
 	struct ended ended;
 
@@ -42,7 +42,7 @@ TEST(one_file, the_suffix_of_the_output_decides_its_format)
 	fixture_leave();
 }
 
-TEST(one_file, it_is_always_made_and_replaces_what_is_there)
+TEST(single_file, a_single_output_file_is_always_made_and_replaces_an_existing_one)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -56,7 +56,7 @@ TEST(one_file, it_is_always_made_and_replaces_what_is_there)
 	fixture_leave();
 }
 
-TEST(one_file, the_input_itself_is_never_replaced)
+TEST(single_file, an_output_name_that_is_the_input_is_refused)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -72,7 +72,7 @@ TEST(one_file, the_input_itself_is_never_replaced)
 	fixture_leave();
 }
 
-TEST(one_file, a_folder_with_an_image_suffix_is_a_folder)
+TEST(single_file, an_existing_output_folder_with_an_image_suffix_is_used_as_a_folder)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -82,7 +82,7 @@ TEST(one_file, a_folder_with_an_image_suffix_is_a_folder)
 	fixture_leave();
 }
 
-TEST(one_file, options_without_effect_on_it_are_refused)
+TEST(single_file, options_without_effect_on_a_single_output_are_refused)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -104,7 +104,7 @@ TEST(one_file, options_without_effect_on_it_are_refused)
 	fixture_leave();
 }
 
-TEST(one_file, an_input_that_fails_leaves_the_old_output)
+TEST(single_file, a_failing_input_keeps_the_old_output)
 {
 	fixture_enter();
 	scratch_file("a.jpg", "no image");
@@ -118,7 +118,7 @@ TEST(one_file, an_input_that_fails_leaves_the_old_output)
 
 /* ---- standard input ---- */
 
-TEST(one_file, standard_input_is_one_image)
+TEST(single_file, an_image_can_be_read_from_standard_input)
 {
 	struct ended ended;
 
@@ -138,7 +138,7 @@ TEST(one_file, standard_input_is_one_image)
 	fixture_leave();
 }
 
-TEST(one_file, standard_input_has_the_limit_of_a_file)
+TEST(single_file, the_limit_on_file_sizes_applies_to_standard_input)
 {
 	struct ended ended;
 
@@ -150,7 +150,7 @@ TEST(one_file, standard_input_has_the_limit_of_a_file)
 	fixture_leave();
 }
 
-TEST(one_file, a_file_called_minus_is_named_with_its_folder)
+TEST(single_file, a_file_called_minus_can_be_given_with_its_folder)
 {
 	fixture_enter();
 	sample("lake.jpg", "-");
@@ -163,7 +163,7 @@ TEST(one_file, a_file_called_minus_is_named_with_its_folder)
 
 /* ---- standard output ---- */
 
-TEST(one_file, standard_output_carries_the_image_and_nothing_else)
+TEST(single_file, standard_output_gets_the_image_and_nothing_else)
 {
 	struct ended ended;
 
@@ -184,7 +184,7 @@ TEST(one_file, standard_output_carries_the_image_and_nothing_else)
 	fixture_leave();
 }
 
-TEST(one_file, standard_output_needs_a_format_and_one_file)
+TEST(single_file, output_to_standard_output_needs_a_format_and_a_single_input)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -198,7 +198,7 @@ TEST(one_file, standard_output_needs_a_format_and_one_file)
 	fixture_leave();
 }
 
-TEST(one_file, standard_output_that_cannot_be_written_is_status_4)
+TEST(single_file, an_unwritable_standard_output_exits_with_status_4)
 {
 	struct ended ended;
 
@@ -215,7 +215,7 @@ TEST(one_file, standard_output_that_cannot_be_written_is_status_4)
 	fixture_leave();
 }
 
-TEST(one_file, an_image_that_fails_writes_nothing_to_standard_output)
+TEST(single_file, a_failing_image_writes_nothing_to_standard_output)
 {
 	struct ended ended;
 
@@ -227,7 +227,7 @@ TEST(one_file, an_image_that_fails_writes_nothing_to_standard_output)
 	fixture_leave();
 }
 
-TEST(one_file, interrupts_end_a_run_whose_reader_has_stopped)
+TEST(single_file, interrupts_end_a_run_whose_reader_has_stopped_reading)
 {
 	struct command command;
 	int pipe, n_bytes = 0;

@@ -327,7 +327,7 @@ TEST(system_faults, a_batch_and_its_memory_limit_do_not_need_proc)
 	fixture_leave();
 }
 
-TEST(system_faults, a_missing_dev_null_is_named)
+TEST(system_faults, a_missing_dev_null_is_named_in_the_message)
 {
 	struct ended ended;
 
@@ -388,7 +388,7 @@ TEST(system_faults, a_limit_on_processes_reduces_the_number_of_workers_and_fails
 	fixture_leave();
 }
 
-TEST(system_faults, variables_of_libraries_make_no_file_and_fail_no_image)
+TEST(system_faults, environment_variables_of_libraries_create_no_file_and_fail_no_image)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");

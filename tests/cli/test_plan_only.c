@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(plan_only, it_lists_what_a_first_run_would_make_and_writes_nothing)
+TEST(plan_option, the_plan_of_a_first_run_lists_its_outputs_and_writes_nothing)
 {
 	struct ended ended;
 
@@ -25,7 +25,7 @@ TEST(plan_only, it_lists_what_a_first_run_would_make_and_writes_nothing)
 	fixture_leave();
 }
 
-TEST(plan_only, it_starts_no_worker_and_decodes_nothing)
+TEST(plan_option, making_a_plan_starts_no_worker_and_decodes_nothing)
 {
 	fixture_enter();
 	write_script("in/a.png", "signal SIGKILL");
@@ -35,7 +35,7 @@ TEST(plan_only, it_starts_no_worker_and_decodes_nothing)
 }
 
 #ifdef PIXPOOL_STATE
-TEST(plan_only, it_decides_about_freshness_as_a_run_would)
+TEST(plan_option, the_plan_decides_about_up_to_date_outputs_as_a_run_would)
 {
 	static const char command[] = "pixpool resize -s 32 in -o out";
 	struct ended ended;
@@ -84,7 +84,7 @@ TEST(plan_only, it_decides_about_freshness_as_a_run_would)
 	fixture_leave();
 }
 
-TEST(plan_only, nothing_in_the_output_folder_changes)
+TEST(plan_option, making_a_plan_changes_nothing_in_the_output_folder)
 {
 	static const char list[] = "find out -printf '%%p %%s %%T@ %%C@\\n' | sort";
 	char before[4096];
@@ -105,7 +105,7 @@ TEST(plan_only, nothing_in_the_output_folder_changes)
 	fixture_leave();
 }
 
-TEST(plan_only, failures_that_are_remembered_are_planned)
+TEST(plan_option, the_plan_lists_failures_known_from_earlier_runs)
 {
 	struct ended ended;
 
@@ -121,7 +121,7 @@ TEST(plan_only, failures_that_are_remembered_are_planned)
 }
 #endif
 
-TEST(plan_only, what_cannot_be_read_is_planned_to_fail)
+TEST(plan_option, the_plan_lists_unreadable_inputs_as_failures)
 {
 	struct ended ended;
 
@@ -135,7 +135,7 @@ TEST(plan_only, what_cannot_be_read_is_planned_to_fail)
 	fixture_leave();
 }
 
-TEST(plan_only, collisions_and_missing_images_end_it_as_they_end_a_run)
+TEST(plan_option, collisions_and_missing_images_end_a_plan_like_a_run)
 {
 	struct ended ended;
 
@@ -149,7 +149,7 @@ TEST(plan_only, collisions_and_missing_images_end_it_as_they_end_a_run)
 	fixture_leave();
 }
 
-TEST(plan_only, one_file_and_standard_output_are_planned)
+TEST(plan_option, a_single_file_and_standard_output_can_be_planned)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -167,7 +167,7 @@ TEST(plan_only, one_file_and_standard_output_are_planned)
 	fixture_leave();
 }
 
-TEST(plan_only, a_plan_that_cannot_be_written_is_status_4)
+TEST(plan_option, a_plan_that_cannot_be_written_exits_with_status_4)
 {
 	struct ended ended;
 

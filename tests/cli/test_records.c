@@ -219,7 +219,7 @@ TEST(records, quiet_mode_prints_only_failures)
 	fixture_leave();
 }
 
-TEST(records, the_folder_of_the_report_is_made)
+TEST(records, the_folder_of_the_report_file_is_created)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");

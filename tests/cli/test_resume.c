@@ -283,7 +283,7 @@ TEST(resume, a_database_that_turns_out_damaged_is_reported_and_the_stamps_are_en
 	EXPECT_EQ(ended.status, has_stamps() ? 0 : 1);
 	EXPECT(strstr(ended.err,
 	              "pixpool: the state out/.pixpool.db is damaged: the rest of this "
-	              "run goes on without it\n"),
+	              "run continues without it\n"),
 	       "%s", ended.err);
 	if (has_stamps())
 		expect_summary(0, N_IMAGES, 0);
@@ -427,7 +427,7 @@ TEST(resume, a_dry_run_leaves_the_hidden_files_of_killed_runs)
 	fixture_leave();
 }
 
-/* ---- outputs whose input is gone ---- */
+/* ---- outputs whose input no longer exists ---- */
 
 static const char *outputs(void)
 {

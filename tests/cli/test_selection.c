@@ -28,7 +28,7 @@ static void expect_outputs(const char *options, const char *outputs)
 	EXPECT_EQ(run("rm -rf out").status, 0);
 }
 
-TEST(selection, include_takes_only_files_that_match)
+TEST(selection, include_selects_only_files_that_match)
 {
 	make_tree();
 	expect_outputs("--include '*.png'", "b.png png 32x32\n");
@@ -60,7 +60,7 @@ TEST(selection, the_last_pattern_that_matches_decides)
 	fixture_leave();
 }
 
-TEST(selection, patterns_are_compared_with_named_files_too)
+TEST(selection, patterns_apply_to_files_given_as_inputs_too)
 {
 	make_tree();
 	EXPECT_EQ(run("pixpool thumb in/a.jpg in/b.png -o out --exclude '*.png'").status,
@@ -82,7 +82,7 @@ TEST(selection, max_depth_limits_the_levels_of_folders)
 	fixture_leave();
 }
 
-TEST(selection, hidden_takes_names_that_begin_with_a_dot)
+TEST(selection, the_hidden_option_selects_names_that_begin_with_a_dot)
 {
 	make_tree();
 	scratch_bytes("in/.pixpool-0123456789abcdef.tmp", "x", 1);
@@ -93,7 +93,7 @@ TEST(selection, hidden_takes_names_that_begin_with_a_dot)
 	fixture_leave();
 }
 
-TEST(selection, follow_follows_links_and_notices_loops)
+TEST(selection, the_follow_option_follows_links_and_detects_loops)
 {
 	struct ended ended;
 
@@ -131,7 +131,7 @@ TEST(selection, a_folder_of_links_alone_gets_the_option_suggested)
 	fixture_leave();
 }
 
-TEST(selection, one_file_system_leaves_out_mounts)
+TEST(selection, one_file_system_skips_mounted_file_systems)
 {
 	struct ended ended;
 
@@ -157,7 +157,7 @@ TEST(selection, one_file_system_leaves_out_mounts)
 
 /* ---- lists ---- */
 
-TEST(selection, a_list_names_files_that_keep_their_folders)
+TEST(selection, outputs_of_listed_files_keep_their_folders)
 {
 	struct ended ended;
 
@@ -183,7 +183,7 @@ TEST(selection, a_list_names_files_that_keep_their_folders)
 	fixture_leave();
 }
 
-TEST(selection, the_names_of_a_list_may_end_with_a_NUL)
+TEST(selection, the_names_in_a_list_may_end_with_a_NUL)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/new\nline.jpg");
@@ -205,7 +205,7 @@ TEST(selection, the_names_of_a_list_may_end_with_a_NUL)
 	fixture_leave();
 }
 
-TEST(selection, an_empty_list_is_status_0)
+TEST(selection, an_empty_list_exits_with_status_0)
 {
 	struct ended ended;
 
@@ -233,7 +233,7 @@ TEST(selection, a_listed_file_that_is_missing_fails_alone)
 	fixture_leave();
 }
 
-TEST(selection, wrong_uses_of_a_list_are_refused)
+TEST(selection, invalid_uses_of_files_from_are_refused)
 {
 	static const struct {
 		const char *line, *says;

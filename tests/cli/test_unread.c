@@ -26,7 +26,7 @@ static void write_icon(const char *path)
 	"{'input':'" input "','status':'ignored','in':{'format':'" format                \
 	"','bytes':" bytes "}}\n"
 
-TEST(unread, formats_in_a_folder_are_counted_and_claim_no_output)
+TEST(unreadable_formats, files_of_unreadable_formats_are_counted_and_claim_no_output)
 {
 	struct ended ended;
 
@@ -57,7 +57,7 @@ TEST(unread, formats_in_a_folder_are_counted_and_claim_no_output)
 	fixture_leave();
 }
 
-TEST(unread, files_that_are_named_fail_as_unsupported)
+TEST(unreadable_formats, files_given_as_inputs_fail_as_unsupported)
 {
 	fixture_enter();
 	write_dng("in/a.dng");
@@ -77,7 +77,7 @@ TEST(unread, files_that_are_named_fail_as_unsupported)
 	fixture_leave();
 }
 
-TEST(unread, a_folder_of_nothing_else_holds_no_image)
+TEST(unreadable_formats, a_folder_with_only_unreadable_formats_counts_as_having_no_image)
 {
 	struct ended ended;
 
@@ -93,7 +93,7 @@ TEST(unread, a_folder_of_nothing_else_holds_no_image)
 	fixture_leave();
 }
 
-TEST(unread, every_suffix_of_a_camera_maker_is_known)
+TEST(unreadable_formats, every_suffix_of_a_camera_maker_is_recognised)
 {
 	static const char *const suffixes[] = {
 		"cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2",

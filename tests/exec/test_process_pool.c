@@ -187,7 +187,7 @@ static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, a_restart_that_hardly_moves_the_deadline_is_not_counted)
+TEST(process_pool, a_deadline_restart_with_almost_no_effect_is_not_counted)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -584,7 +584,7 @@ static enum pxp_status task_end_politely(struct pxp_task *task)
 		6);
 }
 
-TEST(process_pool, polite_signals_end_workers_unless_the_pool_says_that_they_survive)
+TEST(process_pool, sigterm_and_sighup_end_workers_unless_survive_signals_is_set)
 {
 	struct pxp_executor_options options = {
 		.size = sizeof(options), .kind = PXP_PROCESSES, .n_workers = 1};

@@ -153,7 +153,7 @@ TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
 	fixture_leave();
 }
 
-TEST(fault_loops, outputs_are_made_where_sendfile_is_refused)
+TEST(fault_loops, outputs_are_written_even_if_sendfile_is_refused)
 {
 	static const int refusals[] = {ENOSYS, EINVAL, EOPNOTSUPP, EPERM};
 
@@ -169,7 +169,7 @@ TEST(fault_loops, outputs_are_made_where_sendfile_is_refused)
 	fixture_leave();
 }
 
-TEST(fault_loops, dates_that_cannot_be_set_are_one_warning_and_cost_no_output)
+TEST(fault_loops, file_times_that_cannot_be_set_give_one_warning_and_fail_no_output)
 {
 	static const int refusals[] = {EPERM, EACCES, ENOSYS, EOPNOTSUPP, EINVAL};
 

@@ -285,7 +285,7 @@ TEST(draw, lengths_in_an_svg_have_96_pixels_an_inch)
 	}
 }
 
-TEST(draw, an_svg_without_a_size_shows_all_that_it_draws)
+TEST(draw, an_svg_without_a_size_gets_the_size_of_its_contents)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
 	struct outcome outcome = draw(
@@ -434,7 +434,7 @@ TEST(draw, an_svg_may_be_utf_16_in_either_byte_order)
 
 /* ---- damaged and unsupported drawings ---- */
 
-TEST(draw, the_first_page_of_a_pdf_is_drawn_and_others_are_lost)
+TEST(draw, the_first_page_of_a_pdf_is_drawn_and_other_pages_are_reported_lost)
 {
 	static const char two[] =
 		"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -500,7 +500,7 @@ TEST(draw, a_pdf_may_have_other_bytes_before_and_after_it)
 	}
 }
 
-TEST(draw, a_pdf_that_ends_in_an_update_is_a_bad_image)
+TEST(draw, a_pdf_truncated_inside_an_incremental_update_is_a_bad_image)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
 	char text[5000];

@@ -58,7 +58,7 @@ static void expect_quarters(VipsImage *image, const struct quarters *quarters,
 	}
 }
 
-TEST(heif, grey_of_the_limited_range_has_whole_black_and_white)
+TEST(heif, limited_range_grey_is_expanded_to_full_black_and_white)
 {
 	static const struct quarters greys = {{{0, 0, 0, 255},
 	                                       {255, 255, 255, 255},
@@ -84,7 +84,7 @@ TEST(heif, grey_of_the_limited_range_has_whole_black_and_white)
 }
 
 /* The HEVC encoder of Debian 12 does not write alpha of 10 bits. */
-TEST(heif, white_and_opaque_are_the_maximum_at_each_depth)
+TEST(heif, white_and_opaque_samples_have_the_maximum_value_at_each_depth)
 {
 	for (int n_bits = 8; n_bits <= 12; n_bits += 2) {
 		int n_bands = n_bits == 10 ? 3 : 4;
@@ -100,7 +100,7 @@ TEST(heif, white_and_opaque_are_the_maximum_at_each_depth)
 	}
 }
 
-TEST(heif, colours_multiplied_by_alpha_are_divided_again)
+TEST(heif, premultiplied_colours_are_divided_by_alpha)
 {
 	static const struct quarters half = {{{128, 128, 128, 128},
 	                                      {230, 120, 40, 128},
@@ -122,7 +122,7 @@ TEST(heif, colours_multiplied_by_alpha_are_divided_again)
 
 /* The same samples in another colour space: the sRGB values of what Display P3 and Rec. 2020
  * show. */
-TEST(heif, code_points_say_what_the_colours_mean)
+TEST(heif, colours_are_interpreted_by_their_code_points)
 {
 	static const struct {
 		unsigned primaries, transfer;
@@ -154,7 +154,7 @@ TEST(heif, code_points_say_what_the_colours_mean)
 	}
 }
 
-TEST(heif, code_points_become_a_profile_where_colours_are_kept)
+TEST(heif, code_points_are_converted_to_a_profile_if_colours_are_kept)
 {
 	struct heif_recipe recipe = {
 		FORMAT_AVIF, 3, 8, .primaries = 12, .transfer = 13, .quarters = &patches};
@@ -166,7 +166,7 @@ TEST(heif, code_points_become_a_profile_where_colours_are_kept)
 }
 
 /* A white page is at 58 % of PQ and 75 % of HLG. A picture that is no brighter stays as bright. */
-TEST(heif, hdr_becomes_sdr_and_says_so)
+TEST(heif, an_hdr_heif_is_converted_to_sdr_and_the_loss_is_reported)
 {
 	static const struct {
 		unsigned transfer;
@@ -213,7 +213,7 @@ static struct quarters turned(unsigned orientation)
 	return quarters;
 }
 
-TEST(heif, turns_of_the_codec_are_applied_with_and_without_rotation)
+TEST(heif, rotation_boxes_are_applied_even_with_no_rotate)
 {
 	for (unsigned orientation = 1; orientation <= 8; orientation++) {
 		struct heif_recipe recipe = {
@@ -281,7 +281,7 @@ static int find_association(const uint8_t *list, unsigned index)
 }
 
 /* Some writers associate only the colours with irot. */
-TEST(heif, alpha_turns_with_the_colours_even_if_only_they_are_said_to)
+TEST(heif, alpha_is_rotated_with_the_colours_even_if_only_the_colours_have_the_box)
 {
 	static const struct quarters corner = {{{255, 0, 0, 0},
 	                                        {0, 255, 0, 255},
@@ -317,7 +317,7 @@ TEST(heif, alpha_turns_with_the_colours_even_if_only_they_are_said_to)
 }
 
 /* The order of cavif: irot is associated before ispe. */
-TEST(heif, a_turn_may_be_listed_before_the_size)
+TEST(heif, a_rotation_box_may_be_associated_before_the_size_box)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .orientation = 8,
 	                             .quarters = &rgbw};
@@ -353,7 +353,7 @@ static void append_empty_box(struct blob *blob, const char *type)
 	blob_append(blob, type, 4);
 }
 
-TEST(heif, of_a_sequence_the_still_picture_is_taken_and_the_animation_is_lost)
+TEST(heif, the_still_picture_of_a_sequence_is_read_and_the_animation_is_reported_lost)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};
 	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
@@ -394,7 +394,7 @@ TEST(heif, a_sequence_without_a_still_picture_is_unsupported)
 	}
 }
 
-TEST(heif, a_cut_file_is_bad_and_libheif_says_why)
+TEST(heif, a_truncated_heif_is_a_bad_image_with_the_reason_of_libheif)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};
 	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);

@@ -50,7 +50,7 @@ static double visible_difference(VipsImage *a, VipsImage *b)
 	return most;
 }
 
-TEST(hidden_colours, do_not_matter_in_any_filter_or_kernel)
+TEST(hidden_colours, colours_of_transparent_pixels_do_not_affect_any_filter_or_kernel)
 {
 	static const char *const recipes[] = {
 		"filter sharpen",
@@ -131,7 +131,7 @@ static int nearest(int i, int from, int to)
 	return (int)floor((i + 0.5) * from / to);
 }
 
-TEST(kernel, nearest_takes_the_pixel_under_the_centre_of_each_pixel)
+TEST(kernel, the_nearest_kernel_takes_the_pixel_under_the_centre_of_each_output_pixel)
 {
 	static const int sizes[][4] = {
 		{208, 208, 16, 16}, {7, 5, 3, 2},    {3, 2, 7, 5},  {100, 50, 99, 49},

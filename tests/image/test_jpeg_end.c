@@ -58,7 +58,7 @@ static void expect_equal(const struct blob *whole, const struct blob *without,
 	outcome_fini(&b);
 }
 
-TEST(jpeg_end, a_picture_without_its_end_marker_alone_is_complete)
+TEST(jpeg_end, a_jpeg_that_lacks_only_its_end_marker_is_complete)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);
@@ -92,7 +92,7 @@ static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
 }
 
 /* A file is truncated also if a whole scan is missing and all others are complete. */
-TEST(jpeg_end, a_picture_that_is_cut_anywhere_else_fails)
+TEST(jpeg_end, a_jpeg_truncated_anywhere_else_fails)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);

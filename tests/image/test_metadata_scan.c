@@ -248,7 +248,7 @@ TEST(profile, a_profile_is_srgb_with_curves_of_a_table)
 	blob_fini(&table);
 }
 
-TEST(profile, a_profile_of_a_name_alone_is_not_srgb)
+TEST(profile, a_profile_that_is_srgb_only_by_name_is_not_srgb)
 {
 	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
 

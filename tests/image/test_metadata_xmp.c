@@ -582,7 +582,7 @@ TEST(metadata_xmp, a_large_xmp_attribute_is_moved_to_the_extended_part_too)
 	block_fini(&packet);
 }
 
-TEST(metadata_xmp, place_names_in_the_namespaces_of_rdf_and_of_the_packet_are_dropped)
+TEST(metadata_xmp, location_names_in_the_namespaces_of_rdf_and_of_the_packet_are_dropped)
 {
 	static const char *const packets[][2] = {
 		{"rdf:GPSLatitude='48' dc:source='kept'", ""},
@@ -605,7 +605,7 @@ TEST(metadata_xmp, place_names_in_the_namespaces_of_rdf_and_of_the_packet_are_dr
 	}
 }
 
-TEST(metadata_xmp, filtering_a_packet_again_changes_no_byte_of_it)
+TEST(metadata_xmp, filtering_a_packet_twice_gives_the_same_bytes)
 {
 	struct metadata_target target = fixture_target();
 	unsigned lost;

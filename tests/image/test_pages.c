@@ -98,7 +98,7 @@ static struct outcome run_to(const struct blob *blob, const char *name,
 	return outcome;
 }
 
-TEST(pages, of_a_tiff_are_all_in_a_tiff)
+TEST(pages, a_tiff_output_gets_all_pages_of_a_tiff)
 {
 	struct blob blob = make_pages(".tif");
 	struct outcome outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
@@ -111,7 +111,7 @@ TEST(pages, of_a_tiff_are_all_in_a_tiff)
 	blob_fini(&blob);
 }
 
-TEST(pages, of_a_tiff_are_scaled_one_by_one)
+TEST(pages, pages_of_a_tiff_are_scaled_separately)
 {
 	struct blob blob = make_pages(".tif");
 	struct recipe recipe = recipe_of_words("size 3x3", FORMAT_TIFF, ENGINE_AUTO);
@@ -125,7 +125,7 @@ TEST(pages, of_a_tiff_are_scaled_one_by_one)
 	blob_fini(&blob);
 }
 
-TEST(pages, of_a_tiff_are_lost_in_other_formats_and_reported)
+TEST(pages, pages_of_a_tiff_are_lost_in_other_formats_and_reported)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_JPEG, FORMAT_WEBP,
 	                                            FORMAT_GIF};
@@ -149,7 +149,7 @@ TEST(pages, of_a_tiff_are_lost_in_other_formats_and_reported)
 	blob_fini(&blob);
 }
 
-TEST(pages, the_first_full_page_is_taken_and_previews_do_not_count)
+TEST(pages, the_first_full_page_is_used_and_previews_do_not_count)
 {
 	struct blob blob = make_pages(".tif");
 	struct outcome outcome;
@@ -181,7 +181,7 @@ TEST(pages, the_first_full_page_is_taken_and_previews_do_not_count)
 	blob_fini(&blob);
 }
 
-TEST(pages, with_a_preview_between_them_or_of_several_sizes_are_reported_as_lost)
+TEST(pages, pages_with_a_preview_between_them_or_of_different_sizes_are_reported_lost)
 {
 	struct blob blob = make_pages(".tif");
 	struct outcome outcome;
@@ -223,7 +223,7 @@ TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image)
 	blob_fini(&blob);
 }
 
-TEST(pages, of_every_kind_of_tiff_are_counted_and_a_circle_ends)
+TEST(pages, pages_of_every_kind_of_tiff_are_counted_and_circular_chains_end)
 {
 	struct blob blob = make_pages(".tif[bigtiff]");
 	struct tiff_pages pages;
@@ -339,7 +339,7 @@ TEST(tiff, of_several_extra_samples_the_one_that_says_so_is_alpha)
 	blob_fini(&blob);
 }
 
-TEST(frames, of_an_animation_are_lost_in_formats_without_animation_and_reported)
+TEST(frames, frames_of_an_animation_are_reported_lost_in_formats_without_animation)
 {
 	static const char *const suffixes[] = {".gif", ".webp"};
 
@@ -361,7 +361,7 @@ TEST(frames, of_an_animation_are_lost_in_formats_without_animation_and_reported)
 	}
 }
 
-TEST(frames, of_an_animated_png_are_lost_and_reported)
+TEST(frames, frames_of_an_animated_png_are_reported_lost)
 {
 	struct blob blob = make_png(8, 8, 3, &rgbw);
 	struct outcome outcome;

@@ -64,7 +64,7 @@ TEST(picture, an_input_whose_length_changed_fails_as_vanished)
 }
 
 /* As in /proc, and on FUSE file systems that learn the size of a file when it is read. */
-TEST(picture, a_file_whose_size_is_given_as_0_is_read_to_its_end)
+TEST(picture, a_file_whose_reported_size_is_0_is_read_to_its_end)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);

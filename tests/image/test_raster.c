@@ -158,7 +158,7 @@ static struct blob raw_of(const char *header, int n_bands, bool has_alpha)
 	return file;
 }
 
-TEST(pnm_reader, comments_may_stand_anywhere_in_the_header)
+TEST(pnm_reader, comments_are_allowed_anywhere_in_a_pnm_header)
 {
 	static const char *const headers[] = {
 		"P6 4 4 255\n",
@@ -177,7 +177,7 @@ TEST(pnm_reader, comments_may_stand_anywhere_in_the_header)
 	}
 }
 
-TEST(pnm_reader, plain_samples_may_have_comments_between_them)
+TEST(pnm_reader, comments_are_allowed_between_the_samples_of_a_plain_pnm)
 {
 	struct blob file = plain_of("P3 4 4 255 ", 3, "# 7\n");
 
@@ -205,7 +205,7 @@ static void expect_bits(const char *text, size_t n)
 	blob_fini(&file);
 }
 
-TEST(pnm_reader, one_is_black_in_bitmaps_and_digits_need_no_space_between_them)
+TEST(pnm_reader, digit_1_is_black_in_plain_bitmaps_and_digits_need_no_spaces)
 {
 	expect_bits("P1 9 1\n011000011", 16);
 	expect_bits("P1 9 1\n0 1 1\n0000\t11\n", 21);
@@ -213,7 +213,7 @@ TEST(pnm_reader, one_is_black_in_bitmaps_and_digits_need_no_space_between_them)
 	expect_bits("P4 9 1\n\x61\xff", 9);
 }
 
-TEST(pnm_reader, every_kind_that_ends_early_is_found)
+TEST(pnm_reader, truncation_of_every_kind_of_pnm_is_detected)
 {
 	static const char *const headers[] = {"P2 4 4 255\n", "P3 4 4 255\n"};
 	struct blob file = {0};
@@ -240,7 +240,7 @@ TEST(pnm_reader, every_kind_that_ends_early_is_found)
 	blob_fini(&file);
 }
 
-TEST(pnm_reader, impossible_samples_and_headers_are_bad_images)
+TEST(pnm_reader, invalid_samples_and_headers_are_bad_images)
 {
 	static const char *const files[] = {
 		"P3 1 1 255 0 0 x", "P3 1 1 255 0 0 -1", "P2 1 1 255 256", "P1 1 1 2",
@@ -291,7 +291,7 @@ TEST(pam_reader, extra_samples_are_alpha_only_if_the_tuple_type_says_so)
 	}
 }
 
-TEST(pam_reader, one_is_white_in_black_and_white)
+TEST(pam_reader, value_1_is_white_in_a_black_and_white_pam)
 {
 	struct blob file = {0};
 	struct raster raster;
@@ -411,7 +411,7 @@ static const struct {
 };
 enum { N_TGA_KINDS = sizeof(tga_kinds) / sizeof(tga_kinds[0]) };
 
-TEST(tga_reader, every_kind_is_read_from_every_corner)
+TEST(tga_reader, every_kind_of_tga_is_read_from_every_corner)
 {
 	static const int corners[] = {0, FROM_TOP, FROM_RIGHT, FROM_TOP | FROM_RIGHT};
 	char what[64];
@@ -431,7 +431,7 @@ TEST(tga_reader, every_kind_is_read_from_every_corner)
 	}
 }
 
-TEST(tga_reader, one_bit_of_16_is_alpha_if_the_header_says_so)
+TEST(tga_reader, one_of_16_bits_is_alpha_if_the_tga_header_says_so)
 {
 	struct blob file = tga_of(TGA_RGB, 16, FROM_TOP | 1);
 	struct raster raster;
@@ -460,7 +460,7 @@ static void append_extension(struct blob *file, int attributes)
 	blob_append(file, "TRUEVISION-XFILE.", 18);
 }
 
-TEST(tga_reader, the_extension_says_whether_alpha_is_used)
+TEST(tga_reader, the_extension_area_decides_whether_alpha_is_used)
 {
 	for (int attributes = 0; attributes <= 3; attributes++) {
 		struct blob file = tga_of(TGA_RGB, 32, 8);
@@ -618,7 +618,7 @@ static const struct bmp_kind bmp_kinds[] = {
 	{40, 6, 32, 0xff000000, 4},
 };
 
-TEST(bmp_reader, the_fourth_byte_is_alpha_only_where_a_mask_says_so)
+TEST(bmp_reader, the_fourth_byte_of_a_bmp_pixel_is_alpha_only_if_a_mask_says_so)
 {
 	char what[80];
 
@@ -641,7 +641,7 @@ TEST(bmp_reader, the_fourth_byte_is_alpha_only_where_a_mask_says_so)
 	}
 }
 
-TEST(bmp_reader, alpha_of_0_everywhere_is_opaque)
+TEST(bmp_reader, a_bmp_with_alpha_0_everywhere_is_opaque)
 {
 	const struct bmp_kind kind = {124, 3, 32, 0xff000000, 4};
 	struct blob file = bmp_of(&kind, true);
@@ -659,7 +659,7 @@ TEST(bmp_reader, alpha_of_0_everywhere_is_opaque)
 	blob_fini(&file);
 }
 
-TEST(bmp_reader, run_lengths_are_read)
+TEST(bmp_reader, run_length_encoded_bmp_files_are_read)
 {
 	for (int i = 0; i < 2; i++) {
 		const struct bmp_kind kind = {40, i ? 2 : 1, i ? 4 : 8, 0, 3};
@@ -683,7 +683,7 @@ TEST(bmp_reader, run_lengths_are_read)
 	}
 }
 
-TEST(bmp_reader, rare_compressions_and_deep_masks_are_unsupported)
+TEST(bmp_reader, bmp_files_with_rare_compressions_or_masks_over_8_bits_are_unsupported)
 {
 	static const struct bmp_kind kinds[] = {
 		{40, 4, 24, 0, 0}, {40, 5, 24, 0, 0},  {64, 3, 24, 0, 0},
@@ -830,7 +830,7 @@ TEST(psd_reader, a_saved_selection_is_not_transparency)
 	}
 }
 
-TEST(psd_reader, samples_of_16_bits_stay_deep_packed_or_not)
+TEST(psd_reader, samples_of_16_bits_are_kept_whether_compressed_or_not)
 {
 	for (int i = 0; i < 2; i++) {
 		const struct psd_kind kind = {RGB_MODE, 16, i, false, NULL, 0, false, 3};
@@ -849,7 +849,7 @@ TEST(psd_reader, samples_of_16_bits_stay_deep_packed_or_not)
 	}
 }
 
-TEST(psd_reader, other_modes_and_depths_are_unsupported)
+TEST(psd_reader, other_psd_colour_modes_and_depths_are_unsupported)
 {
 	static const struct psd_kind kinds[] = {
 		{4, 8, false, false, NULL, 0, false, 3},
@@ -868,7 +868,7 @@ TEST(psd_reader, other_modes_and_depths_are_unsupported)
 
 /* ---- through the engines ---- */
 
-TEST(raster, pictures_come_out_the_same_from_every_engine)
+TEST(raster, every_engine_gives_the_same_picture)
 {
 	const struct bmp_kind bmp = {40, 0, 32, 0, 3};
 	const struct psd_kind psd = {RGB_MODE, 8, true, false, SAVED, true, 3};
@@ -902,7 +902,7 @@ TEST(raster, pictures_come_out_the_same_from_every_engine)
 	}
 }
 
-TEST(raster, a_file_that_ends_early_fails_unless_damage_is_accepted)
+TEST(raster, a_truncated_file_fails_unless_damage_is_accepted)
 {
 	struct blob file = raw_of("P6 4 4 255\n", 3, false);
 

@@ -36,7 +36,8 @@ static void run_warned_picture(void)
 	blob_fini(&blob);
 }
 
-TEST(reasons, a_cut_jpeg_is_not_explained_by_warnings_about_earlier_pictures)
+TEST(reasons,
+     the_failure_of_a_truncated_jpeg_does_not_mention_warnings_about_earlier_pictures)
 {
 	enum { MANY = 120 }; /* libvips truncates its messages if there are many */
 	struct blob cut = make_jpeg(160, 120, 3, &rgbw);
@@ -48,7 +49,7 @@ TEST(reasons, a_cut_jpeg_is_not_explained_by_warnings_about_earlier_pictures)
 	blob_fini(&cut);
 }
 
-TEST(reasons, a_cut_jpeg_with_warnings_of_its_own_fails_because_it_is_cut)
+TEST(reasons, a_truncated_jpeg_with_warnings_fails_with_the_reason_truncated)
 {
 	struct blob cut = make_jpeg(160, 120, 3, &rgbw);
 
@@ -59,7 +60,7 @@ TEST(reasons, a_cut_jpeg_with_warnings_of_its_own_fails_because_it_is_cut)
 	blob_fini(&cut);
 }
 
-TEST(reasons, a_png_with_a_wrong_checksum_says_so)
+TEST(reasons, the_failure_of_a_png_with_a_wrong_checksum_names_the_checksum)
 {
 	struct blob png = make_png(16, 16, 3, &rgbw);
 

@@ -88,7 +88,7 @@ TEST(source_colours, a_profile_that_is_srgb_by_name_only_is_applied)
 	blob_fini(&profile);
 }
 
-TEST(source_colours, grey_with_a_profile_of_rgb_looks_as_the_profile_says)
+TEST(source_colours, grey_with_an_rgb_profile_is_converted_by_that_profile)
 {
 	static const double kept[] = {128, 128, 128};
 	struct blob profile = make_rgb_profile("any", 1.8);
@@ -128,7 +128,7 @@ TEST(source_colours, grey_with_a_profile_becomes_srgb_in_formats_without_grey)
 	blob_fini(&profile);
 }
 
-TEST(source_colours, grey_stays_grey_with_its_profile_where_the_format_has_grey)
+TEST(source_colours, grey_is_kept_with_its_profile_in_formats_that_support_grey)
 {
 	static const double kept[] = {128};
 	struct blob profile = make_grey_profile();
@@ -242,7 +242,8 @@ TEST(source_colours, png_code_points_are_applied)
 	expect_patch(&png, p3);
 }
 
-TEST(source_colours, png_chunks_come_in_the_order_cicp_profile_srgb_gamma)
+TEST(source_colours,
+     png_colour_chunks_take_precedence_in_the_order_cicp_profile_srgb_gamma)
 {
 	static const double plain[] = {230, 120, 40}, p3[] = {247, 112, 0};
 	VipsImage *image;
@@ -270,7 +271,7 @@ TEST(source_colours, png_chunks_come_in_the_order_cicp_profile_srgb_gamma)
 	blob_fini(&profile);
 }
 
-TEST(source_colours, png_gamma_becomes_a_profile_where_colours_are_kept)
+TEST(source_colours, png_gamma_is_converted_to_a_profile_if_colours_are_kept)
 {
 	static const double patch[] = {230, 120, 40};
 	struct recipe recipe = recipe_of_words("profile keep; keep all", FORMAT_PNG,
@@ -298,7 +299,7 @@ TEST(source_colours, png_gamma_becomes_a_profile_where_colours_are_kept)
 }
 
 /* If a profile contained its creation time, every output would be different. */
-TEST(source_colours, a_profile_that_is_made_holds_no_time)
+TEST(source_colours, a_generated_profile_contains_no_creation_time)
 {
 	static const uint8_t year_2000[] = {0x07, 0xd0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0};
 	const struct cicp p3 = {12, 13};
@@ -310,7 +311,7 @@ TEST(source_colours, a_profile_that_is_made_holds_no_time)
 	free(profile);
 }
 
-TEST(source_colours, an_hdr_png_becomes_sdr_and_says_so)
+TEST(source_colours, an_hdr_png_is_converted_to_sdr_and_the_loss_is_reported)
 {
 	/* A white page is at 58 % of PQ. */
 	static const struct quarters hdr = {
@@ -344,7 +345,7 @@ static unsigned lost_of(const struct blob *blob, const char *words,
 	return lost;
 }
 
-TEST(source_colours, alpha_is_lost_only_if_it_is_not_opaque)
+TEST(source_colours, alpha_is_reported_lost_only_if_it_is_not_opaque)
 {
 	static const struct quarters half = {
 		{{9, 9, 9, 128}, {9, 9, 9, 255}, {9, 9, 9, 255}, {9, 9, 9, 255}}};
@@ -364,7 +365,7 @@ TEST(source_colours, alpha_is_lost_only_if_it_is_not_opaque)
 	blob_fini(&other);
 }
 
-TEST(source_colours, depth_is_lost_only_if_it_was_to_be_kept)
+TEST(source_colours, depth_is_reported_lost_only_if_it_should_be_kept)
 {
 	struct blob png = make_stored_png(), deep;
 	VipsImage *image, *wide = NULL;
@@ -383,7 +384,7 @@ TEST(source_colours, depth_is_lost_only_if_it_was_to_be_kept)
 	blob_fini(&png);
 }
 
-TEST(source_colours, a_profile_is_lost_only_if_it_was_to_be_kept)
+TEST(source_colours, a_profile_is_reported_lost_only_if_it_should_be_kept)
 {
 	struct blob profile = make_rgb_profile("x", 1.8);
 	struct blob jpeg = jpeg_with_profile(3, &profile);

@@ -302,7 +302,7 @@ TEST(geometry, every_layout_is_valid_and_keeps_the_promises_of_its_fit)
 }
 
 /* The expected offsets are those of libvips' gravity: 4 pixels too many on each axis. */
-TEST(geometry, a_point_divides_what_is_cropped_and_the_background)
+TEST(geometry, a_percentage_position_divides_the_cropped_part_and_the_background)
 {
 	static const struct {
 		double x, y;

@@ -118,7 +118,7 @@ static const char *line_with(const struct meter *meter, unsigned width,
 	return line;
 }
 
-TEST(bar, bytes_and_the_slowest_image_are_shown_beside_a_bar)
+TEST(bar, the_progress_line_shows_bytes_and_the_slowest_image)
 {
 	struct meter meter = meter_with_bytes();
 
@@ -135,7 +135,7 @@ TEST(bar, bytes_and_the_slowest_image_are_shown_beside_a_bar)
 	           "1.1 GB/s  0:34 left");
 }
 
-TEST(bar, the_name_of_the_slowest_image_is_cut_and_quoted)
+TEST(bar, the_name_of_the_slowest_image_is_truncated_and_quoted)
 {
 	struct meter meter = meter_with_bytes();
 
@@ -165,7 +165,7 @@ TEST(bar, names_of_wide_characters_are_counted_in_columns)
 	}
 }
 
-TEST(bar, images_that_were_cancelled_are_no_progress)
+TEST(bar, cancelled_images_do_not_count_as_progress)
 {
 	struct meter meter = meter_at_work(0);
 	struct record cancelled = {.status = RECORD_CANCELLED};

@@ -148,7 +148,7 @@ TEST(meter, all_sums_of_the_meter_saturate_instead_of_overflowing)
 	EXPECT_EQ(meter_percent(&meter), 99);
 }
 
-TEST(meter, images_that_were_cancelled_are_no_progress)
+TEST(meter, cancelled_images_do_not_count_as_progress)
 {
 	struct meter meter;
 	int64_t now = 0;

@@ -196,7 +196,7 @@ TEST(durable, bytes_are_written_to_a_new_file_after_a_failed_sync)
 	fd_close(&content);
 }
 
-TEST(durable, a_file_system_that_does_not_sync_files_takes_outputs)
+TEST(durable, outputs_can_be_written_to_a_file_system_that_cannot_sync_files)
 {
 	static const int refusals[] = {EINVAL, ENOSYS, EOPNOTSUPP};
 	int content = content_of('x', 10);
@@ -393,7 +393,7 @@ TEST(durable,
 	scratch_leave();
 }
 
-TEST(durable, an_original_has_its_name_again_if_its_folder_cannot_be_synced)
+TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
 {
 	int content = content_of('n', 3);
 	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
@@ -451,7 +451,7 @@ TEST(durable, a_backup_that_is_still_a_link_to_its_original_is_taken_over)
 	scratch_leave();
 }
 
-TEST(durable, an_original_is_backed_up_where_files_cannot_be_linked)
+TEST(durable, an_original_is_backed_up_even_if_files_cannot_be_linked)
 {
 	int content = content_of('n', 3);
 	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
@@ -493,7 +493,7 @@ TEST(durable, an_original_is_backed_up_where_files_cannot_be_linked)
 	scratch_leave();
 }
 
-TEST(durable, an_output_replaces_its_input_in_the_folder_that_is_given)
+TEST(durable, an_output_replaces_its_input_in_the_given_folder)
 {
 	int content = content_of('n', 3);
 	struct store_output output = output_of("a.jpg", content, 3);
@@ -528,7 +528,7 @@ TEST(durable, an_output_replaces_its_input_in_the_folder_that_is_given)
 
 /* ---- what killed runs leave ---- */
 
-TEST(durable, hidden_files_of_killed_runs_are_removed_and_those_of_living_runs_stay)
+TEST(durable, hidden_files_of_killed_runs_are_removed_and_those_of_living_runs_are_kept)
 {
 	static const char killed[] = ".pixpool-0123456789abcdef.tmp",
 			  living[] = ".pixpool-fedcba9876543210.tmp";

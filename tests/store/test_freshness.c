@@ -313,7 +313,7 @@ static enum verdict in_place(const char *stamp_says, const char *recipe, bool ha
 	return verdict;
 }
 
-TEST(freshness, in_place_the_stamp_decides_alone)
+TEST(freshness, only_the_stamp_decides_about_an_output_in_place)
 {
 	static const struct {
 		const char *stamp, *recipe;

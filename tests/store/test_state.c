@@ -285,7 +285,7 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 }
 
 /* A process that was killed while it created the database has written only some of its marks. */
-TEST(state, an_empty_database_with_the_first_mark_alone_is_ours)
+TEST(state, an_empty_database_with_only_the_first_mark_is_accepted)
 {
 	sqlite3 *other;
 	struct state *state;

@@ -196,7 +196,7 @@ TEST(walk, the_output_folder_is_never_walked_wherever_it_is)
 	scratch_leave();
 }
 
-TEST(walk, a_folder_with_the_mark_is_walked_only_as_input)
+TEST(walk, a_folder_that_contains_the_mark_is_walked_only_as_input)
 {
 	const char *const inputs[] = {"photos", "photos/thumbs"};
 	struct walk_options options = {.inputs = inputs, .n_inputs = 2, .mark = ".m*k"};
@@ -327,7 +327,7 @@ static const char *list_with(struct walk_options options, const char *input)
 	return listing_of(&options);
 }
 
-TEST(walk, the_last_glob_that_matches_decides)
+TEST(walk, the_last_matching_pattern_decides)
 {
 	const struct walk_glob globs[] = {
 		{"*.jpg", true},
@@ -355,7 +355,7 @@ TEST(walk, the_last_glob_that_matches_decides)
 	scratch_leave();
 }
 
-TEST(walk, a_glob_with_a_slash_is_compared_with_every_end_of_the_path)
+TEST(walk, a_pattern_with_a_slash_is_compared_with_every_end_of_the_path)
 {
 	static const struct {
 		const char *pattern;
@@ -381,7 +381,7 @@ TEST(walk, a_glob_with_a_slash_is_compared_with_every_end_of_the_path)
 	scratch_leave();
 }
 
-TEST(walk, the_depth_is_limited)
+TEST(walk, the_depth_of_a_walk_can_be_limited)
 {
 	scratch_enter(NULL);
 	scratch_folder("d");
@@ -403,7 +403,7 @@ TEST(walk, the_depth_is_limited)
 	scratch_leave();
 }
 
-TEST(walk, hidden_names_are_met_on_request_but_never_our_own_files)
+TEST(walk, hidden_names_are_returned_on_request_but_never_our_own_files)
 {
 	scratch_enter(NULL);
 	scratch_folder("d");
@@ -418,7 +418,7 @@ TEST(walk, hidden_names_are_met_on_request_but_never_our_own_files)
 	scratch_leave();
 }
 
-TEST(walk, links_are_followed_on_request_and_loops_end)
+TEST(walk, links_are_followed_on_request_and_loops_are_detected)
 {
 	struct walk_options options = {.follows_links = true};
 
@@ -450,7 +450,7 @@ TEST(walk, links_are_followed_on_request_and_loops_end)
 
 /* ---- the names of a list ---- */
 
-TEST(walk, a_name_of_a_list_keeps_its_folders)
+TEST(walk, a_listed_name_keeps_its_folders)
 {
 	static const struct {
 		const char *name, *base, *line;
@@ -481,7 +481,7 @@ TEST(walk, a_name_of_a_list_keeps_its_folders)
 	scratch_leave();
 }
 
-TEST(walk, an_absolute_name_of_a_list_is_relative_to_its_base_or_to_the_root)
+TEST(walk, an_absolute_listed_name_is_relative_to_its_base_or_to_the_root)
 {
 	char here[400], path[512], want[2048];
 

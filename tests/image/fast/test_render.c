@@ -218,7 +218,7 @@ static void expect_edges(bool has_margin)
 	renderer_destroy(renderer);
 }
 
-TEST(render, details_at_the_edges_are_not_mirrored)
+TEST(render, details_at_the_edges_are_not_mirrored_by_resampling)
 {
 	expect_edges(false);
 	expect_edges(true);
@@ -423,7 +423,7 @@ TEST(jpeg_write, a_writer_works_after_its_memory_was_trimmed)
 
 /* Huffman tables that libjpeg made for a flat picture lack codes for other pictures. A writer that
  * has written a flat picture must write the next one like a new writer. */
-TEST(jpeg_write, tables_made_for_one_picture_are_not_used_for_the_next)
+TEST(jpeg_write, huffman_tables_made_for_one_picture_are_not_used_for_the_next)
 {
 	const struct write_options own = {.quality = 90, .has_own_tables = true};
 	const struct write_options common = {.quality = 90};
