@@ -1260,7 +1260,8 @@ static void say_stamps(struct batch *batch)
 {
 	if (!batch->options->in_place || batch->options->keeps_no_state || !batch->store)
 		return;
-	if (!content_hash_is_built() || store_has_lost_stamp(batch->store))
+	if (report_counts(batch->report).ok > 0 &&
+	    (!content_hash_is_built() || store_has_lost_stamp(batch->store)))
 		report_say(
 			batch->report,
 			"warning: %s does not support records on images, so a second run would make them again",
