@@ -376,9 +376,8 @@ TEST(terminal, the_slowest_running_image_is_shown_after_some_seconds)
 	command = begin_on_terminal(terminal.tty,
 	                            "pixpool-scripted resize -s 8 -j 1 in -o out");
 	await_gate("b");
-	from = await_shown(0, " s: b.png");
-	from = await_paints(from, 1);
-	EXPECT(widest(0, from) < 120);
+	from = await_paints(await_shown(0, " s: b.png"), 1);
+	EXPECT(widest(from, await_paints(from, 1)) < 120);
 	let_pass("in/sub/b.png");
 	EXPECT_EQ(end(&command).status, 0);
 	expect_sane();
