@@ -766,7 +766,8 @@ static struct blob psd_of(const struct psd_kind *kind)
 	if (kind->is_large)
 		append_big(&file, 0, 4);
 	append_big(&file, (uint32_t)kind->n_layers, 4);
-	blob_append(&file, kind->layers, kind->n_layers);
+	if (kind->n_layers > 0)
+		blob_append(&file, kind->layers, kind->n_layers);
 	append_big(&file, kind->is_packed, 2);
 	for (int row = 0; kind->is_packed && row < n_channels * SIDE; row++)
 		append_big(&file, SIDE * n_bytes + 1, kind->is_large ? 4 : 2);
