@@ -47,6 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		if (raster_open(&raster, format, copy, feed.n, choice & 1, &failure)) {
 			CLAIM(raster.size.width > 0 && raster.size.height > 0);
 			CLAIM(raster.n_bands >= 1 && raster.n_bands <= 4);
+			CLAIM(!raster.profile ||
+			      (raster.profile >= copy &&
+			       raster.n_profile <=
+			               feed.n - (size_t)(raster.profile - copy)));
 			CLAIM(raster.n_bits == 8 || raster.n_bits == 16);
 			if (raster_bytes(&raster) <= MAX_BYTES)
 				decode(&raster);

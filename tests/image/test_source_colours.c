@@ -140,6 +140,89 @@ TEST(source_colours, grey_is_kept_with_its_profile_in_formats_that_support_grey)
 	blob_fini(&profile);
 }
 
+/* ---- PSD and BMP ---- */
+
+static void append_number(struct blob *blob, uint64_t number, unsigned n, bool is_big)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t byte = (uint8_t)(number >> 8 * (is_big ? n - 1 - i : i));
+
+		blob_append(blob, &byte, 1);
+	}
+}
+
+/* A PSD of 64 x 64 pixels of one colour, with the profile as its only resource. */
+static struct blob make_psd(const struct blob *profile, const uint8_t colour[3])
+{
+	enum { SIDE = 64, RESOURCE_HEAD = 12 };
+	struct blob psd = {0};
+
+	blob_append(&psd, "8BPS\0\1\0\0\0\0\0\0\0\3", 14);
+	append_number(&psd, SIDE, 4, true);
+	append_number(&psd, SIDE, 4, true);
+	append_number(&psd, 8, 2, true);
+	append_number(&psd, 3, 2, true);
+	append_number(&psd, 0, 4, true);
+	append_number(&psd, RESOURCE_HEAD + profile->n + profile->n % 2, 4, true);
+	blob_append(&psd, "8BIM\4\17\0\0", 8);
+	append_number(&psd, profile->n, 4, true);
+	blob_append(&psd, profile->bytes, profile->n);
+	append_number(&psd, 0, profile->n % 2, true);
+	append_number(&psd, 0, 4, true); /* no layers */
+	append_number(&psd, 0, 2, true); /* not compressed */
+	for (int i = 0; i < 3 * SIDE * SIDE; i++)
+		append_number(&psd, colour[i / (SIDE * SIDE)], 1, true);
+	return psd;
+}
+
+/* A BMP with the newest header, and the profile behind the pixels. */
+static struct blob make_bmp(const struct blob *profile, const uint8_t colour[3])
+{
+	enum { SIDE = 64, HEADER = 124, PIXELS = 3 * SIDE * SIDE };
+	struct blob bmp = {0};
+
+	blob_append(&bmp, "BM", 2);
+	append_number(&bmp, 14 + HEADER + PIXELS + profile->n, 4, false);
+	append_number(&bmp, 0, 4, false);
+	append_number(&bmp, 14 + HEADER, 4, false);
+	append_number(&bmp, HEADER, 4, false);
+	append_number(&bmp, SIDE, 4, false);
+	append_number(&bmp, SIDE, 4, false);
+	append_number(&bmp, 1 | 24 << 16, 4, false);
+	for (int i = 16; i < HEADER; i += 4)
+		append_number(&bmp,
+		              i == 56    ? 0x4d424544
+		              : i == 112 ? HEADER + PIXELS
+		              : i == 116 ? profile->n
+		                         : 0,
+		              4, false);
+	for (int i = 0; i < SIDE * SIDE; i++) {
+		for (int band = 2; band >= 0; band--)
+			append_number(&bmp, colour[band], 1, false);
+	}
+	blob_append(&bmp, profile->bytes, profile->n);
+	return bmp;
+}
+
+TEST(source_colours, profiles_of_psd_and_bmp_are_applied)
+{
+	static const uint8_t colour[] = {230, 120, 40};
+	struct blob profile = make_rgb_profile("x", 1.8);
+	struct blob blobs[] = {make_psd(&profile, colour), make_bmp(&profile, colour)};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG,
+		                                       ENGINE_STB);
+		struct outcome outcome = run_picture(&blobs[i], "a", &recipe);
+
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		expect_colour(&blobs[i], "profile srgb", 3, patch_of_18, 2);
+		outcome_fini(&outcome);
+		blob_fini(&blobs[i]);
+	}
+	blob_fini(&profile);
+}
+
 /* ---- PNG ---- */
 
 static void put_32(uint8_t *at, uint32_t number)

@@ -159,6 +159,21 @@ static bool is_supported(const struct bmp *bmp, uint32_t n_header)
 	}
 }
 
+/* The newest header has the place of a profile, counted from the header. */
+static void find_profile(struct raster *raster)
+{
+	enum { NEWEST = 124, SPACE_AT = 56, PROFILE_AT = 112, N_AT = 116 };
+	const uint32_t embedded = 0x4d424544; /* "MBED" */
+
+	if (raster_little(raster, FILE_BYTES, 4) >= NEWEST &&
+	    raster_little(raster, FILE_BYTES + SPACE_AT, 4) == embedded)
+		raster_take_profile(
+			raster,
+			FILE_BYTES + (uint64_t)raster_little(raster,
+		                                             FILE_BYTES + PROFILE_AT, 4),
+			raster_little(raster, FILE_BYTES + N_AT, 4));
+}
+
 static bool bmp_open(struct raster *raster, struct failure *ret_failure)
 {
 	struct bmp bmp;
@@ -170,6 +185,7 @@ static bool bmp_open(struct raster *raster, struct failure *ret_failure)
 		                   "and these masks is not supported: save it as PNG "
 		                   "first",
 		                   (unsigned)bmp.compression, bmp.n_bits);
+	find_profile(raster);
 	raster->size = (struct size){bmp.width, bmp.height};
 	raster->n_bits = 8;
 	raster->n_bands = bmp.masks[3] ? 4 : 3;

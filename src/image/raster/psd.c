@@ -113,6 +113,24 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 	                      add(at, add(4, read_length(raster, at, false))), end);
 }
 
+/* Find the profile among the resources, whose section begins at an offset. A resource has a signature, a
+ * number, a name with its length, and data with their length. Name and data are padded to even lengths. */
+static void find_profile(struct raster *raster, uint64_t at)
+{
+	enum { PROFILE = 1039, NAME_AT = 6 };
+	uint64_t end = add(at, raster_big(raster, at, 4));
+
+	for (at = add(at, 4); at < end && is_text_at(raster, at, "8BIM");) {
+		uint64_t name_bytes = 1 + (uint64_t)raster_big(raster, at + NAME_AT, 1);
+		uint64_t n_at = at + NAME_AT + name_bytes + name_bytes % 2;
+		uint64_t n = raster_big(raster, n_at, 4);
+
+		if (raster_big(raster, at + 4, 2) == PROFILE)
+			raster_take_profile(raster, n_at + 4, n);
+		at = n_at + 4 + n + n % 2;
+	}
+}
+
 static void read_header(struct psd *psd, const struct raster *raster)
 {
 	uint64_t at = HEAD_BYTES, layers_at;
@@ -176,6 +194,9 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PSD has %u channels, but needs %u",
 		                   psd.n_channels, psd.n_colours);
+	/* The resources are behind the palette. */
+	find_profile(raster,
+	             HEAD_BYTES + 4 + (uint64_t)raster_big(raster, HEAD_BYTES, 4));
 	raster->size = (struct size){psd.width, psd.height};
 	raster->n_bits = psd.n_bits;
 	raster->n_bands = (psd.mode == MODE_PALETTE ? 3U : psd.n_colours) +

@@ -73,6 +73,14 @@ uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n)
 	return number;
 }
 
+void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n)
+{
+	if (n == 0 || at > raster->n || n > raster->n - at)
+		return;
+	raster->profile = raster->bytes + at;
+	raster->n_profile = (size_t)n;
+}
+
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure)
 {
 	return raster->is_lenient ||

@@ -21,6 +21,9 @@ struct raster {
 	unsigned n_bands; /* bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
 	/* Bits of a sample: 8, or 16 in the byte order of this machine. */
 	unsigned n_bits;
+	/* The colour profile (ICC), which is inside the bytes of the file; NULL: sRGB. */
+	const uint8_t *profile;
+	size_t n_profile;
 	/* The samples, if the file stores them in the form that raster_decode() would write;
 	 * otherwise NULL. */
 	const uint8_t *ready;

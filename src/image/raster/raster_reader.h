@@ -5,7 +5,8 @@
 #include "image/raster/raster.h"
 
 struct raster_reader {
-	/* Read the header: set size, n_bands, n_bits and ready; the other members are set. */
+	/* Read the header: set size, n_bands, n_bits, ready, and the profile if there is one; the
+	 * other members are set. */
 	bool (*open)(struct raster *raster, struct failure *ret_failure);
 	/* See raster_decode(). */
 	bool (*decode)(const struct raster *raster, uint8_t *samples,
@@ -18,6 +19,9 @@ extern const struct raster_reader raster_bmp, raster_pnm, raster_psd, raster_tga
  * end count as 0. */
 uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n);
 uint32_t raster_big(const struct raster *raster, uint64_t at, unsigned n);
+
+/* Take n bytes at an offset for the profile, if they are all inside the file. */
+void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 
 /* The result of a reader whose file ends early: true if the raster is lenient, otherwise false with
  * a failure. */

@@ -832,6 +832,12 @@ static bool open_source(struct source *source, struct failure *ret_failure)
 	if (!read_header(source, &state, ret_failure))
 		return false;
 	scan_metadata(source, &scan);
+	if (state.raster.profile) {
+		scan.has_profile = true;
+		scan.colours = COLOUR_CHUNK_PROFILE;
+		scan.profile = state.raster.profile;
+		scan.n_profile = state.raster.n_profile;
+	}
 	state.ends_early = source->format == FORMAT_JPEG && !scan.is_whole;
 	if (source->reading->fail_on == FAIL_ON_NONE)
 		scan.is_whole = true;

@@ -409,6 +409,15 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 	state->stored = raster->size;
 	state->is_deep = raster->n_bits > 8;
 	state->has_alpha = raster->n_bands % 2 == 0;
+	if (raster->profile) {
+		state->profile = malloc(raster->n_profile);
+		if (!state->profile)
+			return failure_set(ret_failure, FAIL_MEMORY,
+			                   "header: out of memory");
+		memcpy(state->profile, raster->profile, raster->n_profile);
+		state->n_profile = raster->n_profile;
+		state->has_own_colours = true;
+	}
 	return fits_libvips(raster->size, ret_failure);
 }
 
@@ -1061,7 +1070,8 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
 	if (state->decoded)
 		return take_decoded(ret_image, job);
 	if (state->raster.bytes)
-		return pv_load_raster(ret_image, &state->raster, job->failure);
+		return pv_load_raster(ret_image, &state->raster, job->failure) &&
+		       pv_set_colours(ret_image, state);
 	if (state->reader)
 		return read_samples(ret_image, state->reader, &state->reading,
 		                    job->failure);
