@@ -93,7 +93,7 @@ TEST(single_file, options_without_effect_on_a_single_output_are_refused)
 	expect_refused("pixpool thumb a.jpg -o b.jpg --shard 0/2",
 	               "--shard needs an output folder, got -o b.jpg");
 	expect_refused("pixpool thumb a.jpg -o b.jpg --overwrite skip",
-	               "-o b.jpg is always written; remove --overwrite");
+	               "-o b.jpg is always replaced; remove --overwrite");
 	expect_refused("pixpool thumb a.jpg -o b.jpg --state s.db",
 	               "-o b.jpg has no state; remove --state");
 	expect_refused("pixpool thumb a.jpg -o b.jpg -f png",
