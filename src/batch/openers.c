@@ -88,18 +88,23 @@ static struct device *add_device(struct openers *openers, dev_t dev, bool may_ha
 static void read_mounts(struct openers *openers)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
-	unsigned major_of, minor_of;
-	char *line = NULL, *tail;
+	char *line = NULL, *tail, *at;
 	size_t n_line = 0;
 
 	openers->was_read = true;
 	openers->may_any_hang = !file;
 	while (file && getline(&line, &n_line, file) > 0) {
+		unsigned major_of, minor_of;
 		bool may_hang;
 
+		/* "36 35 98:0 /root /mountpoint options - type source options" */
 		tail = strstr(line, " - ");
-		if (!tail || sscanf(line, "%*d %*d %u:%u", &major_of, &minor_of) != 2)
+		strtoul(line, &at, 10);
+		strtoul(at, &at, 10);
+		major_of = (unsigned)strtoul(at, &at, 10);
+		if (!tail || *at != ':')
 			continue;
+		minor_of = (unsigned)strtoul(at + 1, NULL, 10);
 		may_hang = is_type_that_hangs(tail + 3);
 		openers->may_any_hang |= may_hang;
 		if (may_hang)
@@ -264,7 +269,7 @@ static bool wait_for(struct openers *openers, struct pxp_future *future,
                      const struct walk_place *place)
 {
 	const struct openers_options *options = &openers->options;
-	int64_t began_ns = clock_now_ns(), now_ns = began_ns;
+	int64_t began_ns = clock_now_ns(), now_ns;
 	int64_t end_ns = clock_deadline_ns(began_ns, options->timeout_ms);
 	bool was_told = false;
 

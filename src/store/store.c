@@ -1368,18 +1368,18 @@ static bool has_other_claim(struct store *store, const char *name, const struct 
 }
 
 /* Claim the file that has the name of an output. Without memory the safeguard is lost, not the output. */
-static void claim_file(struct store *store, int folder, const char *name,
-                       const char *base, const struct stat *st)
+static void claim_file(struct store *store, int folder, const char *relative,
+                       const char *name, const struct stat *st)
 {
 	struct claimed_files *claimed = &store->claimed;
 
 	lock_acquire(&store->lock);
-	if (may_have_other_names(claimed, folder, base, st) && have_room(claimed)) {
+	if (may_have_other_names(claimed, folder, name, st) && have_room(claimed)) {
 		struct claimed_file *place = place_of(claimed, hash_of_file(st));
 
 		claimed->n += place->file == 0;
 		place->file = hash_of_file(st);
-		place->name = hash_bytes(&fixed_key, name, strlen(name));
+		place->name = hash_bytes(&fixed_key, relative, strlen(relative));
 	}
 	lock_release(&store->lock);
 }

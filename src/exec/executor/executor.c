@@ -1031,7 +1031,7 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 		                    : "run is NULL: there is no function to call");
 
 	if (executor->table->has_function &&
-	    !executor->table->has_function((const void *)(uintptr_t)run))
+	    !executor->table->has_function((uintptr_t)run))
 		return pxp_fail(ours.ret_error, PXP_EINVAL,
 		                "run is in a module that was loaded after "
 		                "pxp_zygote_start(), so that workers do not have it");

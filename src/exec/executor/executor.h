@@ -21,7 +21,7 @@ struct executor_table {
 	                          struct pxp_error *ret_error);
 
 	/* Whether workers can call a function of this process. NULL: any. */
-	bool (*has_function)(const void *function);
+	bool (*has_function)(uintptr_t function);
 
 	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is. */
 	size_t max_inline_input;

@@ -115,12 +115,12 @@ static int find_module(struct dl_phdr_info *info, size_t n, void *data)
 	return search->begin != 0;
 }
 
-bool zygote_has_function(const void *function)
+bool zygote_has_function(uintptr_t function)
 {
 	static _Atomic uintptr_t known; /* the function that was found last */
-	struct search search = {.address = (uintptr_t)function};
+	struct search search = {.address = function};
 
-	if (!function || known == search.address || modules.n > MAX_MODULES)
+	if (function == 0 || known == search.address || modules.n > MAX_MODULES)
 		return true;
 	dl_iterate_phdr(find_module, &search);
 	for (unsigned i = 0; i < modules.n && search.begin != 0; i++) {
@@ -497,11 +497,11 @@ static enum pxp_status lock_and_request(const struct fork_server_frame *request,
 
 static bool has_functions(const struct pxp_executor_options *options)
 {
-	return zygote_has_function((const void *)(uintptr_t)options->prepare) &&
-	       zygote_has_function((const void *)(uintptr_t)options->preload) &&
-	       zygote_has_function((const void *)(uintptr_t)options->initialise) &&
-	       zygote_has_function((const void *)(uintptr_t)options->finalise) &&
-	       zygote_has_function((const void *)(uintptr_t)options->lock_down);
+	return zygote_has_function((uintptr_t)options->prepare) &&
+	       zygote_has_function((uintptr_t)options->preload) &&
+	       zygote_has_function((uintptr_t)options->initialise) &&
+	       zygote_has_function((uintptr_t)options->finalise) &&
+	       zygote_has_function((uintptr_t)options->lock_down);
 }
 
 enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *options,

@@ -35,6 +35,6 @@ void zygote_end_fork_server(struct fork_server_handle *fork_server);
 
 /* Whether the processes of a pool have a function at the same address. False: it is in a module that was
  * loaded after the zygote was forked. True also where that cannot be known: code that was generated. */
-bool zygote_has_function(const void *function);
+bool zygote_has_function(uintptr_t function);
 
 #endif
