@@ -383,7 +383,9 @@ static bool add_attributes(const struct output *output)
 	struct stat st;
 	bool is_done = fd >= 0 || errno == ENOENT || errno == ELOOP || errno == ENXIO;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && is_unchanged(&st, output->expected))
+	if (fd >= 0 && fstat(fd, &st) != 0)
+		is_done = false;
+	else if (fd >= 0 && is_unchanged(&st, output->expected))
 		is_done = attributes_copy(output->fd, fd);
 	fd_close(&fd);
 	return is_done;
