@@ -28,12 +28,22 @@ struct psd {
 	uint64_t palette_at, pixels_at;
 };
 
+/* Read a number of up to 4 bytes at an offset. Bytes past the end count as 0. */
+static uint32_t read_big(const struct raster *raster, uint64_t at, unsigned n)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 | (at + i < raster->n ? raster->bytes[at + i] : 0U);
+	return number;
+}
+
 /* Read a length of 4 bytes, or of 8 if is_long. */
 static uint64_t read_length(const struct raster *raster, uint64_t at, bool is_long)
 {
 	if (!is_long)
-		return raster_big(raster, at, 4);
-	return (uint64_t)raster_big(raster, at, 4) << 32 | raster_big(raster, at + 4, 4);
+		return read_big(raster, at, 4);
+	return (uint64_t)read_big(raster, at, 4) << 32 | read_big(raster, at + 4, 4);
 }
 
 /* a + b, or UINT64_MAX if that overflows. */
@@ -54,7 +64,7 @@ static bool is_text_at(const struct raster *raster, uint64_t at, const char *tex
  * then. */
 static bool says_transparent(const struct raster *raster, uint64_t at)
 {
-	return raster_big(raster, at, 2) & 0x8000;
+	return read_big(raster, at, 2) & 0x8000;
 }
 
 static bool is_block_at(const struct raster *raster, uint64_t at)
@@ -118,14 +128,14 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 static void find_profile(struct raster *raster, uint64_t at)
 {
 	enum { PROFILE = 1039, NAME_AT = 6 };
-	uint64_t end = add(at, raster_big(raster, at, 4));
+	uint64_t end = add(at, read_big(raster, at, 4));
 
 	for (at = add(at, 4); at < end && is_text_at(raster, at, "8BIM");) {
-		uint64_t name_bytes = 1 + (uint64_t)raster_big(raster, at + NAME_AT, 1);
+		uint64_t name_bytes = 1 + (uint64_t)read_big(raster, at + NAME_AT, 1);
 		uint64_t n_at = at + NAME_AT + name_bytes + name_bytes % 2;
-		uint64_t n = raster_big(raster, n_at, 4);
+		uint64_t n = read_big(raster, n_at, 4);
 
-		if (raster_big(raster, at + 4, 2) == PROFILE)
+		if (read_big(raster, at + 4, 2) == PROFILE)
 			raster_take_profile(raster, n_at + 4, n);
 		at = n_at + 4 + n + n % 2;
 	}
@@ -136,12 +146,12 @@ static void read_header(struct psd *psd, const struct raster *raster)
 	uint64_t at = HEAD_BYTES, layers_at;
 
 	*psd = (struct psd){
-		.is_large = raster_big(raster, 4, 2) == 2,
-		.n_channels = raster_big(raster, 12, 2),
-		.height = raster_big(raster, 14, 4),
-		.width = raster_big(raster, 18, 4),
-		.n_bits = raster_big(raster, 22, 2),
-		.mode = raster_big(raster, 24, 2),
+		.is_large = read_big(raster, 4, 2) == 2,
+		.n_channels = read_big(raster, 12, 2),
+		.height = read_big(raster, 14, 4),
+		.width = read_big(raster, 18, 4),
+		.n_bits = read_big(raster, 22, 2),
+		.mode = read_big(raster, 24, 2),
 		.palette_at = HEAD_BYTES + 4,
 	};
 	psd->n_colours = psd->mode == MODE_RGB ? 3 : 1;
@@ -153,7 +163,7 @@ static void read_header(struct psd *psd, const struct raster *raster)
 	if (psd->n_channels > psd->n_colours && layers_at < raster->n)
 		psd->has_alpha = has_transparency(
 			raster, psd, layers_at + (psd->is_large ? 8 : 4), at);
-	psd->compression = raster_big(raster, at, 2);
+	psd->compression = read_big(raster, at, 2);
 	psd->pixels_at = add(at, 2);
 }
 
@@ -195,8 +205,7 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 		                   "header: the PSD has %u channels, but needs %u",
 		                   psd.n_channels, psd.n_colours);
 	/* The resources are behind the palette. */
-	find_profile(raster,
-	             HEAD_BYTES + 4 + (uint64_t)raster_big(raster, HEAD_BYTES, 4));
+	find_profile(raster, HEAD_BYTES + 4 + (uint64_t)read_big(raster, HEAD_BYTES, 4));
 	raster->size = (struct size){psd.width, psd.height};
 	raster->n_bits = psd.n_bits;
 	raster->n_bands = (psd.mode == MODE_PALETTE ? 3U : psd.n_colours) +
@@ -253,7 +262,7 @@ static const uint8_t *next_row(struct rows *rows)
 	if (rows->psd->compression == PACKED) {
 		if (rows->counts_at + n_count > raster->n)
 			return NULL;
-		n = raster_big(raster, rows->counts_at, n_count);
+		n = read_big(raster, rows->counts_at, n_count);
 		rows->counts_at += n_count;
 	}
 	if (at > raster->n || raster->n - at < n)
@@ -291,8 +300,8 @@ static void apply_palette(const struct raster *raster, const struct psd *psd,
 		uint64_t at = psd->palette_at + samples[0];
 
 		for (unsigned band = 0; band < 3; band++)
-			samples[band] = (uint8_t)raster_big(raster,
-			                                    at + UINT64_C(256) * band, 1);
+			samples[band] = (uint8_t)read_big(raster,
+			                                  at + UINT64_C(256) * band, 1);
 	}
 }
 

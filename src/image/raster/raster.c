@@ -55,15 +55,6 @@ bool raster_decode(const struct raster *raster, void *samples,
 	return readers[raster->format]->decode(raster, samples, ret_failure);
 }
 
-uint32_t raster_big(const struct raster *raster, uint64_t at, unsigned n)
-{
-	uint32_t number = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		number = number << 8 | (at + i < raster->n ? raster->bytes[at + i] : 0U);
-	return number;
-}
-
 uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n)
 {
 	uint32_t number = 0;

@@ -15,10 +15,9 @@ struct raster_reader {
 
 extern const struct raster_reader raster_bmp, raster_pnm, raster_psd, raster_tga;
 
-/* Read a number of up to 4 bytes at an offset, least or most significant byte first. Bytes past the
- * end count as 0. */
+/* Read a number of up to 4 bytes at an offset, least significant byte first. Bytes past the end count
+ * as 0. */
 uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n);
-uint32_t raster_big(const struct raster *raster, uint64_t at, unsigned n);
 
 /* Take n bytes at an offset for the profile, if they are all inside the file. */
 void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
