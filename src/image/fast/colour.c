@@ -185,8 +185,8 @@ static void row_to_pixels(const struct rendered *from, uint32_t y, uint8_t *pixe
 			pixels[x] = to_byte((float)luma[x] * factor);
 			continue;
 		}
-		cb = (float)chroma[0][x] - neutral;
-		cr = (float)chroma[1][x] - neutral;
+		cb = plane_chroma(chroma[0][x]);
+		cr = plane_chroma(chroma[1][x]);
 		pixels[3 * x] = to_byte(((float)luma[x] + 1.402f * cr) * factor);
 		pixels[3 * x + 1] = to_byte(
 			((float)luma[x] - 0.344136286f * cb - 0.714136286f * cr) *

@@ -39,6 +39,20 @@ bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_
 bool plane_reserve_with_margin(struct plane *ret_plane, struct workspace *workspace,
                                uint32_t width, uint32_t height, unsigned n_bits);
 
+/*
+ * Get the chroma of a 16-bit sample, without its neutral value, in units of 1/257 of a level.
+ *
+ * The largest sample is 255 levels, but the chroma of pure red and pure blue is 255.5. The largest
+ * sample therefore counts as 255.25 levels, the middle of the values that are stored as it: so
+ * each RGB colour of 8 bits is restored exactly.
+ */
+static inline float plane_chroma(uint16_t sample)
+{
+	const float level = 257;
+
+	return sample == UINT16_MAX ? 127.25f * level : (float)sample - 128 * level;
+}
+
 static inline void *plane_row(const struct plane *plane, uint32_t y)
 {
 	return (uint8_t *)plane->samples + (size_t)y * plane->stride;

@@ -60,6 +60,13 @@ static inline float level_of(const void *row, uint32_t x, unsigned n_bits)
 	                   : (float)((const uint16_t *)row)[x] / 257;
 }
 
+/* Convert a chroma sample to levels, without the neutral value. */
+static inline float chroma_of(const void *row, uint32_t x, unsigned n_bits)
+{
+	return n_bits == 8 ? (float)((const uint8_t *)row)[x] - 128
+	                   : plane_chroma(((const uint16_t *)row)[x]) / 257;
+}
+
 static inline uint8_t to_byte(float level)
 {
 	level += 0.5f;
@@ -99,8 +106,8 @@ static inline void make_row(const struct rendered *rendered, uint32_t y, uint8_t
 		if (n_planes == 1)
 			out[0] = to_byte(luma * factor);
 		else
-			put_rgb(out, luma, level_of(rows[1], x, n_bits) - 128,
-			        level_of(rows[2], x, n_bits) - 128, factor);
+			put_rgb(out, luma, chroma_of(rows[1], x, n_bits),
+			        chroma_of(rows[2], x, n_bits), factor);
 	}
 }
 
