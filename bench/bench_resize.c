@@ -238,8 +238,8 @@ static bool ask(const struct question *question)
 	return true;
 }
 
-/* Make small pictures of the corpus, which becomes the new corpus: one folder of them, and others with
- * links to them. */
+/* Replace the corpus by small versions of its pictures: one folder has the files, and the other
+ * folders have links to them. */
 static bool make_small(struct question *question)
 {
 	char *first = scratch_path(question->small, "0"), name[16], *copy;

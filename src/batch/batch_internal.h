@@ -64,7 +64,7 @@ struct batch {
 	int64_t looked_ns;       /* the time when the running images were last checked */
 	int64_t stop_ns;  /* the time when --stop-after ends the batch; -1: never */
 	bool was_limited; /* --max-failures or --stop-after has ended the batch */
-	bool is_waiting;  /* the message that another run has the state was printed */
+	bool is_waiting;  /* the user was told that another run uses the state */
 	/* The batch did not start: wrong usage, a collision, no output folder. */
 	bool was_refused;
 	pthread_t feeder;

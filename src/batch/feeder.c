@@ -34,7 +34,8 @@ struct file {
 
 	/* The input: open until a task has it, or while it is deferred; -1. */
 	int input;
-	/* Its identity, from fstat() when it was opened: size, time, device, inode. */
+	/* The identity of the input, from fstat() after opening it: size, time of the last change,
+	 * device, inode. */
 	struct stat stat;
 	int64_t mtime_ns; /* its time for records, or STAMP_NO_TIME (history.h) */
 	struct input_hash hash;

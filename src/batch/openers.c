@@ -264,7 +264,7 @@ static struct pxp_future *submit(struct openers *openers, const struct walk_plac
 	return future;
 }
 
-/* Wait for a call. False with errno when it is given up. */
+/* Wait until a call returns. If the call is given up, returns false with errno. */
 static bool wait_for(struct openers *openers, struct pxp_future *future,
                      const struct walk_place *place)
 {

@@ -334,10 +334,12 @@ static bool takes_list(struct command_line *line, struct failure *ret_failure)
 		return !line->is_null_separated ||
 		       failure_set(ret_failure, FAIL_USAGE, "-0 needs --files-from");
 	if (walk->n_inputs > 1)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--files-from takes at most one INPUT, the folder of "
-		                   "its names, got '%.60s' and '%.60s'",
-		                   walk->inputs[0], walk->inputs[1]);
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--files-from takes at most one INPUT, the folder that "
+			"listed names are relative to; got '%.60s' and "
+			"'%.60s'",
+			walk->inputs[0], walk->inputs[1]);
 	if (walk->n_inputs == 1 &&
 	    (stat(walk->inputs[0], &folder) != 0 || !S_ISDIR(folder.st_mode)))
 		return failure_set(

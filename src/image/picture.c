@@ -27,7 +27,7 @@ static const char *way_out_of_drawing(void)
 {
 	switch (engine_drawing()) {
 	case DRAWING_ELSEWHERE:
-		return "only a worker that may read fonts renders it";
+		return "only a worker that may read fonts can render this format";
 	case DRAWING_UNSAFE:
 		return "its text needs fonts, and without Landlock a worker that reads "
 		       "fonts could read every file: --sandbox off renders it anyway";
@@ -227,7 +227,7 @@ static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source
 
 /* ---- the work ---- */
 
-/* A rendering of zeros is fine. */
+/* Free a rendering, which may be all zeros. */
 static void rendering_fini(struct rendering *rendering)
 {
 	if (rendering->image)

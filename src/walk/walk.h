@@ -127,8 +127,9 @@ struct walk_item {
 	 * below ".". The path of an INPUT is the INPUT as it was given; that of a name from a list
 	 * begins with its base. */
 	const char *path;
-	/* The relative name: the path below the INPUT folder; for an INPUT its base name; for a
-	 * name from a list see is_list. It is the end of path. */
+	/* The relative name, which points into the end of path. For a file that the walk found: its
+	 * path below the INPUT folder. For an INPUT: its base name. For a name from a list, see
+	 * is_list. */
 	const char *relative;
 	/* The folder of the item, for openat(); AT_FDCWD for an INPUT; for standard input the open
 	 * file. */

@@ -246,7 +246,7 @@ TEST(selection, invalid_uses_of_files_from_are_refused)
 		{"pixpool thumb --files-from '' -o out",
 	         "--files-from: must be a file, or - for standard input; got ''"},
 		{"pixpool thumb in 2009 --files-from list -o out",
-	         "--files-from takes at most one INPUT, the folder of its names, got "
+	         "--files-from takes at most one INPUT, the folder that listed names are relative to; got "
 	         "'in' and '2009'"},
 		{"pixpool thumb in/a.jpg --files-from list -o out",
 	         "with --files-from INPUT must be a folder, got 'in/a.jpg'"},

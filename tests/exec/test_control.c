@@ -142,7 +142,7 @@ static enum pxp_status task_pretends(struct pxp_task *task)
 	return PXP_ECANCELLED;
 }
 
-TEST(control, a_task_without_a_cancel_request_cannot_cancel_itself)
+TEST(control, a_task_that_nobody_cancels_cannot_end_as_cancelled)
 {
 	EACH_KIND(kind)
 	{

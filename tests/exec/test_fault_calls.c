@@ -161,7 +161,7 @@ TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 }
 
 /* The worker cannot create or fill a memfd for the result, or this process cannot read it. */
-TEST(fault_calls, a_failing_system_call_fails_only_one_task_with_a_long_result)
+TEST(fault_calls, when_a_system_call_fails_for_a_long_result_only_that_task_fails)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_MEMFD, .place = FAULT_ELSEWHERE, .sys_errno = ENFILE},

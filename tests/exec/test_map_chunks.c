@@ -414,7 +414,7 @@ TEST(map_chunks, on_a_broken_pool_items_fail_and_the_map_ends)
 	}
 }
 
-/* ---- what a worker could make up ---- */
+/* ---- forged answers from a worker ---- */
 
 TEST(map_chunks, a_malformed_chunk_result_is_rejected)
 {

@@ -115,7 +115,7 @@ static void skip_without_limits(void)
 		SKIP("a sanitizer build cannot run under RLIMIT_DATA");
 }
 
-/* Start one task that holds part of the budget behind its gate. */
+/* Start one task that holds part of the memory budget until the gate is opened. */
 static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
                                const struct gate *gate)
 {

@@ -307,7 +307,7 @@ TEST(format_matrix,
 	try_all_kinds(&recipe, 1, true);
 }
 
-TEST(format_matrix, every_kind_of_picture_can_be_scaled_linearly_onto_a_canvas)
+TEST(format_matrix, every_kind_of_picture_can_be_scaled_in_linear_light_onto_a_canvas)
 {
 	struct recipe recipe = quick_recipe();
 

@@ -374,7 +374,7 @@ TEST(geometry, the_position_decides_what_is_cropped_and_where_a_picture_is_place
 
 /* As in the library sharp, a picture that must not be scaled is cropped or placed on the canvas
  * unscaled. */
-TEST(geometry, cropping_and_placing_work_without_enlarging_or_reducing)
+TEST(geometry, a_picture_can_be_cropped_and_placed_without_being_resized)
 {
 	struct geometry g = {
 		.width = 100, .height = 50, .no_enlarge = true, .fit = FIT_COVER};

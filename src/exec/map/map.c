@@ -472,11 +472,12 @@ static struct chunk *pull(struct pxp_map *map)
 }
 
 /*
- * Submit those items of a chunk that have not failed. Waits for room for timeout_ms.
+ * Submit those items of a chunk that have not failed. Waits at most timeout_ms for room in
+ * the queue.
  *
  * A packed chunk reports progress at each item, so its stall timeout acts as the deadline of an
- * item. The pool checks the progress only when that time is over, so an item may take up to twice
- * as long. Retries of a packed chunk are counted here, for each item.
+ * item. The pool checks the progress only once per timeout, so an item may take up to twice the
+ * timeout. Retries of a packed chunk are counted here, for each item.
  */
 static enum pxp_status submit(struct pxp_map *map, struct chunk *chunk,
                               int64_t timeout_ms)

@@ -394,8 +394,8 @@ static void restart_deadline(void *data, int64_t ms)
 	(void)send_frame(FRAME_DEADLINE, worker->at, ms);
 }
 
-/* Request memory and wait for the answer. This may take for ever, since the worker ends with the
- * pool. The pool withdraws a task that arrives before the answer. */
+/* Request memory and wait for the answer. No timeout is needed, because the worker is killed if the
+ * pool ends. If a task arrives before the answer, the pool has withdrawn that task. */
 static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];

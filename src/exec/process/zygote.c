@@ -48,7 +48,7 @@ enum {
 	END_MS = 10 * 1000,
 };
 
-_Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
+_Static_assert(MAIN_PIDFD == CONTROL + 1, "a zygote keeps these two descriptors open");
 
 /* The handle of the zygote: one per process. The lock makes a request and its answer one step. */
 static struct {
