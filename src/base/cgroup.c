@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Read a small file completely, but not to the stack, which may be small too. Returns a text that the
- * caller frees; NULL if the file cannot be read. */
+/* Read a small file completely. The text is on the heap, because the stack may be small. Returns
+ * a text that the caller frees; NULL if the file cannot be read. */
 static char *read_text(const char *path)
 {
 	FILE *file = fopen(path, "re");

@@ -123,7 +123,7 @@ static const char *quoted(const char *name)
 	return report_quote(name, text, sizeof(text));
 }
 
-/* As stat(), but bounded on a file system that may hang. */
+/* Like stat(), but with a time limit on a file system that may hang. */
 static bool stat_name(struct batch *batch, const char *name, struct stat *ret_stat)
 {
 	const struct walk_calls *calls = batch->walk.calls;
@@ -219,7 +219,7 @@ static unsigned at_most(rlim_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-/* The number of descriptors below the limit that are open now: our own, and those that the program
+/* Count the open descriptors below the limit: those of this program, and those that it
  * inherited. */
 static unsigned count_open_descriptors(rlim_t limit)
 {
@@ -1054,7 +1054,7 @@ static bool may_go_on_waiting(void *data)
 	return batch_goes_on(data);
 }
 
-/* Have the main thread say what is waited for. */
+/* Let the main thread tell the user that a file system call on this path is waiting. */
 static void note_wait(void *data, const char *path)
 {
 	struct batch *batch = data;
@@ -1278,7 +1278,8 @@ static void say_dates(struct batch *batch)
 		           strerrordesc_np(sys_errno));
 }
 
-/* A folder of links looks empty: name the option. */
+/* Links are not followed by default, so a folder of links looks empty. Name the option that
+ * follows links. */
 static void say_links(struct batch *batch)
 {
 	const uint64_t n = batch->plan->n_links;
@@ -1399,7 +1400,7 @@ int batch_run(const struct batch_options *options, struct report *report,
 		status = run(batch, ret_is_stuck);
 	if (*ret_is_stuck)
 		return status;
-	/* A call that still hangs must not keep the program from ending. */
+	/* A file system call that still hangs must not keep the program from ending. */
 	*ret_is_stuck = !batch_fini(batch);
 	free(batch);
 	return status;

@@ -90,9 +90,10 @@ enum {
 	/* The maximum number of open drawings that wait for the drawing workers. */
 	DEFERRED_DRAWINGS = 256,
 	RECYCLE_IMAGES = 500,
-	/* How long to wait for open() and stat() on a share, unless --timeout says otherwise. */
+	/* The time limit for open() and stat() on a network share, unless --timeout sets
+	 * another. */
 	OPEN_TIMEOUT_MS = 30 * 1000,
-	/* How long to wait, after a second signal, for workers that are killed. */
+	/* The time that killed workers have to end after a second signal. */
 	STUCK_MS = 5000,
 };
 

@@ -59,7 +59,7 @@ struct batch {
 	struct report *report;
 	int signals;             /* the descriptor of signals (signalfd) */
 	int ended_by;            /* the first signal that ended the batch; 0: none */
-	struct openers *openers; /* its calls are for any thread */
+	struct openers *openers; /* any thread may use it */
 	int64_t stuck_ns;        /* the time to give up waiting; -1: never */
 	int64_t looked_ns;       /* the time when the running images were last checked */
 	int64_t stop_ns;  /* the time when --stop-after ends the batch; -1: never */
@@ -92,7 +92,8 @@ struct batch {
 	/* Signalled for the feeder: a count went down, or the state has changed. */
 	struct cond has_room;
 	enum batch_state state;
-	/* What a call of the file system has been waiting for; NULL: the main thread has said it. */
+	/* The path on which a file system call has been waiting. NULL: no call waits, or the
+	 * main thread has told the user. */
 	char *waited_for;
 	enum batch_workers workers;
 	bool has_walk_errors; /* the feeder could not read a part of an INPUT */
@@ -123,7 +124,8 @@ struct batch {
  * errno if memory or descriptors ran out; the caller must call batch_fini() in any case. */
 bool batch_init(struct batch *batch, const struct batch_options *options,
                 struct report *report);
-/* Returns false if a call of the file system still hangs: then the process must not wait for its children. */
+/* Returns false if a file system call still hangs. Then the process must not wait for its child
+ * processes. */
 bool batch_fini(struct batch *batch);
 
 /* Change to a state. Returns false without a change if that is not a legal transition, because

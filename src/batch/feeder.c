@@ -1,8 +1,8 @@
 /*
  * The feeder, and the processing of each file that it feeds. The feeder is a thread that makes the
  * plan and then walks the inputs once more. It names and opens each file and gives it to a worker.
- * Drawings wait, open, until it is the turn of the drawing workers. After that, callbacks process
- * the file: from its task to the committer, and to its completed future.
+ * SVG and PDF files stay open and wait until drawing workers can take them. Then callbacks process
+ * the file: they submit its task, pass its outputs to the committer, and complete its future.
  */
 #include "batch/batch_internal.h"
 
@@ -1189,7 +1189,8 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	/* It could not be looked at before. An output without a record would not be ours. */
+	/* The history could not examine this input before, so it decides now. A later run does
+	 * not recognise an output without a record. */
 	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
 		return;
 	if (file->input < 0 &&
@@ -1269,7 +1270,7 @@ static void count_file(struct batch *batch)
 	lock_release(&batch->lock);
 }
 
-/* Report a file of a format that this build cannot read. It has no outputs. */
+/* Report a file whose format this build cannot read. Such a file has no outputs. */
 static void complete_unread(struct file *file, const struct walk_item *item,
                             enum image_format from)
 {

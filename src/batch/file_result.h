@@ -35,7 +35,7 @@ struct file_result {
 	const char *name;   /* path relative to its INPUT; points into input */
 	/* The file was ignored because it is a link to a folder above it, with --follow. */
 	bool is_loop;
-	bool plans_only;   /* only the plan is made: a failure names its outputs, too */
+	bool plans_only; /* the batch only plans; then a failure also names the outputs */
 	bool decodes_only; /* its format is compared with its suffix */
 
 	/* The known properties of the input. */

@@ -43,7 +43,7 @@ struct known_output {
 	bool is_expected;
 	/* Why the output must be made, for a plan: "new", "input changed". */
 	const char *reason;
-	/* Another input of this run has the file of its name. */
+	/* The existing file with this name is already the output of another input of this run. */
 	bool has_twin;
 	/* The output is compared with the existing file, and does not replace it. */
 	bool is_compared;
@@ -58,7 +58,8 @@ enum history_verdict {
 	/* Every output is up to date, but the stamps have new times, which the state must get. */
 	HISTORY_FRESH_MOVED,
 	HISTORY_KEEP, /* outputs exist, and the overwrite policy keeps them */
-	/* An output exists that is not ours, or memory ran out: see *ret_failure. */
+	/* A file that pixpool did not write has the name of an output, or memory ran out: see
+	 * *ret_failure. */
 	HISTORY_EXISTS,
 	HISTORY_KNOWN_BAD /* the picture is known to fail: see *ret_failure */
 };
@@ -79,9 +80,10 @@ struct history_input {
 	unsigned n_deaths;
 };
 
-/* Decide about a file. input->fd may be opened; it is the caller's. *ret_known is n_variants elements, to be
- * freed; NULL when nothing is written, when memory ran out, or when the input could not be looked at: then the
- * verdict is HISTORY_MAKE, and opening the input gives the reason. */
+/* Decide whether the outputs of a file must be made. The function may open input->fd, which the
+ * caller closes. *ret_known has n_variants elements, and the caller frees it. *ret_known is NULL
+ * when nothing is written, when memory ran out, or when the input could not be examined. In the
+ * last case the verdict is HISTORY_MAKE, and opening the input gives the reason. */
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,
                                     struct failure *ret_failure);

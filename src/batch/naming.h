@@ -57,10 +57,11 @@ bool naming_output(const struct walk_item *item, enum image_format from,
                    const struct variant_rule *rule, struct variant *ret_variant);
 
 /*
- * Check the pattern of --name: a file name with {name}, the input's name without folders and suffix, {ext},
- * the extension, and {hash}, the hash of the output's content, which needs {name} beside it. False with a
- * usage failure. *ret_format is the format that the pattern's own suffix names; FORMAT_NONE: the pattern ends
- * with {ext}.
+ * Check the pattern of --name. The pattern is a file name with placeholders: {name} is the input's
+ * name without folders and suffix, {ext} is the extension of the output, and {hash} is the hash of
+ * the output's content. A pattern with {hash} must also contain {name}. Returns false with a usage
+ * failure. *ret_format is the format of the pattern's own suffix, or FORMAT_NONE if the pattern
+ * ends with {ext}.
  */
 bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
                           struct failure *ret_failure);

@@ -1,4 +1,5 @@
-/* Which file systems may hang, and the processes that make the calls there. */
+/* Finds the file systems that may hang, and lets other processes, the openers, make the calls
+ * there. */
 #include "batch/openers.h"
 
 #include "base/clock.h"
@@ -20,11 +21,12 @@
 
 enum {
 	N_OPENERS = 16,
-	/* When so many calls hang on a device, its other calls fail at once. */
+	/* When this number of calls hang on a device, all other calls on that device fail at
+	 * once. */
 	MAX_HUNG = 4,
-	/* How long to wait before the user is told. */
+	/* The time after which the user sees a message about a waiting call. */
 	TELL_MS = 3000,
-	/* How often to look whether to go on waiting. */
+	/* The interval at which a waiting call checks whether it may go on. */
 	LOOK_MS = 100,
 	LIST_BYTES = 32 * 1024,
 	MAX_DEVICES = 64,
@@ -34,15 +36,15 @@ enum {
 struct device {
 	dev_t dev;
 	bool may_hang;
-	unsigned n_hung; /* calls that were given up */
+	unsigned n_hung; /* abandoned calls */
 };
 
 struct openers {
 	struct openers_options options;
 	struct walk_calls calls;
 
-	struct lock lock;          /* guards all below */
-	struct pxp_executor *pool; /* NULL: not needed yet */
+	struct lock lock;          /* guards all members below */
+	struct pxp_executor *pool; /* NULL until a call needs it */
 	struct device devices[MAX_DEVICES];
 	size_t n_devices;
 	bool was_read; /* the table of mounts was read once */
@@ -50,7 +52,7 @@ struct openers {
 	unsigned n_hung;
 };
 
-/* ---- which file systems may hang ---- */
+/* ---- file systems that may hang ---- */
 
 static bool is_type_that_hangs(const char *type)
 {
@@ -66,7 +68,7 @@ static bool is_type_that_hangs(const char *type)
 	return false;
 }
 
-/* The lock is held. NULL: the table has no room. */
+/* Add a device to the table. The caller holds the lock. Returns NULL if the table is full. */
 static struct device *add_device(struct openers *openers, dev_t dev, bool may_hang)
 {
 	struct device *device;
@@ -84,7 +86,8 @@ static struct device *add_device(struct openers *openers, dev_t dev, bool may_ha
 	return device;
 }
 
-/* Read the table of mounts, which waits for no server. Without it nothing is known, and any call may hang. */
+/* Read the table of mounts, which never waits for a server. If the table cannot be read, any
+ * call may hang. */
 static void read_mounts(struct openers *openers)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -115,7 +118,7 @@ static void read_mounts(struct openers *openers)
 		fclose(file);
 }
 
-/* Whether a call may hang. dev 0: any of the file systems may be meant. */
+/* Whether a call on a device may hang. If dev is 0, the call may be on any file system. */
 static bool may_hang(struct openers *openers, dev_t dev)
 {
 	bool may;
@@ -138,13 +141,13 @@ enum call_kind { CALL_OPEN, CALL_STAT, CALL_LIST };
 struct request {
 	enum call_kind kind;
 	int flags;
-	bool has_folder; /* otherwise AT_FDCWD */
+	bool has_folder; /* false: the folder is AT_FDCWD */
 	char name[];
 };
 
-/* A list has its bytes behind it. */
+/* In the reply to CALL_LIST, the directory entries follow this struct. */
 struct reply {
-	int sys_errno; /* 0: done */
+	int sys_errno; /* 0: success */
 	struct stat stat;
 };
 
@@ -188,7 +191,7 @@ static enum pxp_status run_call(struct pxp_task *task)
 
 /* ---- in the main process ---- */
 
-/* Note that a call was given up. */
+/* Count an abandoned call. */
 static void note_hung(struct openers *openers, dev_t dev)
 {
 	struct device *device;
@@ -201,7 +204,7 @@ static void note_hung(struct openers *openers, dev_t dev)
 	lock_release(&openers->lock);
 }
 
-/* Whether so many calls hang that another is not tried. */
+/* Whether so many calls hang on a device that another call must not be tried. */
 static bool is_given_up(struct openers *openers, dev_t dev)
 {
 	bool is_given_up;
@@ -215,7 +218,8 @@ static bool is_given_up(struct openers *openers, dev_t dev)
 	return is_given_up;
 }
 
-/* The pool of openers. NULL: it cannot be started, and the caller makes the call itself. */
+/* Get the pool of openers. Returns NULL if the pool cannot be started; then the caller makes the
+ * call itself. */
 static struct pxp_executor *pool_of(struct openers *openers)
 {
 	const struct pxp_executor_options options = {
@@ -264,7 +268,7 @@ static struct pxp_future *submit(struct openers *openers, const struct walk_plac
 	return future;
 }
 
-/* Wait until a call returns. If the call is given up, returns false with errno. */
+/* Wait for a call to end. Returns false with errno if the call is abandoned. */
 static bool wait_for(struct openers *openers, struct pxp_future *future,
                      const struct walk_place *place)
 {
@@ -293,8 +297,8 @@ static bool wait_for(struct openers *openers, struct pxp_future *future,
 	return true;
 }
 
-/* Make a call in an opener. False with errno. ENOSYS: no opener can be had. On success *ret_reply is to be
- * freed. */
+/* Make a call in an opener. Returns false with errno; ENOSYS means that no opener can be
+ * started. On success the caller frees *ret_reply. */
 static bool call(struct openers *openers, const struct walk_place *place,
                  enum call_kind kind, int flags, struct reply **ret_reply, size_t *ret_n,
                  int *ret_fd)
@@ -401,7 +405,8 @@ static ssize_t list_bounded(void *data, const struct walk_place *place, void *bu
 
 /* ---- life ---- */
 
-/* Openers that cannot be ended, so that a leak checker finds them. */
+/* Openers that cannot be ended. This pointer keeps them reachable, so that a leak checker does
+ * not report them. */
 static struct openers *volatile left_behind;
 
 struct openers *openers_create(const struct openers_options *options)

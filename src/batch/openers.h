@@ -1,9 +1,10 @@
 /*
- * Calls of the file system that may never return: open(), stat() and getdents64() on a share whose server is
- * dead. On file systems of networks and of FUSE they are made by other processes, the openers, and given up
- * after a while. A thread would not do, because a process with a thread in such a call cannot end.
+ * File system calls that may never return: open(), stat() and getdents64() on a share whose server
+ * is dead. On network and FUSE file systems, other processes, the openers, make these calls, and a
+ * call is abandoned after a time limit. Threads could not do this, because a process cannot end
+ * while one of its threads hangs in such a call.
  *
- * Any thread may use the calls, several at once.
+ * Several threads may make calls at the same time.
  */
 #ifndef PXP_OPENERS_H
 #define PXP_OPENERS_H
@@ -15,22 +16,22 @@
 struct openers;
 
 struct openers_options {
-	int64_t timeout_ms; /* until a call is given up: it fails with ETIMEDOUT */
-	/* Whether to go on waiting. False: the call fails with ECANCELED. */
+	int64_t timeout_ms; /* the time after which a call fails with ETIMEDOUT */
+	/* Whether a call may go on waiting. If not, the call fails with ECANCELED. */
 	bool (*may_go_on)(void *data);
-	/* A call takes long; path is what it is for. */
+	/* Called when a call takes long. path is the file or folder of that call. */
 	void (*on_wait)(void *data, const char *path);
 	void *data;
 };
 
-/* Starts no process yet. NULL when memory ran out. */
+/* Create the openers without starting a process. Returns NULL when memory ran out. */
 struct openers *openers_create(const struct openers_options *options);
 
-/* The calls, for a walk. Borrowed. */
+/* The calls, for the options of a walk. They are valid until openers_destroy(). */
 const struct walk_calls *openers_calls(const struct openers *openers);
 
-/* End the openers and free all. If a call still hangs, its process cannot be waited for: then nothing is freed.
- * Returns whether nothing hangs. NULL is allowed. */
+/* End the openers and free everything. If a call still hangs, its process cannot be waited for,
+ * and nothing is freed. Returns true if no call hangs. NULL is allowed. */
 bool openers_destroy(struct openers *openers);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a device and an inode as text. */
+/* The size of the text for a device and an inode. */
 enum { KEY_BYTES = 48 };
 
 struct plan *plan_create(void)
@@ -120,7 +120,8 @@ static bool note_output(struct plan *plan, const struct pass *pass,
 	                    : note_claim(plan, item, output, is_first);
 }
 
-/* The text by which a repeated input is found: its output, or in place the file itself. */
+/* The text that identifies a repeated input: the name of its output, or with --in-place its
+ * device and inode. */
 static const char *key_of(const struct plan *plan, const struct walk_item *item,
                           const char *output, char text[KEY_BYTES])
 {

@@ -52,8 +52,9 @@ struct plan {
 	struct plan_repeat *repeats; /* ordered */
 	size_t n_repeats;
 	uint64_t n_visits;
-	uint64_t n_links; /* links that were met and not followed */
-	bool in_place; /* outputs replace their inputs: these are known by device and inode */
+	uint64_t n_links; /* links that the walk found and did not follow */
+	/* outputs replace their inputs; then inputs are identified by device and inode */
+	bool in_place;
 };
 
 struct plan *plan_create(void);       /* create a plan; NULL if memory ran out */

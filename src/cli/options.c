@@ -459,7 +459,7 @@ const struct cli_option cli_options[] = {
 		.help = "output folder, made if it is missing; below it the\n"
 		        "tree of each INPUT folder is repeated. With one file\n"
 		        "as INPUT also a file name such as a.webp, which is\n"
-		        "always written, or - for standard output",
+		        "always replaced, or - for standard output",
 		.group = "Outputs",
 	}, {
 		.name = "flat", .commands = WRITES, .is_flag = true,

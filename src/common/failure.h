@@ -1,7 +1,7 @@
 /*
- * Failures of the program: the one error type inside it. The failure of an image has one of the
- * classes that records and summary show, except FAIL_USAGE. (At the border of libpixpool errors are
- * struct pxp_error.)
+ * The error type that all code of the program uses. (The public functions of libpixpool use struct
+ * pxp_error.) The failure of an image has one of the classes that records and the summary show.
+ * FAIL_USAGE is never the class of an image.
  */
 #ifndef PXP_FAILURE_H
 #define PXP_FAILURE_H

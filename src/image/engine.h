@@ -3,10 +3,10 @@
  * It is given bytes and never sees a file.
  *
  * Engines are asked in the order of the table in engine_table.c, once the format is known:
- * claim_source() for the picture, then claim_output() for each output. The first engine that can
- * does the work; an engine that cannot gives the reason, and the next one is asked. One engine may
- * decode for another: then plain pixels pass between them. To add an engine, write its files and
- * add its row to the table.
+ * claim_source() for the picture, then claim_output() for each output. The first engine that can do
+ * the work does it. An engine that cannot do it gives the reason, and the next one is asked. One
+ * engine may decode for another: then plain pixels pass between them. To add an engine, write its
+ * files and add its row to the table.
  *
  * The result of each step is in memory, so that a failure to decode and a failure to encode can be
  * distinguished.

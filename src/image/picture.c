@@ -225,7 +225,7 @@ static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source
 	return true;
 }
 
-/* ---- the work ---- */
+/* ---- decode the picture and make the outputs ---- */
 
 /* Free a rendering, which may be all zeros. */
 static void rendering_fini(struct rendering *rendering)

@@ -47,7 +47,8 @@ struct reading {
 };
 
 struct reader {
-	/* "libheif 1.15.1", in text of n_text bytes. */
+	/* Write name and version of the library, such as "libheif 1.15.1", to text, which has
+	 * n_text bytes. */
 	void (*version)(char *text, size_t n_text);
 	/* Start the reader's library, once in the fork server. NULL: there is nothing to start. */
 	bool (*start)(void);

@@ -58,7 +58,7 @@ void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
 	take_sample(meter, now_ns);
 }
 
-/* Count a file of a format that cannot be read. */
+/* Count a file whose format cannot be read. */
 static void count_unread(struct report_counts *counts, const char *format)
 {
 	unsigned i = 0;

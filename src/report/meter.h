@@ -45,8 +45,8 @@ struct report_counts meter_counts(const struct meter *meter);
 /* Called when no more images will start. */
 void meter_ending(struct meter *meter);
 
-/* Get the number of finished images, without those that were cancelled, and of all images: the second is
- * never smaller than the first. */
+/* meter_done() returns the number of finished images, without cancelled ones. meter_total()
+ * returns the number of all images, which is never less. */
 uint64_t meter_done(const struct meter *meter);
 uint64_t meter_total(const struct meter *meter);
 

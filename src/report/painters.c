@@ -245,7 +245,7 @@ static void summary_lines(struct text *text, const struct report_counts *counts,
 
 /* ---- lines for people, and the painters that write only such lines ---- */
 
-/* How often a painter without progress is called. */
+/* The interval between the calls of a painter without progress. */
 enum { IDLE_TICK_MS = 1000 };
 
 static void add_side(struct text *text, const struct record_side *side)

@@ -136,7 +136,7 @@ int report_tick_ms(const struct report *report);
  * again. */
 void report_hide(struct report *report);
 
-/* Formats that cannot be read are counted one by one up to this number of formats. */
+/* The maximum number of unreadable formats that are counted separately. */
 enum { REPORT_UNREAD_FORMATS = 8 };
 
 struct report_unread {

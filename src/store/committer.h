@@ -78,8 +78,8 @@ struct committer_options {
 	/* The state, borrowed too; NULL: no state, or a read-only one. */
 	struct state *state;
 	enum overwrite overwrite;
-	/* The maximum number of outputs in a group, unless they belong to one file; 0:
-	 * COMMIT_GROUP_OUTPUTS. */
+	/* The maximum number of outputs in a group. One file with more outputs still forms one
+	 * group. 0 means COMMIT_GROUP_OUTPUTS. */
 	size_t group_outputs;
 	commit_done_fn *done;
 	void *data; /* data for done */

@@ -42,7 +42,7 @@ struct freshness {
 
 	/* The evidence so far: which pieces were looked for, and the results. */
 	unsigned looked_for; /* a mask of enum evidence */
-	/* Records; NULL: does not exist, or was not looked for. */
+	/* Records. NULL: the record does not exist, or was not looked up. */
 	const struct stamp *row, *stamp;
 	const struct input_hash *in_hash;   /* a hash; NULL: it could not be read */
 	const struct output_hash *out_hash; /* likewise */

@@ -105,7 +105,8 @@ static bool is_damage(int code)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT;
 }
 
-/* Whether a write may have failed because a file is over RLIMIT_FSIZE: SQLite does not keep the errno. */
+/* Whether a write may have failed because a file would exceed RLIMIT_FSIZE. SQLite does not keep
+ * the errno of the write. */
 static bool has_size_limit(void)
 {
 	struct rlimit limit;
@@ -153,13 +154,13 @@ static void say_why(struct failure *failure, sqlite3 *database, const char *path
 }
 
 /*
- * Whether the file system refuses locks, as a network share without a lock service does. SQLite takes that
- * for a lock of another process. Closing the file drops the locks of this process on it: call this only
- * while SQLite has none that matters.
+ * Whether the file system refuses locks, as a network share without a lock service does. SQLite
+ * mistakes such an error for a lock of another process. Closing the file drops all locks of this
+ * process on it, so call this function only while SQLite holds no lock that matters.
  */
 static bool refuses_locks(const char *path)
 {
-	/* Behind the bytes that SQLite locks. */
+	/* Test a byte after those that SQLite locks. */
 	struct flock lock = {.l_type = F_RDLCK,
 	                     .l_whence = SEEK_SET,
 	                     .l_start = 0x40000000 + 1024,
@@ -427,7 +428,7 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
-	state->notice[0] = 0; /* from now on for a failure during use */
+	state->notice[0] = 0; /* from now on used for a failure during use */
 	result = result_of(code);
 	if (result == STATE_OK) {
 		*ret_state = state;

@@ -30,7 +30,7 @@ enum published {
 	PUBLISHED,
 	/* The name is taken. */
 	IN_THE_WAY,
-	/* An output that this run has made has the name, too. */
+	/* The file system finds another output of this run under this name. */
 	TWIN_IN_THE_WAY,
 	/* This output cannot be published; others may succeed. */
 	REFUSED,
@@ -773,7 +773,7 @@ static enum published make_backup(struct output *output, bool is_durable,
 	return result;
 }
 
-/* Remove the backup: the old file has its name again. */
+/* Remove the backup, because the old file has its name again. */
 static void remove_backup(struct output *output)
 {
 	char *backup = output->has_backup
@@ -1271,14 +1271,15 @@ static enum published open_folder_of(struct store *store, const char *relative,
 	return result;
 }
 
-/* ---- names that the file system does not tell apart ---- */
+/* ---- different names of one file ---- */
 
 /*
- * A folder that ignores case (vfat, exFAT, SMB, ext4 with casefold) or normalises Unicode has one file for
- * several names, which the plan cannot know. So in such a folder the store remembers each file that is there
- * under the name of an output of this run, or that this run makes: 16 bytes each. Under another name it is
- * neither replaced nor taken for an old output. In a folder that tells names apart, only files are
- * remembered whose names have bytes beyond ASCII.
+ * A folder that ignores case (vfat, exFAT, SMB, ext4 with casefold) or normalises Unicode has one
+ * file for several names, and the plan cannot know that. So in such a folder the store remembers
+ * each file that has the name of an output of this run, in 16 bytes. If another output has the same
+ * file under its name, the store neither replaces the file nor treats it as an old output. In a
+ * folder that distinguishes names, the store remembers only files whose names have bytes beyond
+ * ASCII.
  */
 
 static const struct hash_key fixed_key = {{0x7477, 0x696e}};
@@ -1291,7 +1292,7 @@ static uint64_t hash_of_file(const struct stat *st)
 	return hash ? hash : 1;
 }
 
-/* The place of a file in a table that is not full: its own, or a free one. */
+/* Find the place of a file in a table that is not full: its own place, or a free place. */
 static struct claimed_file *place_of(const struct claimed_files *claimed, uint64_t file)
 {
 	size_t at = (size_t)file & (claimed->max - 1);
@@ -1301,7 +1302,7 @@ static struct claimed_file *place_of(const struct claimed_files *claimed, uint64
 	return &claimed->places[at];
 }
 
-/* Double the table when it is half full. False when memory ran out. */
+/* Double the table when it is half full. Returns false when memory ran out. */
 static bool have_room(struct claimed_files *claimed)
 {
 	struct claimed_files larger = *claimed;
@@ -1321,8 +1322,8 @@ static bool have_room(struct claimed_files *claimed)
 	return true;
 }
 
-/* Whether the folder finds the file under its name with the case of all letters changed, too; or may
- * normalise its name. */
+/* Whether the folder also finds the file when the case of all letters in its name is changed, or
+ * may normalise its name. */
 static bool may_have_other_names(struct claimed_files *claimed, int folder,
                                  const char *name, const struct stat *file)
 {
@@ -1353,7 +1354,7 @@ static bool may_have_other_names(struct claimed_files *claimed, int folder,
 	return false;
 }
 
-/* Whether the file was claimed under another name than this one. */
+/* Whether this run claimed the file under another name than this one. */
 static bool has_other_claim(struct store *store, const char *name, const struct stat *st)
 {
 	const struct claimed_file *place;
@@ -1369,7 +1370,8 @@ static bool has_other_claim(struct store *store, const char *name, const struct 
 	return has_other;
 }
 
-/* Claim the file that has the name of an output. Without memory the safeguard is lost, not the output. */
+/* Claim the file that has the name of an output. If memory runs out, only this safeguard is
+ * lost, and the output is kept. */
 static void claim_file(struct store *store, int folder, const char *relative,
                        const char *name, const struct stat *st)
 {
@@ -1413,7 +1415,7 @@ enum output_kind store_look(struct store *store, const char *relative,
 	               is_empty(folder, name);
 	is_twin = has && S_ISREG(ret_stat->st_mode) &&
 	          has_other_claim(store, relative, ret_stat);
-	/* A file with several links may have several names anywhere. */
+	/* A file with several hard links may have several names in any folder. */
 	if (has && S_ISREG(ret_stat->st_mode) && !is_twin && ret_stat->st_nlink <= 1)
 		claim_file(store, folder, relative, name, ret_stat);
 	fd_close(&folder);
@@ -1538,7 +1540,7 @@ static void claim_made(struct store *store, const struct work *work)
 		           &st);
 }
 
-/* Whether the output's name belongs to an output of this run with another name. */
+/* Whether the output's name leads to the file of another output of this run. */
 static bool is_twin_there(struct store *store, struct work *work)
 {
 	struct stat st;

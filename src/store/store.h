@@ -43,8 +43,9 @@ struct store *store_open_in_place(void);
  * below the output folder this happens without this call. */
 void store_sweep(struct store *store, int folder);
 
-/* Open the output folder only for looking at it: nothing in it changes. folder NULL: a store for looking
- * at outputs in place. Returns NULL with errno on failure, ENOENT if the folder does not exist. */
+/* Open the output folder for reading only: nothing in it changes. If folder is NULL, the store
+ * examines outputs in place. Returns NULL with errno on failure, ENOENT if the folder does not
+ * exist. */
 struct store *store_open_to_look(const char *folder);
 void store_close(struct store *store); /* NULL is allowed; keeps errno */
 
@@ -87,12 +88,12 @@ enum output_kind {
 	OUTPUT_FILE,
 	OUTPUT_LINK,   /* also a socket or device: can be replaced, is never ours */
 	OUTPUT_FOLDER, /* a folder, which cannot be replaced */
-	/* An output of this run under another name, which the folder does not tell apart from
-	 * this one: it ignores case or normalises Unicode. */
+	/* An output of this run that has another name. The folder finds it under this name too,
+	 * because the folder ignores case or normalises Unicode. */
 	OUTPUT_TWIN
 };
 
-/* Why an output collides with one of this run. */
+/* The reason why an output collides with another output of this run. */
 #define STORE_TWIN                                                                       \
 	"another input already writes this output name, because the output folder "      \
 	"ignores case or normalises Unicode"

@@ -34,11 +34,11 @@ struct claimed_file {
 	uint64_t name; /* a hash of the output's name */
 };
 
-/* A hash table of such files, with open addressing. All zeros: empty. */
+/* A hash table of claimed files, with open addressing. All zeros is an empty table. */
 struct claimed_files {
 	struct claimed_file *places;
 	size_t n, max; /* max is 0 or a power of 2 */
-	/* The folder that was found to tell names apart last. */
+	/* The last folder that was found to distinguish names. */
 	dev_t dev;
 	ino_t ino;
 };
@@ -51,7 +51,7 @@ struct store {
 	ino_t ino;
 	unsigned without; /* missing features; set before other threads start */
 	bool is_durable;  /* set before other threads start */
-	bool only_looks; /* set before other threads start: nothing is written or removed */
+	bool only_looks; /* nothing is written or removed; set before other threads start */
 	bool was_made;   /* whether the folder did not exist before */
 
 	/* The errno with which the times of an output could not be set; 0: none. */
@@ -64,7 +64,7 @@ struct store {
 	int last_fd; /* descriptor; -1: none */
 	/* Hashes of the folders in which files of killed runs have been removed. */
 	struct hash_set swept;
-	/* The outputs of this run, in folders that may know them by another name as well (store.c). */
+	/* The outputs of this run in folders that may have one file for several names (store.c). */
 	struct claimed_files claimed;
 };
 

@@ -194,7 +194,7 @@ struct levels {
 
 ssize_t (*walk_getdents)(int folder, void *buffer, size_t n) = getdents64;
 
-/* ---- calls, which the caller may bound ---- */
+/* ---- file system calls, for which the caller may set a time limit ---- */
 
 static int call_open(const struct walk_calls *calls, const struct walk_place *place,
                      int flags, struct stat *ret_stat)
@@ -230,7 +230,7 @@ static void level_note(struct level *level, int sys_errno)
  * errno on failure. */
 static int level_open_folder(const struct level *level, const char *name, char mark)
 {
-	/* It may be a mount point, so its device is not known. */
+	/* The entry may be a mount point, so its device is not known. */
 	const struct walk_place place = {0, level->fd, name, name};
 
 	return call_open(level->calls, &place,
@@ -286,7 +286,7 @@ static unsigned char type_of(mode_t mode)
 	return S_ISREG(mode)   ? DT_REG
 	       : S_ISDIR(mode) ? DT_DIR
 	       : S_ISLNK(mode) ? DT_LNK
-	                       : DT_CHR; /* or whatever else is not opened */
+	                       : DT_CHR; /* stands for every type that is not opened */
 }
 
 /* The type of an entry. DT_UNKNOWN: the entry no longer exists. An entry whose type cannot be
@@ -434,7 +434,8 @@ static bool reopen_below(const struct level *above, struct level *below)
 	int fd;
 
 	errno = ESTALE;
-	if (above->folders.n_taken == 0) /* never: below was entered by such a name */
+	/* cannot happen: `below` was entered by one of these names */
+	if (above->folders.n_taken == 0)
 		return false;
 	name = names_taken(&above->folders, &mark);
 	fd = level_open_folder(above, name, mark);

@@ -33,9 +33,10 @@ struct walk_glob {
 };
 
 /*
- * Calls of the file system, for a caller that knows how to bound a call that may never return (a dead share).
- * Each returns as the plain call does, with errno. A folder and a name are as for openat(); dev is the
- * device of the folder, 0 if that is not known or if the name may be a mount point; path is for messages.
+ * File system calls of the walk. A plain call may never return, for example on a dead network
+ * share. So a caller may provide calls with a time limit. Each returns the same as the plain call,
+ * with errno. A folder and a name are as for openat(). dev is the device of the folder, or 0 if the
+ * device is not known or the name may be a mount point. path is for messages.
  */
 struct walk_place {
 	dev_t dev;
@@ -44,20 +45,21 @@ struct walk_place {
 };
 
 struct walk_calls {
-	/* As openat(). If ret_stat is not NULL, also fstat() of the file that was opened. */
+	/* Like openat(). If ret_stat is not NULL, the function also calls fstat() on the opened
+	 * file. */
 	int (*open)(void *data, const struct walk_place *place, int flags,
 	            struct stat *ret_stat);
-	/* As fstatat(). */
+	/* Like fstatat(). */
 	bool (*stat)(void *data, const struct walk_place *place, int flags,
 	             struct stat *ret_stat);
-	/* As getdents64() of the folder. */
+	/* Like getdents64() on the folder. */
 	ssize_t (*list)(void *data, const struct walk_place *place, void *buffer,
 	                size_t n);
 	void *data;
 };
 
 struct walk_options {
-	/* NULL: the plain calls. Borrowed. */
+	/* The calls that the walk makes. NULL: the plain system calls. Borrowed. */
 	const struct walk_calls *calls;
 	/* The files and folders to walk, in order; borrowed until the walk is closed. */
 	const char *const *inputs;
@@ -121,7 +123,7 @@ struct walk_item {
 	bool is_named;     /* the item is the INPUT itself */
 	bool follows_link; /* its name may be that of a link, which is then followed */
 	bool is_standard_input;
-	bool is_unfollowed_link; /* WALK_OTHER: a link that follows_links would follow */
+	bool is_unfollowed_link; /* WALK_OTHER: a link that the option follows_links would follow */
 	size_t input;            /* the index of its INPUT */
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
 	 * below ".". The path of an INPUT is the INPUT as it was given; that of a name from a list
@@ -137,9 +139,9 @@ struct walk_item {
 	const char *name; /* the name in that folder, for openat() */
 	/* Errno for WALK_ERROR, and for WALK_OTHER as above; otherwise 0. */
 	int sys_errno;
-	/* For walk_open_file() and walk_stat_file(). */
+	/* The calls that walk_open_file() and walk_stat_file() make. */
 	const struct walk_calls *calls;
-	dev_t dev; /* of its folder, or 0 */
+	dev_t dev; /* device of the file's folder; 0: not known */
 };
 
 /* Begin a walk. options is copied, but not the inputs that it points to. Nothing is opened yet.

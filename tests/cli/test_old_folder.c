@@ -71,7 +71,7 @@ static void make_odd_names(void)
 	}
 }
 
-/* Files that cannot become outputs, and links in circles. */
+/* Make files that cannot become outputs, and links that form a circle. */
 static void make_trouble(void)
 {
 	sample("lake.jpg", "Photos/broken/half.jpg");

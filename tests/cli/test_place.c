@@ -318,7 +318,7 @@ TEST(system_faults, a_batch_and_its_memory_limit_do_not_need_proc)
 			memory--;
 		EXPECT(strtoull(strpbrk(memory, "0123456789"), NULL, 10) < 1 << 24, "%s",
 		       memory);
-#ifndef PIXPOOL_SANITIZE /* which cannot start in a worker without /proc */
+#ifndef PIXPOOL_SANITIZE /* a sanitizer cannot start in a worker without /proc */
 		run_without("/proc", "pixpool resize -s 32 in -o out", &ended);
 		EXPECT_EQ(ended.status, 0);
 		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
@@ -343,7 +343,7 @@ TEST(system_faults, a_missing_dev_null_is_named_in_the_message)
 #ifdef PIXPOOL_VIPS
 enum { N_OF_TASKS = 12 };
 
-/* Convert with libvips, which starts threads, under a limit on processes. */
+/* Convert with libvips, which starts threads, under a limit on the number of processes. */
 static void expect_all_made_under(const char *limit, const char *name)
 {
 	struct ended ended;

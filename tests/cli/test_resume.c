@@ -277,7 +277,7 @@ TEST(resume, a_database_that_turns_out_damaged_is_reported_and_the_stamps_are_en
 	struct ended ended;
 
 	first_run();
-	/* Its second page has the rows of the outputs. */
+	/* The second page of the database has the rows of the outputs. */
 	run("dd if=/dev/urandom of=out/.pixpool.db bs=4096 seek=1 count=1 conv=notrunc");
 	ended = resize("");
 	EXPECT_EQ(ended.status, has_stamps() ? 0 : 1);

@@ -258,7 +258,7 @@ TEST(suggestions, edit_distance_counts_insertions_deletions_changes_and_swaps)
 		{"xnof", "info", 2},     /* one letter changed, two letters swapped */
 		{"ofrmta", "format", 2}, /* letters swapped at both ends */
 		{"abcdef", "badcfe", 3}, /* three pairs of letters swapped */
-		{"ca", "abc", 3},        /* swapped, but with an insertion between */
+		{"ca", "abc", 3}, /* two letters swapped, and one inserted between them */
 		{"format", "formt", 1},  {"", "size", 4},
 	};
 

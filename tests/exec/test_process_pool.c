@@ -565,7 +565,8 @@ TEST(process_pool, a_worker_has_default_signal_handling_whatever_the_preload_cha
 	pxp_executor_destroy(pool);
 }
 
-/* A task that sends itself SIGTERM and SIGHUP, and checks that a program would be ended by them. */
+/* A task that survives SIGTERM and SIGHUP, and checks that SIGTERM still ends a program that it
+ * starts. */
 static enum pxp_status task_end_politely(struct pxp_task *task)
 {
 	int status = 0;
@@ -625,7 +626,8 @@ TEST(process_pool, a_worker_without_free_descriptors_is_replaced_after_its_task)
 	pxp_executor_destroy(pool);
 }
 
-/* The zygote of the tests is older than this test. The function is never called. */
+/* This test loads a module after the zygote was forked, so workers do not have the module. Its
+ * function is never called. */
 TEST(process_pool, a_function_of_a_module_that_workers_do_not_have_is_refused)
 {
 	void *module = dlopen("libthread_db.so.1", RTLD_NOW);

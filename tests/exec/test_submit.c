@@ -1,5 +1,5 @@
-/* What a submission says when it fails, and the tag that a future carries: the same in all kinds of
- * executors. */
+/* The errors of failed submissions, and the tag that a future carries. Both are the same in all
+ * kinds of executors. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -107,7 +107,7 @@ TEST(submit, a_shut_down_executor_and_a_full_queue_are_named)
 		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
 		futures[n++] = pool_submit(pool, task_wait, "1", &gate);
 		REQUIRE(pool_await(pool, 1, POOL_ANY));
-		/* A process pool may hand a second task to its worker ahead. */
+		/* A process pool may send a second task to its busy worker in advance. */
 		while (n < 3 && pxp_executor_try_submit(pool, task_echo, "x", 2, NULL,
 		                                        &futures[n]) == PXP_OK) {
 			n++;

@@ -4,16 +4,17 @@
 #     crash-points.sh STEPPED SCRIPTED STEP MOMENTS
 #
 # STEPPED is pixpool-stepped, the program on one thread, which makes the same system calls in every run. strace
-# kills it at the entry of the n-th call of a kind, for each kind of an undisturbed trace and each n: at every
-# STEP-th of these points; 1 visits all. Then SCRIPTED, the program with its threads and workers, is killed at each
-# step of the store, and at MOMENTS random moments of its run. After each kill and a second run:
-#   - outputs have the names and bytes of an undisturbed run; before the second run each was whole, or absent;
-#   - inputs have their bytes, modes and times; in place each file was the old or the new one at any moment, and
+# kills it at the entry of the n-th call of a kind, for each kind of call in an undisturbed trace and for each n. The
+# script visits every STEP-th of these points; 1 visits all. Then it kills SCRIPTED, the program with its threads and
+# workers, at each step of the store, and at MOMENTS random moments of a run. After each kill and a second run, these
+# conditions must hold:
+#   - outputs have the names and bytes of an undisturbed run; before the second run each output was whole or absent;
+#   - inputs have their bytes, modes and times; with --in-place each file always has its old or its new content, and
 #     the backups are the originals;
-#   - nothing else is left;
-#   - the second run has made only what was not there.
+#   - no other files are left;
+#   - the second run has made only the missing outputs.
 #
-# Status 77: it cannot run here, and says why.
+# Exit status 77: the script cannot run here, and prints the reason.
 set -euo pipefail
 
 stepped=$(realpath "$1")

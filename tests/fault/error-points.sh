@@ -1,14 +1,15 @@
 #!/bin/bash
-# Make the system calls of a batch of six images fail: the n-th call of a kind, for each n until a run has none, once,
-# and again with all calls from the n-th on.
+# Make the system calls of a batch of six images fail. For each kind of call and each n, one run fails at the n-th call
+# only, and another run fails at the n-th call and all later calls of that kind.
 #
 #     error-points.sh STEPPED STEP
 #
-# STEPPED is pixpool-stepped, the program on one thread. One in STEP of the points is visited; 1 visits all. Calls before
-# main() do not fail. Every run ends by itself with one of the exit statuses; a run with status 0 has made
-# everything. What must hold then and after a second, undisturbed run is that of crash-points.sh.
+# STEPPED is pixpool-stepped, the program on one thread. The script visits one in STEP of these points; 1 visits all.
+# Calls before main() do not fail. Every run must end by itself with a documented exit status, and a run with status 0
+# must have made all outputs. After each run, and after a second, undisturbed run, the conditions of crash-points.sh must
+# hold.
 #
-# Status 77: it cannot run here, and says why.
+# Exit status 77: the script cannot run here, and prints the reason.
 set -euo pipefail
 
 stepped=$(realpath "$1")
@@ -53,7 +54,7 @@ disturb() { # arguments: CALL NUMBER ERROR: make one run with one fault, and the
 
 for way in folder backup in-place; do
 	undisturbed "$stepped"
-	# main() opens this file first.
+	# main() opens /dev/null before any other file.
 	sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' trace > all
 	n_before=$(grep -n '"/dev/null"' trace | head -1 | cut -d: -f1)
 	n_points=0 n_visited=0

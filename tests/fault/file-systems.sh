@@ -1,15 +1,16 @@
 #!/bin/bash
 # Check outputs on file systems that lack features: vfat on a loop device and exFAT by FUSE (no attributes, links and
 # unnamed files, times in coarse steps, like the cards of cameras), and an overlay. On each:
-#   - all outputs are made, and a second run makes none of them again; nor does a run after the database was deleted,
-#     where the file system keeps stamps;
-#   - a run that was killed is resumed by the same command;
-#   - a changed input is made again, and an output that somebody changed stays;
-#   - in place, images are replaced with and without a backup, and a warning says where there are no records.
+#   - a run makes all outputs, and a second run makes none of them again; if the file system keeps stamps, this is also
+#     true after the database was deleted;
+#   - the same command resumes a run that was killed;
+#   - the output of a changed input is made again, and an output that somebody changed is kept;
+#   - with --in-place, images are replaced with and without a backup, and a warning names the folder that cannot have
+#     records.
 #
 #     file-systems.sh PROGRAM [KIND...]       vfat, exfat and overlay unless said otherwise
 #
-# Status 77: none of them can be mounted here; the reasons are printed.
+# Exit status 77: none of these file systems can be mounted here; the script prints the reasons.
 set -euo pipefail
 
 program=$(realpath "$1")
@@ -76,7 +77,7 @@ mount_exfat() {
 # The inputs of --in-place come from the lower layer.
 mount_overlay() {
 	mkdir layers
-	# The upper layer cannot be on an overlay.
+	# The upper layer must not be on an overlay itself, so it is on a tmpfs.
 	mount -t tmpfs tmpfs layers 2>&1 || return 1
 	mounted+=("$work/layers")
 	mkdir layers/{lower,upper,work}

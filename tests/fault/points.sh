@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The code that crash-points.sh and error-points.sh share: six images, three ways to write them, and the conditions
-# that must hold after a disturbed run and a second, undisturbed one. Source it, in an empty folder that may be
+# that must hold after a disturbed run and a second, undisturbed run. Source this file in an empty folder that may be
 # removed.
 
 skip() {
@@ -11,7 +11,7 @@ skip() {
 command -v strace > /dev/null || skip "there is no strace"
 strace -o /dev/null true 2> /dev/null || skip "strace may not trace here"
 cd "${work:?}" || exit 1
-ulimit -n 128 # the program looks at each descriptor that it may have inherited
+ulimit -n 128 # the program checks every descriptor number that it may have inherited
 
 wrong() {
 	echo "$point: $*" >&2

@@ -1,15 +1,16 @@
 #!/bin/bash
-# Cut the power of the output folder's file system while a batch runs, at random moments, and look at what a
-# second run finds. After each cut:
-#   - every output that the report called done is there, whole;
-#   - no name shows a partial or an empty output;
-#   - the same command ends well, makes none of those again, and then the outputs equal those of an undisturbed run.
-# The same with --in-place --backup: each image is the old or the new one, whole; a new one has its original as its backup.
+# Cut the power of the output folder's file system while a batch runs, at random moments. Then check the outputs, and
+# run the same command again. After each cut, these conditions must hold:
+#   - every output that the report calls done exists and is whole;
+#   - no output name leads to a partial or an empty file;
+#   - the second run succeeds and makes none of the done outputs again, and all outputs equal those of an undisturbed run.
+# With --in-place --backup, each image must have its whole old or its whole new content, and each new image must have its
+# original as backup.
 # The control repeats this with --no-fsync, and must lose outputs in at least half of its rounds.
 #
 #     power-cut.sh PROGRAM CUT_POWER ROUNDS [FILE_SYSTEM...]       ext4 and xfs unless said otherwise
 #
-# Status 77: it cannot run here, and says why.
+# Exit status 77: the script cannot run here, and prints the reason.
 set -euo pipefail
 
 program=$(realpath "$1")
@@ -114,12 +115,12 @@ round() { # more options for the first run
 	done < <(find "$work/mount/out" -name '*.png' -print0)
 }
 
-# A round in place.
+# Resize the photos of the mounted file system in place.
 in_place() { # REPORT
 	"$program" resize -s 9999 --in-place --backup .orig "$work/mount/photos" --progress none --report "$1" 2> "$work/said"
 }
 
-check_in_place() { # the images after a cut
+check_in_place() { # check the images after a power cut
 	local name photo
 
 	while IFS= read -r -d '' name; do

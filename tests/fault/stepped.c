@@ -1,9 +1,10 @@
 /*
- * Runs the program on one thread, so that its system calls have the same order in every run: the linker
- * puts the functions of this file in place of those of pthreads. A thread becomes a context with a stack of
- * its own, and another context continues only where one waits: for a condition, for a thread, or in
- * poll(). Pictures run at once, in the context that submits them, and there is no zygote. Only for
- * pixpool-stepped, whose process crash-points.sh kills at every system call.
+ * Runs the program on one thread, so that its system calls have the same order in every run: the
+ * linker puts the functions of this file in place of those of pthreads. A thread becomes a context
+ * with a stack of its own, and another context continues only when the running one waits: for a
+ * condition, for a thread, or in poll(). Pictures run at once, in the context that submits them,
+ * and there is no zygote. Only for pixpool-stepped, whose process crash-points.sh kills at every
+ * system call.
  */
 #include "base/fd.h"
 
@@ -31,7 +32,7 @@ struct context {
 static struct context contexts[MAX_CONTEXTS];
 static size_t n_contexts = 1, now;
 
-/* Continue the next context that is not done. */
+/* Switch to the next context that has not ended. */
 static void yield(void)
 {
 	size_t before = now;
@@ -97,7 +98,7 @@ int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 	return 0;
 }
 
-/* Its time is over at once, after the others have done all they can. */
+/* A timed wait ends at once, after the other contexts have done all that they can. */
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                                   const struct timespec *until);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
@@ -152,7 +153,7 @@ void __wrap_pxp_zygote_stop(void)
 {
 }
 
-/* ---- outputs: the inline executor has none ---- */
+/* ---- outputs of tasks, which the inline executor does not provide ---- */
 
 static int output = -1; /* outputs of the last task */
 
@@ -178,7 +179,7 @@ enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
 		.n_descriptors = options->n_descriptors,
 	};
 
-	fd_close(&output); /* the last task has failed */
+	fd_close(&output); /* the last task failed and left its output */
 	output = memfd_create("output", MFD_CLOEXEC);
 	return __real_pxp_executor_submit(executor, run, input, n_input, &here,
 	                                  ret_future);

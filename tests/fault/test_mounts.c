@@ -70,7 +70,7 @@ TEST(mounts, outputs_are_made_without_links_rename_flags_and_attributes)
 	fixture_leave();
 }
 
-/* It may be what a run left that was killed between claiming the name and renaming the output. */
+/* A run that was killed between claiming the name and renaming the output leaves such a file. */
 TEST(mounts, an_empty_file_under_the_name_of_an_output_is_replaced)
 {
 	if (enter()) {
@@ -85,7 +85,8 @@ TEST(mounts, an_empty_file_under_the_name_of_an_output_is_replaced)
 	fixture_leave();
 }
 
-/* Two inputs whose outputs are one file there: exactly one output is made, and the other input fails. */
+/* The outputs of two inputs are one file on the mount. Exactly one output is made, and the other
+ * input fails. */
 static void expect_collision(const char *lacks, const char *policy)
 {
 	struct ended ended;
@@ -101,7 +102,7 @@ static void expect_collision(const char *lacks, const char *policy)
 	EXPECT(strstr(records("r"),
 	              "{'summary':{'inputs':2,'ok':1,'skipped':0,'failed':1,"),
 	       "%s: %s", policy, records("r"));
-	/* In a second run the same file is not taken for the output of both, either. */
+	/* A second run does not treat the file as the output of both inputs either. */
 	ended = run(FUSE_MIRROR
 	            " back mnt %s -- pixpool resize -s 32 %s twins -o mnt/out "
 	            "--report r",
@@ -172,7 +173,7 @@ TEST(mounts, files_whose_size_is_given_as_0_are_read)
 		                  .status,
 		          0);
 		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
-		/* An output there is not taken for the empty file of a killed run. */
+		/* A whole output is not mistaken for the empty file that a killed run leaves. */
 		EXPECT_EQ(run(FUSE_MIRROR
 		              " back mnt size-0 -- pixpool resize -s 32 in -o "
 		              "mnt/in --overwrite skip")
@@ -185,7 +186,7 @@ TEST(mounts, files_whose_size_is_given_as_0_are_read)
 
 /* ---- calls that never return ---- */
 
-/* Files that can be opened, and n that hang. */
+/* Enter a scratch folder with files that can be opened, and n files whose calls hang. */
 static bool enter_with_hanging(int n)
 {
 	bool can = enter();
@@ -219,7 +220,7 @@ TEST(mounts, an_open_that_never_returns_fails_one_input)
 	fixture_leave();
 }
 
-/* With a deadline for each of the 60, the test would reach its own limit. */
+/* If each of the 60 inputs waited for its own deadline, the test would exceed its time limit. */
 TEST(mounts, after_four_hanging_opens_the_other_inputs_of_the_device_fail_at_once)
 {
 	struct ended ended;

@@ -1,5 +1,5 @@
-/* Fuzz target: the reader of the transformations of a HEIC or AVIF. Its functions are static, so that
- * their file is included. libheif itself is not called. */
+/* Fuzz target: the reader of the transformations of a HEIC or AVIF. Its functions are static, so
+ * this file includes their source file. libheif itself is not called. */
 #include "fuzz.h"
 
 #include "image/heif/heif_read.c"

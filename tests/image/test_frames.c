@@ -190,8 +190,8 @@ TEST(frames, a_truncated_animation_is_a_bad_image)
 
 enum { CANVAS_WIDTH = 8, CANVAS_HEIGHT = 6 };
 
-/* A frame of one colour: its place, the index of its colour, and the flags of its extension; -1: it
- * has none. */
+/* A frame of one colour: its place, the index of its colour, and the flags of its extension. The
+ * flags are -1 if the frame has no extension. */
 struct gif_frame {
 	uint8_t x, y, width, height, colour;
 	int flags;

@@ -27,7 +27,7 @@ static int middle_y(int quarter)
 	return HEIF_HEIGHT / 4 + quarter / 2 * (HEIF_HEIGHT / 2);
 }
 
-/* The AV1 encoder of Debian 12 does not write 10 bits, nor its HEVC encoder 12. */
+/* The AV1 encoder of Debian 12 cannot write 10 bits, and its HEVC encoder cannot write 12. */
 static enum image_format format_of_bits(int n_bits)
 {
 	return n_bits == 10 ? FORMAT_HEIC : FORMAT_AVIF;
@@ -165,7 +165,8 @@ TEST(heif, code_points_are_converted_to_a_profile_if_colours_are_kept)
 	g_object_unref(image);
 }
 
-/* A white page is at 58 % of PQ and 75 % of HLG. A picture that is no brighter stays as bright. */
+/* White paper is at 58 % of the PQ range and 75 % of the HLG range. A picture without brighter
+ * parts keeps its brightness. */
 TEST(heif, an_hdr_heif_is_converted_to_sdr_and_the_loss_is_reported)
 {
 	static const struct {

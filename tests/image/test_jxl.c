@@ -202,7 +202,7 @@ TEST(jxl, cmyk_and_spot_colours_are_unsupported)
 	}
 }
 
-/* A white page is at 58 % of PQ and 75 % of HLG. */
+/* White paper is at 58 % of the PQ range and 75 % of the HLG range. */
 TEST(jxl, an_hdr_jxl_is_converted_to_sdr_and_the_loss_is_reported)
 {
 	static const struct jxl_recipe recipes[] = {

@@ -172,7 +172,7 @@ TEST(pages, the_first_full_page_is_used_and_previews_do_not_count)
 	EXPECT_EQ(outcome.answer.out[0].lost, 0);
 	outcome_fini(&outcome);
 
-	/* If nothing is a full page, the first directory is the picture. */
+	/* If no directory is a full page, the first directory is the picture. */
 	set_tag(&blob, 2, SUBFILE_TYPE, PREVIEW);
 	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
 	EXPECT_EQ(grey_of(&outcome.output, 0), 50);
@@ -324,7 +324,7 @@ TEST(tiff, of_several_extra_samples_the_one_that_says_so_is_alpha)
 	uint32_t at = little(&blob, 4, 4), n = little(&blob, at, 2);
 	bool is_set = false;
 
-	/* Two short values stand in the entry itself. */
+	/* Two values of two bytes are stored in the entry itself. */
 	for (uint32_t i = 0; i < n; i++) {
 		uint8_t *entry = blob.bytes + at + 2 + 12 * (size_t)i;
 

@@ -626,7 +626,8 @@ TEST(bmp_reader, the_fourth_byte_of_a_bmp_pixel_is_alpha_only_if_a_mask_says_so)
 		const struct bmp_kind *kind = &bmp_kinds[i / 2];
 		struct blob file;
 
-		/* The sides of the oldest header have no sign. */
+		/* Width and height have no sign in the oldest header, so they cannot be
+		 * negative. */
 		if (i % 2 && kind->n_header == 12)
 			continue;
 		file = bmp_of(kind, i % 2);

@@ -396,7 +396,7 @@ TEST(source_colours, a_generated_profile_contains_no_creation_time)
 
 TEST(source_colours, an_hdr_png_is_converted_to_sdr_and_the_loss_is_reported)
 {
-	/* A white page is at 58 % of PQ. */
+	/* White paper is at 58 % of the PQ range. */
 	static const struct quarters hdr = {
 		{{148, 148, 148, 255}, {0, 0, 0, 255}, {0, 0, 0, 255}, {0, 0, 0, 255}}};
 	static const uint8_t white[] = {250, 250, 250}, black[] = {0, 0, 0};

@@ -468,7 +468,7 @@ TEST(state, a_failed_system_call_loses_only_its_own_data)
 	scratch_leave();
 }
 
-/* The linker puts this in place of the library's call. */
+/* The linker replaces the library's function with this one. */
 static bool refuses_locks;
 
 int __real_fcntl(int fd, int command, ...);
@@ -482,7 +482,7 @@ int __wrap_fcntl(int fd, int command, void *argument)
 	return __real_fcntl(fd, command, argument);
 }
 
-/* SQLite takes ENOLCK for a lock of another process. */
+/* SQLite mistakes ENOLCK for a lock of another process. */
 TEST(state, a_file_system_that_refuses_locks_is_not_taken_for_another_run)
 {
 	struct state *state;

@@ -1,6 +1,7 @@
 /*
- * A FUSE file system that mirrors a folder and lacks what real mounts lack. It is mounted in a mount name space
- * of its own, where it runs one command, and ends with the status of that command.
+ * A FUSE file system that mirrors a folder and lacks features that real mounts lack too. It is
+ * mounted in a mount name space of its own, where it runs one command, and ends with the status of
+ * that command.
  *
  *   fuse_mirror FOLDER MOUNTPOINT [SWITCH]... -- COMMAND [ARGUMENT]...
  *
@@ -10,7 +11,7 @@
  *   fold-case         names that differ only in the case of ASCII letters are one file
  *   normalise         "e" with U+0301 and U+00E9 are one letter
  *   no-times=ERRNO    times cannot be set
- *   size-0            the size of every file is given as 0
+ *   size-0            the size of every file is reported as 0
  *   hang-open         open() of a file with "hang" in its name never returns
  *   hang-stat         looking up such a file never returns
  *   hang-list         listing a folder with "hang" in its name never returns
@@ -306,7 +307,7 @@ static void *serve(void *fuse)
 	return NULL;
 }
 
-/* Mount it in a new name space. NULL after a message. */
+/* Mount the mirror in a new mount name space. Returns NULL after a message. */
 static struct fuse *mount_mirror(char *program, const char *mountpoint)
 {
 	char *words[] = {program, "-oallow_other", NULL};

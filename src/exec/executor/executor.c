@@ -913,7 +913,8 @@ static enum pxp_status check_descriptors(const struct pxp_task_options *options)
 	return PXP_OK;
 }
 
-/* The name of the first option that only a process pool takes and that is set; NULL: none. */
+/* The name of the first set option that only process pools support; NULL if no such option is
+ * set. */
 static const char *option_for_a_process(const struct pxp_task_options *options)
 {
 	const struct {
@@ -967,7 +968,7 @@ static enum pxp_status check_task_options(const struct pxp_executor *executor,
 	return check_descriptors(options);
 }
 
-/* Whether the caller's options hold the field ret_error. */
+/* Whether the caller's options contain the member ret_error. */
 static bool has_ret_error(const struct pxp_task_options *theirs)
 {
 	size_t n = offsetof(struct pxp_task_options, ret_error) +
@@ -988,7 +989,7 @@ static enum pxp_status read_task_options(struct pxp_task_options *ret_ours,
 	                "options.size must be sizeof(struct pxp_task_options)");
 }
 
-/* Say why a task was not queued. */
+/* Set *ret_error to the reason why a task was not queued. */
 static enum pxp_status fail_to_queue(enum pxp_status status, struct pxp_error *ret_error)
 {
 	switch (status) {

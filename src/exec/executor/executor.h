@@ -20,7 +20,8 @@ struct executor_table {
 	                          struct pxp_executor **ret_executor,
 	                          struct pxp_error *ret_error);
 
-	/* Whether workers can call a function of this process. NULL: any. */
+	/* Whether workers can call a function of this process. NULL: workers can call every
+	 * function. */
 	bool (*has_function)(uintptr_t function);
 
 	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is. */

@@ -602,8 +602,8 @@ static void release_future(struct chunk *chunk)
 
 /* Called when a chunk's worker died: submit the rest of the chunk again.
  *
- * PXP_OK every item has an error, and can be returned. PXP_EAGAIN submitted again. PXP_ETIMEOUT the
- * map's time was over first. */
+ * PXP_OK: every item has an error, and can be returned. PXP_EAGAIN: the rest was submitted again.
+ * PXP_ETIMEOUT: the deadline of the map passed first. */
 static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 {
 	const struct pxp_outcome *outcome = pxp_future_outcome(chunk->future);

@@ -1,8 +1,8 @@
 /*
- * The supervisor of a process pool: its loop, how workers start and end, what the fork server is
- * asked, and what comes from workers: frames, answers in shared slots, and deadlines that pass
- * without an answer. A worker may have forged every byte that it sends. How much memory each worker
- * may have is decided here as well. Only the supervisor's thread runs this code, except for
+ * The supervisor of a process pool: its loop, the start and end of workers, the requests to the
+ * fork server, and the data from workers: frames, answers in shared slots, and deadlines that pass
+ * without an answer. A worker may have forged every byte that it sends. This file also decides how
+ * much memory each worker may have. Only the supervisor's thread runs this code, except for
  * pool_complete(), pool_break(), pool_refuse_need() and pool_grant_memory().
  */
 #include "base/cgroup.h"
@@ -1434,8 +1434,9 @@ void pool_on_control(struct process_pool *pool)
 		read_control(pool);
 }
 
-/* The end of a pool waits for its tasks, which may have no deadline. So that nobody can stop a worker for
- * ever, workers are continued then, once a second. */
+/* A pool that shuts down waits for its tasks, which may have no deadline. A worker that was
+ * stopped by SIGSTOP would block the shutdown for ever. So all workers get SIGCONT once a
+ * second. */
 static void continue_workers(struct process_pool *pool)
 {
 	if (!pool->executor.is_stopping || pool->suspended_ns >= 0 ||

@@ -3,9 +3,9 @@
  * workers from that state. It reaps a worker only when it is told to. So no pid is used again
  * while the main process may still signal it.
  *
- * It ends when its control socket closes or the main process ends. It needs the pidfd of the main
- * process for that, since a child of the main process may have a copy of the socket. Then it kills
- * its workers, waits for them and exits. If the fork server dies itself, its workers die with it
+ * It ends when its control socket closes or the main process ends. It kills its workers, waits for
+ * them and exits. It watches the pidfd of the main process too, because a child of the main process
+ * may have a copy of the socket. If the fork server dies itself, its workers die with it
  * (worker.c).
  */
 #include "exec/process/fork_server.h"

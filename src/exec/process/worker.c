@@ -247,7 +247,7 @@ static uint64_t count_data(const struct worker *worker)
 	return n_bytes;
 }
 
-/* Another error than EMFILE may come from a filter for system calls. */
+/* Only EMFILE means that no descriptor is free. Other errors may come from a seccomp filter. */
 static bool has_free_descriptor(void)
 {
 	int fd = dup(WORKER_SOCKET);

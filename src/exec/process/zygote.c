@@ -4,12 +4,12 @@
  * server for each process pool. It keeps no terminal, and no descriptor but its control socket and
  * the pidfd of the main process. So no process waits for an end of file because of the zygote.
  *
- * Children of the main process that do not exec have copies of the control sockets. So sockets
- * are shut down before they are closed, and a death is seen by a pidfd: that of the main process
- * by the zygote and the fork servers, that of a fork server by its pool.
+ * Children of the main process that do not exec have copies of the control sockets. So sockets are
+ * shut down before they are closed, and processes notice a death by a pidfd: the zygote and the
+ * fork servers watch the main process, and a pool watches its fork server.
  *
- * Tasks may have the same user as these processes, and may stop them. While one of these processes
- * is waited for, it is sent SIGCONT once a second, and SIGKILL in the end.
+ * Tasks may have the same user as these processes, and may stop them. A process that waits for one
+ * of them sends it SIGCONT once a second, and SIGKILL in the end.
  */
 #include "exec/process/zygote.h"
 
@@ -65,11 +65,12 @@ static struct {
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
-/* ---- which functions the zygote has ---- */
+/* ---- functions that the zygote has ---- */
 
 enum { MAX_MODULES = 256 };
 
-/* Where the modules begin that were loaded when the zygote was forked. More than MAX_MODULES: not known. */
+/* The start addresses of the modules that were loaded when the zygote was forked. If n is more
+ * than MAX_MODULES, the modules are not known. */
 static struct {
 	uintptr_t begins[MAX_MODULES];
 	unsigned n;
@@ -97,7 +98,7 @@ static int note_module(struct dl_phdr_info *info, size_t n, void *data)
 
 struct search {
 	uintptr_t address;
-	uintptr_t begin; /* of the module that has the address; 0: none has */
+	uintptr_t begin; /* start of the module with the address; 0: no module has it */
 };
 
 static int find_module(struct dl_phdr_info *info, size_t n, void *data)

@@ -33,8 +33,9 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
  * any thread. */
 void zygote_end_fork_server(struct fork_server_handle *fork_server);
 
-/* Whether the processes of a pool have a function at the same address. False: it is in a module that was
- * loaded after the zygote was forked. True also where that cannot be known: code that was generated. */
+/* Whether the processes of a pool have a function at the same address. False if the module of
+ * the function was loaded after the zygote was forked. True also for generated code, which
+ * belongs to no module. */
 bool zygote_has_function(uintptr_t function);
 
 #endif

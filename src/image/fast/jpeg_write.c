@@ -22,7 +22,7 @@ struct jpeg_writer {
 	/* The Huffman tables of annex K for luma and chroma. libjpeg would otherwise use the tables
 	 * that it made for one picture for the next, too. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
-	/* Of small files, which are written again. */
+	/* For small files, which are encoded twice. */
 	struct jpg_huffman_cache cache;
 	struct workspace plain, tokens, recoded;
 };
@@ -214,7 +214,7 @@ enum {
 	N_TABLES = 4, /* DC and AC of luma, DC and AC of chroma */
 	N_SYMBOLS = 256,
 	MAX_CODE_BITS = 16,
-	MAX_DEPTH = 64, /* of a tree with less than 2^32 leaves */
+	MAX_DEPTH = 64, /* more than any Huffman tree for 2^32 symbols needs */
 	SYMBOL_EOB = 0,
 	MARKER_DHT = 0xc4,
 	MARKER_SOS = 0xda,
@@ -222,17 +222,17 @@ enum {
 	LOAD_ROOM = 8,
 };
 
-/* A symbol and the additional bits behind it. */
+/* A Huffman symbol and the additional bits that follow it. */
 struct token {
 	uint8_t table, symbol;
 	uint16_t extra;
 };
 
-/* A table as DHT has it, and the code of each symbol. */
+/* A Huffman table as in a DHT segment, and the code of each symbol. */
 struct new_table {
-	uint8_t counts[MAX_CODE_BITS]; /* of codes of 1, 2, ... bits */
+	uint8_t counts[MAX_CODE_BITS]; /* numbers of codes with 1, 2, ... bits */
 	unsigned n_symbols;
-	uint8_t symbols[N_SYMBOLS]; /* the shortest codes first */
+	uint8_t symbols[N_SYMBOLS]; /* symbols with short codes come first */
 	uint16_t code[N_SYMBOLS];
 	uint8_t length[N_SYMBOLS];
 };
@@ -259,7 +259,7 @@ static bool get_standard_tables(struct jpeg_writer *writer,
 	return true;
 }
 
-/* The tokens of a scan, as they are read. */
+/* The state while the tokens of a scan are read. */
 struct token_reader {
 	const struct jpg_huffman *tables[N_TABLES];
 	struct jpg_bits bits;
@@ -306,7 +306,7 @@ static bool read_block(struct token_reader *reader, bool is_chroma)
 	return true;
 }
 
-/* Read the n_bytes of a scan, which libjpeg has just written. */
+/* Read the tokens of a scan of n_bytes bytes that libjpeg has just written. */
 static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t n_bytes,
                         struct token_reader *reader)
 {
@@ -327,7 +327,7 @@ static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t
 		return false;
 	for (size_t i = 0; i < n_bytes; i++) {
 		plain[n_plain++] = bytes[i];
-		i += bytes[i] == 0xff; /* and its stuffed 0 */
+		i += bytes[i] == 0xff; /* skip the stuffed 0 */
 	}
 	jpg_bits_init(&reader->bits, plain, n_plain);
 	for (unsigned i = 0; i < n_mcus * n_blocks; i++) {
@@ -337,8 +337,8 @@ static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t
 	return true;
 }
 
-/* The lengths of Huffman's codes of n symbols, at least 2, whose weights ascend: how many have each
- * length. */
+/* Count the lengths of a Huffman code for n symbols, at least 2, whose weights ascend.
+ * ret_counts[i] is the number of codes with i bits. */
 static void count_lengths(const uint32_t *weights, unsigned n,
                           unsigned ret_counts[MAX_DEPTH + 1])
 {
@@ -347,7 +347,8 @@ static void count_lengths(const uint32_t *weights, unsigned n,
 	unsigned leaf = 0, node = n, n_nodes = n;
 
 	memcpy(weight, weights, n * sizeof(*weights));
-	/* Both the leaves and the nodes above them ascend: the two lightest are in front. */
+	/* The leaves and the inner nodes are both in ascending order, so the two lightest nodes
+	 * are at the front of these lists. */
 	for (; n_nodes < 2 * n - 1; n_nodes++) {
 		weight[n_nodes] = 0;
 		for (unsigned i = 0; i < 2; i++) {
@@ -368,7 +369,7 @@ static void count_lengths(const uint32_t *weights, unsigned n,
 	}
 }
 
-/* T.81, figure K.3: no code has more than 16 bits. */
+/* Shorten all codes to at most 16 bits (T.81, figure K.3). */
 static void limit_lengths(unsigned counts[MAX_DEPTH + 1])
 {
 	for (unsigned i = MAX_DEPTH; i > MAX_CODE_BITS; i--) {
@@ -387,7 +388,8 @@ static void limit_lengths(unsigned counts[MAX_DEPTH + 1])
 
 static void make_table(const uint32_t n_used[N_SYMBOLS], struct new_table *table)
 {
-	/* The lightest is no symbol: it takes the code of all ones, which must not be used. */
+	/* The lightest entry is not a symbol. It reserves the code of all ones, which a JPEG
+	 * must not use. */
 	uint32_t weights[N_SYMBOLS + 1] = {0};
 	uint8_t symbols[N_SYMBOLS + 1];
 	unsigned counts[MAX_DEPTH + 1], n = 1, longest = MAX_CODE_BITS, code = 0, at = 0;
@@ -426,7 +428,7 @@ static void make_table(const uint32_t n_used[N_SYMBOLS], struct new_table *table
 	}
 }
 
-/* One DHT segment with all tables. Returns its end. */
+/* Write one DHT segment with all tables. Returns the end of the written bytes. */
 static uint8_t *put_tables(uint8_t *at, const struct new_table tables[N_TABLES],
                            unsigned n_tables)
 {
@@ -449,7 +451,7 @@ static uint8_t *put_tables(uint8_t *at, const struct new_table tables[N_TABLES],
 	return at;
 }
 
-/* The scan. Returns its end. */
+/* Write the data of the scan. Returns the end of the written bytes. */
 static uint8_t *put_tokens(uint8_t *at, const struct token_reader *reader,
                            const struct new_table tables[N_TABLES])
 {
@@ -465,7 +467,7 @@ static uint8_t *put_tokens(uint8_t *at, const struct token_reader *reader,
 		         table->code[token->symbol];
 		window = window << n_extra | token->extra;
 		n_bits += table->length[token->symbol] + n_extra;
-		/* Ones fill the last byte. */
+		/* Fill the last byte with ones. */
 		if (i + 1 == reader->n_tokens && n_bits % 8) {
 			window = window << (8 - n_bits % 8) |
 			         ((1u << (8 - n_bits % 8)) - 1);
@@ -482,7 +484,7 @@ static uint8_t *put_tokens(uint8_t *at, const struct token_reader *reader,
 	return at;
 }
 
-/* How many bytes the scan has without stuffed zeros. */
+/* The number of bytes in the scan without stuffed zeros. */
 static uint64_t scan_bytes(const struct token_reader *reader,
                            const struct new_table tables[N_TABLES], unsigned n_tables)
 {
@@ -498,7 +500,7 @@ static uint64_t scan_bytes(const struct token_reader *reader,
 	return (n_bits + 7) / 8;
 }
 
-/* The first segment SOS of a file that libjpeg has just written. */
+/* Find the first SOS segment of a file that libjpeg has just written. */
 static const uint8_t *find_scan(const uint8_t *file)
 {
 	const uint8_t *at = file + 2;
@@ -508,7 +510,8 @@ static const uint8_t *find_scan(const uint8_t *file)
 	return at;
 }
 
-/* The segments up to SOS, with the new tables instead of the standard ones. Returns the end. */
+/* Copy the segments up to SOS, with the new tables instead of the standard ones. Returns the end
+ * of the written bytes. */
 static uint8_t *put_segments(uint8_t *at, const uint8_t *file,
                              const struct new_table tables[N_TABLES], unsigned n_tables)
 {
@@ -531,9 +534,9 @@ static uint8_t *put_segments(uint8_t *at, const uint8_t *file,
 	return at;
 }
 
-/* Write the file again with tables of its own, into another buffer. What libjpeg has written is known:
- * segments up to SOS, one scan, and EOI. False when the file does not shrink, or memory ran out: then
- * it stays as it is. */
+/* Encode the file again, into another buffer, with Huffman tables made for this file. The
+ * structure of libjpeg's file is known: segments up to SOS, one scan, and EOI. Returns false if
+ * the file does not shrink or memory ran out; then the file stays unchanged. */
 static bool recode(struct jpeg_writer *writer, struct written *ret_written)
 {
 	const uint8_t *scan = find_scan(writer->bytes);

@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 struct plane {
-	/* The size in samples, the last of which may be partly outside the picture. */
+	/* The size in samples. The last sample of a row or column may lie partly outside the
+	 * picture. */
 	uint32_t width, height;
 	/* The part of the plane that belongs to the picture, in samples: at most width and
 	 * height. */

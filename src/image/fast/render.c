@@ -557,8 +557,8 @@ static bool render_opaque(struct renderer *renderer, const struct decoded *from,
 struct finish {
 	float neutral;       /* the sample value without colour */
 	float low, high;     /* limit of a colour divided by alpha, relative to neutral */
-	float scale, offset; /* conversion from there to levels */
-	float background;    /* background level, less that without colour */
+	float scale, offset; /* conversion from that value to levels */
+	float background;    /* background level minus the level of no colour */
 };
 
 /* Divide colours by alpha. A colour that is almost 0 counts as no colour. */

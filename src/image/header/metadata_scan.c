@@ -76,7 +76,7 @@ struct tiff {
 	uint64_t n_budget;
 };
 
-/* A directory of a TIFF. */
+/* A directory (IFD) of a TIFF file. */
 struct tiff_directory {
 	const uint8_t *entries;
 	/* Next is the offset of the next directory; 0 for none. */
@@ -201,7 +201,8 @@ static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 	return false;
 }
 
-/* How the samples of a directory are used. A sample beyond the colours is alpha only if it says so. */
+/* Find how the samples of a directory are used. A sample beyond the colours is alpha only if the
+ * file declares it as alpha. */
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
                          struct tiff_samples *ret_samples)
 {
@@ -420,7 +421,8 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 	ret_scan->has_all_scans = ret_scan->lacks_end && has_all_scans(&scans);
 }
 
-/* The ratio of the first component to the second, by a frame header without its length. */
+/* The ratio between the samplings of the first two components, from a frame header without its
+ * length. */
 static struct chroma_ratio ratio_of_frame(const uint8_t *frame, size_t n)
 {
 	enum { N_COMPONENTS_AT = 5, FACTORS_AT = 7, COMPONENT_BYTES = 3 };
@@ -457,7 +459,7 @@ struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n)
 		}
 		at += 2 + n_segment;
 	}
-	/* Chroma may have more samples than luma. */
+	/* A ratio of 0 means that chroma has more samples than luma: use 1. */
 	ratio.across += ratio.across == 0;
 	ratio.down += ratio.down == 0;
 	return ratio;

@@ -47,7 +47,7 @@ struct metadata_scan {
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
-/* By how much the chroma of a JPEG is subsampled on each axis, 1 to 4: 2 and 2 in 4:2:0. */
+/* The subsampling of the chroma of a JPEG on each axis, from 1 to 4. For 4:2:0 both are 2. */
 struct chroma_ratio {
 	unsigned across, down;
 };
@@ -64,7 +64,8 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 /* The samples of a pixel in the first page of a TIFF. */
 struct tiff_samples {
 	uint32_t n_colours; /* 0: the kind of colours is not known */
-	uint32_t alpha; /* the index of the sample that is said to be alpha; 0: none is */
+	/* the index of the sample that the file declares as alpha; 0: none */
+	uint32_t alpha;
 };
 
 /* The pages of a TIFF. Directories with previews or masks do not count as pages; if there are no
@@ -74,7 +75,7 @@ struct tiff_pages {
 	uint32_t n_directories;
 	uint32_t first;              /* number of directories before the first page */
 	bool are_adjacent;           /* no other directory is between the pages */
-	struct tiff_samples samples; /* of the first page */
+	struct tiff_samples samples; /* samples of the first page */
 	bool is_whole; /* all directories, and the pixels of later pages, lie within the file */
 };
 

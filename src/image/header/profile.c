@@ -136,7 +136,7 @@ static double srgb_of_light(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Whether a curve gives each value the light that sRGB gives it, to within 0.6 of 255 levels. */
+/* Whether a tone curve agrees with the curve of sRGB, to within 0.6 of 255 levels. */
 static bool is_curve(const uint8_t *profile, size_t n, const char *signature)
 {
 	enum { MIN_BYTES = 12, N_STEPS = 51 };

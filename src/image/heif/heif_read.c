@@ -503,7 +503,8 @@ static unsigned sample_of(const struct samples *samples, size_t i)
 	                        : ((const uint8_t *)samples->bytes)[i];
 }
 
-/* Write the samples of one colour in a row, from sample at on; x and y count in the stored picture. */
+/* Write the samples of one colour into a row, beginning at sample `at`. x and y are positions in
+ * the stored picture. */
 static void put_colour(const struct channel *channel, const struct samples *samples,
                        size_t at, uint32_t x, uint32_t y)
 {
@@ -519,7 +520,8 @@ static void put_colour(const struct channel *channel, const struct samples *samp
 		((uint8_t *)samples->bytes)[at] = (uint8_t)channel->levels[from[i]];
 }
 
-/* The same for alpha, which may have another size than the colours. */
+/* Write the samples of alpha into a row. The alpha plane may have another size than the colour
+ * planes. */
 static void put_alpha(const struct channel *alpha, struct size colours,
                       const struct samples *samples, size_t at, uint32_t x, uint32_t y)
 {
@@ -534,7 +536,7 @@ static void put_alpha(const struct channel *alpha, struct size colours,
 	}
 }
 
-/* Divide the colours of a row, which begins with sample at, by their alpha. */
+/* Divide the colours of a row, which begins with sample `at`, by their alpha. */
 static void divide_row(const struct samples *samples, size_t at)
 {
 	unsigned most = samples->is_deep ? UINT16_MAX : UINT8_MAX;

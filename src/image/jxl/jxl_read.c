@@ -206,8 +206,8 @@ static bool are_equal(const struct profile *a, const struct profile *b)
  * libjxl gives. */
 struct decoding {
 	struct profile original, given;
-	/* Converts floats from the given profile to the original one; NULL: the samples come as
-	 * they are stored. */
+	/* Converts floats from the profile `given` to the profile `original`. NULL: libjxl
+	 * returns the samples as they are stored. */
 	cmsHTRANSFORM transform;
 	struct samples samples;
 };
@@ -278,7 +278,7 @@ static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
 	                   "decode: lcms2 cannot convert to the picture's profile");
 }
 
-/* Convert a part of a row as soon as libjxl has it. */
+/* Convert a part of a row. libjxl calls this function when it has decoded that part. */
 static void take_floats(void *data, size_t x, size_t y, size_t n_pixels,
                         const void *floats)
 {

@@ -159,7 +159,8 @@ static bool is_supported(const struct bmp *bmp, uint32_t n_header)
 	}
 }
 
-/* The newest header has the place of a profile, counted from the header. */
+/* Find the profile. Only the newest header has its offset, which counts from the start of the
+ * header. */
 static void find_profile(struct raster *raster)
 {
 	enum { NEWEST = 124, SPACE_AT = 56, PROFILE_AT = 112, N_AT = 116 };

@@ -204,7 +204,7 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PSD has %u channels, but needs %u",
 		                   psd.n_channels, psd.n_colours);
-	/* The resources are behind the palette. */
+	/* The image resources follow the palette. */
 	find_profile(raster, HEAD_BYTES + 4 + (uint64_t)read_big(raster, HEAD_BYTES, 4));
 	raster->size = (struct size){psd.width, psd.height};
 	raster->n_bits = psd.n_bits;

@@ -5,8 +5,8 @@
 #include "image/raster/raster.h"
 
 struct raster_reader {
-	/* Read the header: set size, n_bands, n_bits, ready, and the profile if there is one; the
-	 * other members are set. */
+	/* Read the header. The function sets size, n_bands, n_bits, ready, and the profile if
+	 * the file has one. The caller has already set the other members. */
 	bool (*open)(struct raster *raster, struct failure *ret_failure);
 	/* See raster_decode(). */
 	bool (*decode)(const struct raster *raster, uint8_t *samples,
@@ -19,7 +19,7 @@ extern const struct raster_reader raster_bmp, raster_pnm, raster_psd, raster_tga
  * as 0. */
 uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n);
 
-/* Take n bytes at an offset for the profile, if they are all inside the file. */
+/* Set the profile to the n bytes at an offset, if all of them are inside the file. */
 void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 
 /* The result of a reader whose file ends early: true if the raster is lenient, otherwise false with

@@ -1254,7 +1254,8 @@ static void label(VipsImage *image, const struct pv_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
-/* Note that light above white is lost. The picture is decoded for that, but only if it is of floats. */
+/* Report a loss if the picture has light above white. Only pictures of floats can have such
+ * light, so only these are decoded for this check. */
 static bool note_lost_light(struct pv_job *job)
 {
 	VipsImage *image = NULL, *light = NULL;

@@ -53,7 +53,8 @@ struct pv_state {
 	 * rounded. */
 	void *svg;
 	double svg_width, svg_height, svg_x, svg_y;
-	/* What a compressed SVG holds, or a copy of a GIF with a transparent canvas. */
+	/* The uncompressed bytes of a compressed SVG, or a copy of a GIF with a transparent
+	 * canvas. */
 	void *unpacked;
 	size_t n_unpacked;
 	/* A JPEG without an end marker, and a copy of its bytes with one: the file is good only if

@@ -263,7 +263,7 @@ static bool load_one(VipsImage **ret_image, const struct pv_state *state,
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
-/* Load frames or pages, one below the other: n of them from `first` on. */
+/* Load n frames or pages, beginning with number `first`, one below the other. */
 static bool load_several(VipsImage **ret_image, const struct pv_state *state,
                          enum image_format format, VipsFailOn fail_on, uint32_t n)
 {
@@ -293,8 +293,8 @@ static uint32_t count_joined_pages(const struct source *source,
 	return pages->n;
 }
 
-/* Whether pixels have samples that are neither colour nor alpha, or none that says it is alpha.
- * libvips takes the first sample beyond the colours for alpha. */
+/* Whether the pixels have samples that are neither colour nor alpha, or no sample that the file
+ * declares as alpha. libvips uses the first sample beyond the colours as alpha. */
 static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;
@@ -305,7 +305,7 @@ static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 	return samples->alpha != samples->n_colours || n_bands > samples->n_colours + 1;
 }
 
-/* Keep the colours, and the sample that says it is alpha. */
+/* Keep the colours, and the sample that the file declares as alpha. */
 static bool drop_extra_samples(VipsImage **image, const struct pv_state *state)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;
@@ -369,7 +369,7 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
-/* Find the first page of a TIFF, and how many pages outputs get. */
+/* Find the first page of a TIFF, and the number of pages that outputs get. */
 static bool find_pages(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -556,19 +556,20 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 /* ---- the canvas of a GIF ---- */
 
 /*
- * Parts of the canvas that no frame draws, and frames that are cleared away, are transparent in a
- * GIF. libvips 8.14.1 makes them opaque unless frames have a transparent colour. So frames get one
- * that none of their pixels has: 255, if they have at most 128 colours.
+ * In a GIF, the parts of the canvas that no frame draws are transparent, and so are frames that are
+ * cleared. libvips 8.14.1 makes these parts opaque unless frames have a transparent colour. So each
+ * frame gets a transparent colour that none of its pixels has: index 255, if the frame has at most
+ * 128 colours.
  */
 struct gif_copy {
 	const uint8_t *bytes;
-	size_t n, at; /* of the file; at: the next block */
+	size_t n, at; /* length of the file; offset of the next block */
 	uint8_t *to;
 	size_t n_to;
-	size_t control_at; /* of the extension of the next frame, in the copy; 0: there is none */
+	size_t control_at; /* offset of the next frame's extension in the copy; 0: none */
 	uint32_t width, height;
 	unsigned n_frames;
-	bool shows_canvas; /* a frame does not cover it, or is cleared away */
+	bool shows_canvas; /* a frame does not cover the canvas, or is cleared */
 };
 
 enum {
@@ -590,7 +591,7 @@ static size_t gif_table_bytes(uint8_t flags)
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
-/* Copy the bytes up to an offset of the file. False where it ends before. */
+/* Copy the bytes up to an offset of the file. Returns false if the file ends before that offset. */
 static bool copy_until(struct gif_copy *copy, size_t until)
 {
 	if (until > copy->n)
@@ -601,7 +602,8 @@ static bool copy_until(struct gif_copy *copy, size_t until)
 	return true;
 }
 
-/* Copy blocks, each a length and so many bytes, from an offset up to the empty one. */
+/* Copy data blocks from an offset up to the empty block that ends them. Each block is a length
+ * byte and its data. */
 static bool copy_blocks(struct gif_copy *copy, size_t at)
 {
 	while (at < copy->n && copy->bytes[at] > 0)
@@ -688,7 +690,7 @@ static bool clear_canvas(struct source *source, struct failure *ret_failure)
 	struct pv_state *state = source->state;
 	struct gif_copy copy = {.bytes = source->bytes, .n = source->n_bytes};
 
-	/* A frame has at least 12 bytes, and gets at most 8. */
+	/* A frame has at least 12 bytes, and grows by at most 8. */
 	copy.to = malloc(2 * copy.n + 1);
 	if (!copy.to)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
@@ -806,9 +808,9 @@ static bool divides(uint32_t side, unsigned block, double factor)
 }
 
 /*
- * The factor by which libjpeg may shrink and leave chroma with twice the samples of the output, as
- * luma has. libjpeg makes up for subsampling only where it is the same on both axes: in 4:2:0, and
- * not in 4:2:2, 4:4:0 or 4:1:1.
+ * The factor by which libjpeg may shrink the picture. Chroma must keep twice the samples of the
+ * output, as luma does. libjpeg compensates for subsampling only if it is the same on both axes: in
+ * 4:2:0, and not in 4:2:2, 4:4:0 or 4:1:1.
  */
 static double find_chroma_shrink(const struct chroma_ratio *chroma,
                                  const struct factors *factors)
@@ -1202,8 +1204,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *
  * How much memory the vips engine needs to decode a picture, from its header.
  *
- * In the table below "lines" are 2048 lines of the picture, or all of it when it has fewer: libvips
- * buffers them of what it reads in sequence.
+ * In the table below, "lines" means 2048 lines of the picture, or the whole picture if it has
+ * fewer. libvips buffers that many lines of a picture that it reads in sequence.
  *
  *   JPEG                  512 lines: it shrinks while it loads
  *   JPEG in several scans  and all coefficients: 2 bytes for each sample, as subsampled
@@ -1220,15 +1222,16 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *
  * Where several outputs are derived, the decoded picture is held as well.
  *
- * Measured as the largest RLIMIT_DATA figure of a worker (statm's sixth), sampled while it worked,
- * with libvips 8.14.1, on synthetic pictures of 24 and 100 megapixels; on photographs, as the
- * lowest limit under which they come out. Beyond the worker and the input, in MiB at 24
- * megapixels: JPEG baseline 11, progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA of
- * 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146, AVIF
- * 156, of 12 bits with alpha 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70. At 100 megapixels: JPEG baseline 8, progressive 4:2:0
- * 294, PNG 44, TIFF in tiles 36. An SVG with text and two translucent groups, and a PDF with text,
- * each drawn at 16 megapixels and written as PNM: 250 and 125 MiB in all; at 36 megapixels 523 and
- * 263.
+ * The figures were measured with libvips 8.14.1, on synthetic pictures of 24 and 100 megapixels.
+ * Each is the largest data size of a worker, which RLIMIT_DATA limits, sampled from the sixth
+ * number of /proc/PID/statm. For photographs it is the lowest limit under which they can be
+ * processed. Without the worker itself and the input, in MiB at 24 megapixels: JPEG baseline 11,
+ * progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA of 16 bit 81, interlaced 162,
+ * TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146, AVIF 156, of 12 bits with alpha
+ * 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70. At 100 megapixels: JPEG
+ * baseline 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An SVG with text and two translucent
+ * groups, and a PDF with text, each drawn at 16 megapixels and written as PNM: 250 and 125 MiB in
+ * all; at 36 megapixels 523 and 263.
  */
 
 enum {

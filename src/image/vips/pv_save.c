@@ -286,8 +286,9 @@ static bool is_transparent(VipsImage *image)
 	return least < opaque;
 }
 
-/* libwebp cuts transparent borders off the frames of an animation, and where nothing transparent is
- * left in them the file says that it has no alpha, so that readers show an opaque canvas. */
+/* Mark an animation as transparent. libwebp crops transparent borders from its frames. If no
+ * transparent pixel is left, libwebp marks the file as opaque, and readers show an opaque
+ * canvas. */
 static void mark_transparent(VipsImage *image, const struct recipe *recipe,
                              uint8_t *bytes, size_t n)
 {

@@ -1,6 +1,6 @@
 /*
- * The fast engine beside libvips: both make the same output from the same picture, and the pixels
- * must agree. The pictures have slopes, round edges and noise.
+ * Compares the fast engine with libvips. Both make the same output from the same picture, and the
+ * pixels must agree. The pictures have slopes, round edges and noise.
  */
 #include "image_fixture.h"
 #include "jpeg_maker.h"
@@ -15,14 +15,15 @@
 
 enum { WIDTH = 803, HEIGHT = 611 };
 
-/* How far the engines may be apart: the PSNR in dB, and the largest difference of a sample. Encoders,
- * kernels and roundings are not the same, so they never agree exactly. */
+/* The allowed difference between the engines: the smallest PSNR in dB, and the largest
+ * difference of a sample. Encoders, kernels and roundings differ, so the outputs never agree
+ * exactly. */
 struct bound {
 	double psnr;
 	int largest;
 };
 
-/* Four bands; alpha, if it is used, is opaque on the left. */
+/* Make a picture of up to four bands. Alpha, the fourth band, is opaque on the left. */
 static uint8_t *make_pixels(int n_bands)
 {
 	uint8_t *pixels = malloc((size_t)WIDTH * HEIGHT * (size_t)n_bands), *at = pixels;
@@ -100,7 +101,8 @@ static const char *const sizes[] = {"size 400x400", "size 250x250", "size 100x10
 
 TEST(differential, jpeg_from_jpeg_agrees_with_libvips)
 {
-	/* Grey, and colours, whose chroma is halved twice in different ways. */
+	/* The bound for colours is wider, because the engines halve chroma twice in different
+	 * ways. */
 	static const struct bound grey = {37, 16}, colours = {33, 36};
 
 	for (int n_bands = 1; n_bands <= 3; n_bands += 2) {

@@ -21,8 +21,8 @@
 
 enum { WARM_UP = 5, COUNTED = 10 };
 
-/* Grant the memory that a picture asks for. For the control, data is not NULL: map and unmap some, as a
- * worker does that keeps none. */
+/* Grant the memory that a picture asks for. In the control run, data is not NULL: then map and
+ * unmap memory, like a worker that keeps no memory between pictures. */
 static bool grant(void *data, uint64_t n_bytes, struct failure *ret_failure)
 {
 	const size_t n = 1 << 16;
@@ -36,7 +36,7 @@ static bool grant(void *data, uint64_t n_bytes, struct failure *ret_failure)
 	return true;
 }
 
-/* One picture, as a worker runs it. Exits when it fails. */
+/* Process one picture as a worker does. Exits if that fails. */
 static void run_one(struct picture_worker *worker, const struct blob *input, int input_fd,
                     int output_fd, const struct recipe *recipe, bool maps_memory)
 {
@@ -84,7 +84,7 @@ static bool asks_for_memory(const struct __ptrace_syscall_info *call)
 	        call->entry.nr == SYS_mremap || call->entry.nr == SYS_brk);
 }
 
-/* How many calls for memory a child makes in COUNTED pictures. */
+/* The number of system calls for memory that a child makes for COUNTED pictures. */
 static unsigned count_calls(const struct blob *input, const struct recipe *recipe,
                             bool maps_memory)
 {
@@ -120,7 +120,7 @@ static void expect_no_calls(const struct blob *input, enum image_format format)
 	struct recipe recipe = recipe_of_words("size 256x256", format, ENGINE_AUTO);
 
 	EXPECT_EQ(count_calls(input, &recipe, false), 0);
-	/* The control: calls are counted if there are any. */
+	/* The control run shows that such calls are counted. */
 	EXPECT_EQ(count_calls(input, &recipe, true), 2 * COUNTED);
 }
 

@@ -456,7 +456,7 @@ TEST(jpeg_write, huffman_tables_made_for_one_picture_are_not_used_for_the_next)
 	jpeg_writer.destroy(writer);
 }
 
-/* Files with tables of their own hold the same coefficients, and are not larger. */
+/* Check that files with their own Huffman tables hold the same coefficients, and are not larger. */
 static void expect_recoded(const struct plane planes[3], unsigned n_planes,
                            unsigned quality, bool has_half_chroma)
 {

@@ -1,5 +1,5 @@
-/* JPEG files of each sampling of chroma, much reduced: the reduction must not start from too little
- * chroma. */
+/* Reduces JPEG files with each kind of chroma subsampling to small pictures. The decoder must
+ * not start from too few chroma samples. */
 #include "support/test.h"
 
 #include "image/header/metadata_scan.h"
@@ -34,7 +34,7 @@ static struct blob make_sampled(const unsigned sampling[2])
 	return blob;
 }
 
-/* All pixels, decoded and then reduced. */
+/* Decode all pixels, and then reduce them. */
 static VipsImage *reduce_exactly(const struct blob *jpeg)
 {
 	VipsImage *whole = decoded(jpeg), *small, *memory;
@@ -67,7 +67,7 @@ TEST(sampling, every_sampling_of_chroma_is_reduced_as_well_as_4_2_0)
 	vips_fixture_start();
 
 	for (int i = 0; i < N_SAMPLINGS; i++) {
-		/* Of the same drawing, with 4:2:0 first. */
+		/* All files show the same drawing. The first file is 4:2:0. */
 		const unsigned *sampling = samplings[(i + 1) % N_SAMPLINGS];
 		struct blob jpeg = make_sampled(sampling);
 		double by_vips = quality_of(&jpeg, "size 40x40", FORMAT_PNG);
@@ -93,7 +93,8 @@ TEST(sampling, the_ratio_of_chroma_is_read_from_the_frame_header)
 
 		EXPECT_EQ(ratio.across, samplings[i][0]);
 		EXPECT_EQ(ratio.down, samplings[i][1]);
-		/* From copies that end where their memory ends, for a sanitizer to see. */
+		/* Scan copies whose memory ends with the data, so that a sanitizer detects reads
+		 * beyond the end. */
 		for (size_t n = 0; n < 700 && n < jpeg.n; n++) {
 			uint8_t *exact = malloc(n + (n == 0));
 
