@@ -235,9 +235,10 @@ static unsigned count_open_descriptors(rlim_t limit)
 enum {
 	/* The minimum: one worker in shallow folders, with everything else that a run needs. */
 	MIN_FREE = 20,
-	/* For the walk through deep folders, the store and the state, the pool. */
+	/* Descriptors for the walk through deep folders, the store, the state and the pool. */
 	OTHERS = 40,
-	/* For each worker: a channel, a pidfd, a log and two outputs, besides its inputs. */
+	/* Descriptors for each worker: a channel, a pidfd, a log and two outputs, besides its
+	 * inputs. */
 	PER_WORKER = 5,
 	MIN_WAITING = 4,
 };

@@ -534,8 +534,8 @@ static bool defer(struct file *file, bool was_at_work)
 	return is_deferred;
 }
 
-/* Defer the file, whose input is open, until it is the turn of the drawing workers. The file is
- * moved in. */
+/* Defer the file, whose input is open, until the drawing workers can take it. The file is moved
+ * in. */
 static void file_defer(struct file *file)
 {
 	if (!defer(file, false))

@@ -17,8 +17,8 @@ enum {
 /* Numbers of processes and threads. */
 enum {
 	OTHER_TASKS = 8, /* for the threads of the main process, and fork servers */
-	/* For a worker and the threads that libraries start for one picture: at most 7 were
-	 * observed. */
+	/* The number of threads of one worker, including those that libraries start for a
+	 * picture. At most 7 were observed. */
 	TASKS_PER_WORKER = 8,
 };
 

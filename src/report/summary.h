@@ -7,7 +7,7 @@
 
 #include "report/reason.h"
 
-/* These limits bound the memory that failures take. */
+/* These limits bound the memory for failures in the summary. */
 enum { MAX_FAILURE_GROUPS = 32, NAMES_PER_GROUP = 3 };
 
 struct failure_group {

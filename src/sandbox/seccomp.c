@@ -175,7 +175,8 @@ static void add_signals(struct filter *filter)
 	}
 }
 
-/* The test calls, which make no sense otherwise, get an answer of their own. */
+/* Add calls that test the filter. Their arguments make no sense otherwise, and their answer is
+ * unique. */
 static void add_test(struct filter *filter)
 {
 	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "execve",

@@ -306,8 +306,8 @@ static bool has_log(const struct state *state)
 	return has_one;
 }
 
-/* For a folder that must not be written: rows can be read, and nothing is written. A log is read if
- * SQLite can; it needs the file of shared memory next to it. */
+/* Open a database for reading only. SQLite can read the write-ahead log only if the file of
+ * shared memory is next to it. */
 static int open_read_only(struct state *state)
 {
 	char *uri = uri_of(state->path,

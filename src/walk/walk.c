@@ -479,7 +479,7 @@ struct walk {
 	 * do not belong to the relative name. */
 	const char *input;
 	size_t input_n;
-	dev_t input_dev; /* 0: not known */
+	dev_t input_dev; /* 0: the device is not known */
 };
 
 struct walk *walk_open(const struct walk_options *options)

@@ -89,9 +89,9 @@ struct pxp_executor {
 	char name[16];
 	/* Memory blocks for tasks with their futures. */
 	struct block_pool *blocks;
-	/* How many tasks are done. The highest bit says whether done_counter counts them too. Both
-	 * are in one word, so that a counter that is created meanwhile counts each task exactly
-	 * once. */
+	/* The number of completed tasks. The highest bit says whether done_counter counts them
+	 * too. Both are in one word, so that a counter that is created meanwhile counts each
+	 * task exactly once. */
 	_Atomic uint64_t n_done;
 
 	/* Guards all members below. */

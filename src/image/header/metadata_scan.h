@@ -63,7 +63,8 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 
 /* The samples of a pixel in the first page of a TIFF. */
 struct tiff_samples {
-	uint32_t n_colours; /* 0: the kind of colours is not known */
+	/* the number of colour samples; 0: the colour space is not known */
+	uint32_t n_colours;
 	/* the index of the sample that the file declares as alpha; 0: none */
 	uint32_t alpha;
 };

@@ -115,7 +115,7 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 	at += n_length;
 	if (n_layers > 0 && says_transparent(raster, at))
 		return true;
-	/* Then the masks, with a length of 4 bytes in both formats. */
+	/* The masks follow. Their length has 4 bytes in both formats. */
 	at = add(at, n_layers);
 	if (at >= end)
 		return false;

@@ -37,7 +37,7 @@ struct pv_state {
 	/* For a TIFF: the number of directories, and of those before the first page. */
 	uint32_t n_directories, first_page;
 	struct tiff_samples tiff_samples;
-	/* Of a JPEG. */
+	/* The subsampling of the chroma of a JPEG. */
 	struct chroma_ratio chroma;
 	struct size stored;   /* size of a frame, not rotated */
 	bool is_turned_by_us; /* libvips does not know the orientation */
