@@ -483,6 +483,7 @@ static bool open_state(struct batch *batch)
 	const struct batch_options *options = batch->options;
 	struct state_options state = {
 		.path = options->state,
+		.keeps_foreign = options->state != NULL,
 		.is_durable = !options->no_fsync,
 		.wait = wait_for_other_run,
 		.data = batch,
@@ -519,6 +520,11 @@ static bool open_state(struct batch *batch)
 	case STATE_PLACE:
 		batch_stop_early(batch, &failure);
 		return true;
+	case STATE_FOREIGN:
+		report_say(batch->report,
+		           "--state: %s is not a state of pixpool; choose another name",
+		           quoted(options->state));
+		return false;
 	case STATE_MEMORY:
 		report_say(batch->report, "cannot start: no memory");
 		return false;
@@ -762,9 +768,8 @@ static bool is_misnamed(const struct file_result *result)
 	enum image_format by_name = format_of_name(result->input),
 			  by_content = result->in.format;
 
-	return result->decodes_only && result->end == FILE_DONE &&
-	       by_name != FORMAT_NONE && by_content != FORMAT_NONE &&
-	       by_name != by_content;
+	return result->end == FILE_DONE && by_name != FORMAT_NONE &&
+	       by_content != FORMAT_NONE && by_name != by_content;
 }
 
 /* Get an output and its properties. The caller frees the path. */

@@ -52,6 +52,7 @@ static const char *const queries[N_QUERIES] = {
 struct state {
 	char *path;
 	bool is_writable;
+	bool is_foreign; /* the file is no state, and is kept */
 	char notice[FAILURE_TEXT_BYTES];
 
 	struct lock lock;  /* guards all members below */
@@ -382,6 +383,26 @@ static bool move_aside(struct state *state, const char *why)
 	return is_moved;
 }
 
+/* Whether a file is no database of ours, also not a damaged one: it is not regular, or its header
+ * (SQLite's file format, 1.3) has another program's application id. */
+static bool is_no_state(const char *path)
+{
+	enum { HEADER_BYTES = 100, ID_AT = 68 };
+	static const uint8_t id[] = {APPLICATION_ID >> 24, APPLICATION_ID >> 16 & 0xff,
+	                             APPLICATION_ID >> 8 & 0xff, APPLICATION_ID & 0xff};
+	uint8_t header[HEADER_BYTES];
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat facts;
+	bool is_other = fd < 0 || fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) ||
+	                (facts.st_size > 0 &&
+	                 (read(fd, header, sizeof(header)) != HEADER_BYTES ||
+	                  memcmp(header + ID_AT, id, sizeof(id)) != 0));
+
+	if (fd >= 0)
+		close(fd);
+	return is_other;
+}
+
 static int open_state(struct state *state, const struct state_options *options)
 {
 	bool is_foreign;
@@ -393,6 +414,10 @@ static int open_state(struct state *state, const struct state_options *options)
 
 	if (is_damage(code) || is_foreign) {
 		give_up(state);
+		if (options->keeps_foreign && is_no_state(state->path)) {
+			state->is_foreign = true;
+			return SQLITE_NOTADB;
+		}
 		if (!move_aside(state, is_foreign ? "foreign" : "damaged"))
 			return SQLITE_CANTOPEN;
 		code = open_once(state, options, &is_foreign);
@@ -429,7 +454,7 @@ enum state_result state_open(const struct state_options *options,
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
 	state->notice[0] = 0; /* from now on used for a failure during use */
-	result = result_of(code);
+	result = state->is_foreign ? STATE_FOREIGN : result_of(code);
 	if (result == STATE_OK) {
 		*ret_state = state;
 		return STATE_OK;

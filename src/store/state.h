@@ -25,6 +25,8 @@ struct state_options {
 	const char *path;
 	/* Nothing is created, locked or written; the members below have no effect. */
 	bool reads_only;
+	/* The user named the file: refuse a file that is no state, instead of renaming it. */
+	bool keeps_foreign;
 	bool is_durable; /* false: --no-fsync */
 	/* The output file system does not support stamps: sync after each group of rows. */
 	bool rows_alone;
@@ -44,11 +46,12 @@ enum state_result {
 	STATE_NONE,
 	/* The file system cannot be written: full, quota, I/O; failure says why. */
 	STATE_PLACE,
-	STATE_MEMORY /* no memory */
+	STATE_FOREIGN, /* with keeps_foreign: the file is no state, and was not changed */
+	STATE_MEMORY   /* no memory */
 };
 
 /*
- * Open the state. A database that is damaged, or another program's, is moved aside (".damaged" or
+ * Open the state. Without keeps_foreign, a database that is damaged, or another program's, is moved aside (".damaged" or
  * ".foreign" and a number are added to its name) and a new one is begun: then notice has a line that says so,
  * else "". Read-only is fine: then rows are found, and nothing is written.
  *

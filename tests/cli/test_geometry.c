@@ -110,6 +110,23 @@ TEST(geometry, the_last_of_two_size_options_wins_with_its_modifier)
 	fixture_leave();
 }
 
+#ifdef PIXPOOL_VIPS
+TEST(geometry, a_png_reduced_to_one_pixel_becomes_its_mean)
+{
+	fixture_enter();
+	scratch_folder("in");
+	REQUIRE(run("awk 'BEGIN { print \"P3 300 90 255\"; for (i = 0; i < 27000; i++) "
+	            "print i %% 300 < 100 ? \"255 0 0\" : i %% 300 < 200 ? \"0 255 0\" : "
+	            "\"0 0 255\" }' > in/a.ppm")
+	                .status == 0);
+	EXPECT_EQ(run("pixpool convert in -o png -f png").status, 0);
+	EXPECT_EQ(run("pixpool resize -s '1x1!' png -o out").status, 0);
+	EXPECT_EQ(run("pixpool convert out -o back -f ppm").status, 0);
+	EXPECT_STR(run("tail -c 3 back/a.ppm | od -An -tu1").out, "  85  85  85\n");
+	fixture_leave();
+}
+#endif
+
 TEST(geometry, extremely_long_images_keep_at_least_one_pixel_per_side)
 {
 	fixture_enter();

@@ -259,6 +259,34 @@ TEST(resume, the_state_option_selects_another_database_file)
 	fixture_leave();
 }
 
+TEST(resume, a_file_that_is_no_state_is_never_renamed)
+{
+	static const char *const files[] = {"in", "in/lake.jpg", "notes.txt"};
+
+	fixture_enter();
+	make_inputs();
+	sample("lake.jpg", "in/lake.jpg");
+	scratch_file("notes.txt", "no database\n");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char want[128];
+
+		snprintf(want, sizeof(want),
+		         "pixpool: --state: %s is not a state of pixpool; choose another "
+		         "name\n",
+		         files[i]);
+		EXPECT(strstr(
+			run("pixpool thumb in/lake.jpg -o other --state %s", files[i])
+				.err,
+			want));
+		EXPECT_EQ(run("pixpool thumb in/lake.jpg -o other --state %s", files[i])
+		                  .status,
+		          2);
+		EXPECT(access(files[i], F_OK) == 0, "%s", files[i]);
+	}
+	EXPECT(access("other/lake.jpg", F_OK) != 0);
+	fixture_leave();
+}
+
 TEST(resume, a_damaged_database_is_renamed_and_reported)
 {
 	struct ended ended;

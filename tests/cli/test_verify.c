@@ -61,6 +61,18 @@ TEST(verify, verify_flags_a_misnamed_image_without_failing_it)
 	fixture_leave();
 }
 
+TEST(verify, the_record_of_a_resized_image_names_the_format_that_its_suffix_hides)
+{
+	fixture_enter();
+	sample("balloon.png", "in/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 0);
+	EXPECT(strstr(records("r"), "'misnamed':'png'"), "%s", records("r"));
+	sample("balloon.png", "in/a.png");
+	EXPECT_EQ(run("pixpool resize -s 32 in/a.png -o out --report r").status, 0);
+	EXPECT(!strstr(records("r"), "'misnamed'"), "%s", records("r"));
+	fixture_leave();
+}
+
 TEST(verify, verify_prints_no_list_when_records_go_to_standard_output)
 {
 	struct ended ended;

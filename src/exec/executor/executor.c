@@ -971,8 +971,7 @@ static enum pxp_status check_task_options(const struct pxp_executor *executor,
 /* Whether the caller's options contain the member ret_error. */
 static bool has_ret_error(const struct pxp_task_options *theirs)
 {
-	size_t n = offsetof(struct pxp_task_options, ret_error) +
-	           sizeof(theirs->ret_error);
+	size_t n = offsetof(struct pxp_task_options, ret_error) + sizeof(void *);
 	size_t size;
 
 	memcpy(&size, theirs, sizeof(size));

@@ -121,9 +121,9 @@ static void *writer_state(struct kit *kit, enum image_format format)
 static void kit_give_back(struct kit *kit)
 {
 	for (size_t i = 0; i < N_FORMATS; i++) {
-		if (kit->reader_states[i])
+		if (readers[i] && kit->reader_states[i])
 			readers[i]->trim(kit->reader_states[i], KEPT_KIT_BYTES);
-		if (kit->writer_states[i])
+		if (writers[i] && kit->writer_states[i])
 			writers[i]->trim(kit->writer_states[i], KEPT_KIT_BYTES);
 	}
 	renderer_trim(kit->renderer, KEPT_KIT_BYTES);
@@ -254,15 +254,25 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	return true;
 }
 
+/* Below this size, the resampler would read so far beyond the edges of the picture that the margins
+ * of the planes do not suffice. */
+enum { MIN_SIDE = 12 };
+
 static bool takes_layout(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
 {
 	struct layout layout;
 
-	return engine_layout(&layout, recipe, source->size, 1, ret_reason) &&
-	       (render_takes_layout(&layout, source->size) ||
-	        cannot(ret_reason,
-	               "does not enlarge, pad, or search for the part to keep"));
+	if (!engine_layout(&layout, recipe, source->size, 1, ret_reason))
+		return false;
+	if ((layout.scaled.width < MIN_SIDE &&
+	     layout.scaled.width < source->size.width) ||
+	    (layout.scaled.height < MIN_SIDE &&
+	     layout.scaled.height < source->size.height))
+		return cannot(ret_reason, "does not reduce a side to a few pixels");
+	return render_takes_layout(&layout, source->size) ||
+	       cannot(ret_reason,
+	              "does not enlarge, pad, or search for the part to keep");
 }
 
 /* If chroma is not subsampled again, the result is closer to that of other readers when chroma is
@@ -326,8 +336,8 @@ static bool open_source(struct source *source, struct fast_state *state,
                         struct failure *ret_reason)
 {
 	struct metadata_scan scan = {.orientation = 1};
-	struct size stored;
-	bool is_grey;
+	struct size stored = {0, 0};
+	bool is_grey = false;
 
 	if (!takes_reading(source, ret_reason) ||
 	    !open_file(source, state, &stored, &is_grey, ret_reason))
@@ -610,7 +620,7 @@ static bool encode_pixels(const struct rendering *rendering, const struct recipe
                           int output, struct failure *ret_failure)
 {
 	struct fast_image image = {.kit = kit_take()};
-	struct written written;
+	struct written written = {NULL, 0};
 	bool is_done;
 
 	if (!image.kit)
