@@ -113,17 +113,9 @@ static void task_destroy(struct task *task)
 	pxp_future_release(task->future);
 }
 
-/* Create a task with a future that owner completes. blocks is a pool of blocks of
- * task_block_bytes() bytes.
- *
- * max_inline_input  a longer input is put into a memfd.
- *
- * On success the task owns the descriptors. Returns NULL with errno if memory, or a descriptor for
- * a long input, ran out: then the caller still owns them. */
-static struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
-                                size_t max_inline_input, pxp_task_fn *run,
-                                const void *input, size_t n_input,
-                                const struct pxp_task_options *options)
+struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
+                         size_t max_inline_input, pxp_task_fn *run, const void *input,
+                         size_t n_input, const struct pxp_task_options *options)
 {
 	struct task_block *block = block_pool_get(blocks);
 	struct task *task;

@@ -75,6 +75,16 @@ struct task {
 	bool is_completed;
 };
 
+/* Create a task with a future that owner completes. blocks is the executor's pool of blocks.
+ *
+ * max_inline_input  a longer input is put into a memfd.
+ *
+ * On success the task owns the descriptors. Returns NULL with errno if memory, or a descriptor for
+ * a long input, ran out: then the caller still owns them. */
+struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
+                         size_t max_inline_input, pxp_task_fn *run, const void *input,
+                         size_t n_input, const struct pxp_task_options *options);
+
 /* Hide the task from its future. After that, the thread that holds the task is the only one that
  * may complete the future. Called with the executor's lock held. */
 void task_detach(struct task *task);
