@@ -1080,19 +1080,31 @@ static bool has_no_folder_sync(void)
 	       errno == EBADF || errno == EISDIR;
 }
 
-/* Make the names in a folder durable. If the folder cannot be opened for reading, sync its whole
- * file system. */
+/* Sync the whole file system of a folder that cannot be opened for reading, by a file in it. */
+static bool sync_all(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool is_synced = true;
+
+	if (fd >= 0)
+		is_synced = syncfs(fd) == 0 || has_no_folder_sync();
+	else if (errno == EACCES)
+		sync(); /* the file cannot be read either, so sync all file systems */
+	else
+		is_synced = false;
+	fd_close(&fd);
+	return is_synced;
+}
+
+/* Make the names in a folder durable. */
 static bool sync_folder(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool is_synced;
 
-	if (fd >= 0) {
-		is_synced = fsync(fd) == 0 || has_no_folder_sync();
-	} else {
-		fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		is_synced = fd < 0 || syncfs(fd) == 0 || has_no_folder_sync();
-	}
+	if (fd < 0)
+		return errno == EACCES && sync_all(folder, name);
+	is_synced = fsync(fd) == 0 || has_no_folder_sync();
 	fd_close(&fd);
 	return is_synced;
 }

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -60,6 +61,27 @@ int __wrap_fsync(int fd)
 		return -1;
 	}
 	return __real_fsync(fd);
+}
+
+static bool no_file_opens; /* neither a folder nor "a.jpg" can be opened any more */
+
+int __real_openat(int folder, const char *name, int flags, ...);
+int __wrap_openat(int folder, const char *name, int flags, ...);
+int __wrap_openat(int folder, const char *name, int flags, ...)
+{
+	bool is_new = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+	va_list arguments;
+	mode_t mode;
+
+	va_start(arguments, flags);
+	mode = is_new ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	if (no_file_opens && !is_new &&
+	    (strcmp(name, ".") == 0 || strcmp(name, "a.jpg") == 0)) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_openat(folder, name, flags, mode);
 }
 
 int __real_linkat(int from, const char *old, int to, const char *name, int flags);
@@ -420,6 +442,24 @@ TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
 		EXPECT_EQ(n_names("out"), 1);
 		store_close(store);
 	}
+	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
+{
+	int content = content_of('n', 3);
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	store = durable_store(0);
+	no_file_opens = true;
+	store_publish_group(store, &output, 1);
+	no_file_opens = false;
+	EXPECT_EQ(output.result, STORE_PLACE_FAILED);
+	store_close(store);
 	fd_close(&content);
 	scratch_leave();
 }
