@@ -22,12 +22,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+/* The first engine estimates only the formats that it reads, the second one all formats. */
+static const struct engine *reader_of(enum image_format format)
+{
+	return engines[0]->reads(format) || !engines[1] ? engines[0] : engines[1];
+}
+
 static uint64_t estimate(const struct picture_header *header, const struct recipe *recipe,
                          size_t n, uint64_t n_frames)
 {
 	const struct picture_variant variant = {.recipe = recipe};
 
-	return memory_estimate(engines[0], engines[0], header, &variant, 1, n, n_frames);
+	return memory_estimate(reader_of(header->format), engines[0], header, &variant, 1,
+	                       n, n_frames);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
