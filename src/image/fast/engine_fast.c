@@ -641,9 +641,9 @@ static bool fast_encode(const struct rendering *rendering, const struct recipe *
 
 	if (!rendering->image)
 		return encode_pixels(rendering, recipe, output, ret_failure);
-	return (write_image(rendering->image, recipe, rendering->size, &written) ||
-	        fail_memory(ret_failure, "encode")) &&
-	       put(output, &written, ret_failure);
+	if (!write_image(rendering->image, recipe, rendering->size, &written))
+		return fail_memory(ret_failure, "encode");
+	return put(output, &written, ret_failure);
 }
 
 static uint64_t fast_decoder_memory(const struct picture_header *header,
