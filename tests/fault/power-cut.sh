@@ -48,9 +48,16 @@ mount_image() {
 	mounted=yes
 }
 
+# Another test may have a copy of the mount in a mount namespace of its own. As long as it has, mounting the image again
+# would show the dead file system, whose files give I/O errors. So wait for the loop device to be gone, for 60 s at most.
 unmount_image() {
+	local left=600
+
 	umount "$work/mount"
 	mounted=
+	while ((left-- > 0)) && [[ -n $(losetup --associated "$work/image") ]]; do
+		sleep 0.1
+	done
 }
 
 make_image() { # argument: KIND: create a new file system of this kind in an image file
