@@ -202,7 +202,7 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_reads)
 	for (int engine = 0; engine < N_ENGINES; engine++) {
 		const char *all;
 
-		run("pixpool resize -s 8 in -o out/%s -f png --engine %s --report r",
+		run("pixpool resize -s 16 in -o out/%s -f png --engine %s --report r",
 		    engines[engine], engines[engine]);
 		all = records("r");
 		for (size_t i = 0; i < n_rows; i++) {
