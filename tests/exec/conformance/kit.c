@@ -1,6 +1,7 @@
 /* Code that the conformance tests share. */
 #include "kit.h"
 
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -104,12 +106,14 @@ bool is_gone(pid_t pid)
 
 bool await_gone(pid_t pid)
 {
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		if (is_gone(pid))
-			return true;
-		poll(NULL, 0, 1);
-	}
-	return false;
+	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	bool is_over;
+
+	if (end.fd < 0)
+		return errno == ESRCH;
+	is_over = poll(&end, 1, PATIENCE_MS) == 1;
+	close(end.fd);
+	return is_over;
 }
 
 /* ---- fixtures ---- */

@@ -440,11 +440,11 @@ TEST(cpython_process_pool, killing_a_pool_stops_its_running_task)
 	rmdir(folder);
 }
 
+/* A task that waits at its gate, then ends as cancelled if it got a cancel request. */
 static enum pxp_status task_heeds(struct pxp_task *task)
 {
-	while (!pxp_task_is_cancelled(task))
-		usleep(1000);
-	return PXP_ECANCELLED;
+	gate_pass(pxp_task_descriptor(task, 0));
+	return pxp_task_is_cancelled(task) ? PXP_ECANCELLED : PXP_OK;
 }
 
 /* test_terminate_workers. This library does not send SIGTERM to workers: their tasks get a cancel
@@ -454,17 +454,20 @@ TEST(cpython_process_pool, a_pool_can_be_ended_by_cancel_requests_to_its_tasks)
 	EVERY_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
 		struct pxp_future *futures[4];
 
 		for (int i = 0; i < 4; i++)
-			futures[i] = pool_submit(pool, task_heeds, NULL, NULL);
+			futures[i] = pool_submit(pool, task_heeds, NULL, &gate);
 		REQUIRE(pool_await(pool, 2, POOL_ANY));
 		pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING);
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 4; i++)
 			pxp_future_cancel_with(futures[i], PXP_CANCEL_ASK);
+		gate_open(&gate);
+		for (int i = 0; i < 4; i++)
 			EXPECT_EQ(end_of(futures[i]), PXP_ECANCELLED);
-		}
 		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
 	}
 }
 

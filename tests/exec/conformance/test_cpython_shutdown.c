@@ -1,6 +1,8 @@
 /* CPython's test_shutdown.py: how executors end, and what the end of a program does to them. */
 #include "kit.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,35 +149,94 @@ TEST(cpython_shutdown, destroying_an_executor_waits_for_its_tasks_and_ends_its_w
 	}
 }
 
+/* The context of a worker: a copy of the write end of a pipe, from the worker's first task_held()
+ * until the worker ends. So the pipe ends when the last worker ends. */
+static enum pxp_status initialise_end(const void *bytes, size_t n, void **ret_context,
+                                      struct pxp_error *ret_error)
+{
+	int *end = malloc(sizeof(*end));
+
+	(void)bytes;
+	(void)n;
+	if (!end)
+		return pxp_fail(ret_error, PXP_ENOMEM, "no memory");
+	*end = -1;
+	*ret_context = end;
+	return PXP_OK;
+}
+
+static void finalise_end(void *context)
+{
+	int *end = context;
+
+	if (*end >= 0)
+		close(*end);
+	free(end);
+}
+
+/* A task with two descriptors: waits at the gate, and gives its worker the write end of the
+ * pipe. */
+static enum pxp_status task_held(struct pxp_task *task)
+{
+	int *end = pxp_task_context(task);
+
+	*end = fcntl(pxp_task_descriptor(task, 1), F_DUPFD_CLOEXEC, 3);
+	gate_pass(pxp_task_descriptor(task, 0));
+	return *end >= 0 ? PXP_OK : PXP_ESYS;
+}
+
+static struct pxp_future *submit_held(struct pxp_executor *pool, const struct gate *gate,
+                                      int write_end)
+{
+	const int descriptors[] = {gate_descriptor(gate),
+	                           fcntl(write_end, F_DUPFD_CLOEXEC, 3)};
+	const struct pxp_task_options options = {
+		.size = sizeof(options), .descriptors = descriptors, .n_descriptors = 2};
+	struct pxp_future *future;
+
+	REQUIRE(pxp_executor_submit(pool, task_held, NULL, 0, &options, &future) ==
+	        PXP_OK);
+	return future;
+}
+
 /* test_shutdown_no_wait */
 TEST(cpython_shutdown, a_shutdown_without_waiting_still_runs_tasks_and_ends_workers)
 {
 	EVERY_POOL(kind)
 	{
-		struct residue before = residue_now();
-		struct pxp_executor *pool = pool_create(kind, 5);
+		/* The fork server stays, and so do descriptors and memory of the pool. */
+		struct residue allowed = {.n_threads = residue_now().n_threads,
+		                          .n_processes = residue_now().n_processes + 1,
+		                          .n_descriptors = INT_MAX,
+		                          .n_mappings = INT_MAX};
+		struct pxp_executor *pool = executor_with(
+			(struct pxp_executor_options){.kind = kind,
+		                                      .n_workers = 5,
+		                                      .initialise = initialise_end,
+		                                      .finalise = finalise_end});
 		struct gate gate = gate_create();
-		struct pxp_future *held = pool_submit(pool, task_wait, "x", &gate),
-				  *futures[MANY];
+		struct pxp_future *held[5], *futures[MANY];
+		int ends[2];
+		char byte;
 
+		REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+		for (int i = 0; i < 5; i++)
+			held[i] = submit_held(pool, &gate, ends[1]);
+		close(ends[1]);
+		REQUIRE(pool_await(pool, 5, POOL_ANY));
 		submit_many(pool, futures);
 		EXPECT_EQ(pxp_executor_shutdown(pool, 0), PXP_OK);
-		EXPECT(!pxp_future_is_done(held));
+		for (int i = 0; i < 5; i++)
+			EXPECT(!pxp_future_is_done(held[i]));
 		gate_open(&gate);
 		for (int i = 0; i < MANY; i++)
 			EXPECT_EQ(number_of(futures[i]), 256);
-		EXPECT_EQ(end_of(held), PXP_OK);
+		for (int i = 0; i < 5; i++)
+			EXPECT_EQ(end_of(held[i]), PXP_OK);
 		/* Nothing has requested the end of the workers, and still they end. */
-		for (int i = 0; i < 60000; i++) {
-			struct residue now = residue_now();
-
-			if (now.n_threads <= before.n_threads &&
-			    now.n_processes <= before.n_processes + 1)
-				break;
-			usleep(1000);
-		}
-		EXPECT(residue_now().n_threads <= before.n_threads);
-		EXPECT(residue_now().n_processes <= before.n_processes + 1);
+		EXPECT_EQ(read(ends[0], &byte, 1), 0);
+		EXPECT(residue_is_none(&allowed));
+		close(ends[0]);
 		pxp_executor_destroy(pool);
 		gate_destroy(&gate);
 	}
