@@ -26,7 +26,7 @@ struct pxp_map;
  * ret_bytes  n bytes, borrowed until the next call. NULL with *ret_n 0 is an empty input.
  *
  * PXP_OK       here is an input.
- * PXP_ESTATE   there are no more.
+ * PXP_ESTATE   the source has no more inputs.
  * any other    the source has failed. The items before it are still given out, then pxp_map_next()
  *              returns this status once, and the map has ended.
  */
@@ -58,7 +58,8 @@ struct pxp_map_item {
 	size_t index;
 	/* Status PXP_OK if the item has a result. */
 	struct pxp_error error;
-	/* The result: n bytes, which the caller must free(). NULL: there is none. */
+	/* The result: n bytes, which the caller must free(). NULL if the result is empty or the
+	 * item failed. */
 	void *bytes;
 	size_t n;
 };

@@ -46,7 +46,7 @@ typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
  *
  * ret_n  its length in bytes; may be NULL.
  *
- * Returns the bytes, aligned for any type; NULL if there are none. Borrowed: valid during the task.
+ * Returns the bytes, aligned for any type; NULL if it is empty. Borrowed: valid during the task.
  */
 const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n);
 

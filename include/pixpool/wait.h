@@ -70,7 +70,7 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
  * ret_future  on PXP_OK the future, borrowed: the iteration keeps a reference to it until the next
  *             call or pxp_as_completed_close(). There is nothing to release; a caller that needs the
  *             future for longer holds a reference of its own, such as that from submitting it.
- *             NULL: there are no more. On all other statuses NULL.
+ *             NULL if all futures were returned. On all other statuses NULL.
  *
  * PXP_OK        a future, or the end.
  * PXP_ETIMEOUT  the time of the iteration is over, and every done future was given out. The others,

@@ -70,8 +70,8 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Read the digits at *next, and move *next past them. Returns false if there are none, or too
- * many. */
+/* Read the digits at *next, and move *next past them. Returns false without digits, or
+ * with too many. */
 static bool read_whole(const char **next, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -103,7 +103,7 @@ bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
 }
 
 /* Read K, M or G at *next, and move *next past it. Returns the factor that the letter stands for,
- * or 1 if there is none. */
+ * or 1 without a letter. */
 static uint64_t read_factor(const char **next, enum unit unit)
 {
 	static const char letters[] = "KkMmGg";

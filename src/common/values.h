@@ -23,7 +23,7 @@ struct choice {
 bool choice_parse(const struct choice *choices, const char *value, int *ret_value,
                   struct failure *ret_failure);
 
-/* The first word for a value, or NULL if there is none. */
+/* The first word for a value, or NULL if no word has that value. */
 const char *choice_word(const struct choice *choices, int value);
 
 /* List all words except synonyms, with separator between them; truncated at n_text bytes. */

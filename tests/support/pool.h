@@ -24,7 +24,7 @@ struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
 #define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
 
-/* Wait for a future and return its result as static text; "" if there is none. */
+/* Wait for a future and return its result as static text; "" if the task has no result. */
 const char *result_of(struct pxp_future *future);
 /* Wait for a future, release it, and return how it ended. */
 enum pxp_status end_of(struct pxp_future *future);

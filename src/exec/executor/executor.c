@@ -1020,7 +1020,7 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	if (!run || (n_input > 0 && !input))
 		return pxp_fail(ours.ret_error, PXP_EINVAL,
 		                run ? "input is NULL, but n_input is not 0"
-		                    : "run is NULL: there is no function to call");
+		                    : "run is NULL, but must be a function");
 
 	if (executor->table->has_function &&
 	    !executor->table->has_function((uintptr_t)run))

@@ -141,7 +141,7 @@ void executor_unlock(struct pxp_executor *executor);
 
 /* ---- the queue: with the lock held ---- */
 
-/* Take the next task from the queue. Returns NULL if there is none. The task becomes
+/* Take the next task from the queue. Returns NULL if the queue is empty. The task becomes
  * TASK_HANDED. */
 struct task *executor_take(struct pxp_executor *executor);
 

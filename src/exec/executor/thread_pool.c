@@ -208,8 +208,8 @@ static bool add_thread(struct thread_pool *pool)
 	return true;
 }
 
-/* Start the keeper thread if a queued task expires and there is none; wake it if it would sleep for
- * too long. Returns false if it cannot be started. */
+/* If a queued task expires, start the keeper thread unless it runs already, and wake it if it would
+ * sleep for too long. Returns false if the thread cannot be started. */
 static bool update_keeper(struct thread_pool *pool)
 {
 	int64_t expiry_ns = pool->executor.next_expiry_ns;

@@ -360,7 +360,7 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 
 /* ---- asking ---- */
 
-/* Get the owner with a reference to it; NULL if there is none. */
+/* Get the owner with a reference to it; NULL for a promise and for a done future. */
 static struct future_owner *acquire_owner(struct pxp_future *future)
 {
 	struct future_owner *owner;

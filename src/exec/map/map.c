@@ -445,7 +445,7 @@ static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void 
 	return PXP_OK;
 }
 
-/* Read the inputs of a chunk. Returns NULL if there are none. */
+/* Read the inputs of a chunk. Returns NULL if no input could be read: then the map has an ending. */
 static struct chunk *pull(struct pxp_map *map)
 {
 	struct chunk *chunk = chunk_create(map);

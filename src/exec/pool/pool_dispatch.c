@@ -201,7 +201,7 @@ struct prefetched {
 	struct slot *slot;
 };
 
-/* Find the oldest prefetched task. Its slot is NULL if there is none. */
+/* Find the oldest prefetched task. Its slot is NULL if no task is prefetched. */
 static struct prefetched find_oldest(struct process_pool *pool)
 {
 	struct prefetched oldest = {0};

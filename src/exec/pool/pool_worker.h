@@ -212,7 +212,7 @@ void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot)
  * has not started. */
 bool pool_worker_claim_kill(struct pool_worker *worker, const struct slot *slot);
 
-/* Copy the answer that the worker has left in slot. Returns false if there is none. */
+/* Copy the answer that the worker has left in slot. Returns false if the slot has no answer. */
 bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
                              struct slot_answer *ret_answer);
 
