@@ -28,6 +28,25 @@ TEST(contract, a_task_that_returns_its_input_gives_back_the_same_bytes)
 	}
 }
 
+static enum pxp_status task_expects_null(struct pxp_task *task)
+{
+	size_t n = 1;
+
+	return pxp_task_input(task, &n) == NULL && n == 0 ? PXP_OK : PXP_ETASK;
+}
+
+TEST(contract, an_empty_input_is_null)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+
+		EXPECT_EQ(end_of(pool_submit(pool, task_expects_null, NULL, NULL)),
+		          PXP_OK);
+		pxp_executor_destroy(pool);
+	}
+}
+
 /* test_process_pool.py: test_traceback; test_interpreter_pool.py: test_submit_exception_in_func. C
  * has no stack traces, but the text of the task's error arrives. */
 TEST(contract, a_failure_carries_the_code_and_text_of_the_task)

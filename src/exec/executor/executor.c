@@ -213,7 +213,7 @@ const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n)
 {
 	if (ret_n)
 		*ret_n = task->n_input;
-	return task->input;
+	return task->n_input > 0 ? task->input : NULL;
 }
 
 int pxp_task_descriptor(const struct pxp_task *task, unsigned index)
