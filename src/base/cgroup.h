@@ -31,8 +31,8 @@ void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visi
 
 /* Read a number from the file name in folder.
  *
- * key NULL: the file has only the number. Otherwise the number is after key in a line that begins
- * with key.
+ * key  NULL: the file has only the number. Otherwise the number is after key in a line that begins
+ *      with key.
  *
  * Returns false if the file or the key is missing, or if there is no key and the file has "max" or
  * a negative number. */

@@ -2,10 +2,11 @@
  * What all executors share: tasks, which are created with their futures in one block each; the
  * bounded queue; the completion of tasks, cancel and shutdown.
  *
- * Promises of every executor (tests/exec/test_contract.c runs the same tests over each kind): -
- * each submitted task is completed exactly once: it finished, failed or was cancelled; - shutdown
- * runs the queued tasks or cancels them, destroy runs them, and neither loses a task; - tasks start
- * in the order of submission, and end in any order.
+ * Promises of every executor (tests/exec/test_contract.c runs the same tests over each kind):
+ *
+ *   - each submitted task is completed exactly once: it finished, failed or was cancelled;
+ *   - shutdown runs the queued tasks or cancels them, destroy runs them, and neither loses a task;
+ *   - tasks start in the order of submission, and end in any order.
  */
 #include "exec/executor/executor.h"
 
@@ -33,20 +34,14 @@
 
 enum { SHORT_INPUT_BYTES = 64 };
 
-/* The future is the first member, so that a pointer to the future is a pointer to its block. */
+/* A task, its future and a short input: one allocation, which lives as long as the future. The future
+ * is the first member, so that a pointer to the future is a pointer to its block. */
 struct task_block {
 	struct pxp_future future;
 	struct task task;
 	struct block_pool *blocks;
 	_Alignas(16) char input[SHORT_INPUT_BYTES];
 };
-
-/* The size of the block that holds a task, its future and a short input: one allocation, which
- * lives as long as the future. */
-static size_t task_block_bytes(void)
-{
-	return sizeof(struct task_block);
-}
 
 static struct task_block *block_of(struct pxp_future *future)
 {
@@ -835,7 +830,7 @@ enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,
                               const struct pxp_executor_options *options)
 {
-	struct block_pool *blocks = block_pool_create(task_block_bytes(),
+	struct block_pool *blocks = block_pool_create(sizeof(struct task_block),
 	                                              MAX_KEPT_BLOCKS);
 	void *init_bytes = NULL;
 

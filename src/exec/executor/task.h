@@ -29,7 +29,7 @@ enum task_place {
 };
 
 struct task {
-	/* The next task in a task_list. */
+	/* The neighbours in a task_list. */
 	struct task *before, *after;
 	enum task_place place;
 	/* The task's future, with one reference. */

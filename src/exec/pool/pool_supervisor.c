@@ -3,7 +3,7 @@
  * fork server, and the data from workers: frames, answers in shared slots, and deadlines that pass
  * without an answer. A worker may have forged every byte that it sends. This file also decides how
  * much memory each worker may have. Only the supervisor's thread runs this code, except for
- * pool_complete(), pool_break(), pool_refuse_need() and pool_grant_memory().
+ * pool_refuse_need().
  */
 #include "base/cgroup.h"
 #include "base/clock.h"
@@ -1339,8 +1339,8 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 
 	memcpy(&broken, buffer, sizeof(broken));
 	pool_break(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
-	/* Called when the workers that were requested will not be started. Only our ends of their
-	 * channels exist. */
+	/* The workers that were requested will not be started. Only our ends of their channels
+	 * exist. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].pid == 0)
 			clear(pool, &pool->workers[i]);
@@ -1421,7 +1421,7 @@ static bool read_control(struct process_pool *pool)
 
 static void on_fork_server_end(struct process_pool *pool)
 {
-	/* Read everything that the worker sent first. */
+	/* Read everything that the fork server sent first. */
 	while (pool->fork_server.control >= 0 && read_control(pool))
 		;
 	if (pool->fork_server.control >= 0)
@@ -1463,7 +1463,6 @@ static void tend_fork_server(struct process_pool *pool)
 static void complete_all(struct process_pool *pool)
 {
 	struct pxp_executor *executor = &pool->executor;
-
 	struct task_list completed = pool->completed;
 
 	if (completed.n == 0)
@@ -1542,7 +1541,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 	switch (source_of(event)) {
 	case SOURCE_WAKEUP:
 		if (read(pool->wakeup, &count, sizeof(count)) < 0)
-			/* EAGAIN: an earlier event has already read the frame. */
+			/* EAGAIN: the counter was read before. */
 			return;
 		break;
 	case SOURCE_CONTROL:
@@ -1555,7 +1554,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
 			pool_on_socket(pool, worker);
 		break;
-	/* The pidfd has been read before. */
+	/* Logs were read before: see wait_and_handle(). */
 	case SOURCE_LOG:
 		break;
 	case SOURCE_PIDFD:

@@ -38,7 +38,7 @@ enum frame_kind {
 	FRAME_NOT_SPAWNED = 12,
 	/* prepare or preload failed: struct broken_frame. */
 	FRAME_UNLOADED = 13,
-	/* struct process_frame. */
+	/* Request to reap a worker: struct process_frame. */
 	FRAME_REAP = 14,
 	/* A worker was reaped: struct process_frame with status and usage. */
 	FRAME_REAPED = 15,
@@ -62,7 +62,7 @@ enum frame_kind {
 
 	/* ---- worker to main process ---- */
 
-	/* struct slot_frame. */
+	/* The worker is ready for tasks: struct slot_frame. */
 	FRAME_READY = 30,
 	/* The initialiser or the lock-down failed: struct broken_frame. */
 	FRAME_BROKEN = 31,
@@ -152,7 +152,7 @@ struct task_frame {
  * frame. */
 struct answer_frame {
 	struct slot_frame at;
-	/* The error; its status is PXP_OK, PXP_ETASK, PXP_ECANCELLED or PXP_EMEMORY. */
+	/* The error; its status is PXP_OK, PXP_ETASK, PXP_ECANCELLED, PXP_EMEMORY or PXP_ESYS. */
 	struct pxp_error error;
 	/* The time from the start of the task to its end. */
 	int64_t run_ns;
@@ -162,7 +162,7 @@ struct answer_frame {
 	uint64_t data_bytes;
 	/* How many descriptors the task returned. */
 	uint32_t n_descriptors;
-	/* Whether the worker keeps too much memory: 1 or 0. */
+	/* Whether the result is in a memfd: 1 or 0. */
 	uint32_t result_is_memfd;
 	uint64_t n_result;
 };
