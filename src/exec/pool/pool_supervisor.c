@@ -69,7 +69,7 @@ void pool_complete(struct process_pool *pool, struct task *task,
 
 /* Break the pool because it cannot run tasks any more: fail the queued tasks, and refuse new
  * ones. */
-static void pool_break(struct process_pool *pool, const char *text)
+static void break_pool(struct process_pool *pool, const char *text)
 {
 	struct pxp_executor *executor = &pool->executor;
 	struct task *task;
@@ -157,9 +157,9 @@ static void watch_answers(struct process_pool *pool)
 
 /* Send the fork server a request that it answers. The caller keeps the descriptors. Returns false
  * with errno, which is EAGAIN if the control socket is full. */
-static bool pool_ask_fork_server(struct process_pool *pool,
-                                 const struct process_frame *request,
-                                 const int *descriptors, unsigned n_descriptors)
+static bool ask_fork_server(struct process_pool *pool,
+                            const struct process_frame *request, const int *descriptors,
+                            unsigned n_descriptors)
 {
 	errno = EPIPE;
 	if (pool->fork_server.control < 0 ||
@@ -176,7 +176,7 @@ static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 	const struct process_frame request = {
 		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
 
-	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0);
+	worker->reap_is_sent = ask_fork_server(pool, &request, NULL, 0);
 }
 
 /* Some requests may not have been sent because the control socket was full. */
@@ -241,7 +241,7 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 		return;
 	errno = sys_errno;
 	pxp_fail_errno(&error, "cannot start a worker process");
-	pool_break(pool, error.text);
+	break_pool(pool, error.text);
 }
 
 /* The log is watched before the request is sent, so that nothing must be undone if that fails.
@@ -254,7 +254,7 @@ static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 	int theirs[3];
 	bool is_asked_for = pool_worker_open(worker, theirs) &&
 	                    watch(pool, worker->log, SOURCE_LOG, worker->index) &&
-	                    pool_ask_fork_server(pool, &request, theirs, 3);
+	                    ask_fork_server(pool, &request, theirs, 3);
 	int kept = errno;
 
 	for (int i = 0; i < 3; i++)
@@ -334,6 +334,13 @@ static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit
 
 /* ---- memory: the deadlines of a task that waits ---- */
 
+/* Whether a frame is about the front task of its worker. The task may have been withdrawn. */
+static bool is_about_front(const struct pool_worker *worker, const struct slot_frame *at)
+{
+	return worker->n_held > 0 && at->slot == worker->front &&
+	       at->generation == worker->slots[worker->front].generation;
+}
+
 static void stop_clock(int64_t *deadline_ns, int64_t *deadline_left_ns, int64_t now_ns)
 {
 	*deadline_left_ns = -1;
@@ -360,7 +367,7 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	                                .pid = worker->pid,
 	                                .limit = limit};
 
-	if (pool_ask_fork_server(pool, &request, NULL, 0))
+	if (ask_fork_server(pool, &request, NULL, 0))
 		return true;
 	pool_try_again(pool);
 	return false;
@@ -419,14 +426,13 @@ static uint64_t limit_for(const struct process_pool *pool, const struct task *ta
 
 /* Called when a worker requests memory for the task that it runs. Returns NULL, or how the worker
  * breaks the protocol. */
-static const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
-                                const struct slot_frame *at)
+static const char *on_need(struct process_pool *pool, struct pool_worker *worker,
+                           const struct slot_frame *at)
 {
 	const struct slot *slot = &worker->slots[worker->front];
 	uint64_t beyond;
 
-	if (worker->n_held == 0 || at->slot != worker->front ||
-	    at->generation != slot->generation || !slot->task || at->number < 0)
+	if (!is_about_front(worker, at) || !slot->task || at->number < 0)
 		return "asked for memory for a task that it does not have";
 	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
 		return "asked for memory too often";
@@ -521,8 +527,8 @@ void pool_grant_memory(struct process_pool *pool)
 }
 
 /* The fork server answered that it has set a memory limit, or could not. */
-static void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
-                            const struct process_frame *answer)
+static void on_limited(struct process_pool *pool, struct pool_worker *worker,
+                       const struct process_frame *answer)
 {
 	/* The worker has died, and another may have its place. */
 	if (answer->pid != worker->pid || worker->state != WORKER_READY)
@@ -545,8 +551,8 @@ static void pool_on_limited(struct process_pool *pool, struct pool_worker *worke
 
 /* Called when a task has ended and its worker still uses data_bytes: take back the granted
  * memory. */
-static void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
-                                uint64_t data_bytes)
+static void reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
+                           uint64_t data_bytes)
 {
 	uint64_t allowance = allowance_of(pool);
 
@@ -563,9 +569,8 @@ static void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *w
 
 /* Whether a task that ran out of memory is run once more with the whole budget. If so, the task is
  * marked for that, and the caller returns it to the queue. */
-static bool pool_retries_with_all_memory(struct process_pool *pool,
-                                         const struct pool_worker *worker,
-                                         struct task *task)
+static bool retries_with_all_memory(struct process_pool *pool,
+                                    const struct pool_worker *worker, struct task *task)
 {
 	/* The pool does not start tasks any more, or nobody would see the result. */
 	if (pool->is_killed || task->is_completed)
@@ -716,13 +721,13 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 	future_start(slot->task->future);
 	pool->n_crashes_in_a_row = 0;
 	if (outcome->error.status == PXP_EMEMORY &&
-	    pool_retries_with_all_memory(pool, worker, slot->task)) {
+	    retries_with_all_memory(pool, worker, slot->task)) {
 		completion_fini(&completion);
 		executor_return(&pool->executor, slot->task);
 	} else {
 		pool_complete(pool, slot->task, &completion);
 	}
-	pool_reclaim_memory(pool, worker, answer->data_bytes);
+	reclaim_memory(pool, worker, answer->data_bytes);
 	pool_worker_pop_slot(worker, pool->now_ns);
 	return NULL;
 }
@@ -730,14 +735,12 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
                              const char *buffer, struct frame *frame)
 {
-	const struct slot *slot = pool_worker_slot(worker, 0);
 	struct answer_frame answer;
 
 	if (frame->n < sizeof(answer))
 		return "sent an answer that is too short";
 	memcpy(&answer, buffer, sizeof(answer));
-	if (worker->n_held == 0 || answer.at.slot != worker->front ||
-	    answer.at.generation != slot->generation || !slot->task)
+	if (!is_about_front(worker, &answer.at) || !pool_worker_slot(worker, 0)->task)
 		return "answered a task that it does not have";
 	return accept_answer(pool, worker, &answer, buffer + sizeof(answer),
 	                     frame->n - sizeof(answer), frame);
@@ -779,10 +782,7 @@ static const char *read_slot_answers(struct process_pool *pool,
 static const char *on_withdrawn(struct pool_worker *worker, const struct slot_frame *at,
                                 int64_t now_ns)
 {
-	const struct slot *slot = &worker->slots[worker->front];
-
-	if (worker->n_held == 0 || at->slot != worker->front ||
-	    at->generation != slot->generation || slot->task)
+	if (!is_about_front(worker, at) || worker->slots[worker->front].task)
 		return "acknowledged a withdrawal that was not requested";
 	pool_worker_pop_slot(worker, now_ns);
 	return NULL;
@@ -794,8 +794,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	const struct slot *slot = &worker->slots[worker->front];
 	int64_t ms = at->number;
 
-	if (worker->n_held == 0 || at->slot != worker->front ||
-	    at->generation != slot->generation || !slot->task || ms < 0)
+	if (!is_about_front(worker, at) || !slot->task || ms < 0)
 		return "asked for time for a task that it does not have";
 	if (worker->n_restarts >= PXP_MAX_RESTARTS)
 		return "asked for time too often";
@@ -819,7 +818,7 @@ static const char *on_broken(struct process_pool *pool, const char *buffer, size
 		return "sent a frame of a wrong length";
 	memcpy(&broken, buffer, sizeof(broken));
 	broken.error.text[sizeof(broken.error.text) - 1] = 0;
-	pool_break(pool, broken.error.text[0] ? broken.error.text
+	break_pool(pool, broken.error.text[0] ? broken.error.text
 	                                      : "the initialiser of a worker failed");
 	return NULL;
 }
@@ -864,7 +863,7 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 	case FRAME_DEADLINE:
 		return on_restart_deadline(worker, &at, pool->now_ns);
 	case FRAME_NEED:
-		return pool_on_need(pool, worker, &at);
+		return on_need(pool, worker, &at);
 	case FRAME_DOORBELL:
 		return NULL;
 	default:
@@ -885,8 +884,8 @@ static bool read_slots(struct process_pool *pool, struct pool_worker *worker)
 
 /* Read the answers in the shared slots of a worker, then at most max_frames frames. Returns false
  * if the channel has ended, or the worker broke the protocol: then it is never read again. */
-static bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
-                             int max_frames)
+static bool read_frames(struct process_pool *pool, struct pool_worker *worker,
+                        int max_frames)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
@@ -918,7 +917,7 @@ static bool pool_read_frames(struct process_pool *pool, struct pool_worker *work
 
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 {
-	bool goes_on = pool_read_frames(pool, worker, 1);
+	bool goes_on = read_frames(pool, worker, 1);
 
 	/* Usually there is one frame, and trying to read a second one costs a system call. But
 	 * quick tasks may have sent more answers by now, or be about to. Only these are read, so
@@ -928,7 +927,7 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==
 	             PXP_PHASE_ANSWERING;
 	     i++)
-		goes_on = pool_read_frames(pool, worker, 1);
+		goes_on = read_frames(pool, worker, 1);
 	if (goes_on)
 		return;
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
@@ -1004,7 +1003,7 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* The answer may have arrived. */
-	pool_read_frames(pool, worker, N_SLOTS);
+	read_frames(pool, worker, N_SLOTS);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > pool->now_ns)
 		return;
 	if (worker->state == WORKER_STOPPING)
@@ -1024,7 +1023,7 @@ static void on_stall(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (has_progressed(worker, pool->now_ns))
 		return;
-	pool_read_frames(pool, worker, N_SLOTS);
+	read_frames(pool, worker, N_SLOTS);
 	if (worker->stall_ns >= 0 && worker->stall_ns <= pool->now_ns)
 		kill_late(worker, KILLED_STALL, pool->now_ns);
 }
@@ -1058,7 +1057,7 @@ static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* Read everything that the worker sent before it died: a complete answer counts. */
-	pool_read_frames(pool, worker, MAX_LAST_FRAMES);
+	read_frames(pool, worker, MAX_LAST_FRAMES);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
 
 	if (!worker->is_ready && worker->reason != KILLED_SHUTDOWN) {
@@ -1139,17 +1138,24 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
+/* Replace an error, but keep the signal or the exit code of the worker. */
+static void replace_error(struct pxp_error *error, struct pxp_error by)
+{
+	by.signal = error->signal;
+	by.exit_code = error->exit_code;
+	*error = by;
+}
+
 /* Whether a task may kill another worker. If not, error gives the reason. */
 static bool may_kill_again(struct task *task, struct pxp_error *error)
 {
-	int signal = error->signal, exit_code = error->exit_code;
+	struct pxp_error poison;
 
 	if (task->kills_left == UINT_MAX || --task->kills_left > 0)
 		return true;
-	pxp_fail(error, PXP_EPOISON, "the task killed too many workers; last failure: %s",
-	         strdupa(error->text));
-	error->signal = signal;
-	error->exit_code = exit_code;
+	pxp_fail(&poison, PXP_EPOISON,
+	         "the task killed too many workers; last failure: %s", error->text);
+	replace_error(error, poison);
 	return false;
 }
 
@@ -1160,18 +1166,16 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
                          struct pxp_error *error)
 {
 	enum memory_death death = memory_death_of(pool, worker, reaped);
-	int signal = error->signal, exit_code = error->exit_code;
+	struct pxp_error blamed = *error;
 
 	if (death == DIED_AT_LIMIT)
-		pxp_fail(error, PXP_EMEMORY, "%s at its memory limit of %ju MiB",
-		         strdupa(error->text), (uintmax_t)(worker->limit >> 20));
+		pxp_fail(&blamed, PXP_EMEMORY, "%s at its memory limit of %ju MiB",
+		         error->text, (uintmax_t)(worker->limit >> 20));
 	else if (death == DIED_OF_OOM_KILLER)
-		pxp_fail(error, PXP_EMEMORY,
+		pxp_fail(&blamed, PXP_EMEMORY,
 		         "worker was killed by the kernel, which was out of memory");
-	error->signal = signal;
-	error->exit_code = exit_code;
-	return death != DIED_OTHERWISE &&
-	       pool_retries_with_all_memory(pool, worker, task) &&
+	replace_error(error, blamed);
+	return death != DIED_OTHERWISE && retries_with_all_memory(pool, worker, task) &&
 	       may_kill_again(task, error);
 }
 
@@ -1196,17 +1200,6 @@ static bool is_tried_again(struct task *task, struct pxp_error *error)
 	return true;
 }
 
-/* The error keeps the signal or exit code of the last worker. */
-static void blame_returned(struct pxp_error *error)
-{
-	int signal = error->signal, exit_code = error->exit_code;
-
-	pxp_fail(error, PXP_ECRASHED, "%d workers died before they started the task",
-	         MAX_RETURNS);
-	error->signal = signal;
-	error->exit_code = exit_code;
-}
-
 /* Complete the task that a dead worker had started, or retry it. */
 static void complete_or_retry(struct process_pool *pool, struct pool_worker *worker,
                               struct slot *slot, const struct process_frame *reaped)
@@ -1214,12 +1207,16 @@ static void complete_or_retry(struct process_pool *pool, struct pool_worker *wor
 	struct task *task = slot->task;
 	struct completion completion = pool_worker_completion(worker, slot, pool->now_ns);
 	struct pxp_outcome *outcome = &completion.outcome;
+	struct pxp_error unbegun;
 
 	if (pool->is_killed)
 		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
 	describe_death(worker, reaped->status, &outcome->error);
-	if (task->n_deaths_unbegun >= MAX_RETURNS)
-		blame_returned(&outcome->error);
+	if (task->n_deaths_unbegun >= MAX_RETURNS) {
+		pxp_fail(&unbegun, PXP_ECRASHED,
+		         "%d workers died before they started the task", MAX_RETURNS);
+		replace_error(&outcome->error, unbegun);
+	}
 	if (outcome->error.status == PXP_ECANCELLED)
 		completion.state = PXP_CANCELLED;
 	outcome->phase = pool_worker_phase(worker, slot);
@@ -1269,7 +1266,7 @@ static void count_death(struct process_pool *pool, const struct pool_worker *wor
 	back_off(pool, pool->n_crashes_in_a_row);
 	if (maximum != UINT_MAX &&
 	    pool->n_crashes_in_a_row >= (maximum > 0 ? maximum : DEFAULT_MAX_CRASHES))
-		pool_break(pool, "workers keep dying, and no task completes");
+		break_pool(pool, "workers keep dying, and no task completes");
 }
 
 static void release_worker(struct process_pool *pool, struct pool_worker *worker,
@@ -1280,9 +1277,9 @@ static void release_worker(struct process_pool *pool, struct pool_worker *worker
 	clear(pool, worker);
 	if (pool->n_failed_starts >= MAX_FAILED_STARTS &&
 	    count_workers(pool, WORKER_READY, WORKER_READY) == 0)
-		pool_break(pool, "workers die before they are ready");
+		break_pool(pool, "workers die before they are ready");
 	else if (pool->executor.broken.status != PXP_OK)
-		pool_break(pool, pool->executor.broken.text);
+		break_pool(pool, pool->executor.broken.text);
 }
 
 /* ---- answers of the fork server ---- */
@@ -1338,7 +1335,7 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 	struct broken_frame broken;
 
 	memcpy(&broken, buffer, sizeof(broken));
-	pool_break(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
+	break_pool(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
 	/* The workers that were requested will not be started. Only our ends of their channels
 	 * exist. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -1358,7 +1355,7 @@ static void on_fork_server_death(struct process_pool *pool)
 	channel_close(&pool->fork_server.control);
 	pool->n_answers_due = 0;
 	watch_answers(pool);
-	pool_break(pool, "the fork server of the process pool died");
+	break_pool(pool, "the fork server of the process pool died");
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
@@ -1369,7 +1366,7 @@ static void on_fork_server_death(struct process_pool *pool)
 		    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0) == 0)
 			kill(-worker->pid, SIGKILL);
 		if (worker->state != WORKER_REAPING)
-			pool_read_frames(pool, worker, MAX_LAST_FRAMES);
+			read_frames(pool, worker, MAX_LAST_FRAMES);
 		release_worker(pool, worker, &unknown);
 	}
 }
@@ -1412,7 +1409,7 @@ static bool read_control(struct process_pool *pool)
 	else if (answer.kind == FRAME_NOT_SPAWNED)
 		on_not_spawned(pool, worker, answer.sys_errno);
 	else if (answer.kind == FRAME_LIMITED)
-		pool_on_limited(pool, worker, &answer);
+		on_limited(pool, worker, &answer);
 	else if (answer.kind == FRAME_REAPED)
 		release_worker(pool, worker, &answer);
 	frame_close_descriptors(&frame);
@@ -1526,7 +1523,7 @@ static void on_log(struct process_pool *pool, const struct epoll_event *event)
 	 * read first, or the log would be dropped with them. */
 	if (worker->n_held > 1 &&
 	    pool_worker_has_begun(worker, pool_worker_slot(worker, 1)))
-		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
+		read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
 	/* All writers have closed the log pipe, and epoll would report that again and again. */
 	if (!(event->events & EPOLLIN))
