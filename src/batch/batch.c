@@ -466,13 +466,13 @@ static bool wait_for_other_run(void *data)
 	return batch_goes_on(batch);
 }
 
-/* The path of the state. Each shard has a state of its own, because shards may run at the same
- * time. The caller frees it; NULL: no memory. */
-static char *default_state(const struct batch_options *options)
+char *batch_state_path(const struct batch_options *options)
 {
 	const struct shard *shard = &options->shard;
 	char name[64];
 
+	if (options->state)
+		return strdup(options->state);
 	snprintf(name, sizeof(name), ".pixpool-%u-of-%u.db", shard->index, shard->n);
 	return path_join(options->output, shard->n > 1 ? name : STATE_FILE_NAME);
 }
@@ -482,23 +482,21 @@ static bool open_state(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
 	struct state_options state = {
-		.path = options->state,
 		.keeps_foreign = options->state != NULL,
 		.is_durable = !options->no_fsync,
 		.wait = wait_for_other_run,
 		.data = batch,
 	};
-	char notice[FAILURE_TEXT_BYTES] = "", *path = NULL;
+	char notice[FAILURE_TEXT_BYTES] = "", *path;
 	struct failure failure;
 	enum state_result result;
 
 	if (options->keeps_no_state || options->in_place || !content_hash_is_built())
 		return true;
 	state.rows_alone = !store_takes_stamps(batch->store);
-	if (!state.path)
-		state.path = path = default_state(options);
-	result = state.path ? state_open(&state, &batch->database, notice, &failure)
-	                    : STATE_MEMORY;
+	state.path = path = batch_state_path(options);
+	result = path ? state_open(&state, &batch->database, notice, &failure)
+	              : STATE_MEMORY;
 	free(path);
 	if (notice[0] && result != STATE_MEMORY)
 		report_say(batch->report, "%s", notice);
@@ -536,15 +534,12 @@ static bool open_state(struct batch *batch)
 static bool open_state_to_look(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
-	char *path = options->state || options->in_place ? NULL : default_state(options);
-	const struct state_options state = {
-		.path = options->state ? options->state : path,
-		.reads_only = true,
-	};
+	char *path = options->in_place ? NULL : batch_state_path(options);
+	const struct state_options state = {.path = path, .reads_only = true};
 	char notice[FAILURE_TEXT_BYTES];
 	struct failure ignored;
 
-	if (state.path && !options->keeps_no_state && content_hash_is_built())
+	if (path && !options->keeps_no_state && content_hash_is_built())
 		(void)state_open(&state, &batch->database, notice, &ignored);
 	free(path);
 	return true;

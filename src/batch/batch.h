@@ -74,6 +74,10 @@ struct batch_options {
 
 /* The name of the state in the output folder, unless another path was given. */
 #define STATE_FILE_NAME ".pixpool.db"
+/* Make the path of the state of a batch with an output folder: the path that was given, or a name in
+ * that folder. Each shard has a state of its own, because shards may run at the same time. The
+ * caller frees the path; NULL if memory ran out. */
+char *batch_state_path(const struct batch_options *options);
 /* A pattern for fnmatch() that includes the states of shards. */
 #define STATE_PATTERN ".pixpool*.db"
 

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "cli/options.h"
+#include "common/path.h"
 #include "common/suggest.h"
 
 #include <errno.h>
@@ -477,6 +478,78 @@ static bool fits_output(struct command_line *line, struct failure *ret_failure)
 	return true;
 }
 
+/* The folder of a file, as a path. The caller frees it; NULL if memory ran out. */
+static char *folder_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash ? strndup(file, (size_t)(slash + 1 - file)) : strdup(".");
+}
+
+/* Whether two paths name the same file, which need not exist. */
+static bool names_same_file(const char *a, const char *b)
+{
+	char *folder_of_a, *folder_of_b;
+	size_t n_a, n_b;
+	const char *base_of_a = path_base(a, &n_a), *base_of_b = path_base(b, &n_b);
+	bool is_same = strcmp(a, b) == 0 || is_same_file(a, b);
+
+	if (is_same || n_a != n_b || strncmp(base_of_a, base_of_b, n_a) != 0)
+		return is_same;
+	folder_of_a = folder_of(a);
+	folder_of_b = folder_of(b);
+	is_same = folder_of_a && folder_of_b && is_same_file(folder_of_a, folder_of_b);
+	free(folder_of_a);
+	free(folder_of_b);
+	return is_same;
+}
+
+/* Check that the report overwrites no other file of the command. what: the use of that file; NULL is
+ * allowed as its name. */
+static bool report_spares(const struct command_line *line, const char *name,
+                          const char *what, struct failure *ret_failure)
+{
+	const char *report = line->report_file;
+	struct stat stat_of_report;
+
+	/* Writing to a device such as /dev/null overwrites nothing. */
+	if (!name ||
+	    (stat(report, &stat_of_report) == 0 && S_ISCHR(stat_of_report.st_mode)))
+		return true;
+	return !names_same_file(report, name) ||
+	       failure_set(ret_failure, FAIL_USAGE,
+	                   "--report: '%.60s' is %s and would be overwritten; choose "
+	                   "another name",
+	                   report, what);
+}
+
+/* Check that --report does not name the list, the output file or the state. */
+static bool fits_report(const struct command_line *line, struct failure *ret_failure)
+{
+	const struct batch_options *batch = &line->batch;
+	const bool has_state = batch->output && !batch->keeps_no_state;
+	const char *list = line->files_from, *output_name = batch->style.file_name;
+	char *output = NULL, *state = NULL;
+	bool fits;
+
+	if (!line->report_file || is_standard_stream(line->report_file))
+		return true;
+	if (is_standard_stream(list))
+		list = "/dev/stdin";
+	if (batch->output_stream > 0)
+		output = strdup("/dev/stdout");
+	else if (output_name)
+		output = path_join(batch->output, output_name);
+	if (has_state)
+		state = batch_state_path(batch);
+	fits = report_spares(line, list, "the list of --files-from", ret_failure) &&
+	       report_spares(line, output, "the output file", ret_failure) &&
+	       report_spares(line, state, "the state", ret_failure);
+	free(output);
+	free(state);
+	return fits;
+}
+
 /* Copy standard input into a sealed memfd, at most n_max bytes. Returns -1 with errno on
  * failure. */
 static int copy_standard_input(uint64_t n_max)
@@ -708,7 +781,7 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
 	    (line->command == COMMAND_FILTER && !take_chain(line, ret_failure)) ||
 	    !is_complete(line, ret_failure) || !fits_in_place(line, ret_failure) ||
 	    !fits_output(line, ret_failure) || !takes_list(line, ret_failure) ||
-	    !open_standard_input(line, ret_failure))
+	    !fits_report(line, ret_failure) || !open_standard_input(line, ret_failure))
 		return false;
 	add_defaults(line);
 	add_untrusted(&line->batch);

@@ -79,6 +79,80 @@ TEST(records, a_report_file_never_replaces_an_image)
 	fixture_leave();
 }
 
+/* Check that the report is refused, and that the file keeps its content. */
+static void expect_spared(const char *line, const char *file, const char *says)
+{
+	struct ended ended = run("%s", line);
+
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, says), "%s", ended.err);
+	EXPECT_STR(scratch_text(file), "in/a.jpg\n");
+}
+
+TEST(records, a_report_file_never_replaces_the_list_of_inputs)
+{
+	static const char says[] = "is the list of --files-from and would be overwritten";
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_file("list", "in/a.jpg\n");
+	scratch_link("link", "list");
+	expect_spared("pixpool verify --files-from list --report list", "list", says);
+	expect_spared("pixpool verify --files-from list --report ./list", "list", says);
+	expect_spared("pixpool verify --files-from list --report link", "list", says);
+	expect_spared("pixpool verify --files-from - --report list < list", "list", says);
+	EXPECT_EQ(run("pixpool verify --files-from list --report /dev/null").status, 0);
+	fixture_leave();
+}
+
+TEST(records, a_report_file_never_replaces_the_output_file)
+{
+	static const char says[] = "is the output file and would be overwritten";
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "a.jpg");
+	scratch_file("b.png", "in/a.jpg\n");
+	expect_spared("pixpool thumb a.jpg -o b.png --report b.png", "b.png", says);
+	expect_spared("pixpool thumb a.jpg -o b.png --report ./b.png", "b.png", says);
+	/* The file need not exist. */
+	ended = run("pixpool thumb a.jpg -o c.png --report ../$(basename $PWD)/c.png");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, says), "%s", ended.err);
+	ended = run("pixpool thumb a.jpg -f png -o - --report d.png > d.png");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, says), "%s", ended.err);
+	EXPECT_EQ(run("pixpool thumb a.jpg -f png -o - --report /dev/null > /dev/null")
+	                  .status,
+	          0);
+	fixture_leave();
+}
+
+TEST(records, a_report_file_never_replaces_the_state)
+{
+	static const char says[] = "is the state and would be overwritten";
+	static const char *const options[] = {
+		"-o out --report out/.pixpool.db",
+		"-o out --report ./out/.pixpool.db",
+		"-o out --shard 1/2 --report out/.pixpool-1-of-2.db",
+		"-o out --state s.db --report s.db",
+	};
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_folder("out");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct ended ended = run("pixpool thumb in %s", options[i]);
+
+		EXPECT_EQ(ended.status, 2);
+		EXPECT(strstr(ended.err, says), "%s", ended.err);
+	}
+	EXPECT_EQ(run("pixpool thumb in -o out --state none --report out/.pixpool.db")
+	                  .status,
+	          0);
+	fixture_leave();
+}
+
 TEST(records, a_report_file_replaces_an_earlier_report)
 {
 	fixture_enter();
