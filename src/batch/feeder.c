@@ -997,17 +997,39 @@ static bool has_one_name(const struct file *file)
 	                BACKUP_LEFT);
 }
 
+/* The format of an open input by its first bytes. */
+static enum image_format content_format(const struct file *file)
+{
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
+	ssize_t n = fd_pread_full(file->input, bytes, sizeof(bytes), 0);
+
+	return n > 0 ? format_of_bytes(bytes, (size_t)n, file->result->input)
+	             : FORMAT_NONE;
+}
+
+/* For a plan: check that a run could read the format of the input. Returns false with the file's
+ * failure. */
+static bool check_format(struct file *file)
+{
+	struct file_result *result = file->result;
+	enum image_format format = content_format(file);
+
+	if (format == FORMAT_NONE)
+		format = file->named_format;
+	if (picture_may_read(format))
+		return true;
+	result->in.format = format;
+	return picture_refuse_format(format, &result->failure);
+}
+
 /* Check an input that its output replaces. Returns false with the file's failure. */
 static bool check_in_place(const struct file *file)
 {
 	struct failure *failure = &file->result->failure;
 	enum image_format named = file->named_format,
-			  made = file->result->variants[0].format, content = FORMAT_NONE;
-	uint8_t bytes[FORMAT_SNIFF_BYTES];
-	ssize_t n = fd_pread_full(file->input, bytes, sizeof(bytes), 0);
+			  made = file->result->variants[0].format,
+			  content = content_format(file);
 
-	if (n > 0)
-		content = format_of_bytes(bytes, (size_t)n, file->result->input);
 	if (made != named)
 		return failure_set(
 			failure, FAIL_UNSUPPORTED,
@@ -1031,6 +1053,7 @@ static bool check_in_place(const struct file *file)
 static bool check_input(struct file *file, int open_errno)
 {
 	struct failure *failure = &file->result->failure;
+	const struct batch_options *options = file->batch->options;
 	const struct recipe *recipe = &file->batch->rules[0].recipe;
 	uint64_t max_bytes = recipe->max_file_bytes ? recipe->max_file_bytes
 	                                            : RECIPE_MAX_FILE_BYTES;
@@ -1053,7 +1076,8 @@ static bool check_input(struct file *file, int open_errno)
 	if (!has_name(file))
 		return failure_set(failure, FAIL_BAD_IMAGE,
 		                   "format: not an image of any known format");
-	return !file->batch->options->in_place || check_in_place(file);
+	return (!options->in_place || check_in_place(file)) &&
+	       (!options->plans_only || check_format(file));
 }
 
 static int open_folder(const char *path)

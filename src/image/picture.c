@@ -58,6 +58,15 @@ static const char *way_out(enum image_format format)
 	}
 }
 
+bool picture_refuse_format(enum image_format format, struct failure *ret_failure)
+{
+	if (format == FORMAT_NONE)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "format: not an image of any known format");
+	return failure_set(ret_failure, FAIL_UNSUPPORTED, "format: %s cannot be read: %s",
+	                   format_info(format)->name, way_out(format));
+}
+
 /* Say why no engine reads the picture, and what can be done about it. Always false. */
 static bool engine_unsupported(const struct source *source, struct failure *ret_failure)
 {
@@ -65,8 +74,7 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 	const char *name = format_info(source->format)->name;
 
 	if (source->format == FORMAT_NONE)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "format: not an image of any known format");
+		return picture_refuse_format(FORMAT_NONE, ret_failure);
 	if (source->format != FORMAT_RAW && !engine_trusts(source->format))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "format: %s is not read with --untrusted", name);
@@ -76,8 +84,7 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 			ret_failure, FAIL_UNSUPPORTED,
 			"format: %s cannot be read by the requested engine, %s", name,
 			source->reading->engine);
-	return failure_set(ret_failure, FAIL_UNSUPPORTED, "format: %s cannot be read: %s",
-	                   name, way_out(source->format));
+	return picture_refuse_format(source->format, ret_failure);
 }
 
 /* ---- the plan: each engine of the table is asked for the picture, then for each output ---- */

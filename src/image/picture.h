@@ -58,6 +58,8 @@ void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed *
 /* Whether an engine of this build may be able to read the format. This asks no library, so the main
  * process can call it; a worker may still find a library without the right plugin. */
 bool picture_may_read(enum image_format format);
+/* Set the failure of a picture whose format no engine reads, with advice. Always false. */
+bool picture_refuse_format(enum image_format format, struct failure *ret_failure);
 
 /* The maximum number of outputs of one picture. */
 enum { PICTURE_MAX_VARIANTS = 64 };

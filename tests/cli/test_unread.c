@@ -77,6 +77,32 @@ TEST(unreadable_formats, files_given_as_inputs_fail_as_unsupported)
 	fixture_leave();
 }
 
+TEST(unreadable_formats, the_plan_lists_files_given_as_inputs_as_unsupported)
+{
+	struct ended ended;
+
+	fixture_enter();
+	write_icon("a.ico");
+	write_dng("b.dng");
+	write_dng("c.tif");
+	sample("lake.jpg", "d.jpg");
+	scratch_file("notes.txt", "no image");
+	ended = run("pixpool thumb a.ico b.dng c.tif d.jpg notes.txt -f png -o out -n "
+	            "--report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT_STR(
+		ended.out,
+		"fail a.ico -> out/a.png (ICO is not supported)\n"
+		"fail b.dng -> out/b.png (camera RAW is not supported; convert it first)\n"
+		"fail c.tif -> out/c.png (camera RAW is not supported; convert it first)\n"
+		"make d.jpg -> out/d.png (new)\n"
+		"fail notes.txt -> out/notes.txt.png (not an image)\n");
+	EXPECT(strstr(records("r"),
+	              "{'input':'a.ico','status':'failed','class':'unsupported',"),
+	       "%s", records("r"));
+	fixture_leave();
+}
+
 TEST(unreadable_formats, a_folder_with_only_unreadable_formats_counts_as_having_no_image)
 {
 	struct ended ended;
