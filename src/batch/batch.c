@@ -921,18 +921,26 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* Write the output of a file that is written to a stream. If that fails, the batch ends. */
-static void deliver(struct batch *batch, struct file_result *result)
+/* Write the output of a file that is written to a stream. If that fails, the batch ends. Returns
+ * false if the reader of a pipe has closed it: then the batch ends as if SIGPIPE had ended it, and
+ * the file is not reported, so that it only counts as cancelled. */
+static bool deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
 
 	if (result->content < 0 || result->end != FILE_DONE ||
 	    write_to_stream(batch, result->content, side->offset, side->bytes))
-		return;
+		return true;
+	if (errno == EPIPE && batch->ended_by == 0) {
+		batch->ended_by = SIGPIPE;
+		batch_stop(batch, BATCH_DRAINING);
+		return false;
+	}
 	failure_set(&result->failure, FAIL_IO, "cannot write to standard output: %s",
 	            strerrordesc_np(errno));
 	batch_stop_early(batch, &result->failure);
 	result->end = FILE_CANCELLED;
+	return true;
 }
 
 static void report_complete(struct batch *batch)
@@ -943,8 +951,8 @@ static void report_complete(struct batch *batch)
 
 	while ((future = take_complete(batch))) {
 		if (pxp_future_result(future, 0, &result, NULL, NULL) == PXP_OK) {
-			deliver(batch, result);
-			report_result(result, folder, batch->report);
+			if (deliver(batch, result))
+				report_result(result, folder, batch->report);
 			file_result_destroy(result);
 		}
 		pxp_future_release(future);

@@ -40,7 +40,9 @@ static const char exit_status[] =
 	"       --fail-fast, --max-failures or --stop-after, or another run uses the\n"
 	"       output folder (with --no-wait)\n"
 	"  129, 130, 143\n"
-	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n";
+	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n"
+	"  141  with -o -: ended by SIGPIPE, because the reader of standard output\n"
+	"       has closed it\n";
 
 /* Print two columns: right may have several lines, and begins on the next line if left is long. */
 static void print_pair(const char *left, const char *right)

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -336,6 +337,9 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 
 	/* For these exit statuses, a message has already said everything. */
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
+		return;
+	/* The reader of standard output wants no more, as head does: end quietly. */
+	if (exit_status == EXIT_SIGNAL + SIGPIPE)
 		return;
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
 	              view->options->is_plan, view->failures,
