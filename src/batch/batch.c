@@ -1287,18 +1287,25 @@ static void say_dates(struct batch *batch)
 		           strerrordesc_np(sys_errno));
 }
 
-/* Links are not followed by default, so a folder of links looks empty. Name the option that
- * follows links. */
-static void say_links(struct batch *batch)
+/* If no image was found, name the options that decided so: without --follow a folder of links looks
+ * empty, and --include and --exclude leave out files. */
+static void say_why_empty(struct batch *batch)
 {
-	const uint64_t n = batch->plan->n_links;
+	const uint64_t n_links = batch->plan->n_links,
+		       n_left_out = batch->plan->n_left_out;
 
-	if (n > 0 && exit_status_of(batch) == EXIT_NO_IMAGE)
+	if (exit_status_of(batch) != EXIT_NO_IMAGE)
+		return;
+	if (n_links > 0)
+		report_say(
+			batch->report,
+			"%" PRIu64 " symbolic link%s %s not followed; --follow follows "
+			"them",
+			n_links, n_links == 1 ? "" : "s", n_links == 1 ? "was" : "were");
+	if (n_left_out > 0)
 		report_say(batch->report,
-		           "%" PRIu64
-		           " symbolic link%s %s not followed; --follow follows "
-		           "them",
-		           n, n == 1 ? "" : "s", n == 1 ? "was" : "were");
+		           "--include and --exclude left out %" PRIu64 " file%s",
+		           n_left_out, n_left_out == 1 ? "" : "s");
 }
 
 static int run(struct batch *batch, bool *ret_is_stuck)
@@ -1319,7 +1326,7 @@ static int run(struct batch *batch, bool *ret_is_stuck)
 	say_dates(batch);
 	say_stamps(batch);
 	say_state(batch);
-	say_links(batch);
+	say_why_empty(batch);
 	batch_enter(batch, BATCH_ENDED);
 	return exit_status_of(batch);
 }

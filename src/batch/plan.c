@@ -216,6 +216,7 @@ static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
 		else if (!visit_item(plan, pass, &item))
 			result = PLAN_NO_MEMORY;
 	}
+	plan->n_left_out = walk_n_left_out(walk);
 	walk_close(walk);
 	return result;
 }

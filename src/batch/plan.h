@@ -38,6 +38,8 @@ struct plan {
 	uint64_t n_bytes;          /* the sum of the sizes of the inputs */
 	size_t n_inputs;           /* the number of INPUTs that have an image */
 	bool has_errors;           /* a part of an INPUT could not be read */
+	uint64_t n_links;          /* links that the walk found and did not follow */
+	uint64_t n_left_out;       /* files that --include and --exclude left out */
 	struct plan_claim *claims; /* collisions, ordered by output */
 	size_t n_claims;
 
@@ -52,7 +54,6 @@ struct plan {
 	struct plan_repeat *repeats; /* ordered */
 	size_t n_repeats;
 	uint64_t n_visits;
-	uint64_t n_links; /* links that the walk found and did not follow */
 	/* outputs replace their inputs; then inputs are identified by device and inode */
 	bool in_place;
 };

@@ -471,6 +471,7 @@ static bool levels_reopen(struct levels *levels)
 struct walk {
 	struct walk_options options;
 	size_t n_begun;       /* number of inputs that were started */
+	uint64_t n_left_out;  /* files that the globs left out */
 	struct levels levels; /* the stack, which is empty between inputs */
 
 	char *path; /* path of the last item */
@@ -621,7 +622,7 @@ static bool glob_matches(const struct walk_glob *glob, const char *path)
 	return false;
 }
 
-static bool is_taken(const struct walk_options *options, const char *path)
+static bool is_selected(const struct walk_options *options, const char *path)
 {
 	size_t i = options->n_globs;
 
@@ -630,6 +631,15 @@ static bool is_taken(const struct walk_options *options, const char *path)
 	if (i > 0)
 		return options->globs[i - 1].includes;
 	return options->n_globs == 0 || !options->globs[0].includes;
+}
+
+/* Whether the globs select a file. Counts the file if they leave it out. */
+static bool is_taken(struct walk *walk, const char *path)
+{
+	const bool is_taken = is_selected(&walk->options, path);
+
+	walk->n_left_out += !is_taken;
+	return is_taken;
 }
 
 /* ---- the names of a list ---- */
@@ -773,7 +783,7 @@ static bool begin_input(struct walk *walk, struct walk_item *ret_item)
 		sys_errno = errno;
 	walk->input_dev = sys_errno == 0 ? st.st_dev : 0;
 	if (sys_errno != 0 || !S_ISDIR(st.st_mode))
-		return is_taken(options, walk->input) &&
+		return is_taken(walk, walk->input) &&
 		       give_input(walk, ret_item, sys_errno);
 	return begin_folder(walk, ret_item);
 }
@@ -788,7 +798,7 @@ static bool next_file(struct walk *walk, struct walk_item *ret_item)
 		level_note(level, ENOMEM);
 		return false;
 	}
-	if (!is_taken(&walk->options, walk->path))
+	if (!is_taken(walk, walk->path))
 		return false;
 	give_met(walk, ret_item,
 	         mark == NAME_FILE || mark == NAME_LINK ? WALK_FILE : WALK_OTHER, name,
@@ -877,6 +887,11 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item)
 	}
 	*ret_item = (struct walk_item){.kind = WALK_END, .folder = AT_FDCWD};
 	return WALK_END;
+}
+
+uint64_t walk_n_left_out(const struct walk *walk)
+{
+	return walk->n_left_out;
 }
 
 static struct walk_place place_of(const struct walk_item *item)

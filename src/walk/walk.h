@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -154,6 +155,9 @@ void walk_close(struct walk *walk);
 /* Get the next item. After WALK_END every call gives WALK_END. When memory runs out inside a folder,
  * the item is a WALK_ERROR with ENOMEM, and the walk goes on with the next folder. */
 enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
+
+/* The number of files so far that the globs left out. */
+uint64_t walk_n_left_out(const struct walk *walk);
 
 /* Open a WALK_FILE for reading, before the next call of walk_next(). Never blocks on a FIFO, and
  * follows a link only if the item says so. Returns a descriptor, close-on-exec, which the caller

@@ -67,7 +67,20 @@ TEST(selection, patterns_apply_to_files_given_as_inputs_too)
 	          0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 256x171\n");
 	EXPECT_STR(run("pixpool thumb in/b.png -o out --exclude '*.png'").err,
+	           "pixpool: --include and --exclude left out 1 file\n"
 	           "pixpool: no images found in in/b.png\n");
+	fixture_leave();
+}
+
+TEST(selection, patterns_that_leave_no_image_say_how_many_files_they_left_out)
+{
+	struct ended ended;
+
+	make_tree();
+	ended = run("pixpool resize -s 32 in -o out --include '*.tif'");
+	EXPECT_EQ(ended.status, 3);
+	EXPECT_STR(ended.err, "pixpool: --include and --exclude left out 4 files\n"
+	                      "pixpool: no images found in in\n");
 	fixture_leave();
 }
 
