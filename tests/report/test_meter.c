@@ -15,6 +15,16 @@ static void add(struct meter *meter, enum record_status status, uint64_t n_bytes
 	          now_ns);
 }
 
+/* A meter whose plan was made at time 0. */
+static struct meter planned(uint64_t n_images, uint64_t n_bytes)
+{
+	struct meter meter;
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, n_images, n_bytes, 0);
+	return meter;
+}
+
 /* Count n images of n_bytes each, one every ms milliseconds from *now on. */
 static void run(struct meter *meter, int64_t *now, unsigned n, int64_t ms,
                 uint64_t n_bytes)
@@ -50,11 +60,9 @@ TEST(meter, there_is_no_rate_before_the_first_images_are_done)
 
 TEST(meter, the_rate_is_measured_over_the_last_ten_seconds)
 {
-	struct meter meter;
+	struct meter meter = planned(100000, 0);
 	int64_t now = 0;
 
-	meter_init(&meter, now);
-	meter_planned(&meter, 100000, 0, now);
 	run(&meter, &now, 3000, 20, 0);
 	EXPECT(near(meter_rate(&meter, now), 50));
 	run(&meter, &now, 110, 100, 0);
@@ -63,11 +71,9 @@ TEST(meter, the_rate_is_measured_over_the_last_ten_seconds)
 
 TEST(meter, slow_pictures_do_not_make_the_rate_jump)
 {
-	struct meter meter;
+	struct meter meter = planned(1000, 0);
 	int64_t now = 0;
 
-	meter_init(&meter, now);
-	meter_planned(&meter, 1000, 0, now);
 	run(&meter, &now, 100, 20000, 0);
 	EXPECT(near(meter_rate(&meter, now), 0.05));
 	now += 19000 * MS;
@@ -76,11 +82,9 @@ TEST(meter, slow_pictures_do_not_make_the_rate_jump)
 
 TEST(meter, the_rate_falls_while_no_image_completes)
 {
-	struct meter meter;
+	struct meter meter = planned(100000, 0);
 	int64_t now = 0;
 
-	meter_init(&meter, now);
-	meter_planned(&meter, 100000, 0, now);
 	run(&meter, &now, 3000, 20, 0);
 	EXPECT(meter_rate(&meter, now + 100000 * MS) < 1);
 }
@@ -89,22 +93,18 @@ TEST(meter, the_rate_falls_while_no_image_completes)
  * images. */
 TEST(meter, the_remaining_time_is_estimated_by_bytes_if_they_are_known)
 {
-	struct meter meter;
+	struct meter meter = planned(20, 10 * 1000 + 10 * 9000);
 	int64_t now = 0;
 
-	meter_init(&meter, now);
-	meter_planned(&meter, 20, 10 * 1000 + 10 * 9000, now);
 	run(&meter, &now, 10, 1000, 1000);
 	EXPECT(near(meter_seconds_left(&meter, now), 90));
 }
 
 TEST(meter, images_that_failed_unread_reduce_the_remaining_time)
 {
-	struct meter meter;
+	struct meter meter = planned(20, 20000);
 	int64_t now = 0;
 
-	meter_init(&meter, now);
-	meter_planned(&meter, 20, 20000, now);
 	run(&meter, &now, 10, 1000, 1000);
 	for (int i = 0; i < 10; i++)
 		add(&meter, RECORD_FAILED, 0, now);
@@ -131,10 +131,8 @@ TEST(meter, progress_never_exceeds_100_percent_with_more_images_than_planned)
 
 TEST(meter, all_sums_of_the_meter_saturate_instead_of_overflowing)
 {
-	struct meter meter;
+	struct meter meter = planned(UINT64_MAX, UINT64_MAX);
 
-	meter_init(&meter, 0);
-	meter_planned(&meter, UINT64_MAX, UINT64_MAX, 0);
 	add(&meter, RECORD_OK, UINT64_MAX, 0);
 	add(&meter, RECORD_OK, UINT64_MAX, INT64_MAX);
 	EXPECT(meter_counts(&meter).bytes_in == UINT64_MAX);
@@ -150,11 +148,9 @@ TEST(meter, all_sums_of_the_meter_saturate_instead_of_overflowing)
 
 TEST(meter, cancelled_images_do_not_count_as_progress)
 {
-	struct meter meter;
+	struct meter meter = planned(100, 100000);
 	int64_t now = 0;
 
-	meter_init(&meter, now);
-	meter_planned(&meter, 100, 100000, now);
 	run(&meter, &now, 20, 100, 1000);
 	for (int i = 0; i < 80; i++)
 		add(&meter, RECORD_CANCELLED, 0, now);
@@ -168,11 +164,9 @@ TEST(meter, cancelled_images_do_not_count_as_progress)
 
 TEST(meter, counts_of_all_outcomes_add_up_to_the_inputs)
 {
-	struct meter meter;
+	struct meter meter = planned(10, 0);
 	struct report_counts counts;
 
-	meter_init(&meter, 0);
-	meter_planned(&meter, 10, 0, 0);
 	add(&meter, RECORD_OK, 100, 0);
 	add(&meter, RECORD_FAILED, 1000, 0);
 	add(&meter, RECORD_SKIPPED, 1000, 0);
