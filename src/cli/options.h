@@ -40,7 +40,7 @@ extern const struct cli_option cli_options[];
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure);
 
-/* Find the option with this name; NULL if there is none. */
+/* Find the option with this long name; NULL if no option has it. */
 const struct cli_option *option_find(const char *name);
 
 /* Print the name of an option, such as "--size", or "-r" for one that has only a letter. Returns

@@ -19,7 +19,7 @@ extern bool (*script_more)(const char *command, const char *word, bool *ret_know
  * internal if it succeeded. Always returns false. */
 bool script_report(long got, const char *attempt, struct failure *ret_failure);
 
-/* The memfd of the picture's output, found among the open descriptors; -1 if there is none. */
+/* The memfd of the picture's output, found among the open descriptors; -1 if it is not open. */
 int script_find_output(void);
 
 #endif

@@ -17,7 +17,7 @@ static void packets_open(int ends[2])
 	                   ends) == 0);
 }
 
-/* The text of the next write, in static memory; "" if there is none. */
+/* The text of the next write, in static memory; "" if nothing more was written. */
 static const char *packet_from(int fd)
 {
 	static char text[1 << 16];
