@@ -2,8 +2,10 @@
 #include "cli_fixture.h"
 
 #include "base/fd.h"
+#include "fault/scripted.h"
 #include "recipe/format.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <regex.h>
@@ -87,12 +89,37 @@ void write_script(const char *path, const char *commands)
 	scratch_bytes(path, text, (size_t)n);
 }
 
+/* Wake every process at a gate. The whole of /proc is searched, because a process whose parent
+ * ended just now can be missing from every list of children. */
+static void wake_gates(void)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	char path[300], name[32];
+	pid_t pid;
+	ssize_t n;
+	int fd;
+
+	REQUIRE(processes != NULL);
+	while ((entry = readdir(processes))) {
+		pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		n = fd >= 0 ? read(fd, name, sizeof(name)) : 0;
+		fd_close(&fd);
+		if (n > 5 && memcmp(name, "gate-", 5) == 0)
+			tgkill(pid, pid, GATE_SIGNAL);
+	}
+	closedir(processes);
+}
+
 void let_pass(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	REQUIRE(fd >= 0 && fd_write_all(fd, "P", 1));
 	fd_close(&fd);
+	wake_gates();
 }
 
 pid_t await_gate(const char *name)

@@ -3,7 +3,8 @@
  * "pixpool-scripted". It is linked into test programs only, which read such a file as if it were a
  * picture. Unknown commands fail as bad-image.
  *
- *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'
+ *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'; the test
+ *                  changes the byte and then sends GATE_SIGNAL
  *   signal SIGSEGV die of it, or of any other
  *   exit N         leave with that status
  *   hang busy      burn the processor for ever; or: hang asleep
@@ -29,6 +30,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +38,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static bool is_script(const uint8_t *bytes, size_t n)
@@ -81,18 +82,36 @@ int script_find_output(void)
 
 /* ---- commands after which the script continues ---- */
 
+static void ignore_signal(int number)
+{
+	(void)number;
+}
+
+/* The sandbox refuses file locks, inotify and new shared memory, but it allows ppoll(). The signal
+ * is blocked outside ppoll(), so a signal between the check and the wait is not lost. */
 static bool wait_at_gate(struct source *source, const char *name, struct failure *failure)
 {
-	const struct timespec moment = {.tv_nsec = 1000000};
+	const struct sigaction wake = {.sa_handler = ignore_signal,
+	                               .sa_flags = SA_RESTART};
 	char kept[16] = "", mine[16], first;
+	struct sigaction kept_action;
+	sigset_t gate, kept_mask, waiting;
 
 	(void)failure;
+	sigemptyset(&gate);
+	sigaddset(&gate, GATE_SIGNAL);
+	pthread_sigmask(SIG_BLOCK, &gate, &kept_mask);
+	waiting = kept_mask;
+	sigdelset(&waiting, GATE_SIGNAL);
+	sigaction(GATE_SIGNAL, &wake, &kept_action);
 	prctl(PR_GET_NAME, kept);
 	snprintf(mine, sizeof(mine), "gate-%s", name);
 	prctl(PR_SET_NAME, mine);
 	while (pread(source->input, &first, 1, 0) == 1 && first == 'p')
-		nanosleep(&moment, NULL);
+		ppoll(NULL, 0, NULL, &waiting);
 	prctl(PR_SET_NAME, kept);
+	pthread_sigmask(SIG_SETMASK, &kept_mask, NULL);
+	sigaction(GATE_SIGNAL, &kept_action, NULL);
 	return true;
 }
 

@@ -4,7 +4,12 @@
 
 #include "common/failure.h"
 
+#include <signal.h>
 #include <stdbool.h>
+
+/* Wakes the main thread of a worker at a gate, so that it reads the first byte of its input again.
+ * By default, every process ignores this signal. */
+enum { GATE_SIGNAL = SIGURG };
 
 /*
  * Commands that need knowledge of the other processes, which this folder does not have. A

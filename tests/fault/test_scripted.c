@@ -2,15 +2,17 @@
  * scripts. */
 #include "support/test.h"
 
+#include "fault/scripted.h"
 #include "image/engine.h"
 #include "image_fixture.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct outcome run_script(const char *commands)
@@ -96,12 +98,31 @@ static bool is_called(pid_t pid, const char *name)
 	return strcmp(comm, name) == 0;
 }
 
+/* Watch a file; await_read() then waits until the file was read since its last call. */
+static int watch_reads(int fd)
+{
+	int watch = inotify_init1(IN_CLOEXEC);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	REQUIRE(watch >= 0 && inotify_add_watch(watch, path, IN_ACCESS) >= 0, "%s",
+	        strerrordesc_np(errno));
+	return watch;
+}
+
+static void await_read(int watch)
+{
+	_Alignas(struct inotify_event) char events[4096];
+
+	REQUIRE(read(watch, events, sizeof(events)) > 0);
+}
+
 TEST(scripted_engine, the_gate_command_waits_until_the_first_byte_of_the_input_changes)
 {
 	static const char commands[] = "pixpool-scripted\ngate a\nexit 3\n";
-	const struct timespec moment = {.tv_nsec = 1000000};
-	int input = memfd_create("commands", 0), output = memfd_create("output", 0),
-	    status;
+	FILE *file = tmpfile();
+	int input = file ? fileno(file) : -1, output = memfd_create("output", 0), status;
+	int reads = watch_reads(input);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 	const struct picture_variant variant = {.recipe = &recipe};
 	struct picture_job job = {.variants = &variant,
@@ -123,15 +144,19 @@ TEST(scripted_engine, the_gate_command_waits_until_the_first_byte_of_the_input_c
 			_exit(99);
 		}
 		if (attempt == 1) {
-			while (!is_called(pid, "gate-a"))
-				nanosleep(&moment, NULL);
+			/* At the gate, the child takes the name and then reads the byte. */
+			do
+				await_read(reads);
+			while (!is_called(pid, "gate-a"));
 			EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
 			REQUIRE(pwrite(input, "P", 1, 0) == 1);
+			kill(pid, GATE_SIGNAL);
 		}
 		REQUIRE(waitpid(pid, &status, 0) == pid);
 		EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 3);
 	}
-	close(input);
+	close(reads);
+	fclose(file);
 	close(output);
 }
 
