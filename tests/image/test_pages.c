@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 6, HEIGHT = 4, N_PAGES = 3, SUBFILE_TYPE = 254, PREVIEW = 1, MASK = 4 };
+enum { WIDTH = 6, HEIGHT = 4, N_PAGES = 3 };
+enum { SUBFILE_TYPE = 254, PREVIEW = 1, MASK = 4, IMAGE_WIDTH = 256 };
 
 /* Every pixel of page i has the grey value 50 * (i + 1). */
 static VipsImage *roll_of_pages(int n)
@@ -149,56 +150,45 @@ TEST(pages, pages_of_a_tiff_are_lost_in_other_formats_and_reported)
 	blob_fini(&blob);
 }
 
+/* Convert a TIFF, and check how many pages the output has, the grey value of its last page, and what
+ * is reported as lost. */
+static void expect_pages(const struct blob *tiff, enum image_format format, int n_pages,
+                         double last_grey, unsigned lost)
+{
+	struct outcome outcome = run_to(tiff, "a.tif", format);
+
+	EXPECT_EQ(count_pages(&outcome.output), n_pages);
+	EXPECT_EQ(grey_of(&outcome.output, n_pages - 1), last_grey);
+	EXPECT_EQ(outcome.answer.out[0].lost, lost);
+	outcome_fini(&outcome);
+}
+
 TEST(pages, the_first_full_page_is_used_and_previews_do_not_count)
 {
 	struct blob blob = make_pages(".tif");
-	struct outcome outcome;
 
 	set_tag(&blob, 0, SUBFILE_TYPE, PREVIEW);
-	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
-	EXPECT_EQ(grey_of(&outcome.output, 0), 100);
-	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
-	outcome_fini(&outcome);
-
-	outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
-	EXPECT_EQ(count_pages(&outcome.output), 2);
-	EXPECT_EQ(grey_of(&outcome.output, 1), 150);
-	EXPECT_EQ(outcome.answer.out[0].lost, 0);
-	outcome_fini(&outcome);
-
+	expect_pages(&blob, FORMAT_PNG, 1, 100, LOST_PAGES);
+	expect_pages(&blob, FORMAT_TIFF, 2, 150, 0);
 	set_tag(&blob, 1, SUBFILE_TYPE, MASK);
-	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
-	EXPECT_EQ(grey_of(&outcome.output, 0), 150);
-	EXPECT_EQ(outcome.answer.out[0].lost, 0);
-	outcome_fini(&outcome);
-
+	expect_pages(&blob, FORMAT_PNG, 1, 150, 0);
 	/* If no directory is a full page, the first directory is the picture. */
 	set_tag(&blob, 2, SUBFILE_TYPE, PREVIEW);
-	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
-	EXPECT_EQ(grey_of(&outcome.output, 0), 50);
-	EXPECT_EQ(outcome.answer.out[0].lost, 0);
-	outcome_fini(&outcome);
+	expect_pages(&blob, FORMAT_PNG, 1, 50, 0);
 	blob_fini(&blob);
 }
 
 TEST(pages, pages_with_a_preview_between_them_or_of_different_sizes_are_reported_lost)
 {
 	struct blob blob = make_pages(".tif");
-	struct outcome outcome;
 
 	set_tag(&blob, 1, SUBFILE_TYPE, PREVIEW);
-	outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
-	EXPECT_EQ(count_pages(&outcome.output), 1);
-	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
-	outcome_fini(&outcome);
+	expect_pages(&blob, FORMAT_TIFF, 1, 50, LOST_PAGES);
 	blob_fini(&blob);
 
 	blob = make_pages(".tif");
-	set_tag(&blob, 1, 256, WIDTH - 1);
-	outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
-	EXPECT_EQ(count_pages(&outcome.output), 1);
-	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
-	outcome_fini(&outcome);
+	set_tag(&blob, 1, IMAGE_WIDTH, WIDTH - 1);
+	expect_pages(&blob, FORMAT_TIFF, 1, 50, LOST_PAGES);
 	blob_fini(&blob);
 }
 
