@@ -110,7 +110,7 @@ struct blob make_jpeg(int width, int height, int n_bands, const struct quarters 
 	return jpeg;
 }
 
-static void put_big_endian(uint8_t *at, uint32_t number, unsigned n)
+void put_big_endian(uint8_t *at, uint32_t number, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		at[i] = (uint8_t)(number >> (8 * (n - 1 - i)));

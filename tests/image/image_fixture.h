@@ -19,6 +19,9 @@ struct blob {
 void blob_fini(struct blob *blob);
 void blob_append(struct blob *blob, const void *bytes, size_t n);
 
+/* Store a number in n bytes, at most 4, with the most significant byte first. */
+void put_big_endian(uint8_t *at, uint32_t number, unsigned n);
+
 /* Insert bytes at an offset. */
 void blob_insert(struct blob *blob, size_t at, const void *bytes, size_t n);
 

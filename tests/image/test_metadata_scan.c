@@ -171,12 +171,6 @@ TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 	}
 }
 
-static void put_32(uint8_t *at, uint32_t number)
-{
-	for (int i = 0; i < 4; i++)
-		at[i] = (uint8_t)(number >> (24 - 8 * i));
-}
-
 TEST(profile, a_profile_is_srgb_by_its_curves_and_not_by_its_name)
 {
 	static const struct {
@@ -235,8 +229,8 @@ TEST(profile, a_profile_is_srgb_with_curves_of_a_table)
 
 	blob_append(&profile, table.bytes, table.n);
 	for (size_t i = 4; i < 7; i++) {
-		put_32(profile.bytes + 132 + 12 * i + 4, (uint32_t)at);
-		put_32(profile.bytes + 132 + 12 * i + 8, (uint32_t)table.n);
+		put_big_endian(profile.bytes + 132 + 12 * i + 4, (uint32_t)at, 4);
+		put_big_endian(profile.bytes + 132 + 12 * i + 8, (uint32_t)table.n, 4);
 	}
 	EXPECT(profile_is_srgb(profile.bytes, profile.n));
 	for (size_t n = 0; n < profile.n; n += 7)

@@ -17,7 +17,7 @@ static const struct quarters greys = {
 	{{128, 128, 128, 255}, {64, 0, 0, 255}, {255, 255, 255, 255}, {0, 0, 0, 255}}};
 static const double grey_of_18[] = {146, 146, 146}, patch_of_18[] = {235, 139, 53};
 
-/* Chromaticities in 1/100000, as in PNG. */
+/* Gamma in 1/100000, as in PNG. */
 enum { GAMMA_18 = 55556, GAMMA_1 = 100000, GAMMA_SRGB = 45455 };
 
 static void jpeg_insert_profile(struct blob *jpeg, const void *profile, size_t n)
@@ -225,17 +225,11 @@ TEST(source_colours, profiles_of_psd_and_bmp_are_applied)
 
 /* ---- PNG ---- */
 
-static void put_32(uint8_t *at, uint32_t number)
-{
-	for (int i = 0; i < 4; i++)
-		at[i] = (uint8_t)(number >> (24 - 8 * i));
-}
-
 static void png_insert_gamma(struct blob *png, uint32_t gamma)
 {
 	uint8_t bytes[4];
 
-	put_32(bytes, gamma);
+	put_big_endian(bytes, gamma, 4);
 	png_insert(png, "gAMA", bytes, sizeof(bytes));
 }
 
@@ -249,7 +243,7 @@ static void png_insert_primaries(struct blob *png, bool is_adobe)
 	uint8_t bytes[32];
 
 	for (size_t i = 0; i < 8; i++)
-		put_32(bytes + 4 * i, is_adobe ? adobe[i] : srgb[i]);
+		put_big_endian(bytes + 4 * i, is_adobe ? adobe[i] : srgb[i], 4);
 	png_insert(png, "cHRM", bytes, sizeof(bytes));
 }
 
@@ -260,7 +254,7 @@ static void png_insert_cicp(struct blob *png, uint8_t primaries, uint8_t transfe
 	png_insert(png, "cICP", bytes, sizeof(bytes));
 }
 
-/* Read the grey first quarter and the coloured second quarter of a PNG. */
+/* Check the colour of the second quarter of a PNG, at full size and reduced. Frees the PNG. */
 static void expect_patch(struct blob *png, const double *patch)
 {
 	struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_AUTO);
