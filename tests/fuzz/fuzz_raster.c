@@ -10,13 +10,6 @@
 /* Maximum number of samples; larger pictures are only opened. */
 enum { MAX_BYTES = 1 << 22 };
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
 static void decode(const struct raster *raster)
 {
 	void *samples = calloc(raster_bytes(raster), 1);
