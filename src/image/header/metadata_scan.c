@@ -79,8 +79,8 @@ struct tiff {
 /* A directory (IFD) of a TIFF file. */
 struct tiff_directory {
 	const uint8_t *entries;
-	/* Next is the offset of the next directory; 0 for none. */
-	uint64_t n_entries, next;
+	uint64_t n_entries;
+	uint64_t next; /* the offset of the next directory; 0 in the last one */
 };
 
 static uint64_t tiff_number(const struct tiff *tiff, const uint8_t *at, unsigned n)
@@ -399,10 +399,10 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 			at++;
 			continue;
 		}
-		if (marker == 0xd9)
+		if (marker == 0xd9) {
 			ret_scan->is_whole = has_scan;
-		if (marker == 0xd9)
 			return;
+		}
 		n_segment = n - at < 4 ? SIZE_MAX : big_endian(bytes + at + 2, 2);
 		if (n_segment < 2)
 			return;

@@ -192,7 +192,7 @@ static size_t field_bytes(const struct field *field)
 	return field->count * type_bytes(field->type);
 }
 
-/* The value at index of a field of whole numbers; 0 if there is none. */
+/* The value at index of a field of whole numbers; 0 if the field has fewer values. */
 static uint32_t field_number(const struct structure *structure, const struct field *field,
                              uint32_t index)
 {
@@ -727,7 +727,7 @@ static bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lo
 	return !structure.has_failed;
 }
 
-/* Read a rational number of the main directory; 0 if there is none. */
+/* Read a rational number of the main directory; 0 if the tag is missing. */
 static double main_rational(const struct structure *structure, unsigned tag)
 {
 	const struct field *field = find(&structure->directories[MAIN], tag);
@@ -768,7 +768,7 @@ struct density exif_density(struct bytes tiff)
 	return density;
 }
 
-/* The bytes of a field of the main directory, borrowed; empty if there is none. */
+/* The bytes of a field of the main directory, borrowed; empty if the tag is missing. */
 static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
 {
 	struct structure structure = {.bytes = tiff};
@@ -862,7 +862,8 @@ static void add_block(struct structure *structure, unsigned tag, struct bytes by
 		set_main(structure, &field);
 }
 
-/* A unit of 1 means that there is none: then the numbers give the aspect ratio of a pixel. */
+/* A unit of 1 means that the density is unknown: then the numbers give the aspect ratio of a
+ * pixel. */
 static void set_no_density(struct structure *structure)
 {
 	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};
@@ -948,14 +949,13 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 	return is_done;
 }
 
-/* Set the offset of the first directory in the header of a TIFF file. Always returns true. */
-static bool exif_point_to(struct block *head, size_t at)
+/* Set the offset of the first directory in the header of a TIFF file. */
+static void exif_point_to(struct block *head, size_t at)
 {
 	enum { FIRST_AT = 4 };
 	bool is_big_endian = bytes_begin_with(block_bytes(head), BYTES_OF("MM"));
 
 	block_set_number(head, FIRST_AT, at, 4, is_big_endian);
-	return true;
 }
 
 /*
@@ -1001,8 +1001,10 @@ static bool write_tiff(struct splice *splice, struct bytes file,
 		*lost |= LOST_COMMENT;
 	block_add(&splice->head, bytes_part(file, 0, HEAD_BYTES));
 	splice->from = HEAD_BYTES;
-	return exif_add_to_tiff(&splice->tail, file, metadata) &&
-	       exif_point_to(&splice->head, file.n + (file.n & 1));
+	if (!exif_add_to_tiff(&splice->tail, file, metadata))
+		return false;
+	exif_point_to(&splice->head, file.n + (file.n & 1));
+	return true;
 }
 
 const struct container container_tiff = {.read = read_tiff, .write = write_tiff};
