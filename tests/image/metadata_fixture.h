@@ -34,11 +34,11 @@ enum {
 struct block fixture_exif(bool is_big_endian, const struct fixture_field *fields,
                           size_t n);
 
-/* The value of a field, as an independent reader finds it; empty if there is none. */
+/* The value of a field, as an independent reader finds it; empty if the field is missing. */
 struct bytes fixture_exif_value(struct bytes tiff, enum fixture_directory directory,
                                 unsigned tag);
 
-/* The first whole number of a field; -1 if there is none. */
+/* The first whole number of a field; -1 if the field is missing. */
 int64_t fixture_exif_number(struct bytes tiff, enum fixture_directory directory,
                             unsigned tag);
 

@@ -187,7 +187,7 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.intent = (enum intent)below(N_INTENTS),
 		.depth = (enum depth)below(N_DEPTHS),
 		.quality = (uint8_t)below(101),
-		.has_effort = true, /* pick one of the engines 0 to 2 */
+		.has_effort = true, /* only 0 to 2, because more takes too long */
 		.effort = (uint8_t)below(3),
 		.lossless = once_in(3),
 		.progressive = once_in(3),

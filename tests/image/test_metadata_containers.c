@@ -110,7 +110,7 @@ static struct block bare_avif(void)
 static const struct {
 	enum image_format format;
 	struct block (*make)(void);
-	/* The metadata that the format cannot store, as bits of enum metadata_lost. */
+	/* The metadata that the format cannot store, as bits of enum lost. */
 	unsigned cannot;
 } kinds[] = {
 	{FORMAT_JPEG, bare_jpeg, 0},

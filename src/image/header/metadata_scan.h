@@ -22,7 +22,7 @@ enum colour_chunk {
 
 struct metadata_scan {
 	unsigned orientation;  /* EXIF orientation, 1 to 8 */
-	unsigned n_components; /* components in the frame of a JPEG; 0 if there is none */
+	unsigned n_components; /* components in the frame of a JPEG; 0 without a frame */
 	uint8_t process;       /* the SOF marker of a JPEG; 0xc0 is baseline */
 	/* the end marker of a JPEG was found; true for other formats */
 	bool is_whole;
@@ -39,7 +39,7 @@ struct metadata_scan {
 	/* For a PNG: the first of cICP, iCCP, sRGB, and gAMA with cHRM decides. */
 	enum colour_chunk colours;
 	uint8_t primaries, transfer; /* code points of CICP */
-	uint32_t gamma;              /* gamma in 1/100000; 0: there is none */
+	uint32_t gamma;              /* gamma in 1/100000; 0 without a gAMA chunk */
 	bool has_chromaticities;
 	uint32_t chromaticities[8]; /* chromaticities x, y of white, red, green, blue */
 };
@@ -82,8 +82,7 @@ struct tiff_pages {
 
 void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_pages);
 
-/* The EXIF orientation in a TIFF structure of n bytes; 1 when there is none or it is
- * malformed. */
+/* The EXIF orientation in a TIFF structure of n bytes; 1 if the tag is missing or malformed. */
 unsigned exif_orientation(const uint8_t *tiff, size_t n);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum {
 	WINDOW_BYTES = 4096,
-	MAX_MARKERS = 4096, /* maximum length of a JPEG before its first scan */
+	MAX_MARKERS = 4096, /* segments of a JPEG, or chunks of a PNG, to search */
 };
 
 /* Reads the bytes of a file by offset, through a window. Bytes past the end are zero. */

@@ -1,4 +1,4 @@
-/* Distinguishes sRGB profiles from others by their description. */
+/* Distinguishes sRGB profiles from others by their curves and primary colours. */
 #include "image/header/profile.h"
 
 #include "common/hash.h"
@@ -32,7 +32,7 @@ struct tag {
 	size_t n;
 };
 
-/* Find the tag with this signature; false if there is none. */
+/* Find the tag with this signature; false if the profile has no such tag. */
 static bool find_tag(const uint8_t *profile, size_t n, const char *signature,
                      struct tag *ret_tag)
 {

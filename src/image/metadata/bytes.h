@@ -29,7 +29,7 @@ struct bytes bytes_after(struct bytes from, size_t offset);
 bool bytes_begin_with(struct bytes bytes, struct bytes prefix);
 bool bytes_equal(struct bytes a, struct bytes b);
 
-/* Find the first occurrence of a pattern at or after from; bytes.n if there is none. */
+/* Find the first occurrence of a pattern at or after from; bytes.n if it does not occur. */
 size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
 
 /* Read a whole number of n_bytes (at most 8) at offset; 0 if it is not completely inside. */

@@ -20,7 +20,7 @@
 bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
-/* The density in the main directory; zeros if there is none. */
+/* The density in the main directory; zeros if the directory has no density. */
 struct density exif_density(struct bytes tiff);
 
 #endif

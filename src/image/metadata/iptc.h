@@ -19,7 +19,7 @@
 bool iptc_filter(struct block *ret_iptc, struct bytes datasets, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
-/* The data of one Photoshop resource by its number, borrowed; empty if there is none. */
+/* The data of the Photoshop resource with this number, borrowed; empty without such a resource. */
 struct bytes photoshop_resource(struct bytes resources, unsigned number);
 
 /* Write Photoshop resources that contain only the datasets, for JPEG's APP13 and TIFF. */

@@ -207,7 +207,7 @@ struct filtering {
 	unsigned keep;
 	const struct metadata_target *target;
 	unsigned lost;
-	size_t n_kept;   /* the properties */
+	size_t n_kept;   /* how many properties are kept */
 	bool has_failed; /* memory ran out */
 };
 
