@@ -809,6 +809,7 @@ static struct record record_of(const struct file_result *result)
 		.attempts = result->attempts,
 		.worker = result->worker,
 		.is_misnamed = is_misnamed(result),
+		.is_damaged = result->is_damaged,
 	};
 }
 

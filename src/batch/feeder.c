@@ -437,6 +437,7 @@ static void collect(struct file *file, struct pxp_future *task,
 	if (result->in.bytes == 0)
 		result->in.bytes = (uint64_t)file->stat.st_size;
 	memcpy(result->engine, ret_answer->engine, sizeof(result->engine));
+	result->is_damaged = ret_answer->is_damaged;
 	result->read_ns = ret_answer->read_ns > 0 ? ret_answer->read_ns : -1;
 	result->work_ns = ret_answer->work_ns > 0 ? ret_answer->work_ns : -1;
 	result->queue_ns = outcome->attempts > 0 ? outcome->queue_ns : -1;

@@ -40,7 +40,8 @@ struct file_result {
 
 	/* The known properties of the input. */
 	struct picture_side in;
-	char engine[8]; /* the engine; "": none has read the input */
+	char engine[8];  /* the engine; "": none has read the input */
+	bool is_damaged; /* the input is damaged, but --fail-on accepted it */
 
 	/* Durations of the steps; -1: the file did not reach the step. */
 	int64_t queue_ns, read_ns, work_ns, commit_ns;

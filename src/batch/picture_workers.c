@@ -625,7 +625,8 @@ static bool answer_is_sound(struct picture_answer *answer, size_t n)
 	return (unsigned)answer->failure.class < N_FAIL_CLASSES &&
 	       side_is_sound(&answer->in) && answer->read_ns >= 0 &&
 	       answer->work_ns >= 0 && answer->has_in_hash <= 1 &&
-	       answer->is_to_draw <= 1 &&
+	       answer->is_to_draw <= 1 && answer->is_damaged <= 1 &&
+	       (!answer->is_damaged || answer->failure.class == FAIL_NONE) &&
 	       (!answer->is_to_draw || answer->failure.class == FAIL_UNSUPPORTED);
 }
 

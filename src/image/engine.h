@@ -74,6 +74,8 @@ struct source {
 	uint32_t n_stored;
 	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
+	/* Set by the engine: pixels are missing or wrong, and fail_on accepts that. */
+	bool is_damaged;
 	void *state;
 };
 
@@ -164,7 +166,7 @@ extern const struct engine engine_fast, engine_vips, engine_stb;
 /* Whether the recipe allows this engine: it names none, or this one. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 
-/* The first allowed engine that reads, or writes, this format; NULL if there is none. */
+/* The first allowed engine that reads, or writes, this format; NULL if no engine does. */
 const struct engine *engine_that_reads(enum image_format format,
                                        const struct recipe *recipe);
 const struct engine *engine_that_writes(enum image_format format,

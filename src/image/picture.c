@@ -768,6 +768,7 @@ static bool run(struct picture_worker *worker, const struct picture_job *job,
 		return false;
 	source.metadata = metadata;
 	is_done = run_source(worker, job, &source, answer);
+	answer->is_damaged = is_done && source.is_damaged;
 	picture_metadata_close(metadata);
 	return is_done;
 }

@@ -97,6 +97,8 @@ struct picture_answer {
 	uint32_t has_in_hash; /* whether in_hash is set: 1 or 0 */
 	/* 1: the picture failed because a drawing worker must process it; otherwise 0 */
 	uint32_t is_to_draw;
+	/* 1: the picture was read, but pixels are missing or wrong; otherwise 0 */
+	uint32_t is_damaged;
 	/* The outputs in the order of the variants. They are stored one after the other in the
 	 * memfd, from 0 to its end, without gaps. */
 	uint32_t n_out;

@@ -306,3 +306,25 @@ TEST(records, the_folder_of_the_report_file_is_created)
 	           "pixpool: cannot write the report in/a.jpg/r: Not a directory\n");
 	fixture_leave();
 }
+
+/* A worker takes the whole image after the damaged one. */
+TEST(records, only_the_record_of_an_image_with_accepted_damage_says_damaged)
+{
+	const char *said;
+
+	fixture_enter();
+	sample("lake.jpg", "half.jpg");
+	sample("lake.jpg", "whole.jpg");
+	REQUIRE(truncate("half.jpg", 9000) == 0);
+	EXPECT_EQ(run("pixpool thumb -j 1 half.jpg whole.jpg -o d --fail-on none "
+	              "--report r")
+	                  .status,
+	          0);
+	said = records("r");
+	EXPECT(strstr(said, "'attempts':1,'worker':#,'damaged':true}\n"), "%s", said);
+	EXPECT(strstr(said, "'attempts':1,'worker':#}\n"), "%s", said);
+	EXPECT(strstr(said, "{'summary':{'inputs':2,'ok':2,") &&
+	               strstr(said, "'lost':0,'damaged':1,"),
+	       "%s", said);
+	fixture_leave();
+}

@@ -88,6 +88,8 @@ static void check(const struct picture_answer *answer, const struct variant *var
 	CLAIM(memchr(answer->engine, 0, sizeof(answer->engine)) != NULL);
 	CLAIM((unsigned)answer->in.format < N_FORMATS);
 	CLAIM(answer->n_out <= PICTURE_MAX_VARIANTS);
+	CLAIM(answer->is_damaged <= 1);
+	CLAIM(!answer->is_damaged || answer->failure.class == FAIL_NONE);
 	CLAIM((output >= 0) == (answer->failure.class == FAIL_NONE));
 	/* The text of a failure is printed, so it must not contain control characters. */
 	for (const char *c = answer->failure.text; output < 0 && *c; c++)

@@ -32,12 +32,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
 	struct failure failure = {0};
 	struct raster raster;
+	bool is_damaged = false;
 
 	/* The first bytes are fixed, because the format was detected by them. */
 	if (feed.n >= 26 && raster_reads_file(format, copy, feed.n)) {
 		if (format == FORMAT_PNM)
 			copy[1] = (uint8_t)('1' + copy[1] % 6);
-		if (raster_open(&raster, format, copy, feed.n, choice & 1, &failure)) {
+		if (raster_open(&raster, format, copy, feed.n,
+		                choice & 1 ? &is_damaged : NULL, &failure)) {
 			CLAIM(raster.size.width > 0 && raster.size.height > 0);
 			CLAIM(raster.n_bands >= 1 && raster.n_bands <= 4);
 			CLAIM(!raster.profile ||

@@ -472,6 +472,7 @@ TEST(draw, a_pdf_that_is_truncated_or_has_no_page_is_a_bad_image)
 
 	EXPECT(outcome.answer.failure.class != FAIL_INTERNAL, "%s",
 	       outcome.answer.failure.text);
+	EXPECT(outcome.answer.is_damaged == outcome.is_done);
 	outcome_fini(&outcome);
 }
 

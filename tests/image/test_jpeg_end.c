@@ -27,8 +27,9 @@ static struct blob make_detailed(const char *suffix)
 static const char *const suffixes[] = {".jpg[Q=90]", ".jpg[Q=90,interlace]"};
 static const enum engine_choice engines[] = {ENGINE_AUTO, ENGINE_VIPS};
 
+/* Only the last recipe accepts damage. */
 static const char *const recipes[] = {"", "size 32x32", "size 20x20; fit cover",
-                                      "filter negate"};
+                                      "filter negate", "fail-on none"};
 
 static struct outcome run_over(const struct blob *jpeg, const char *words,
                                enum image_format format, enum engine_choice engine)
@@ -48,6 +49,7 @@ static void expect_equal(const struct blob *whole, const struct blob *without,
 		       b = run_over(without, words, format, engine);
 
 	REQUIRE(a.is_done && b.is_done, "%s: %s", words, b.answer.failure.text);
+	EXPECT(!a.answer.is_damaged && !b.answer.is_damaged, "%s", words);
 	EXPECT(a.width == b.width && a.height == b.height && a.n_bands == b.n_bands, "%s",
 	       words);
 	EXPECT(engine != ENGINE_VIPS ||
@@ -67,12 +69,12 @@ TEST(jpeg_end, a_jpeg_that_lacks_only_its_end_marker_is_complete)
 			struct blob without = whole;
 
 			without.n -= n_missing;
-			for (size_t k = 0; k < 8; k++) {
-				enum engine_choice engine = engines[k / 4];
+			for (size_t k = 0; k < 10; k++) {
+				enum engine_choice engine = engines[k / 5];
 
-				expect_equal(&whole, &without, recipes[k % 4],
+				expect_equal(&whole, &without, recipes[k % 5],
 				             FORMAT_JPEG, engine);
-				expect_equal(&whole, &without, recipes[k % 4], FORMAT_PNG,
+				expect_equal(&whole, &without, recipes[k % 5], FORMAT_PNG,
 				             engine);
 			}
 		}
@@ -87,12 +89,25 @@ static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
 
 		EXPECT(!outcome.is_done, "%s, %zu bytes", recipes[i], jpeg->n);
 		EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+		EXPECT(!outcome.answer.is_damaged);
 		outcome_fini(&outcome);
 	}
 }
 
+/* libjpeg refuses a file that ends in a Huffman table, which only progressive files have after their
+ * first scan. */
+static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
+{
+	struct outcome outcome = run_over(jpeg, "fail-on none", FORMAT_PNG, engine);
+
+	EXPECT(outcome.answer.is_damaged ||
+	               strstr(outcome.answer.failure.text, "Huffman table"),
+	       "%zu bytes: %s", jpeg->n, outcome.answer.failure.text);
+	outcome_fini(&outcome);
+}
+
 /* A file is truncated also if a whole scan is missing and all others are complete. */
-TEST(jpeg_end, a_jpeg_truncated_anywhere_else_fails)
+TEST(jpeg_end, a_jpeg_truncated_anywhere_else_fails_or_counts_as_damaged)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);
@@ -102,6 +117,7 @@ TEST(jpeg_end, a_jpeg_truncated_anywhere_else_fails)
 
 			cut.n = n;
 			expect_failure(&cut, engines[n % 2]);
+			expect_damaged(&cut, engines[n % 2]);
 		}
 		for (size_t n = 100; n < whole.n - 2; n++) {
 			struct blob cut = whole;

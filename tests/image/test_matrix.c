@@ -254,6 +254,7 @@ static void try_all_formats(const struct kind *kind, const struct recipe *asked,
 		       format_info(recipe.format)->name, outcome.answer.failure.text);
 		EXPECT(outcome.is_done != kind->is_unread, "%s to %s: %s", kind->name,
 		       format_info(recipe.format)->name, outcome.answer.failure.text);
+		EXPECT(!outcome.answer.is_damaged, "%s", kind->name);
 		if (outcome.is_done && is_judged && kind->look != ANYTHING)
 			expect_look(kind, &outcome, format_info(recipe.format)->name);
 		outcome_fini(&outcome);

@@ -403,6 +403,7 @@ TEST(fail_on, fail_on_none_accepts_the_readable_part_of_a_truncated_picture)
 
 		EXPECT(pixel_is_near(&outcome, 10, 10, red) &&
 		       pixel_is_near(&outcome, 50, 10, green));
+		EXPECT(outcome.answer.is_damaged);
 		outcome_fini(&outcome);
 		for (size_t i = 0; i < sizeof(stricter) / sizeof(stricter[0]); i++) {
 			struct recipe recipe = recipe_of_words(stricter[i], FORMAT_PNG,

@@ -192,7 +192,7 @@ TEST(pages, pages_with_a_preview_between_them_or_of_different_sizes_are_reported
 	blob_fini(&blob);
 }
 
-TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image)
+TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image_or_counts_as_damaged)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");
@@ -207,6 +207,12 @@ TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image)
 
 		EXPECT_STR(fail_class_name(outcome.answer.failure.class), "bad-image");
 		EXPECT(strstr(outcome.answer.failure.text, "ends early") != NULL, "%s",
+		       outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		/* The first page is whole, and PNG takes no other. */
+		recipe = recipe_of_words("fail-on none", FORMAT_PNG, ENGINE_AUTO);
+		outcome = run_picture(&cut, "a.tif", &recipe);
+		EXPECT(outcome.is_done && outcome.answer.is_damaged, "%s",
 		       outcome.answer.failure.text);
 		outcome_fini(&outcome);
 	}

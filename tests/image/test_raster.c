@@ -57,7 +57,7 @@ static void *decode(enum image_format format, const struct blob *file,
 	REQUIRE(exact != NULL);
 	memcpy(exact, file->bytes, file->n);
 	if (raster_reads_file(format, exact, file->n) &&
-	    raster_open(ret_raster, format, exact, file->n, false, ret_failure)) {
+	    raster_open(ret_raster, format, exact, file->n, NULL, ret_failure)) {
 		samples = calloc(raster_bytes(ret_raster), 1);
 		REQUIRE(samples != NULL);
 		if (!raster_decode(ret_raster, samples, ret_failure)) {
@@ -919,6 +919,7 @@ TEST(raster, a_truncated_file_fails_unless_damage_is_accepted)
 		recipe.fail_on = FAIL_ON_NONE;
 		outcome = run_picture(&file, "a.ppm", &recipe);
 		EXPECT(outcome.is_done && pixel_is_near(&outcome, 1, 0, colour_at(1, 0)));
+		EXPECT(outcome.answer.is_damaged);
 		outcome_fini(&outcome);
 	}
 	blob_fini(&file);

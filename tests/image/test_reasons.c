@@ -22,18 +22,36 @@ static void expect_reason(const struct blob *blob, const char *name,
 }
 
 /* Bytes between segments: libjpeg skips them with a warning. */
-static void run_warned_picture(void)
+static void run_warned_picture(enum engine_choice engine)
 {
 	struct blob blob = make_jpeg(16, 16, 3, &rgbw);
-	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct recipe recipe = recipe_for(FORMAT_PNG, engine);
 	struct outcome outcome;
 
 	jpeg_insert(&blob, 0xfe, "comment", 7);
 	blob_insert(&blob, 2 + 4 + 7, one_run, sizeof(one_run));
 	outcome = run_picture(&blob, "warns.jpg", &recipe);
 	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT(outcome.answer.is_damaged);
 	outcome_fini(&outcome);
 	blob_fini(&blob);
+}
+
+TEST(reasons, a_picture_counts_as_damaged_only_for_its_own_warnings)
+{
+	static const enum engine_choice engines[] = {ENGINE_VIPS, ENGINE_AUTO};
+	struct blob whole = make_jpeg(16, 16, 3, &rgbw);
+
+	for (int i = 0; i < 2; i++) {
+		struct recipe recipe = recipe_for(FORMAT_JPEG, engines[i]);
+		struct outcome outcome;
+
+		run_warned_picture(engines[i]);
+		outcome = run_picture(&whole, "whole.jpg", &recipe);
+		EXPECT(outcome.is_done && !outcome.answer.is_damaged);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&whole);
 }
 
 TEST(reasons,
@@ -44,7 +62,7 @@ TEST(reasons,
 
 	cut.n -= cut.n / 3;
 	for (int i = 0; i < MANY; i++)
-		run_warned_picture();
+		run_warned_picture(ENGINE_VIPS);
 	expect_reason(&cut, "cut.jpg", ENGINE_VIPS, "ends early");
 	blob_fini(&cut);
 }

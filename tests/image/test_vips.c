@@ -332,8 +332,8 @@ TEST(vips, a_picture_fails_if_the_loader_does_not_match_the_detected_format)
 	}
 }
 
-/* The test files: a truncated JPEG, a JPEG in which a marker interrupts a block, and a GIF that is
- * truncated in its second frame. */
+/* The test files: a truncated JPEG, a JPEG in which a marker interrupts a block, a GIF that is
+ * truncated in its second frame, and a truncated PNG. */
 static struct blob make_damaged(int how)
 {
 	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
@@ -343,6 +343,11 @@ static struct blob make_damaged(int how)
 
 	if (how == 2) {
 		blob_append(&blob, gif, sizeof(gif) - 1);
+		return blob;
+	}
+	if (how == 3) {
+		blob = make_png(64, 64, 3, &rgbw);
+		blob.n -= 40;
 		return blob;
 	}
 	blob = make_jpeg(64, 64, 3, &rgbw);
@@ -357,17 +362,17 @@ TEST(vips, each_level_of_fail_on_accepts_lesser_damage)
 {
 	static const struct {
 		const char *word;
-		bool passes[3]; /* expected results for each kind of damage */
+		bool passes[4]; /* expected results for each kind of damage */
 	} levels[] = {
-		{"none", {true, true, true}},
-		{"truncated", {false, true, false}},
-		{"error", {false, true, false}},
-		{"warning", {false, false, false}},
+		{"none", {true, true, true, true}},
+		{"truncated", {false, true, false, false}},
+		{"error", {false, true, false, false}},
+		{"warning", {false, false, false, false}},
 	};
 	/* The picture is loaded and scaled in one call, and step by step. */
 	static const char *const ways[] = {"", "; linear"};
 
-	for (int how = 0; how < 3; how++) {
+	for (int how = 0; how < 4; how++) {
 		struct blob blob = make_damaged(how);
 
 		for (int i = 0; i < 8; i++) {
@@ -384,6 +389,8 @@ TEST(vips, each_level_of_fail_on_accepts_lesser_damage)
 			       outcome.answer.failure.text);
 			EXPECT(outcome.is_done ||
 			       outcome.answer.failure.class == FAIL_BAD_IMAGE);
+			EXPECT(outcome.answer.is_damaged == outcome.is_done,
+			       "damage %d, %s", how, words);
 			outcome_fini(&outcome);
 		}
 		blob_fini(&blob);

@@ -458,6 +458,7 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 			status == READ_NO_MEMORY ? FAIL_MEMORY : FAIL_BAD_IMAGE,
 			"decode: %s", state->reader->reason(state->reader_state));
 	state->decoded.orientation = source->orientation;
+	source->is_damaged = state->decoded.is_damaged;
 	return true;
 }
 

@@ -694,7 +694,8 @@ static enum read_status decode_file(void *state, const struct read_request *from
 		return status;
 	*ret_decoded = (struct decoded){.n_planes = picture.n_planes,
 	                                .size = {header.width, header.height},
-	                                .orientation = 1};
+	                                .orientation = 1,
+	                                .is_damaged = decoder->file.has_stray};
 	for (unsigned i = 0; i < picture.n_planes; i++)
 		ret_decoded->planes[i] = picture.plane[i];
 	if (request.scale[0] == JPG_EIGHTH &&

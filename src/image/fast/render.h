@@ -21,6 +21,7 @@ struct decoded {
 	struct plane planes[MAX_PLANES];
 	struct size size;
 	unsigned orientation; /* EXIF orientation, 1 to 8, which must be applied */
+	bool is_damaged;      /* the reader tolerated damage */
 };
 
 /* The planes of an output. */

@@ -23,11 +23,11 @@ bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n)
 }
 
 bool raster_open(struct raster *ret_raster, enum image_format format,
-                 const uint8_t *bytes, size_t n, bool is_lenient,
+                 const uint8_t *bytes, size_t n, bool *is_damaged,
                  struct failure *ret_failure)
 {
 	*ret_raster = (struct raster){
-		.format = format, .bytes = bytes, .n = n, .is_lenient = is_lenient};
+		.format = format, .bytes = bytes, .n = n, .is_damaged = is_damaged};
 	if (!readers[format]->open(ret_raster, ret_failure))
 		return false;
 	return (ret_raster->size.width > 0 && ret_raster->size.height > 0) ||
@@ -74,13 +74,14 @@ void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n)
 
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure)
 {
-	return raster->is_lenient ||
-	       failure_set(ret_failure, FAIL_BAD_IMAGE, "decode: the file ends early");
+	return raster_is_damaged(raster, "the file ends early", ret_failure);
 }
 
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure)
 {
-	return raster->is_lenient ||
-	       failure_set(ret_failure, FAIL_BAD_IMAGE, "decode: %s", what);
+	if (!raster->is_damaged)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE, "decode: %s", what);
+	*raster->is_damaged = true;
+	return true;
 }

@@ -14,8 +14,9 @@ struct raster {
 	enum image_format format;
 	const uint8_t *bytes;
 	size_t n;
-	/* If set, missing and impossible samples become black; otherwise they are a failure. */
-	bool is_lenient;
+	/* Missing and impossible samples become black, and this is set to true. NULL: they are a
+	 * failure. */
+	bool *is_damaged;
 
 	struct size size;
 	unsigned n_bands; /* bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
@@ -37,13 +38,13 @@ bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n)
 /*
  * Read the header of a file that raster_reads_file() accepts.
  *
- * is_lenient  see struct raster
+ * is_damaged  see struct raster; borrowed until the last raster_decode()
  *
  * FAIL_BAD_IMAGE    the header is damaged
  * FAIL_UNSUPPORTED  the file has a feature that is not read
  */
 bool raster_open(struct raster *ret_raster, enum image_format format,
-                 const uint8_t *bytes, size_t n, bool is_lenient,
+                 const uint8_t *bytes, size_t n, bool *is_damaged,
                  struct failure *ret_failure);
 
 /* The number of bytes of all samples. Compare the size with the limits first. */

@@ -22,10 +22,10 @@ uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n);
 /* Set the profile to the n bytes at an offset, if all of them are inside the file. */
 void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 
-/* The result of a reader whose file ends early: true if the raster is lenient, otherwise false with
- * a failure. */
+/* The result of a reader whose file ends early: true if the raster accepts damage, which is recorded,
+ * otherwise false with a failure. */
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure);
-/* The result of a reader for an impossible sample, which `what` describes. */
+/* The same for an impossible sample, which `what` describes. */
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure);
 

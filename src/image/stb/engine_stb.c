@@ -764,7 +764,7 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 }
 
 /* Read the header by our own readers, or by stb_image, which gives the stored size. */
-static bool read_header(const struct source *source, struct ps_state *state,
+static bool read_header(struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
 {
 	int width, height, n_bands;
@@ -773,10 +773,12 @@ static bool read_header(const struct source *source, struct ps_state *state,
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the stb engine reads files up to 2 GiB");
 	if (raster_reads_file(source->format, source->bytes, source->n_bytes)) {
-		bool is_lenient = source->reading->fail_on == FAIL_ON_NONE;
-
 		if (!raster_open(&state->raster, source->format, source->bytes,
-		                 source->n_bytes, is_lenient, ret_failure))
+		                 source->n_bytes,
+		                 source->reading->fail_on == FAIL_ON_NONE
+		                         ? &source->is_damaged
+		                         : NULL,
+		                 ret_failure))
 			return false;
 		state->stored = state->raster.size;
 		return true;
@@ -839,8 +841,10 @@ static bool open_source(struct source *source, struct failure *ret_failure)
 		scan.n_profile = state.raster.n_profile;
 	}
 	state.ends_early = source->format == FORMAT_JPEG && !scan.is_whole;
-	if (source->reading->fail_on == FAIL_ON_NONE)
+	if (source->reading->fail_on == FAIL_ON_NONE) {
+		source->is_damaged |= !scan.is_whole;
 		scan.is_whole = true;
+	}
 	if (!check_scan(&scan, ret_failure) ||
 	    !check_all_kept(source, &scan, &state.raster, ret_failure))
 		return false;

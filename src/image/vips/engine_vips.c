@@ -46,10 +46,54 @@ bool pv_has_refused_size;
  * only by a warning. */
 static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
 
+/* Whether a library reported damage of the current picture. libvips decodes in threads of its own. */
+static _Atomic bool has_damage;
+
+/* Whether a message tells that pixels are missing or wrong. Most warnings concern other parts of a
+ * file, such as its profile or a tag. */
+static bool tells_damage(const char *message)
+{
+	static const char *const words[] = {
+		"remature end",
+		"orrupt JPEG data",
+		"nconsistent progression", /* libjpeg */
+		"ot enough data",
+		"IDAT: ",
+		"IHDR: CRC",
+		"PLTE: CRC",
+		"bad adaptive filter",
+		"nexpected end of",
+		"nvalid frame", /* libnsgif */
+		"ead error",
+		"ecoding error",
+		"rror at scanline",
+		"end of file", /* libtiff */
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strstr(message, words[i]))
+			return true;
+	}
+	return false;
+}
+
+void pv_clear_errors(void)
+{
+	has_damage |= tells_damage(vips_error_buffer());
+	vips_error_clear();
+}
+
 void pv_forget_messages(void)
 {
 	vips_error_clear();
 	last_warning[0] = 0;
+	has_damage = false;
+}
+
+bool pv_has_damage(void)
+{
+	pv_clear_errors();
+	return has_damage;
 }
 
 /*
@@ -64,8 +108,10 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 	(void)data;
 	if (domain && message)
 		pv_draw_note_message(domain, message);
-	if (domain && message && strcmp(domain, "VIPS") == 0)
+	if (domain && message && strcmp(domain, "VIPS") == 0) {
 		snprintf(last_warning, sizeof(last_warning), "%s", message);
+		has_damage |= tells_damage(message);
+	}
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
 		pv_has_refused_size = true;
@@ -106,7 +152,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
-		/* there is no memory for a thread's stack */
+		/* no memory for a thread's stack */
 		{"rror creating thread", FAIL_MEMORY},
 		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
 		/* libvips does not pass on the reason of libwebp. Sides and options were checked
@@ -202,8 +248,8 @@ bool pv_to_memory(VipsImage **image)
  * ---- colour ----
  *
  * Pixels are scaled in the space of their own profile, and converted when only a few are left. For
- * linear light they are converted through that profile first, or through the sRGB curve if there is
- * none.
+ * linear light they are converted through that profile first, or through the sRGB curve if the picture
+ * has no profile.
  */
 
 static VipsIntent intent_of(const struct pv_job *job)
@@ -354,7 +400,7 @@ static bool profile_works(VipsImage *image, const struct pv_job *job)
 	VIPS_UNREF(pixel);
 	VIPS_UNREF(there);
 	VIPS_UNREF(made);
-	vips_error_clear();
+	pv_clear_errors();
 	return is_working;
 }
 
@@ -1338,8 +1384,10 @@ static bool pv_decode(struct source *source, struct failure *ret_failure)
 			return false;
 		shrink = fmin(shrink, pv_loader_shrink(&job));
 	}
-	return pv_decode_all(source, shrink, ret_failure) ||
-	       pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	if (!pv_decode_all(source, shrink, ret_failure))
+		return pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	source->is_damaged |= pv_has_damage();
+	return true;
 }
 
 static bool render(struct pv_job *job, struct rendering *ret_rendering)
@@ -1382,7 +1430,10 @@ static bool pv_derive(struct source *source, const struct pixels *lent,
 		of_lent = state_of_lent(source, lent);
 	job = job_for(source, lent ? &of_lent : source->state, variant, ret_failure);
 	job.lent = lent;
-	return render(&job, ret_rendering);
+	if (!render(&job, ret_rendering))
+		return false;
+	source->is_damaged |= !lent && pv_has_damage();
+	return true;
 }
 
 static enum claim pv_claim_output(const struct source *source, bool is_lent,

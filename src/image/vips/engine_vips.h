@@ -24,7 +24,7 @@ struct pv_state {
 	/* the picture, if image/raster reads it; otherwise its bytes are NULL */
 	struct raster raster;
 	/* The replacement of the embedded profile, if has_own_colours: a profile made from other
-	 * parts of the file; NULL: none, which means sRGB. */
+	 * parts of the file; NULL: the picture is sRGB. */
 	bool has_own_colours;
 	uint8_t *profile;
 	size_t n_profile;
@@ -103,7 +103,7 @@ struct pv_job {
 };
 
 /* Replace *image by *made, the result of an operation; or keep *image if there was an error.
- * Returns whether there was none. */
+ * Returns whether the operation succeeded. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
 /* Convert the error buffer of libvips to a failure, unless there is one already, and empty the
@@ -113,6 +113,12 @@ bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class oth
 /* Forget the errors and warnings of earlier steps. libvips keeps them until they are
  * cleared, and warnings about one picture would explain the failure of the next. */
 void pv_forget_messages(void);
+
+/* Forget the errors, except whether they tell of damage. */
+void pv_clear_errors(void);
+
+/* Whether a library has reported, since pv_forget_messages(), that pixels are missing or wrong. */
+bool pv_has_damage(void);
 
 /* Copy the image into memory, where it can be read in any order. */
 bool pv_to_memory(VipsImage **image);

@@ -637,7 +637,8 @@ static bool open_pdf(struct source *source, struct failure *ret_failure)
 	struct pv_state *state = source->state;
 	VipsImage *image;
 
-	if (source->reading->fail_on != FAIL_ON_NONE && !pdf_is_whole(source))
+	source->is_damaged |= !pdf_is_whole(source);
+	if (source->is_damaged && source->reading->fail_on != FAIL_ON_NONE)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PDF ends early");
 	if (!load_at(&image, state, 1))

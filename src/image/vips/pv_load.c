@@ -286,7 +286,7 @@ static uint32_t count_joined_pages(const struct source *source,
 		return 1;
 	if (!load_several(&image, source->state, FORMAT_TIFF, fail_on_of(source->reading),
 	                  pages->n)) {
-		vips_error_clear();
+		pv_clear_errors();
 		return 1;
 	}
 	g_object_unref(image);
@@ -379,6 +379,7 @@ static bool find_pages(struct source *source, struct failure *ret_failure)
 	if (!pages.is_whole && source->reading->fail_on != FAIL_ON_NONE)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the file ends early: a page is missing");
+	source->is_damaged |= !pages.is_whole;
 	state->n_directories = pages.n_directories;
 	state->first_page = pages.first;
 	state->tiff_samples = pages.samples;
@@ -404,7 +405,9 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 	struct raster *raster = &state->raster;
 
 	if (!raster_open(raster, source->format, source->bytes, source->n_bytes,
-	                 source->reading->fail_on == FAIL_ON_NONE, ret_failure))
+	                 source->reading->fail_on == FAIL_ON_NONE ? &source->is_damaged
+	                                                          : NULL,
+	                 ret_failure))
 		return false;
 	state->stored = raster->size;
 	state->is_deep = raster->n_bits > 8;
@@ -502,33 +505,37 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: a side is over %d, the maximum of libvips",
 		                   VIPS_MAX_COORD);
-	if (source->format == FORMAT_GIF && source->reading->fail_on != FAIL_ON_NONE &&
-	    !gif_is_whole(source->bytes, source->n_bytes))
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the GIF ends in the middle of a block");
-	return true;
+	if (source->format != FORMAT_GIF || gif_is_whole(source->bytes, source->n_bytes))
+		return true;
+	source->is_damaged = true;
+	return source->reading->fail_on == FAIL_ON_NONE ||
+	       failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "header: the GIF ends in the middle of a block");
 }
 
-/* Append an end marker to a JPEG without one, if all its scans are present. */
+/* Append an end marker to a JPEG without one. Without it, libjpeg would warn even if only the marker
+ * is missing. A JPEG without some scans fails, unless fail_on is none. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	struct metadata_scan scan;
+	bool is_lenient = source->reading->fail_on == FAIL_ON_NONE;
 	uint8_t *mended;
 
 	metadata_scan_jpeg(&scan, source->bytes, source->n_bytes);
-	if (!scan.lacks_end || source->reading->fail_on == FAIL_ON_NONE)
+	if (!scan.lacks_end)
 		return true;
-	if (!scan.has_all_scans)
+	if (!scan.has_all_scans && !is_lenient)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the JPEG ends early: some scans are missing");
+	source->is_damaged |= !scan.has_all_scans;
 	mended = malloc(source->n_bytes + 2);
 	if (!mended)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
 	memcpy(mended, source->bytes, source->n_bytes);
 	memcpy(mended + source->n_bytes, "\xff\xd9", 2);
 	state->mended = mended;
-	state->is_unproven = true;
+	state->is_unproven = !is_lenient;
 	VIPS_UNREF(state->bytes);
 	state->bytes = vips_source_new_from_memory(mended, source->n_bytes + 2);
 	return state->bytes != NULL ||
@@ -1171,7 +1178,7 @@ static bool check_reading(struct pv_state *state, struct failure *ret_failure)
 	return is_whole;
 }
 
-bool pv_check(struct source *source, struct failure *ret_failure)
+static bool check(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	/* Frames of an animation build on each other, so they are decoded together. Pages
@@ -1197,6 +1204,14 @@ bool pv_check(struct source *source, struct failure *ret_failure)
 		is_whole = decode(source, options, &n_pages);
 	}
 	return is_whole || pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+}
+
+bool pv_check(struct source *source, struct failure *ret_failure)
+{
+	if (!check(source, ret_failure))
+		return false;
+	source->is_damaged |= pv_has_damage();
+	return true;
 }
 
 /*
