@@ -20,7 +20,7 @@ bool picture_metadata_open(struct metadata **ret_metadata, const struct source *
                            struct failure *ret_failure);
 void picture_metadata_close(struct metadata *metadata); /* NULL is allowed */
 
-/* The EXIF orientation, 1 to 8; `otherwise` if there is none. */
+/* The EXIF orientation, 1 to 8; `otherwise` if the metadata has no orientation. */
 unsigned picture_metadata_orientation(const struct metadata *metadata,
                                       unsigned otherwise);
 

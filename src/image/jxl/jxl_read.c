@@ -176,7 +176,7 @@ struct profile {
 	size_t n;
 };
 
-/* Get a profile; it has no bytes if there is none. */
+/* Get a profile; it has no bytes if the file has no such profile. */
 static void get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
                         struct profile *ret_profile)
 {
