@@ -5,7 +5,9 @@
 #     documents.sh ROOT [DOCUMENT...]      all documents of the tree by default, ARCHITECTURE.md among them
 #
 # These names are checked: `path/to/file` (from the root, or from the folder of the document), `file.c` (anywhere),
-# `function()`, `struct tag`, `suite::test` and `PIXPOOL_OPTION`. Other text in backquotes is not checked.
+# `function()`, `struct tag`, `suite::test`, `PIXPOOL_OPTION`, and as a test every name of five or more words, such as
+# `five_words_name_a_test`. Names that begin with test_ are tests of other projects. Other text in backquotes is not
+# checked.
 set -euo pipefail
 
 root=$(cd "$1" && pwd)
@@ -39,12 +41,15 @@ exists() { # arguments: NAME FOLDER-OF-DOCUMENT
 	*::*) grep -qxF "$1" "$work/tests" ;;
 	build/*) true ;; # files that a build creates
 	*/*) [[ -e $1 || -e $2/$1 ]] ;;
+	test_*_*_*_*) true ;; # a test of another project
+	*_*_*_*_*.[ch] | *_*_*_*_*.sh) grep -qxF "$1" "$work/files" ;;
+	*_*_*_*_*) grep -qE "::$1\$" "$work/tests" ;;
 	*) grep -qxF "$1" "$work/files" ;;
 	esac
 }
 
 # shellcheck disable=SC2016 # backquotes stand for themselves
-names='`([A-Za-z_][A-Za-z0-9_]*\(\)|struct [a-z_0-9]+|PIXPOOL_[A-Z_]+|[a-z0-9_]+::[A-Za-z0-9_]+|[a-z0-9_]+\.(c|h|sh)'
+names='`([A-Za-z_][A-Za-z0-9_]*\(\)|struct [a-z_0-9]+|PIXPOOL_[A-Z_]+|[a-z0-9_]+::[A-Za-z0-9_]+|[a-z0-9_]+\.(c|h|sh)|[a-z0-9]+(_[a-z0-9]+){4,}'
 names+='|(src|include|tests|bench|samples|exec|image|future|executor|map|process|pool|header|fast|vips|stb)/[A-Za-z0-9_./-]*)`'
 n_names=0 n_wrong=0
 for document in "${documents[@]}"; do

@@ -16,7 +16,7 @@ printf '%s\n' '`src/cli/main.c` has `main()`, `tests/` has `test.h`, `struct tes
 
 cp "$work/good.md" "$work/bad.md"
 wrong=('src/cli/no_such_file.c' 'no_such_file.h' 'no_such_function()' 'struct no_such_struct' 'PIXPOOL_NO_SUCH'
-	'command::no_such_test' 'src/no_such_room/')
+	'command::no_such_test' 'src/no_such_room/' 'there_is_no_such_test_anywhere')
 # shellcheck disable=SC2016
 printf 'There is `%s`.\n' "${wrong[@]}" >> "$work/bad.md"
 if "$root/tests/documents.sh" "$root" "$work/bad.md" > "$work/said" 2>&1; then
