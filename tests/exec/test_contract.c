@@ -207,14 +207,6 @@ TEST(contract, a_queued_task_can_be_cancelled_and_a_running_one_cannot)
 	}
 }
 
-static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
-                                        struct pxp_error *ret_error)
-{
-	(void)n;
-	(void)ret_context;
-	return pxp_fail(ret_error, PXP_ETASK, "no %s today", (const char *)bytes);
-}
-
 static enum pxp_status initialise_copies(const void *bytes, size_t n, void **ret_context,
                                          struct pxp_error *ret_error)
 {
@@ -261,8 +253,8 @@ TEST(contract, a_failing_initialiser_breaks_the_executor_and_gives_the_reason)
 		                                       .kind = kind,
 		                                       .n_workers = 1,
 		                                       .initialise = initialise_fails,
-		                                       .init_bytes = "fish",
-		                                       .n_init_bytes = 5};
+		                                       .init_bytes = "no fish today",
+		                                       .n_init_bytes = 14};
 		struct pxp_future *future;
 		struct pxp_executor *pool;
 

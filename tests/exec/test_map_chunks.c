@@ -380,15 +380,6 @@ TEST(map_chunks, closing_a_map_skips_the_remaining_items_of_a_running_chunk)
 	}
 }
 
-static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
-                                        struct pxp_error *ret_error)
-{
-	(void)bytes;
-	(void)n;
-	(void)ret_context;
-	return pxp_fail(ret_error, PXP_ETASK, "no fish");
-}
-
 TEST(map_chunks, on_a_broken_pool_items_fail_and_the_map_ends)
 {
 	EACH_KIND(kind)
@@ -396,7 +387,9 @@ TEST(map_chunks, on_a_broken_pool_items_fail_and_the_map_ends)
 		struct pxp_executor_options options = {.size = sizeof(options),
 		                                       .kind = kind,
 		                                       .n_workers = 1,
-		                                       .initialise = initialise_fails};
+		                                       .initialise = initialise_fails,
+		                                       .init_bytes = "no fish",
+		                                       .n_init_bytes = 8};
 		struct source source = {.n_numbers = 60};
 		struct pxp_executor *pool;
 		struct results *results;

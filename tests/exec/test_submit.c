@@ -125,15 +125,6 @@ TEST(submit, a_shut_down_executor_and_a_full_queue_are_named)
 	}
 }
 
-static enum pxp_status refuse_to_begin(const void *bytes, size_t n, void **ret_context,
-                                       struct pxp_error *ret_error)
-{
-	(void)bytes;
-	(void)n;
-	*ret_context = NULL;
-	return pxp_fail(ret_error, PXP_ETASK, "no library");
-}
-
 TEST(submit, a_broken_executor_gives_its_reason)
 {
 	EACH_KIND(kind)
@@ -141,7 +132,9 @@ TEST(submit, a_broken_executor_gives_its_reason)
 		struct pxp_executor_options options = {.size = sizeof(options),
 		                                       .kind = kind,
 		                                       .n_workers = 1,
-		                                       .initialise = refuse_to_begin};
+		                                       .initialise = initialise_fails,
+		                                       .init_bytes = "no library",
+		                                       .n_init_bytes = 11};
 		struct pxp_executor *pool;
 		struct pxp_future *future = NULL;
 

@@ -83,19 +83,14 @@ TEST(threads, pool_threads_block_all_signals_except_their_own_faults)
 	pxp_executor_destroy(pool);
 }
 
-static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
-                                        struct pxp_error *ret_error)
-{
-	(void)bytes, (void)n, (void)ret_context;
-	return pxp_fail(ret_error, PXP_ETASK, "not today");
-}
-
 TEST(threads, a_thread_with_a_failed_initialiser_is_not_counted_as_alive)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_THREADS,
 	                                       .n_workers = 1,
-	                                       .initialise = initialise_fails};
+	                                       .initialise = initialise_fails,
+	                                       .init_bytes = "not today",
+	                                       .n_init_bytes = 10};
 	struct pxp_executor_stats stats;
 	struct pxp_executor *pool;
 

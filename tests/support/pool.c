@@ -145,6 +145,14 @@ enum pxp_status end_of(struct pxp_future *future)
 	return status;
 }
 
+enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
+                                 struct pxp_error *ret_error)
+{
+	(void)n;
+	(void)ret_context;
+	return pxp_fail(ret_error, PXP_ETASK, "%s", (const char *)bytes);
+}
+
 enum pxp_status task_echo(struct pxp_task *task)
 {
 	size_t n;

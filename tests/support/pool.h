@@ -29,6 +29,10 @@ const char *result_of(struct pxp_future *future);
 /* Wait for a future, release it, and return how it ended. */
 enum pxp_status end_of(struct pxp_future *future);
 
+/* An initialiser that fails. The text of its error is the init_bytes, a string. */
+enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
+                                 struct pxp_error *ret_error);
+
 /* A task that returns its input. */
 enum pxp_status task_echo(struct pxp_task *task);
 /* A task that waits at its gate, then returns its input. */
