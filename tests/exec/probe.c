@@ -6,15 +6,11 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { PATIENCE_MS = 60000 };
 
 struct pxp_executor *probe_create(struct pxp_executor_options options)
 {
@@ -53,41 +49,6 @@ pid_t probe_fork_server(struct pxp_executor *pool)
 	REQUIRE(fork_server > 1);
 	pxp_future_release(future);
 	return fork_server;
-}
-
-bool probe_is_gone(pid_t pid)
-{
-	char path[64], text[256] = "", *after_name;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return true;
-	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
-	fclose(file);
-	after_name = strrchr(text, ')');
-	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
-}
-
-bool probe_await_gone(pid_t pid)
-{
-	for (int i = 0; i < PATIENCE_MS && !probe_is_gone(pid); i++)
-		poll(NULL, 0, 1);
-	return probe_is_gone(pid);
-}
-
-bool probe_await_workers(struct pxp_executor *pool, unsigned n_workers)
-{
-	struct pxp_executor_stats stats;
-
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		pxp_executor_stats(pool, &stats);
-		if (stats.n_workers == n_workers)
-			return true;
-		poll(NULL, 0, 1);
-	}
-	return false;
 }
 
 static void stand_still(struct pxp_future *future, void *data)

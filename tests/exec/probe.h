@@ -24,13 +24,6 @@ struct pxp_outcome probe_outcome(struct pxp_future *future);
  * afterwards. */
 pid_t probe_fork_server(struct pxp_executor *pool);
 
-/* Whether a process has ended. A zombie counts as ended, since its channel is closed. */
-bool probe_is_gone(pid_t pid);
-bool probe_await_gone(pid_t pid);
-
-/* Wait until n workers are starting, idle or busy. Returns false after a minute. */
-bool probe_await_workers(struct pxp_executor *pool, unsigned n_workers);
-
 /* Make the thread that completes the future, which is the supervisor of the pool, wait at the gate.
  */
 void probe_hold(struct pxp_future *future, struct gate *gate);

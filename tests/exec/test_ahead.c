@@ -462,7 +462,7 @@ TEST(prefetch, a_crash_fails_one_task_and_all_others_run_once)
 	/* The supervisor sees the first answer in time, and the other answers too late. */
 	probe_hold(futures[0], &hold);
 	pxp_executor_resume(pool);
-	EXPECT(probe_await_gone(worker));
+	EXPECT(await_gone(worker));
 	gate_open(&hold);
 	for (int i = 0; i < N; i++) {
 		EXPECT_EQ(probe_outcome(futures[i]).attempts, 1);

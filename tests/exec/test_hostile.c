@@ -40,7 +40,7 @@ TEST(hostile, a_task_sent_to_an_idle_worker_that_has_died_runs_elsewhere)
 	gate_open(&gate);
 	worker = (pid_t)probe_outcome(last).worker;
 	kill(worker, SIGKILL);
-	REQUIRE(probe_await_gone(worker));
+	REQUIRE(await_gone(worker));
 	next = pool_submit(pool, task_echo, "next", NULL);
 	gate_open(&hold);
 
@@ -539,12 +539,12 @@ TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 	REQUIRE(read(paper[0], &stranger, sizeof(stranger)) == sizeof(stranger));
 	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	starting = pool_submit(pool, task_echo, "x", NULL);
-	REQUIRE(probe_await_workers(pool, 2));
+	REQUIRE(pool_await_workers(pool, 2));
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	kill(probe_inside(pool)->fork_server.pid, SIGCONT);
 	pxp_executor_destroy(pool);
-	EXPECT(probe_await_gone(stranger));
-	if (!probe_is_gone(stranger))
+	EXPECT(await_gone(stranger));
+	if (!is_gone(stranger))
 		kill(stranger, SIGKILL);
 	EXPECT_EQ(end_of(leaves), PXP_ECANCELLED);
 	EXPECT_EQ(end_of(starting), PXP_ECANCELLED);
@@ -573,9 +573,9 @@ TEST(hostile, children_of_a_task_end_even_if_the_fork_server_is_killed)
 	REQUIRE(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL) == PXP_OK);
 	memcpy(&child, bytes, sizeof(child));
 	free(bytes);
-	EXPECT(!probe_is_gone(child));
+	EXPECT(!is_gone(child));
 	kill(probe_fork_server(pool), SIGKILL);
-	EXPECT(probe_await_gone(child));
+	EXPECT(await_gone(child));
 	EXPECT_EQ(end_of(future), PXP_OK);
 	pxp_executor_destroy(pool);
 }
@@ -611,7 +611,7 @@ static enum pxp_status task_has_helper(struct pxp_task *task)
 	if (write(pxp_task_descriptor(task, 0), &helper, sizeof(helper)) < 0)
 		return PXP_ESYS;
 	gate_pass(pxp_task_descriptor(task, 1));
-	end = helper > 0 && !probe_is_gone(helper) ? "helped" : "alone";
+	end = helper > 0 && !is_gone(helper) ? "helped" : "alone";
 	return pxp_task_return(task, end, strlen(end) + 1);
 }
 
@@ -643,12 +643,12 @@ static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status sta
 	struct pxp_future *helped = submit_with_helper(pool, &gate, &helper);
 
 	EXPECT_EQ(end_of(pool_submit(pool, run, "3", NULL)), status);
-	REQUIRE(probe_await_workers(pool, 1));
+	REQUIRE(pool_await_workers(pool, 1));
 	gate_open(&gate);
 	EXPECT_STR(result_of(helped), "helped");
 	EXPECT_EQ(end_of(helped), PXP_OK);
 	pxp_executor_destroy(pool);
-	EXPECT(probe_is_gone(helper));
+	EXPECT(is_gone(helper));
 	gate_destroy(&gate);
 }
 
@@ -668,7 +668,7 @@ TEST(hostile, a_helper_process_ends_with_the_worker_of_its_task)
 	/* The worker is the leader of that process group. Only the worker is killed. */
 	kill(getpgid(helper), SIGKILL);
 	EXPECT_EQ(end_of(helped), PXP_ECRASHED);
-	EXPECT(probe_is_gone(helper));
+	EXPECT(is_gone(helper));
 	pxp_executor_destroy(pool);
 	gate_destroy(&never);
 }
@@ -751,7 +751,7 @@ static void expect_end_of_task(const char *traced)
 	dies = pool_submit(pool, task_exit, "3", NULL);
 	EXPECT_EQ(probe_outcome(dies).error.exit_code, 3);
 	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
-	EXPECT(n == 0 || (probe_is_gone(both[0]) && probe_is_gone(both[1])));
+	EXPECT(n == 0 || (is_gone(both[0]) && is_gone(both[1])));
 	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "next", NULL)), PXP_OK);
 	pxp_executor_destroy(pool);
 	if (n == 0)

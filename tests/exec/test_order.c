@@ -179,7 +179,7 @@ TEST(order, a_task_that_is_retried_counts_as_running_throughout)
 	REQUIRE(pool_await(pool, 1, 0));
 	kill(fork_server, SIGSTOP);
 	gate_open(&gate);
-	REQUIRE(probe_await_workers(pool, 0));
+	REQUIRE(pool_await_workers(pool, 0));
 	EXPECT_EQ(pxp_future_state(future), PXP_RUNNING);
 	kill(fork_server, SIGCONT);
 	do {
@@ -207,7 +207,7 @@ TEST(order, killing_a_pool_does_not_wait_for_a_hanging_preload)
 		(struct pxp_executor_options){.n_workers = 2, .preload = preload_never});
 	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
 
-	REQUIRE(probe_await_workers(pool, 1));
+	REQUIRE(pool_await_workers(pool, 1));
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);
 	EXPECT_EQ(end_of(future), PXP_ECANCELLED);
@@ -228,7 +228,7 @@ TEST(order, no_task_is_retried_after_the_pool_was_killed)
 	REQUIRE(pool_await(pool, 1, 0));
 	kill(fork_server, SIGSTOP);
 	gate_open(&gate);
-	REQUIRE(probe_await_workers(pool, 0));
+	REQUIRE(pool_await_workers(pool, 0));
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	kill(fork_server, SIGCONT);
 	EXPECT_EQ(probe_outcome(future).attempts, 1);

@@ -260,9 +260,9 @@ TEST(prepare, an_orphan_process_that_cannot_be_signalled_delays_no_task)
 	free(bytes);
 	pxp_future_release(future);
 	pxp_executor_destroy(pool);
-	EXPECT(!probe_is_gone(left), "the pool waited for the orphan");
+	EXPECT(!is_gone(left), "the pool waited for the orphan");
 	kill(left, SIGKILL);
-	probe_await_gone(left);
+	await_gone(left);
 }
 
 /* ---- a worker that changes its user ---- */
@@ -381,9 +381,9 @@ TEST(prepare, prepare_may_change_the_root_folder)
 		memcpy(&left, bytes, sizeof(left));
 	free(bytes);
 	EXPECT_EQ(end_of(future), PXP_OK);
-	EXPECT(left == 0 || !probe_is_gone(left));
+	EXPECT(left == 0 || !is_gone(left));
 	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "3", NULL)), PXP_ECRASHED);
-	EXPECT(left == 0 || probe_is_gone(left));
+	EXPECT(left == 0 || is_gone(left));
 	pxp_executor_destroy(pool);
 }
 

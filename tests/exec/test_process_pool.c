@@ -808,12 +808,12 @@ static void expect_no_worker_after(const char *name)
 	close(from_child[1]);
 	REQUIRE(read(from_child[0], text, sizeof(text) - 1) > 0);
 	REQUIRE(sscanf(text, "%d %d", &worker, &forked) >= 1);
-	REQUIRE(worker > 1 && !probe_is_gone(worker));
+	REQUIRE(worker > 1 && !is_gone(worker));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	EXPECT(probe_await_gone(worker));
+	EXPECT(await_gone(worker));
 	if (forked > 1) {
-		EXPECT(!probe_is_gone(forked));
+		EXPECT(!is_gone(forked));
 		kill(forked, SIGKILL);
 	}
 	close(from_child[0]);

@@ -52,10 +52,10 @@ TEST(shortage, running_out_of_descriptors_for_a_new_worker_fails_no_task)
 	kill(fork_server, SIGSTOP);
 	for (int i = 0; i < 3; i++)
 		others[i] = pool_submit(pool, task_echo, "x", NULL);
-	REQUIRE(probe_await_workers(pool, 2));
+	REQUIRE(pool_await_workers(pool, 2));
 	probe_take_all(&hoard);
 	kill(fork_server, SIGCONT);
-	EXPECT(probe_await_workers(pool, 1));
+	EXPECT(pool_await_workers(pool, 1));
 	probe_give_back(&hoard);
 
 	for (int i = 0; i < 3; i++)
@@ -271,7 +271,7 @@ TEST(shortage, requests_to_reap_workers_are_repeated_when_the_fork_server_is_bus
 	kill(fork_server, SIGSTOP);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	EXPECT(await_retry_of_a_reap(pool));
-	REQUIRE(probe_await_workers(pool, 0));
+	REQUIRE(pool_await_workers(pool, 0));
 	kill(fork_server, SIGCONT);
 	for (int i = 0; i < N; i++)
 		EXPECT_EQ(end_of(held[i]), PXP_ECANCELLED);
@@ -408,7 +408,7 @@ static bool the_zygote_can_be_restarted(void)
 	/* By then the fork server has closed its copy of the zygote's socket. */
 	probe_fork_server(pool);
 	zygote = zygote_of_this_process();
-	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !probe_await_gone(zygote))
+	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !await_gone(zygote))
 		return false;
 	status = pxp_zygote_start(NULL);
 	pxp_executor_destroy(pool);
@@ -568,7 +568,7 @@ static bool the_pool_breaks_after_a_while(void)
 	kill(fork_server, SIGSTOP);
 	for (int i = 0; i < 2 * N_WANTED; i++)
 		futures[i] = pool_submit(pool, task_echo, "x", NULL);
-	is_so &= probe_await_workers(pool, N_WANTED);
+	is_so &= pool_await_workers(pool, N_WANTED);
 	kill(fork_server, SIGCONT);
 	is_so &= strstr(probe_outcome(futures[0]).error.text, strerror(EAGAIN)) != NULL;
 	for (int i = 0; i < 2 * N_WANTED; i++)
@@ -599,7 +599,7 @@ static bool the_living_worker_goes_on(void)
 	for (int i = 0; i < N_TASKS; i++)
 		is_so &= end_of(futures[i]) == PXP_OK;
 	is_so &= clock_now_ns() - begin_ns < 2000 * (int64_t)1000000;
-	is_so &= probe_await_workers(pool, 1);
+	is_so &= pool_await_workers(pool, 1);
 
 	/* When processes can be created again, workers start. */
 	is_so &= set_forks(fork_server, true);
@@ -638,7 +638,7 @@ TEST(shortage, a_failed_preload_is_not_repeated_for_each_worker)
 
 	for (int i = 0; i < 6; i++)
 		futures[i] = pool_submit(pool, task_echo, "x", NULL);
-	REQUIRE(probe_await_workers(pool, 6));
+	REQUIRE(pool_await_workers(pool, 6));
 	atomic_store(&shared->may_load, true);
 	for (int i = 0; i < 6; i++)
 		EXPECT_EQ(end_of(futures[i]), PXP_EBROKEN);

@@ -6,13 +6,17 @@
 #include "support/test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum { PATIENCE_MS = 60000 };
 
 /* This constructor runs before the process has a second thread, which Criterion starts at once. */
 __attribute__((constructor)) static void start_zygote(void)
@@ -111,7 +115,7 @@ bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched
 {
 	struct pxp_executor_stats stats;
 
-	for (int i = 0; i < 60000; i++) {
+	for (int i = 0; i < PATIENCE_MS; i++) {
 		pxp_executor_stats(pool, &stats);
 		if (stats.n_running == n_running &&
 		    (n_prefetched == POOL_ANY || stats.n_prefetched == n_prefetched))
@@ -119,6 +123,46 @@ bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched
 		poll(NULL, 0, 1);
 	}
 	return false;
+}
+
+bool pool_await_workers(struct pxp_executor *pool, unsigned n_workers)
+{
+	struct pxp_executor_stats stats;
+
+	for (int i = 0; i < PATIENCE_MS; i++) {
+		pxp_executor_stats(pool, &stats);
+		if (stats.n_workers == n_workers)
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+bool is_gone(pid_t pid)
+{
+	char path[64], text[256] = "", *after_name;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	after_name = strrchr(text, ')');
+	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
+}
+
+bool await_gone(pid_t pid)
+{
+	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	bool is_over;
+
+	if (end.fd < 0)
+		return errno == ESRCH;
+	is_over = poll(&end, 1, PATIENCE_MS) == 1;
+	close(end.fd);
+	return is_over;
 }
 
 const char *result_of(struct pxp_future *future)

@@ -5,6 +5,7 @@
 #include "support/gate.h"
 
 #include <pixpool/pixpool.h>
+#include <sys/types.h>
 
 /* Create an executor with n workers and defaults for all other options. If PIXPOOL_POOL_OF_PROGRAM
  * is in the environment, a process pool gets every option that the program sets. */
@@ -23,6 +24,14 @@ struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
  * until the worker has acknowledged that. */
 #define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
+
+/* Wait until n workers are starting, idle or busy. Returns false after a minute. */
+bool pool_await_workers(struct pxp_executor *pool, unsigned n_workers);
+
+/* Whether a process has ended. A zombie counts as ended. */
+bool is_gone(pid_t pid);
+/* Wait until a process has ended. Returns false after a minute. */
+bool await_gone(pid_t pid);
 
 /* Wait for a future and return its result as static text; "" if the task has no result. */
 const char *result_of(struct pxp_future *future);

@@ -1,7 +1,6 @@
 /* Code that the conformance tests share. */
 #include "kit.h"
 
-#include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -10,7 +9,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,16 +34,6 @@ struct pxp_executor_stats stats_of(struct pxp_executor *executor)
 
 	pxp_executor_stats(executor, &stats);
 	return stats;
-}
-
-bool await_workers(struct pxp_executor *executor, unsigned n)
-{
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		if (stats_of(executor).n_workers == n)
-			return true;
-		poll(NULL, 0, 1);
-	}
-	return false;
 }
 
 struct pxp_outcome outcome_of(struct pxp_future *future)
@@ -87,33 +75,6 @@ void opener_start(struct opener *opener, struct pxp_executor *executor, struct g
 void opener_join(struct opener *opener)
 {
 	pthread_join(opener->thread, NULL);
-}
-
-bool is_gone(pid_t pid)
-{
-	char path[64], text[256] = "", *after_name;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return true;
-	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
-	fclose(file);
-	after_name = strrchr(text, ')');
-	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
-}
-
-bool await_gone(pid_t pid)
-{
-	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	bool is_over;
-
-	if (end.fd < 0)
-		return errno == ESRCH;
-	is_over = poll(&end, 1, PATIENCE_MS) == 1;
-	close(end.fd);
-	return is_over;
 }
 
 /* ---- fixtures ---- */

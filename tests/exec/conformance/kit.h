@@ -22,8 +22,6 @@
 struct pxp_executor *executor_with(struct pxp_executor_options options);
 
 struct pxp_executor_stats stats_of(struct pxp_executor *executor);
-/* Wait until n workers are alive. Returns false after a minute. */
-bool await_workers(struct pxp_executor *executor, unsigned n);
 
 /* Wait for a future and return its outcome, which is valid until the future is released. */
 struct pxp_outcome outcome_of(struct pxp_future *future);
@@ -42,10 +40,6 @@ struct opener {
 void opener_start(struct opener *opener, struct pxp_executor *executor,
                   struct gate *gate);
 void opener_join(struct opener *opener);
-
-/* Whether a process has ended. A zombie that its new parent has not reaped counts as ended. */
-bool is_gone(pid_t pid);
-bool await_gone(pid_t pid);
 
 /* The six futures of CPython's tests. This library has only one cancelled state, so two of them are
  * alike. */

@@ -287,7 +287,7 @@ static struct pxp_executor *pool_amid_replacement(void)
 	                                      .finalise = stand_still});
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
-	REQUIRE(await_workers(pool, 0));
+	REQUIRE(pool_await_workers(pool, 0));
 	EXPECT_EQ(stats_of(pool).n_spawned, 1);
 	return pool;
 }
