@@ -144,14 +144,22 @@ static enum state_result result_of(int code)
 	}
 }
 
-static void say_why(struct failure *failure, sqlite3 *database, const char *path)
+/* Say why the database at this path failed with this code. database may be NULL. */
+static void say_why(struct failure *failure, sqlite3 *database, int code,
+                    const char *path)
 {
-	bool is_limited = database && has_size_limit() &&
-	                  (sqlite3_errcode(database) & 0xff) == SQLITE_IOERR;
+	/* A database that this file refuses, e.g. another program's, has no message of SQLite. */
+	const bool has_message = database && sqlite3_errcode(database) != SQLITE_OK;
+	const int sys_errno = database && (code & 0xff) == SQLITE_CANTOPEN
+	                              ? sqlite3_system_errno(database)
+	                              : 0;
 
-	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s%s", path,
-	            database ? sqlite3_errmsg(database) : "out of memory",
-	            is_limited ? " (file sizes are limited by ulimit -f)" : "");
+	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s", path,
+	            has_message ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+	if (sys_errno != 0)
+		failure_append(failure, ": %s", strerrordesc_np(sys_errno));
+	if ((code & 0xff) == SQLITE_IOERR && has_size_limit())
+		failure_append(failure, " (file sizes are limited by ulimit -f)");
 }
 
 /*
@@ -426,11 +434,11 @@ static int open_state(struct state *state, const struct state_options *options)
 		state->is_writable = true;
 		return code;
 	}
-	if ((code & 0xff) == SQLITE_READONLY || (code & 0xff) == SQLITE_CANTOPEN ||
-	    (code & 0xff) == SQLITE_PERM) {
+	if (((code & 0xff) == SQLITE_READONLY || (code & 0xff) == SQLITE_CANTOPEN ||
+	     (code & 0xff) == SQLITE_PERM) &&
+	    access(state->path, R_OK) == 0) {
 		give_up(state);
-		if (access(state->path, R_OK) == 0)
-			code = open_read_only(state);
+		code = open_read_only(state);
 	}
 	return code;
 }
@@ -447,7 +455,7 @@ enum state_result state_open(const struct state_options *options,
 	notice[0] = 0;
 	if (!state || !(state->path = strdup(options->path))) {
 		free(state);
-		say_why(ret_failure, NULL, options->path);
+		say_why(ret_failure, NULL, SQLITE_NOMEM, options->path);
 		return STATE_MEMORY;
 	}
 	lock_init(&state->lock);
@@ -459,7 +467,7 @@ enum state_result state_open(const struct state_options *options,
 		*ret_state = state;
 		return STATE_OK;
 	}
-	say_why(ret_failure, state->database, state->path);
+	say_why(ret_failure, state->database, code, state->path);
 	if (code == SQLITE_IOERR_LOCK)
 		failure_set(ret_failure, FAIL_IO,
 		            "the state %s cannot be used: the file system refuses locks",
@@ -732,7 +740,7 @@ static enum state_result run_in_state(struct state *state, const char *statement
 	if (state->database) {
 		code = run(state->database, statement);
 		if (code != SQLITE_OK && ret_failure)
-			say_why(ret_failure, state->database, state->path);
+			say_why(ret_failure, state->database, code, state->path);
 		result = note_error(state, code);
 	}
 	lock_release(&state->lock);
@@ -758,7 +766,8 @@ void state_undo(struct state *state, struct failure *ret_failure)
 {
 	lock_acquire(&state->lock);
 	if (state->database) {
-		say_why(ret_failure, state->database, state->path);
+		say_why(ret_failure, state->database,
+		        sqlite3_extended_errcode(state->database), state->path);
 		run(state->database, "ROLLBACK");
 	}
 	lock_release(&state->lock);

@@ -41,8 +41,8 @@ struct state_options {
 enum state_result {
 	STATE_OK,
 	STATE_BUSY, /* another run holds the state, and wait() gave up */
-	/* No state is possible here: no locks, or no permission. Only stamps are kept. failure says
-	 * why. */
+	/* No state is possible here: no folder, no permission or no locks. Only stamps are kept.
+	 * failure says why. */
 	STATE_NONE,
 	/* The file system cannot be written: full, quota, I/O; failure says why. */
 	STATE_PLACE,

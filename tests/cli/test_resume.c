@@ -259,6 +259,18 @@ TEST(resume, the_state_option_selects_another_database_file)
 	fixture_leave();
 }
 
+TEST(resume, without_the_folder_of_the_state_only_stamps_are_kept)
+{
+	fixture_enter();
+	make_inputs();
+	EXPECT(strstr(resize("--state missing/s.db").err,
+	              "pixpool: the state missing/s.db cannot be used: unable to open "
+	              "database file: No such file or directory; records are kept only "
+	              "as stamps on the outputs\n"));
+	EXPECT(access("missing", F_OK) != 0);
+	fixture_leave();
+}
+
 TEST(resume, a_file_that_is_no_state_is_never_renamed)
 {
 	static const char *const files[] = {"in", "in/lake.jpg", "notes.txt"};

@@ -512,3 +512,20 @@ TEST(state, a_file_system_without_locks_gets_no_state_and_a_reason)
 	failing_vfs_disarm();
 	scratch_leave();
 }
+
+TEST(state, the_reason_why_a_file_cannot_be_opened_is_reported)
+{
+	const struct state_options lost = {.path = "missing/db", .is_durable = true};
+	const struct state_options to_read = {.path = "other", .reads_only = true};
+	struct state *state;
+
+	scratch_enter(NULL);
+	EXPECT(state_open(&lost, &state, notice, &failure) == STATE_NONE);
+	EXPECT_STR(failure.text, "the state missing/db cannot be used: unable to open "
+	                         "database file: No such file or directory");
+	scratch_file("other", "");
+	EXPECT(state_open(&to_read, &state, notice, &failure) == STATE_NONE);
+	EXPECT_STR(failure.text,
+	           "the state other cannot be used: file is not a database");
+	scratch_leave();
+}
