@@ -299,6 +299,34 @@ static struct stat stat_of(const char *path)
 	return st;
 }
 
+/* An output with the bytes "nnn" that replaces the original "out/a.jpg", which has the bytes "old"
+ * and is kept as "out/a.jpg.orig". */
+struct replacement {
+	struct store_original original;
+	struct stat expected;
+	struct store_output output;
+};
+
+static void replacement_init(struct replacement *replacement)
+{
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "old");
+	replacement->original = (struct store_original){.folder = -1,
+	                                                .backup_suffix = ".orig"};
+	replacement->expected = stat_of("out/a.jpg");
+	replacement->output = output_of("a.jpg", content_of('n', 3), 3);
+	replacement->output.expected = &replacement->expected;
+	replacement->output.original = &replacement->original;
+}
+
+static void replacement_fini(struct replacement *replacement, struct store *store)
+{
+	store_close(store);
+	fd_close(&replacement->output.content.fd);
+	scratch_leave();
+}
+
 TEST(durable, the_replaced_file_is_removed_only_after_the_new_one_is_durable)
 {
 	int content = content_of('n', 3);
@@ -368,34 +396,29 @@ TEST(durable, a_file_that_changed_meanwhile_is_not_replaced)
 TEST(durable,
      an_original_is_kept_as_backup_and_the_output_gets_its_owner_mode_and_attributes)
 {
-	int content = content_of('n', 3), fd;
-	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
-	struct store_output output = output_of("a.jpg", content, 3);
+	struct replacement new;
 	struct timespec times[2] = {{1000, 1}, {2000, 2}};
-	struct stat expected, now;
+	struct stat now;
 	struct store *store;
 	char value[8] = "";
+	int fd;
 
-	scratch_enter(NULL);
-	scratch_folder("out");
-	scratch_file("out/a.jpg", "old");
+	replacement_init(&new);
 	fd = open("out/a.jpg", O_RDONLY | O_CLOEXEC);
 	REQUIRE(fd >= 0 && fchmod(fd, 0640) == 0 && futimens(fd, times) == 0);
 	if (geteuid() == 0)
 		REQUIRE(fchown(fd, 1234, 2345) == 0);
 	(void)!fsetxattr(fd, "user.note", "hello", 5, 0);
-	expected = stat_of("out/a.jpg");
+	new.expected = stat_of("out/a.jpg");
 	store = durable_store(0);
-	output.expected = &expected;
-	output.original = &original;
-	store_publish_group(store, &output, 1);
-	EXPECT_EQ(output.result, STORE_DONE);
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_DONE);
 	EXPECT_STR(scratch_text("out/a.jpg"), "nnn");
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
 	now = stat_of("out/a.jpg");
 	EXPECT_EQ(now.st_mode & 07777, 0640u);
-	EXPECT(now.st_uid == expected.st_uid && now.st_gid == expected.st_gid);
+	EXPECT(now.st_uid == new.expected.st_uid &&now.st_gid == new.expected.st_gid);
 	EXPECT_EQ(now.st_mtim.tv_sec, 2000);
 	if (fgetxattr(fd, "user.note", value, sizeof(value)) == 5) {
 		memset(value, 0, sizeof(value));
@@ -403,47 +426,38 @@ TEST(durable,
 		EXPECT_STR(value, "hello");
 	}
 	/* A second time: the backup that is there is never replaced. */
-	expected = stat_of("out/a.jpg");
-	store_publish_group(store, &output, 1);
-	EXPECT_EQ(output.result, STORE_FAILED);
-	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	new.expected = stat_of("out/a.jpg");
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_FAILED);
+	EXPECT_EQ(new.output.failure.class, FAIL_EXISTS);
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
 	fd_close(&fd);
-	store_close(store);
-	fd_close(&content);
-	scratch_leave();
+	replacement_fini(&new, store);
 }
 
 TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
 {
-	int content = content_of('n', 3);
-	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
-	struct store_output output = output_of("a.jpg", content, 3);
-	struct stat expected, now;
-	struct store *store;
+	struct replacement new;
+	struct stat now;
 
-	scratch_enter(NULL);
-	scratch_folder("out");
-	scratch_file("out/a.jpg", "old");
-	expected = stat_of("out/a.jpg");
-	output.expected = &expected;
+	replacement_init(&new);
 	for (int i = 0; i < 2; i++) {
-		store = durable_store(0);
-		output.original = i == 0 ? &original : NULL;
+		struct store *store = durable_store(0);
+
+		new.output.original = i == 0 ? &new.original : NULL;
 		fails_for = 'd';
 		fails_with = EIO;
 		n_syncs_that_fail = 1;
-		store_publish_group(store, &output, 1);
+		store_publish_group(store, &new.output, 1);
 		fails_for = 0;
-		EXPECT_EQ(output.result, STORE_PLACE_FAILED);
+		EXPECT_EQ(new.output.result, STORE_PLACE_FAILED);
 		now = stat_of("out/a.jpg");
-		EXPECT(now.st_ino == expected.st_ino && now.st_nlink == 1);
+		EXPECT(now.st_ino == new.expected.st_ino &&now.st_nlink == 1);
 		EXPECT_EQ(n_names("out"), 1);
 		store_close(store);
 	}
-	fd_close(&content);
-	scratch_leave();
+	replacement_fini(&new, NULL);
 }
 
 TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
@@ -467,70 +481,50 @@ TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
 /* The process was killed after the backup was linked, and before the output had its name. */
 TEST(durable, a_backup_that_is_still_a_link_to_its_original_is_taken_over)
 {
-	int content = content_of('n', 3);
-	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
-	struct store_output output = output_of("a.jpg", content, 3);
-	struct stat expected;
+	struct replacement new;
 	struct store *store;
 
-	scratch_enter(NULL);
-	scratch_folder("out");
-	scratch_file("out/a.jpg", "old");
+	replacement_init(&new);
 	REQUIRE(link("out/a.jpg", "out/a.jpg.orig") == 0);
-	expected = stat_of("out/a.jpg");
 	store = durable_store(0);
-	output.expected = &expected;
-	output.original = &original;
-	store_publish_group(store, &output, 1);
-	EXPECT_EQ(output.result, STORE_DONE);
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_DONE);
 	EXPECT_STR(scratch_text("out/a.jpg"), "nnn");
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
-	store_close(store);
-	fd_close(&content);
-	scratch_leave();
+	replacement_fini(&new, store);
 }
 
 TEST(durable, an_original_is_backed_up_even_if_files_cannot_be_linked)
 {
-	int content = content_of('n', 3);
-	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
-	struct store_output output = output_of("a.jpg", content, 3);
-	struct stat expected;
+	struct replacement new;
 	struct store *store;
 
-	scratch_enter(NULL);
-	scratch_folder("out");
-	scratch_file("out/a.jpg", "old");
-	expected = stat_of("out/a.jpg");
+	replacement_init(&new);
 	store = durable_store(2); /* without O_TMPFILE */
 	store->without |= WITHOUT_LINKS;
-	output.expected = &expected;
-	output.original = &original;
-	store_publish_group(store, &output, 1);
-	EXPECT_EQ(output.result, STORE_DONE);
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_DONE);
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
 
 	/* The files cannot be exchanged either. */
 	store->without |= WITHOUT_NOREPLACE;
-	expected = stat_of("out/a.jpg");
-	original.backup_suffix = ".2";
-	store_publish_group(store, &output, 1);
-	EXPECT_EQ(output.result, STORE_DONE);
+	new.expected = stat_of("out/a.jpg");
+	new.original.backup_suffix = ".2";
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_DONE);
 	EXPECT_STR(scratch_text("out/a.jpg.2"), "nnn");
-	EXPECT_EQ(stat_of("out/a.jpg.2").st_mtim.tv_nsec, expected.st_mtim.tv_nsec);
+	EXPECT_EQ(stat_of("out/a.jpg.2").st_mtim.tv_nsec, new.expected.st_mtim.tv_nsec);
 	EXPECT_EQ(n_names("out"), 3);
 
-	expected = stat_of("out/a.jpg");
-	original.backup_suffix = ".orig";
-	store_publish_group(store, &output, 1);
-	EXPECT_EQ(output.result, STORE_FAILED);
-	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	new.expected = stat_of("out/a.jpg");
+	new.original.backup_suffix = ".orig";
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_FAILED);
+	EXPECT_EQ(new.output.failure.class, FAIL_EXISTS);
 	EXPECT_EQ(n_names("out"), 3);
-	store_close(store);
-	fd_close(&content);
-	scratch_leave();
+	replacement_fini(&new, store);
 }
 
 TEST(durable, an_output_replaces_its_input_in_the_given_folder)
