@@ -799,9 +799,10 @@ static enum published exchange_expected(struct output *output, struct failure *f
 			return IN_THE_WAY;
 		if (!has_no_links())
 			return refuse(output, failure, "replace the existing file");
-		/* The file system cannot exchange files. If the old file need not be kept, or has
-		 * been kept already, rename: the file was checked only a moment ago. */
-		return rename_over(output, failure);
+		/* The file system cannot exchange files, so rename. Copying the backup may have
+		 * taken long, so check the old file again just before. */
+		return is_expected(output, output->name) ? rename_over(output, failure)
+		                                         : IN_THE_WAY;
 	}
 	if (is_expected(output, output->temp)) {
 		memcpy(output->old, output->temp, TEMP_NAME_BYTES);

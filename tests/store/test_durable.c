@@ -84,11 +84,24 @@ int __wrap_openat(int folder, const char *name, int flags, ...)
 	return __real_openat(folder, name, flags, mode);
 }
 
+/* What happens before the next link, rename or exchange, once; NULL: nothing. */
+static void (*before_link)(void), (*before_rename)(void), (*before_exchange)(void);
+
+static void run_once(void (**action)(void))
+{
+	void (*run)(void) = *action;
+
+	*action = NULL;
+	if (run)
+		run();
+}
+
 int __real_linkat(int from, const char *old, int to, const char *name, int flags);
 int __wrap_linkat(int from, const char *old, int to, const char *name, int flags);
 int __wrap_linkat(int from, const char *old, int to, const char *name, int flags)
 {
 	note('l');
+	run_once(&before_link);
 	return __real_linkat(from, old, to, name, flags);
 }
 
@@ -97,22 +110,17 @@ int __wrap_renameat(int from, const char *old, int to, const char *name);
 int __wrap_renameat(int from, const char *old, int to, const char *name)
 {
 	note('r');
+	run_once(&before_rename);
 	return __real_renameat(from, old, to, name);
 }
-
-static void (*before_exchange)(void);
 
 int __real_renameat2(int from, const char *old, int to, const char *name, unsigned flags);
 int __wrap_renameat2(int from, const char *old, int to, const char *name, unsigned flags);
 int __wrap_renameat2(int from, const char *old, int to, const char *name, unsigned flags)
 {
 	note(flags & RENAME_EXCHANGE ? 'x' : 'r');
-	if ((flags & RENAME_EXCHANGE) && before_exchange) {
-		void (*act)(void) = before_exchange;
-
-		before_exchange = NULL;
-		act();
-	}
+	if (flags & RENAME_EXCHANGE)
+		run_once(&before_exchange);
 	return __real_renameat2(from, old, to, name, flags);
 }
 
@@ -524,6 +532,23 @@ TEST(durable, an_original_is_backed_up_even_if_files_cannot_be_linked)
 	EXPECT_EQ(new.output.result, STORE_FAILED);
 	EXPECT_EQ(new.output.failure.class, FAIL_EXISTS);
 	EXPECT_EQ(n_names("out"), 3);
+	replacement_fini(&new, store);
+}
+
+TEST(durable, an_original_that_changes_while_its_backup_is_copied_is_not_replaced)
+{
+	struct replacement new;
+	struct store *store;
+
+	replacement_init(&new);
+	store = durable_store(2); /* without O_TMPFILE */
+	store->without |= WITHOUT_LINKS | WITHOUT_NOREPLACE;
+	before_rename = change_it; /* before the copy gets the backup's name */
+	store_publish_group(store, &new.output, 1);
+	EXPECT_EQ(new.output.result, STORE_FAILED);
+	EXPECT_EQ(new.output.failure.class, FAIL_VANISHED);
+	EXPECT_STR(scratch_text("out/a.jpg"), "old!");
+	EXPECT_EQ(n_names("out"), 1);
 	replacement_fini(&new, store);
 }
 
