@@ -1633,17 +1633,18 @@ static void name_output(struct store *store, struct work *work)
 	}
 	work->step = blame_a_removed_folder(
 		work, output_name(&work->output, store->is_durable, failure), failure);
+	if (work->step == FOLDER_IS_GONE) {
+		/* The folder was removed after the file was written: create it again, once. */
+		let_go(work);
+		forget_last(store);
+		work->step = write_once(store, work);
+		sync_output(store, work);
+		if (work->step == PUBLISHED)
+			work->step = output_name(&work->output, store->is_durable,
+			                         failure);
+	}
 	if (work->step == PUBLISHED)
 		claim_made(store, work);
-	if (work->step != FOLDER_IS_GONE)
-		return;
-	/* The folder was removed after the file was written: create it again, once. */
-	let_go(work);
-	forget_last(store);
-	work->step = write_once(store, work);
-	sync_output(store, work);
-	if (work->step == PUBLISHED)
-		work->step = output_name(&work->output, store->is_durable, failure);
 }
 
 static bool is_same_folder(int a, int b)

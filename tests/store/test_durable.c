@@ -188,6 +188,29 @@ TEST(durable, a_new_folder_is_synced_before_a_file_is_created_in_it)
 	scratch_leave();
 }
 
+static void remove_folder(void)
+{
+	REQUIRE(rmdir("out/sub") == 0);
+}
+
+TEST(durable, a_folder_that_vanished_after_its_output_was_written_is_created_again)
+{
+	struct store *store;
+	struct stat ignored;
+
+	scratch_enter(NULL);
+	store = store_with_way(0);
+	before_link = remove_folder;
+	EXPECT_EQ(publish_text(store, "sub/\xc3\xa4.jpg", "x", OVERWRITE_OWN),
+	          STORE_DONE);
+	EXPECT_STR(scratch_text("out/sub/\xc3\xa4.jpg"), "x");
+	/* The store remembers the output, so it recognises the file under another name. */
+	REQUIRE(link("out/sub/\xc3\xa4.jpg", "out/sub/a.jpg") == 0);
+	EXPECT_EQ(store_look(store, "sub/a.jpg", &ignored), OUTPUT_TWIN);
+	store_close(store);
+	scratch_leave();
+}
+
 TEST(durable, without_durability_nothing_is_synced)
 {
 	struct store *store;
