@@ -15,7 +15,6 @@ struct committer {
 	pthread_t thread; /* running unless options.is_stepped */
 
 	/* Used only by the committing thread. */
-	int64_t group_ns; /* how long the current group took */
 	struct failure state_failure;
 
 	struct lock lock; /* guards all members below */
@@ -54,17 +53,15 @@ static struct commit *take_group(struct committer *committer)
 		                      n_outputs > committer->options.group_outputs))
 			break;
 		end = &(*end)->next;
+		committer->n_waiting--;
 	}
 	if (!first)
 		return NULL;
 	committer->first = *end;
-	if (!committer->first)
+	if (!committer->first) {
 		committer->last = &committer->first;
-	committer->n_waiting = 0;
-	for (struct commit *left = committer->first; left; left = left->next)
-		committer->n_waiting++;
-	if (!committer->first)
 		committer->is_awaited = false;
+	}
 	*end = NULL;
 	return first;
 }
@@ -140,7 +137,8 @@ static void sum_up(struct commit *commit, const struct store_output *outputs)
 		commit->result = STORE_DROPPED;
 }
 
-static void publish(struct committer *committer, struct commit *first)
+/* Publish the outputs of a group. Returns how long that took. */
+static int64_t publish(struct committer *committer, struct commit *first)
 {
 	size_t n = n_outputs_of(first), i = 0;
 	struct store_output *outputs = calloc(n ? n : 1, sizeof(*outputs));
@@ -156,7 +154,7 @@ static void publish(struct committer *committer, struct commit *first)
 		i += commit->n_outputs;
 	}
 	if (!outputs)
-		return;
+		return 0;
 	store_publish_group(committer->options.store, outputs, n);
 	i = 0;
 	for (struct commit *commit = first; commit; commit = commit->next) {
@@ -166,7 +164,7 @@ static void publish(struct committer *committer, struct commit *first)
 			committer_stop(committer);
 	}
 	free(outputs);
-	committer->group_ns = clock_now_ns() - began_ns;
+	return clock_now_ns() - began_ns;
 }
 
 /* ---- the state ---- */
@@ -224,6 +222,7 @@ static size_t commit_group(struct committer *committer, struct commit *first)
 {
 	bool is_dropped = is_stopped(committer);
 	struct commit *next;
+	int64_t group_ns = 0;
 	size_t n = 0;
 
 	for (struct commit *commit = first; commit; commit = commit->next) {
@@ -233,13 +232,13 @@ static size_t commit_group(struct committer *committer, struct commit *first)
 		n++;
 	}
 	if (!is_dropped && first) {
-		publish(committer, first);
+		group_ns = publish(committer, first);
 		write_state(committer, first);
 	}
 	for (struct commit *commit = first; commit; commit = next) {
 		next = commit->next; /* done() may free the file */
 		if (commit->result != STORE_DROPPED)
-			commit->work_ns = committer->group_ns / (int64_t)n;
+			commit->work_ns = group_ns / (int64_t)n;
 		committer->options.done(commit, committer->options.data);
 	}
 	return n;

@@ -111,8 +111,8 @@ void committer_add(struct committer *committer, struct commit *commit);
  * group that is being committed is finished. */
 void committer_stop(struct committer *committer);
 
-/* The reason why the state could not be written, which has stopped the committer; FAIL_NONE if
- * there is none. Call this only in `done` or after the committer has stopped. */
+/* The reason why the state could not be written, which has stopped the committer; FAIL_NONE if the
+ * state did not stop it. Call this only in `done` or after the committer has stopped. */
 const struct failure *committer_state_failure(const struct committer *committer);
 
 /* Commit one group in this thread; only for is_stepped. Returns the number of files in the
