@@ -733,6 +733,21 @@ static enum published copy_backup(const struct output *output, const char *backu
 	return result;
 }
 
+/* Keep the backup that a killed process left, or copy the old file to the backup's name. */
+static enum published keep_or_copy_backup(const struct output *output, const char *backup,
+                                          bool is_durable, struct failure *failure)
+{
+	switch (store_backup(output->folder, output->name, output->backup_suffix)) {
+	case BACKUP_NONE:
+		return copy_backup(output, backup, is_durable, failure);
+	case BACKUP_LEFT:
+		return PUBLISHED;
+	case BACKUP_TAKEN:
+		break;
+	}
+	return IN_THE_WAY;
+}
+
 /*
  * Make the backup before the old file loses its name: a second link to it, or a copy if files
  * cannot be linked. So a process that is killed at any moment never leaves the original only under
@@ -756,12 +771,8 @@ static enum published make_backup(struct output *output, bool is_durable,
 	    linkat(folder, output->name, folder, backup, 0) != 0) {
 		if (errno != EEXIST && !has_no_links())
 			result = refuse(output, failure, "keep a backup");
-		else if (store_backup(folder, output->name, output->backup_suffix) ==
-		         BACKUP_NONE)
-			result = copy_backup(output, backup, is_durable, failure);
-		else if (store_backup(folder, output->name, output->backup_suffix) !=
-		         BACKUP_LEFT)
-			result = IN_THE_WAY;
+		else
+			result = keep_or_copy_backup(output, backup, is_durable, failure);
 	}
 	if (result == IN_THE_WAY) {
 		failure_set(failure, FAIL_EXISTS,
@@ -1110,18 +1121,27 @@ static bool sync_folder(int folder, const char *name)
 	return is_synced;
 }
 
+static const struct hash_key fixed_key = {{0x7477, 0x696e}};
+
+/* A hash of device and inode, which is never 0. */
+static uint64_t hash_of_file(const struct stat *st)
+{
+	const uint64_t identity[2] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino};
+	uint64_t hash = hash_bytes(&fixed_key, identity, sizeof(identity));
+
+	return hash ? hash : 1;
+}
+
 void store_sweep(struct store *store, int folder)
 {
-	static const struct hash_key key;
 	struct stat st;
+	uint64_t hash;
 	size_t index;
 	bool is_new;
 
 	if (store->only_looks || fstat(folder, &st) != 0)
 		return;
-	const uint64_t identity[2] = {st.st_dev, st.st_ino};
-	const uint64_t hash = hash_bytes(&key, identity, sizeof(identity));
-
+	hash = hash_of_file(&st);
 	lock_acquire(&store->lock);
 	/* If there is no memory to remember the folder, it is searched again. */
 	is_new = !hash_set_find(&store->swept, hash, &index);
@@ -1294,16 +1314,6 @@ static enum published open_folder_of(struct store *store, const char *relative,
  * folder that distinguishes names, the store remembers only files whose names have bytes beyond
  * ASCII.
  */
-
-static const struct hash_key fixed_key = {{0x7477, 0x696e}};
-
-static uint64_t hash_of_file(const struct stat *st)
-{
-	const uint64_t identity[2] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino};
-	uint64_t hash = hash_bytes(&fixed_key, identity, sizeof(identity));
-
-	return hash ? hash : 1;
-}
 
 /* Find the place of a file in a table that is not full: its own place, or a free place. */
 static struct claimed_file *place_of(const struct claimed_files *claimed, uint64_t file)
@@ -1480,9 +1490,7 @@ int store_open_output(struct store *store, const char *relative, const struct st
 		return -1;
 	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	fd_close(&folder);
-	if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_dev != seen->st_dev ||
-	                st.st_ino != seen->st_ino || st.st_size != seen->st_size ||
-	                store_time_ns(&st.st_mtim) != store_time_ns(&seen->st_mtim)))
+	if (fd >= 0 && (fstat(fd, &st) != 0 || !is_unchanged(&st, seen)))
 		fd_close(&fd);
 	return fd;
 }
