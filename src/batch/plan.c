@@ -389,14 +389,13 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 bool plan_is_repeated(struct plan *plan, const char *output, const struct walk_item *item)
 {
 	char text[KEY_BYTES];
-	struct plan_repeat key = {
-		.hash = hash_of(plan, key_of(plan, item, output, text))};
-	struct plan_repeat *repeat;
+	struct plan_repeat key, *repeat;
 	struct stat stat;
 	bool was_fed;
 
 	if (plan->n_repeats == 0 || !walk_stat_file(item, &stat))
 		return false;
+	key.hash = hash_of(plan, key_of(plan, item, output, text));
 	key.dev = stat.st_dev;
 	key.ino = stat.st_ino;
 	repeat = bsearch(&key, plan->repeats, plan->n_repeats, sizeof(key),
