@@ -531,7 +531,7 @@ static bool open_state(struct batch *batch)
 }
 
 /* Open the state for a plan. Without a state, the stamps on the outputs decide. */
-static bool open_state_to_look(struct batch *batch)
+static void open_state_to_look(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
 	char *path = options->in_place ? NULL : batch_state_path(options);
@@ -542,7 +542,6 @@ static bool open_state_to_look(struct batch *batch)
 	if (path && !options->keeps_no_state && content_hash_is_built())
 		(void)state_open(&state, &batch->database, notice, &ignored);
 	free(path);
-	return true;
 }
 
 static bool open_history(struct batch *batch)
@@ -616,8 +615,10 @@ static bool open_output(struct batch *batch)
 		return false;
 	if (!batch->store)
 		return true;
-	if (batch->options->plans_only)
-		return open_state_to_look(batch) && open_history(batch);
+	if (batch->options->plans_only) {
+		open_state_to_look(batch);
+		return open_history(batch);
+	}
 	if (!batch->options->no_fsync)
 		store_make_durable(batch->store);
 	if (!open_state(batch) || !open_history(batch))
@@ -867,8 +868,8 @@ static void report_result(const struct file_result *result, const char *folder,
 
 /* ---- while it runs ---- */
 
-/* Take the future of the oldest complete file. The caller owns the reference. NULL: there is
- * none. */
+/* Take the future of the oldest complete file. The caller owns the reference. NULL: no
+ * file is complete. */
 static struct pxp_future *take_complete(struct batch *batch)
 {
 	struct pxp_future *future = NULL;

@@ -102,7 +102,7 @@ struct batch {
 	/* The feeder sleeps until n_inputs has fallen to this number. */
 	unsigned awaited_inputs;
 	unsigned n_finished;       /* files that the committer has */
-	uint64_t n_finished_bytes; /* NULL: nothing is written */
+	uint64_t n_finished_bytes; /* the bytes of their outputs */
 	/* The number of files that were fed and not yet reported, plus one for the feeder while
 	 * it runs. */
 	unsigned n_files;
@@ -144,8 +144,9 @@ void batch_wake_main(struct batch *batch);
 
 /*
  * Find the image that a worker has processed for the longest time, at least min_ns. Returns its
- * path, which the caller frees, and sets *ret_ns; NULL: there is none. The main thread must call
- * this often, because the time of an image counts from the first call that finds it running.
+ * path, which the caller frees, and sets *ret_ns; NULL: no image has taken so long. The main thread
+ * must call this often, because the time of an image counts from the first call that finds it
+ * running.
  */
 char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns);
 

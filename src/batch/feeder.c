@@ -745,8 +745,8 @@ static unsigned n_deferred(struct batch *batch)
 	return n;
 }
 
-/* Take the oldest deferred file, which counts as an input of the workers again. NULL if there is
- * none. */
+/* Take the oldest deferred file, which counts as an input of the workers again. NULL if no file
+ * is deferred. */
 static struct file *take_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -1119,7 +1119,7 @@ static int open_own_folder(struct file *file, const struct walk_item *item)
 			file->original.folder = fcntl(item->folder, F_DUPFD_CLOEXEC, 0);
 			is_open = file->own_name && file->original.folder >= 0;
 		}
-	} while (!is_open && (errno == EMFILE || errno == ENFILE) &&
+	} while (!is_open && is_lack_of_descriptors(errno) &&
 	         wait_for_descriptor(file->batch));
 	if (is_open)
 		store_sweep(file->batch->store, file->original.folder);

@@ -216,8 +216,7 @@ static char *find_hashed(struct history *history, struct history_input *input,
                          const struct variant *variant, struct freshness *freshness,
                          struct found *found)
 {
-	if (!(freshness->looked_for & EVIDENCE_ROW))
-		look(history, input, freshness, found, EVIDENCE_ROW);
+	look(history, input, freshness, found, EVIDENCE_ROW);
 	return freshness->row ? naming_with_hash(variant, &freshness->row->out_hash)
 	                      : NULL;
 }
@@ -239,7 +238,6 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	};
 	enum evidence evidence;
 	enum verdict verdict;
-
 	char *hashed = variant->has_hash
 	                       ? find_hashed(history, input, variant, &freshness, &found)
 	                       : NULL;

@@ -91,7 +91,7 @@ static const char *const field_words[N_FIELDS] = {
 	[FIELD_HASH] = "{hash}",
 };
 
-/* The field at the beginning of text; N_FIELDS if there is none. */
+/* The field at the beginning of text; N_FIELDS if the text begins with no field. */
 static enum field field_at(const char *text)
 {
 	int field = 0;

@@ -822,7 +822,7 @@ struct pools {
 	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
 };
 
-/* Get the current pool. It is not destroyed before let_go(). NULL: there is none. */
+/* Get the current pool. It is not destroyed before let_go(). NULL: no pool exists. */
 static struct pxp_executor *hold(struct pools *pools)
 {
 	struct pxp_executor *pool;
