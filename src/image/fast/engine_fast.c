@@ -254,8 +254,10 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	return true;
 }
 
-/* Below this size, the resampler would read so far beyond the edges of the picture that the margins
- * of the planes do not suffice. */
+/* A side of the output that is reduced has at least this number of pixels. The renderer copies a
+ * plane with a margin of three output samples, which for a few pixels would be many times the
+ * plane; and libvips averages there, while Lanczos3 does not give every input pixel the same
+ * weight. */
 enum { MIN_SIDE = 12 };
 
 static bool takes_layout(const struct source *source, const struct recipe *recipe,

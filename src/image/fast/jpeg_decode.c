@@ -726,9 +726,10 @@ static uint64_t memory_of_file(const struct picture_header *header,
 	choose_scales(from, &whole, &request);
 	lay_out(&luma, &whole, 0, request.scale[0]);
 	/* The estimate includes the copy of a plane with wide margins that the renderer makes for a
-	 * tiny output. */
+	 * small output. For chroma of 6 samples each margin is half of the plane, so the copy has
+	 * twice its width and height. */
 	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
-	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 9 / 4 : 0);
+	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 4 : 0);
 }
 
 const struct reader jpeg_reader = {

@@ -843,10 +843,12 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 	uint64_t reduced = ((uint64_t)header->width / factor + 64) *
 	                   ((uint64_t)header->height / factor + 1);
 
-	/* The estimate: planes, and the renderer's copy of one with a margin; sums and rows; a
-	 * group of rows. */
-	return reduced * 2 * BOX_PLANES + reduced * 5 + row * 12 +
-	       (uint64_t)2 * PIECE_BYTES;
+	/* The renderer's copy of a plane with a margin. Below the largest factor no margin is wide;
+	 * with it, each margin of chroma with 6 samples is half of the plane. */
+	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
+
+	/* The estimate: planes and the copy of one; sums and rows; a group of rows. */
+	return reduced * 2 * BOX_PLANES + copied + row * 12 + (uint64_t)2 * PIECE_BYTES;
 }
 
 /* ---- the reader ---- */

@@ -390,12 +390,12 @@ static bool is_whole(const struct plane_job *job, const struct region *region,
 }
 
 /* How many samples beyond a region the resampler reads: three of the output's, and one for
- * rounding. Fewer if the output has less than twelve, so that the copy stays small. */
+ * rounding. */
 static double margin_of(double n_from, uint32_t n_to)
 {
-	double ratio = n_from / n_to, margin = LANCZOS_LOBES * (ratio > 1 ? ratio : 1);
+	double ratio = n_from / n_to;
 
-	return ceil(margin < n_from / 4 ? margin : n_from / 4) + 1;
+	return ceil(LANCZOS_LOBES * (ratio > 1 ? ratio : 1)) + 1;
 }
 
 /* Copy a row from sample first on, which may be before the row; beyond its ends, the last samples

@@ -170,14 +170,14 @@ static double lanczos(double x)
 	return fabs(x) < 3 ? 3 * sin(pi_x) * sin(pi_x / 3) / (pi_x * pi_x) : 0;
 }
 
-/* The expected values: every third sample of Lanczos3 over a row whose first and last samples are
- * repeated beyond its ends. */
-static double reduced_by_3(const uint8_t *row, int width, int at)
+/* The expected value: sample at of a row that Lanczos3 reduces by this factor. The first and last
+ * samples of the row are repeated beyond its ends. */
+static double reduced_exactly(const uint8_t *row, int width, int factor, int at)
 {
-	double sum = 0, weights = 0, centre = (at + 0.5) * 3;
+	double sum = 0, weights = 0, centre = (at + 0.5) * factor;
 
-	for (int i = (int)centre - 9; i <= (int)centre + 9; i++) {
-		double weight = lanczos((i + 0.5 - centre) / 3);
+	for (int i = (int)centre - 3 * factor; i <= (int)centre + 3 * factor; i++) {
+		double weight = lanczos((i + 0.5 - centre) / factor);
 
 		sum += weight * row[i < 0 ? 0 : i < width ? i : width - 1];
 		weights += weight;
@@ -185,13 +185,13 @@ static double reduced_by_3(const uint8_t *row, int width, int at)
 	return sum / weights;
 }
 
-static void expect_edges(bool has_margin)
+/* Reduce a square whose first two columns and last column differ from the others. */
+static void expect_edges(uint32_t side, uint32_t factor, bool has_margin)
 {
-	enum { SIDE = 90 };
 	const struct render_options options = {0};
-	struct layout layout = layout_of((struct size){SIDE / 3, SIDE / 3},
-	                                 (struct area){0, 0, {SIDE / 3, SIDE / 3}});
-	struct decoded decoded = {.n_planes = 1, .size = {SIDE, SIDE}, .orientation = 1};
+	struct size to = {side / factor, side / factor};
+	struct layout layout = layout_of(to, (struct area){0, 0, to});
+	struct decoded decoded = {.n_planes = 1, .size = {side, side}, .orientation = 1};
 	struct renderer *renderer = renderer_create();
 	struct workspace workspace = {0};
 	struct rendered rendered;
@@ -199,20 +199,23 @@ static void expect_edges(bool has_margin)
 
 	REQUIRE(renderer != NULL);
 	REQUIRE((has_margin ? plane_reserve_with_margin : plane_reserve)(
-		&decoded.planes[0], &workspace, SIDE, SIDE, 8));
-	for (uint32_t y = 0; y < SIDE; y++) {
+		&decoded.planes[0], &workspace, side, side, 8));
+	/* The memory of the margin holds samples of an earlier picture. */
+	memset(workspace.bytes, 255, workspace.n_bytes);
+	for (uint32_t y = 0; y < side; y++) {
 		uint8_t *row = plane_row(&decoded.planes[0], y);
 
-		for (uint32_t x = 0; x < SIDE; x++)
-			row[x] = x < 2 ? 20 : x < SIDE - 1 ? 100 : 240;
+		for (uint32_t x = 0; x < side; x++)
+			row[x] = x < 2 ? 20 : x < side - 1 ? 100 : 240;
 	}
 	REQUIRE(render(renderer, &decoded, &layout, &options, &rendered));
 	got = plane_row(&rendered.planes[0], 0);
-	for (int x = 0; x < SIDE / 3; x++) {
-		double want = reduced_by_3(decoded.planes[0].samples, SIDE, x);
+	for (uint32_t x = 0; x < to.width; x++) {
+		double want = reduced_exactly(decoded.planes[0].samples, (int)side,
+		                              (int)factor, (int)x);
 
-		EXPECT(fabs(got[x] - want) < 1, "%d: %d instead of %.1f", x, got[x],
-		       want);
+		EXPECT(fabs(got[x] - want) < 1, "%u by %u, margin %d, %u: %d, not %.1f",
+		       side, factor, has_margin, x, got[x], want);
 	}
 	workspace_fini(&workspace);
 	renderer_destroy(renderer);
@@ -220,8 +223,16 @@ static void expect_edges(bool has_margin)
 
 TEST(render, details_at_the_edges_are_not_mirrored_by_resampling)
 {
-	expect_edges(false);
-	expect_edges(true);
+	expect_edges(90, 3, false);
+	expect_edges(90, 3, true);
+}
+
+/* The kernel of an output of few samples reaches far beyond the edges of the plane. */
+TEST(render, outputs_of_few_samples_depend_on_no_sample_outside_the_picture)
+{
+	expect_edges(24, 4, false);
+	expect_edges(24, 4, true);
+	expect_edges(90, 15, true);
 }
 
 TEST(render, a_picture_of_the_right_size_is_not_resampled)
