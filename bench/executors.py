@@ -107,7 +107,7 @@ def pending(create, n_batch, n_workers):
         for i in range(n_batch):
             futures[i] = executor.submit(do_nothing)
         grown = resident_bytes() - before
-        os.write(write_end, b"." * n_workers)  # close this end, because the children have a copy
+        os.write(write_end, b"." * n_workers)  # wake them: a close would not, because children have this end too
         executor.shutdown(cancel_futures=True)
     return n_batch, 0, 0, grown
 
