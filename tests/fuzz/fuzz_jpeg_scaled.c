@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	enum read_status status;
 
 	if (!decoder)
-		decoder = jpg_decoder_create();
+		decoder = jpeg_reader.create();
 	CLAIM(decoder != NULL);
 	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
 		request.scale[i] = (enum jpg_scale)((choice >> (i ? 2 : 0)) & 3);
@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	}
 
 	status = jpg_decoder_open(decoder, copy, feed.n, &header);
-	CLAIM(status == READ_OK || jpg_decoder_reason(decoder)[0] != '\0');
+	CLAIM(status == READ_OK || jpeg_reader.reason(decoder)[0] != '\0');
 	if (status == READ_OK && header.width * header.height <= MAX_PIXELS) {
 		enum read_status everything;
 		uint64_t sum = 0;
@@ -88,10 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 			CLAIM(picture.n_scans_skipped == 0);
 			CLAIM(request.noise_budget[0] > 0 || hash(&picture) == sum);
 		}
-		CLAIM(everything == READ_OK || jpg_decoder_reason(decoder)[0] != '\0');
+		CLAIM(everything == READ_OK || jpeg_reader.reason(decoder)[0] != '\0');
 	}
 	if (choice & 32)
-		jpg_decoder_trim(decoder, 0);
+		jpeg_reader.trim(decoder, 0);
 	free(copy);
 	return 0;
 }

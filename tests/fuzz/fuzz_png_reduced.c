@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	bool is_good;
 
 	if (!reader)
-		reader = png_reader_create();
+		reader = png_reader.create();
 	CLAIM(reader != NULL);
 	is_good = png_reader_open(reader, copy, feed.n, &header) == READ_OK;
 	if (is_good && (uint64_t)header.width * header.height <= MAX_PIXELS) {
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		      box->planes[0].height == (header.height + factor - 1) / factor);
 		CLAIM(!is_good || box->y == box->planes[0].height);
 	}
-	CLAIM(is_good || png_reader_reason(reader)[0] != '\0');
+	CLAIM(is_good || png_reader.reason(reader)[0] != '\0');
 	free(copy);
 	return 0;
 }

@@ -59,15 +59,8 @@ struct jpg_picture {
 	unsigned n_scans, n_scans_skipped;
 };
 
+/* The state of jpeg_reader, which creates, trims and destroys it. */
 struct jpg_decoder;
-
-/* Create a decoder, which keeps its memory between pictures. Returns NULL if memory ran out. */
-struct jpg_decoder *jpg_decoder_create(void);
-void jpg_decoder_destroy(struct jpg_decoder *decoder); /* NULL is allowed */
-
-/* Free the buffers if together they have more than max_bytes. Planes that were decoded are
- * gone then. */
-void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes);
 
 /*
  * Read all segments of a file, but no entropy-coded data. READ_OK means that the decoder supports
@@ -88,14 +81,11 @@ enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *by
  * pixels. The file may be decoded again, with another request.
  *
  * return   with READ_OK *ret_picture has the planes, which belong to the decoder until its
- *          next call. Else jpg_decoder_reason() says why.
+ *          next call. Else jpeg_reader.reason() says why.
  */
 enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
                                     const struct jpg_request *request,
                                     struct jpg_picture *ret_picture);
-
-/* A one-line message about the last status that was not READ_OK. Static text. */
-const char *jpg_decoder_reason(const struct jpg_decoder *decoder);
 
 /* An upper bound of the bytes that decoding allocates, without the decoder itself. */
 uint64_t jpg_memory_estimate(const struct jpg_header *header,

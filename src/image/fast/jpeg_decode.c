@@ -160,7 +160,7 @@ struct jpg_decoder {
 	struct component_buffers buffers[JPG_MAX_COMPONENTS];
 };
 
-struct jpg_decoder *jpg_decoder_create(void)
+static void *create(void)
 {
 	struct jpg_decoder *decoder = calloc(1, sizeof(*decoder));
 
@@ -183,8 +183,10 @@ static void free_buffers(struct jpg_decoder *decoder)
 	}
 }
 
-void jpg_decoder_destroy(struct jpg_decoder *decoder)
+static void destroy(void *state)
 {
+	struct jpg_decoder *decoder = state;
+
 	if (!decoder)
 		return;
 	free_buffers(decoder);
@@ -192,8 +194,9 @@ void jpg_decoder_destroy(struct jpg_decoder *decoder)
 	free(decoder);
 }
 
-void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes)
+static void trim(void *state, size_t max_bytes)
 {
+	struct jpg_decoder *decoder = state;
 	size_t n_bytes = decoder->entropy.n_bytes + decoder->sharpening.n_bytes;
 
 	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
@@ -205,8 +208,10 @@ void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes)
 		free_buffers(decoder);
 }
 
-const char *jpg_decoder_reason(const struct jpg_decoder *decoder)
+static const char *reason_of(const void *state)
 {
+	const struct jpg_decoder *decoder = state;
+
 	return decoder->reason;
 }
 
@@ -584,26 +589,6 @@ bool plane_sharpen(struct plane *plane, struct workspace *workspace)
 
 /* ---- the reader ---- */
 
-static void *create_reader(void)
-{
-	return jpg_decoder_create();
-}
-
-static void destroy_reader(void *state)
-{
-	jpg_decoder_destroy(state);
-}
-
-static void trim_reader(void *state, size_t max_bytes)
-{
-	jpg_decoder_trim(state, max_bytes);
-}
-
-static const char *reason_of_reader(const void *state)
-{
-	return jpg_decoder_reason(state);
-}
-
 static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_bytes,
                                   struct size *ret_size, bool *ret_is_grey)
 {
@@ -733,11 +718,11 @@ static uint64_t memory_of_file(const struct picture_header *header,
 }
 
 const struct reader jpeg_reader = {
-	.create = create_reader,
-	.destroy = destroy_reader,
-	.trim = trim_reader,
+	.create = create,
+	.destroy = destroy,
+	.trim = trim,
 	.open = open_file,
 	.decode = decode_file,
-	.reason = reason_of_reader,
+	.reason = reason_of,
 	.memory = memory_of_file,
 };

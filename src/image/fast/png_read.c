@@ -50,7 +50,7 @@ struct png_reader {
 	struct box box;
 };
 
-struct png_reader *png_reader_create(void)
+static void *create(void)
 {
 	struct png_reader *reader = calloc(1, sizeof(*reader));
 
@@ -67,24 +67,30 @@ static void free_buffers(struct png_reader *reader)
 	box_fini(&reader->box);
 }
 
-void png_reader_destroy(struct png_reader *reader)
+static void destroy(void *state)
 {
+	struct png_reader *reader = state;
+
 	if (!reader)
 		return;
 	free_buffers(reader);
 	free(reader);
 }
 
-void png_reader_trim(struct png_reader *reader, size_t max_bytes)
+static void trim(void *state, size_t max_bytes)
 {
+	struct png_reader *reader = state;
+
 	if (reader->piece.n_bytes + reader->above.n_bytes + reader->expanded.n_bytes +
 	            box_bytes(&reader->box) >
 	    max_bytes)
 		free_buffers(reader);
 }
 
-const char *png_reader_reason(const struct png_reader *reader)
+static const char *reason_of(const void *state)
 {
+	const struct png_reader *reader = state;
+
 	return reader->reason;
 }
 
@@ -853,26 +859,6 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 
 /* ---- the reader ---- */
 
-static void *create_reader(void)
-{
-	return png_reader_create();
-}
-
-static void destroy_reader(void *state)
-{
-	png_reader_destroy(state);
-}
-
-static void trim_reader(void *state, size_t max_bytes)
-{
-	png_reader_trim(state, max_bytes);
-}
-
-static const char *reason_of_reader(const void *state)
-{
-	return png_reader_reason(state);
-}
-
 static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_bytes,
                                   struct size *ret_size, bool *ret_is_grey)
 {
@@ -921,11 +907,11 @@ static uint64_t memory_of_file(const struct picture_header *header,
 }
 
 const struct reader png_reader = {
-	.create = create_reader,
-	.destroy = destroy_reader,
-	.trim = trim_reader,
+	.create = create,
+	.destroy = destroy,
+	.trim = trim,
 	.open = open_file,
 	.decode = decode_file,
-	.reason = reason_of_reader,
+	.reason = reason_of,
 	.memory = memory_of_file,
 };

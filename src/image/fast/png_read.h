@@ -24,14 +24,9 @@ struct png_reader_header {
 	unsigned n_bands;
 };
 
+/* The state of the table png_reader, which creates, trims and destroys it, and says why a file was
+ * refused. */
 struct png_reader;
-
-/* Create a reader. Returns NULL if memory ran out. */
-struct png_reader *png_reader_create(void);
-void png_reader_destroy(struct png_reader *reader); /* NULL is allowed */
-
-/* Free buffers that together have more than max_bytes. */
-void png_reader_trim(struct png_reader *reader, size_t max_bytes);
 
 /* Read all chunks except the pixels. The bytes are borrowed until the file is decoded, or another
  * one is opened. */
@@ -45,9 +40,6 @@ enum read_status png_reader_open(struct png_reader *reader, const uint8_t *bytes
  */
 enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
                                    const struct box **ret_box);
-
-/* A one-line message about the last status that was not READ_OK. Static text. */
-const char *png_reader_reason(const struct png_reader *reader);
 
 /* An upper bound of the bytes that decoding allocates, without the reader itself. */
 uint64_t png_reader_memory(const struct png_reader_header *header, unsigned factor);

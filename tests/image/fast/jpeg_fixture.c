@@ -186,7 +186,7 @@ unsigned plane_difference(const struct plane *plane,
 
 struct jpg_decoder *decoder_new(void)
 {
-	struct jpg_decoder *decoder = jpg_decoder_create();
+	struct jpg_decoder *decoder = jpeg_reader.create();
 
 	REQUIRE(decoder != NULL);
 	return decoder;
@@ -220,7 +220,7 @@ struct jpg_picture decode_whole(struct jpg_decoder *decoder, struct bytes file,
 	struct jpg_picture picture = {0};
 	enum read_status status = decode(decoder, file, request, &picture);
 
-	REQUIRE(status == READ_OK, "%s", jpg_decoder_reason(decoder));
+	REQUIRE(status == READ_OK, "%s", jpeg_reader.reason(decoder));
 	return picture;
 }
 

@@ -86,7 +86,7 @@ TEST(jpeg, at_full_scale_all_samples_equal_those_of_the_islow_transform_of_libjp
 		reference_free(&reference);
 		free(file.at);
 	}
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
@@ -114,7 +114,7 @@ TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
 		free(file.at);
 	}
 	EXPECT(n_compared > N_SETTINGS);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 /* The same coefficients in other scans, tables and restart intervals give the same samples. So if
@@ -150,7 +150,7 @@ TEST(jpeg, the_order_of_scans_does_not_change_the_samples_at_any_scale)
 		free(plain.at);
 		free(file.at);
 	}
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg, each_component_can_be_decoded_at_its_own_scale)
@@ -186,7 +186,7 @@ TEST(jpeg, each_component_can_be_decoded_at_its_own_scale)
 		free(got.at);
 		free(file.at);
 	}
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg, decoded_planes_report_which_part_of_them_belongs_to_the_picture)
@@ -224,7 +224,7 @@ TEST(jpeg, decoded_planes_report_which_part_of_them_belongs_to_the_picture)
 		EXPECT_EQ((uintptr_t)luma->samples % 64, 0);
 	}
 	free(file.at);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg, scans_that_a_scale_does_not_use_are_skipped)
@@ -254,7 +254,7 @@ TEST(jpeg, scans_that_a_scale_does_not_use_are_skipped)
 	picture = decode_whole(decoder, file, &request);
 	EXPECT_EQ(picture.n_scans_skipped, 0);
 	free(file.at);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 static double mean_square_difference(struct bytes a, struct bytes b)
@@ -306,7 +306,7 @@ TEST(jpeg, refinement_scans_are_skipped_only_within_the_noise_budget)
 		free(exact.at);
 		free(file.at);
 	}
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 /* Use more optimised Huffman tables than fit into the cache, in order and in reverse order. */
@@ -333,7 +333,7 @@ TEST(jpeg, the_cache_evicts_no_huffman_table_of_the_current_file)
 		file[i] = jpeg_encode(&settings);
 		picture = decode_whole(fresh, file[i], &request);
 		want[i] = samples_of(&picture);
-		jpg_decoder_destroy(fresh);
+		jpeg_reader.destroy(fresh);
 	}
 	for (unsigned i = 0; i < 2 * N_FILES; i++) {
 		unsigned j = i < N_FILES ? i : 2 * N_FILES - 1 - i;
@@ -347,7 +347,7 @@ TEST(jpeg, the_cache_evicts_no_huffman_table_of_the_current_file)
 		free(file[i].at);
 		free(want[i].at);
 	}
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
@@ -380,7 +380,7 @@ TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
 	EXPECT(jpg_memory_estimate(&header, &request, file.n) >
 	       UINT64_C(65535) * 65535 * 9 / 2);
 	free(file.at);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg, a_decoder_works_after_its_memory_was_trimmed)
@@ -392,13 +392,13 @@ TEST(jpeg, a_decoder_works_after_its_memory_was_trimmed)
 	struct jpg_picture picture = decode_whole(decoder, file, &request);
 	struct bytes first = samples_of(&picture), second;
 
-	jpg_decoder_trim(decoder, 0);
+	jpeg_reader.trim(decoder, 0);
 	picture = decode_whole(decoder, file, &request);
 	second = samples_of(&picture);
 	EXPECT(are_same(first, second));
 	free(first.at);
 	free(second.at);
 	free(file.at);
-	jpg_decoder_destroy(decoder);
-	jpg_decoder_destroy(NULL);
+	jpeg_reader.destroy(decoder);
+	jpeg_reader.destroy(NULL);
 }

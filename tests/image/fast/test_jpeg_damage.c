@@ -71,8 +71,8 @@ static enum read_status status_at(struct bytes file, enum jpg_scale scale,
 
 	request.reads_everything = everything;
 	status = decode(decoder, file, &request, &picture);
-	EXPECT(status == READ_OK || jpg_decoder_reason(decoder)[0] != '\0');
-	jpg_decoder_destroy(decoder);
+	EXPECT(status == READ_OK || jpeg_reader.reason(decoder)[0] != '\0');
+	jpeg_reader.destroy(decoder);
 	return status;
 }
 
@@ -82,7 +82,7 @@ static enum read_status status_of_header(struct bytes file)
 	struct jpg_header header;
 	enum read_status status = jpg_decoder_open(decoder, file.at, file.n, &header);
 
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 	return status;
 }
 
@@ -274,7 +274,7 @@ TEST(jpeg_damage, no_scan_is_skipped_in_a_file_without_an_end_marker)
 	free(want.at);
 	free(got.at);
 	free(file.at);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 /* A truncated file with an end marker appended: the decoder still runs out of data. */
@@ -514,7 +514,7 @@ TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans
 	free(want.at);
 	free(got.at);
 	free(file.at);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 /* Whether the size of the damaged picture is within the limit of a caller. */
@@ -568,5 +568,5 @@ TEST(jpeg_damage, damaged_files_accepted_by_both_decoders_decode_to_the_same_pic
 		free(file.at);
 	}
 	EXPECT(n_compared > 500);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }

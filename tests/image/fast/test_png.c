@@ -267,7 +267,7 @@ static double sample_of(const struct plane *plane, uint32_t x, uint32_t y)
 static void expect_reduced(const struct png_settings *settings, unsigned factor)
 {
 	struct png png = make_png(settings);
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	struct png_reader_header header;
 	const struct box *box;
 	double largest = 0;
@@ -297,7 +297,7 @@ static void expect_reduced(const struct png_settings *settings, unsigned factor)
 	       settings->colour_type, settings->depth, factor, largest);
 	if (settings->is_opaque)
 		EXPECT(box->is_opaque);
-	png_reader_destroy(reader);
+	png_reader.destroy(reader);
 	png_free(&png);
 }
 
@@ -343,7 +343,7 @@ TEST(png_read, truncation_at_any_byte_is_detected)
 	                                      .depth = 8,
 	                                      .n_in_chunk = 50};
 	struct png png = make_png(&settings);
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	struct png_reader_header header;
 
 	REQUIRE(reader != NULL);
@@ -355,7 +355,7 @@ TEST(png_read, truncation_at_any_byte_is_detected)
 		EXPECT_EQ(png_reader_open(reader, copy, n, &header), READ_TRUNCATED);
 		free(copy);
 	}
-	png_reader_destroy(reader);
+	png_reader.destroy(reader);
 	png_free(&png);
 }
 
@@ -368,7 +368,7 @@ TEST(png_read, a_changed_bit_anywhere_after_the_signature_is_detected)
 	                                      .n_colours = 30,
 	                                      .has_transparency = true};
 	struct png png = make_png(&settings);
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	struct png_reader_header header;
 	const struct box *box;
 
@@ -381,10 +381,10 @@ TEST(png_read, a_changed_bit_anywhere_after_the_signature_is_detected)
 		                  READ_OK &&
 		          png_reader_decode(reader, 2, &box) == READ_OK;
 		EXPECT(!is_good, "bit %zu", bit);
-		EXPECT(is_good || png_reader_reason(reader)[0] != '\0');
+		EXPECT(is_good || png_reader.reason(reader)[0] != '\0');
 		png.file.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	png_reader_destroy(reader);
+	png_reader.destroy(reader);
 	png_free(&png);
 }
 
@@ -393,7 +393,7 @@ static enum read_status status_with_chunk(const char *type)
 	const struct png_settings settings = {
 		.width = 4, .height = 4, .colour_type = 2, .depth = 8};
 	struct png png = make_png(&settings);
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	struct png_reader_header header;
 	struct bytes file = {0};
 	enum read_status status;
@@ -404,7 +404,7 @@ static enum read_status status_with_chunk(const char *type)
 	append(&file, png.file.at + 33, png.file.n - 33);
 	status = png_reader_open(reader, file.at, file.n, &header);
 	free(file.at);
-	png_reader_destroy(reader);
+	png_reader.destroy(reader);
 	png_free(&png);
 	return status;
 }
@@ -548,7 +548,7 @@ static void expect_round_trip(const struct png_settings *settings, unsigned leve
 	const struct layout layout = {
 		.scaled = size, .part = {0, 0, size}, .canvas = size};
 	struct png png = make_png(settings);
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	const struct write_options encoding = {.effort = level};
 	void *writer = png_writer.create();
 	struct renderer *renderer = renderer_create();
@@ -588,7 +588,7 @@ static void expect_round_trip(const struct png_settings *settings, unsigned leve
 		}
 	}
 	EXPECT(largest < 0.6, "type %u: off by %.3f", settings->colour_type, largest);
-	png_reader_destroy(reader);
+	png_reader.destroy(reader);
 	png_writer.destroy(writer);
 	renderer_destroy(renderer);
 	png_free(&png);
@@ -623,7 +623,7 @@ TEST(png_write, every_saturated_colour_is_written_exactly)
 	void *writer = png_writer.create();
 	const struct write_options options = {.effort = 6};
 	struct written written;
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	struct png_reader_header header;
 	const struct box *again;
 
@@ -649,7 +649,7 @@ TEST(png_write, every_saturated_colour_is_written_exactly)
 	}
 	box_fini(&box);
 	png_writer.destroy(writer);
-	png_reader_destroy(reader);
+	png_reader.destroy(reader);
 }
 
 TEST(png_read, a_reader_works_after_its_memory_was_trimmed)
@@ -657,7 +657,7 @@ TEST(png_read, a_reader_works_after_its_memory_was_trimmed)
 	const struct png_settings settings = {
 		.width = 50, .height = 30, .colour_type = 6, .depth = 8};
 	struct png png = make_png(&settings);
-	struct png_reader *reader = png_reader_create();
+	struct png_reader *reader = png_reader.create();
 	struct png_reader_header header;
 	const struct box *box;
 
@@ -666,11 +666,11 @@ TEST(png_read, a_reader_works_after_its_memory_was_trimmed)
 		REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
 		        READ_OK);
 		EXPECT_EQ(png_reader_decode(reader, 2, &box), READ_OK);
-		png_reader_trim(reader, i ? 0 : SIZE_MAX);
+		png_reader.trim(reader, i ? 0 : SIZE_MAX);
 	}
 	EXPECT(png_reader_memory(&header, 1) > png_reader_memory(&header, 4));
-	png_reader_destroy(reader);
-	png_reader_destroy(NULL);
+	png_reader.destroy(reader);
+	png_reader.destroy(NULL);
 	png_writer.destroy(NULL);
 	png_free(&png);
 }

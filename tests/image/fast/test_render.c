@@ -378,7 +378,7 @@ static void expect_jpeg(unsigned width, unsigned height, bool has_half_chroma,
 	for (unsigned i = 0; i < 3; i++)
 		workspace_fini(&workspaces[i]);
 	jpeg_writer.destroy(writer);
-	jpg_decoder_destroy(decoder);
+	jpeg_reader.destroy(decoder);
 }
 
 TEST(jpeg_write, written_planes_decode_to_similar_planes_at_any_size_and_kind)
@@ -496,7 +496,7 @@ static void expect_recoded(const struct plane planes[3], unsigned n_planes,
 			&request);
 		samples[i] = samples_of(&picture);
 		jpeg_writer.destroy(writer);
-		jpg_decoder_destroy(decoder);
+		jpeg_reader.destroy(decoder);
 	}
 	EXPECT(are_same(samples[0], samples[1]));
 	EXPECT(n_bytes[1] <= n_bytes[0], "%zu bytes instead of %zu", n_bytes[1],
