@@ -632,21 +632,22 @@ static void choose_scales(const struct read_request *from,
 {
 	for (unsigned i = 0; i < from->n_demands; i++) {
 		const struct demand *demand = &from->demands[i];
-		enum jpg_scale luma = coarsest_scale(
-			demand->ratio, demand->is_lossless ? lossless_left : luma_left);
+		enum jpg_scale luma = JPG_FULL;
 
 		for (unsigned j = 0; j < header->n_components; j++) {
 			unsigned h = header->h_max / header->component[j].h;
 			unsigned v = header->v_max / header->component[j].v;
 			unsigned most = h > v ? h : v;
-			double ratio = demand->ratio * (demand->has_half_chroma ? 2 : 1) /
-			               most;
-			enum jpg_scale scale = luma;
+			const double *left = j ? chroma_left : luma_left;
+			double ratio = demand->ratio / most;
+			enum jpg_scale scale;
 
-			if (j > 0)
-				scale = coarsest_scale(ratio, demand->is_lossless
-				                                      ? lossless_left
-				                                      : chroma_left);
+			if (j && demand->has_half_chroma)
+				ratio *= 2;
+			scale = coarsest_scale(ratio, demand->is_lossless ? lossless_left
+			                                                  : left);
+			if (j == 0)
+				luma = scale;
 			/* Chroma is decoded finer than luma only where it has a quarter of
 			 * luma's samples on an axis, as in 4:1:1. */
 			if (most <= 2 && scale < luma)

@@ -189,6 +189,30 @@ TEST(jpeg, each_component_can_be_decoded_at_its_own_scale)
 	jpeg_reader.destroy(decoder);
 }
 
+TEST(jpeg, luma_that_is_subsampled_keeps_enough_samples_for_the_output)
+{
+	struct jpeg_settings settings = {.width = 640,
+	                                 .height = 480,
+	                                 .h = {1, 2, 2},
+	                                 .v = {1, 2, 2},
+	                                 .quality = 80};
+	const struct demand demand = {.ratio = 2.5};
+	const struct read_request request = {.demands = &demand, .n_demands = 1};
+	struct bytes file = jpeg_encode(&settings);
+	void *reader = decoder_new();
+	struct decoded decoded;
+	struct size size;
+	bool is_grey;
+
+	REQUIRE(jpeg_reader.open(reader, file.at, file.n, &size, &is_grey) == READ_OK);
+	REQUIRE(jpeg_reader.decode(reader, &request, &decoded) == READ_OK);
+	for (unsigned i = 0; i < 3; i++)
+		EXPECT(decoded.planes[i].width >= 640 / demand.ratio, "plane %u: %u", i,
+		       decoded.planes[i].width);
+	jpeg_reader.destroy(reader);
+	free(file.at);
+}
+
 TEST(jpeg, decoded_planes_report_which_part_of_them_belongs_to_the_picture)
 {
 	static const struct {
