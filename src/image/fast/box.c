@@ -243,7 +243,7 @@ static const float red_part = 0.299f, green_part = 0.587f, blue_part = 0.114f;
 static const float cb_part = 0.5f / 0.886f, cr_part = 0.5f / 0.701f;
 static const float neutral = 128 * level_16;
 
-/* Write a row of squares to the planes Y, Cb, Cr, and alpha, which is NULL if there is none. */
+/* A row of the planes: cb and cr are NULL for a grey picture, alpha is NULL without alpha. */
 struct box_row {
 	uint16_t *luma, *cb, *cr, *alpha;
 };

@@ -31,7 +31,7 @@
 /* Buffers of a kit that are larger than this are freed after the picture. */
 #define KEPT_KIT_BYTES ((size_t)32 << 20)
 
-/* The reader and the writer of each format; NULL if there is none. */
+/* The reader and the writer of each format; NULL if the engine does not read or write it. */
 static const struct reader *const readers[N_FORMATS] = {
 	[FORMAT_JPEG] = &jpeg_reader,
 	[FORMAT_PNG] = &png_reader,
@@ -217,8 +217,8 @@ static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 	return n_bytes;
 }
 
-/* Choose how the embedded profile is applied. A profile for another colour space, or a broken one,
- * counts as none. */
+/* Choose how the embedded profile is applied. A broken profile, or one for another colour space, is
+ * ignored. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
                            const struct metadata_scan *scan, bool is_grey,
                            struct failure *ret_reason)

@@ -11,10 +11,13 @@
  * separately. Samples are centred: sample i of n stands for the middle of the i-th of n equal parts
  * of the picture.
  *
- * Promises about damage: - a truncated file is detected at every scale; - in a file without an end
- * marker (EOI) nothing is skipped, and the file passes only if every block of every scan is
- * present; - damage in a scan that is read fails. Damage in a scan that is skipped passes, unless
- * the request reads everything.
+ * Promises about damage, which test_jpeg_damage.c holds:
+ *
+ *   - a truncated file is detected at every scale;
+ *   - in a file without an end marker (EOI) nothing is skipped, and the file passes only if every
+ *     block of every scan is present;
+ *   - damage in a scan that is read fails. Damage in a scan that is skipped passes, unless the
+ *     request reads everything.
  *
  * Threads: a decoder belongs to one thread at a time.
  */

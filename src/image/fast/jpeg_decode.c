@@ -57,7 +57,6 @@ double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
 	return sum / JPG_BLOCK_SIZE;
 }
 
-/* Go from the last scan to the first, so that each decision knows which scans come later. */
 struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
@@ -90,6 +89,7 @@ static bool needs_scan(const struct component_plan *plan, const struct jpg_scan 
 	return scan->ah == 0 || !fits_budget_without(plan, scan);
 }
 
+/* Go from the last scan to the first, so that each decision knows which scans come later. */
 static void plan_component(struct jpg_file *file, struct component_plan *plan)
 {
 	for (size_t i = file->n_scans; i-- > 0;) {

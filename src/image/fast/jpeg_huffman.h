@@ -25,7 +25,7 @@ enum {
 
 /* The code at the beginning of a window of bits. */
 struct jpg_code {
-	uint8_t length; /* length; 0: the code is longer than a window, or invalid */
+	uint8_t length; /* 0: the code is longer than a window, or invalid */
 	uint8_t symbol;
 };
 
@@ -69,7 +69,7 @@ struct jpg_huffman {
 
 /* The contents of a DHT segment: 16 counts, then the symbols. The bytes are borrowed. */
 struct jpg_table_bytes {
-	const uint8_t *bytes; /* bytes; NULL: the table is not defined */
+	const uint8_t *bytes; /* NULL: the table is not defined */
 	size_t n_bytes;
 };
 
@@ -104,8 +104,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         bool with_values,
                                         const struct jpg_huffman **ret_table);
 
-/* Find the code at the front of 16 bits that is longer than a window; length 0: there is no
- * code. */
+/* Find the code at the front of 16 bits that is longer than a window; its length is 0 if no code
+ * matches. */
 struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t bits);
 
 /* The procedure DECODE (T.81, F.2.2.3), without consuming the bits. 16 bits must be valid. */

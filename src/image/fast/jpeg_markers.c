@@ -45,7 +45,7 @@ struct jpg_parser {
 };
 
 struct segment {
-	const uint8_t *bytes; /* offset after the length */
+	const uint8_t *bytes; /* the data after the field of the length */
 	size_t n_bytes;
 };
 
@@ -97,7 +97,7 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 	return READ_OK;
 }
 
-/* Find Huffman tables (B.2.4.2); jpg_huffman_get() builds those that a scan uses. */
+/* Find Huffman tables (B.2.4.2). jpg_huffman_get() builds the tables that a scan uses. */
 static enum read_status read_dht(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;

@@ -42,7 +42,7 @@ struct jpg_scan {
 	struct jpg_table_bytes dc[JPG_MAX_COMPONENTS];
 	struct jpg_table_bytes ac[JPG_MAX_COMPONENTS];
 	uint8_t ss, se, ah, al;    /* spectral selection, successive approximation */
-	uint32_t restart_interval; /* restart interval in MCUs; 0: none */
+	uint32_t restart_interval; /* in MCUs; 0: no restart markers */
 	const uint8_t *bytes; /* the entropy-coded segments with their restart markers */
 	size_t n_bytes;
 	bool is_skipped; /* set by jpg_plan_scans() */

@@ -700,13 +700,14 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
  * scale.
  */
 
-/* A DC scan with all its components. */
+/* A block of the current MCU in a DC scan. */
 struct dc_block {
 	int16_t *coefficient;
 	size_t step; /* distance to the same block in the next MCU */
-	unsigned i;  /* Huffman tables of the scan's components */
+	unsigned i;  /* index of its component in the scan */
 };
 
+/* The tables and predictions of a DC scan's components. */
 struct dc_scan {
 	const struct jpg_huffman *table[JPG_MAX_COMPONENTS];
 	int16_t dc[JPG_MAX_COMPONENTS];

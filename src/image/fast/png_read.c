@@ -25,7 +25,7 @@ enum colour_type { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6
 
 struct chunk {
 	uint32_t type;
-	const uint8_t *bytes; /* length of its data */
+	const uint8_t *bytes; /* the data, without length, type and checksum */
 	uint32_t n_bytes;
 };
 
@@ -41,8 +41,8 @@ struct png_reader {
 	unsigned n_colours;
 	bool has_transparency;
 
-	const uint8_t *first_data,
-		*end; /* offset of the first IDAT chunk; length of the file */
+	const uint8_t *first_data; /* the first IDAT chunk, from its length on */
+	const uint8_t *end;        /* the end of the file */
 
 	/* Memory that is kept between pictures. */
 	struct inflate_state inflate;

@@ -19,12 +19,12 @@ struct region {
 	double x, y, width, height;
 };
 
-/* All parameters of a graph. They are compared byte by byte, so the struct must be zeroed before it
- * is filled in. */
+/* All parameters of a graph. */
 struct graph_key {
 	uint32_t from_width, from_height, to_width, to_height;
 	struct region region;
-	uint32_t from_bits, to_bits, is_limited, reserved;
+	uint32_t from_bits, to_bits;
+	bool is_limited;
 };
 
 struct graph {
@@ -146,21 +146,19 @@ static bool resample(struct resampler *resampler, const struct plane *from,
 {
 	zimg_image_buffer_const in = {.version = ZIMG_API_VERSION};
 	zimg_image_buffer out = {.version = ZIMG_API_VERSION};
-	struct graph_key key;
-	struct graph *graph;
+	const struct graph_key key = {
+		.from_width = from->width,
+		.from_height = from->height,
+		.to_width = to->width,
+		.to_height = to->height,
+		.region = *region,
+		.from_bits = from->n_bits,
+		.to_bits = to->n_bits,
+		.is_limited = is_limited,
+	};
+	struct graph *graph = find_graph(resampler, &key);
 	void *working;
 
-	memset(&key, 0, sizeof(key));
-	key.from_width = from->width;
-	key.from_height = from->height;
-	key.to_width = to->width;
-	key.to_height = to->height;
-	key.region = *region;
-	key.from_bits = from->n_bits;
-	key.to_bits = to->n_bits;
-	key.is_limited = is_limited;
-
-	graph = find_graph(resampler, &key);
 	if (!graph)
 		return false;
 	graph->last_used = ++resampler->clock;
@@ -267,7 +265,8 @@ static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
 
 struct renderer {
 	struct resampler resampler;
-	struct workspace surroundings; /* size of the region that is resampled */
+	/* A copy of the region to resample, with its margin. */
+	struct workspace surroundings;
 	/* The last plane is alpha in the size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];

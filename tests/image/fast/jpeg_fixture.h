@@ -1,5 +1,5 @@
 /*
- * What the tests of the scaled JPEG decoder share: planes as libjpeg decodes them, planes of our
+ * Helpers of the tests of the scaled JPEG decoder: planes as libjpeg decodes them, planes of our
  * decoder to compare with them, and decoding that must succeed.
  */
 #ifndef PXP_JPEG_FIXTURE_H

@@ -1,6 +1,6 @@
 /*
- * Tests of what the scaled JPEG decoder refuses: unsupported kinds of files, truncated files, and
- * damage in data that it reads. Damage in scans that it skips is accepted.
+ * Tests that the scaled JPEG decoder refuses unsupported kinds of files, truncated files, and damage
+ * in data that it reads. Damage in scans that it skips is accepted.
  */
 #include "support/test.h"
 
