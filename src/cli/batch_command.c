@@ -3,7 +3,6 @@
 
 #include "base/fd.h"
 #include "recipe/recipe_text.h"
-#include "report/reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,36 +93,13 @@ static void print_recipe(const struct command_line *line, struct recipe_words *w
 	         recipe_fingerprint(&recipe));
 }
 
-/* Add what the walk found instead of images: "; 2 camera RAW files not read; 1 other file
- * ignored". */
-static void print_ignored(char *text, size_t n_text, const struct report_counts *counts)
-{
-	uint64_t n_others = counts->ignored;
-	char name[REASON_BYTES];
-	size_t n = 0;
-
-	text[0] = 0;
-	for (unsigned i = 0; i < counts->n_unread && n < n_text; i++) {
-		const struct report_unread *unread = &counts->unread[i];
-
-		n += (size_t)snprintf(text + n, n_text - n,
-		                      "; %" PRIu64 " %s file%s not read", unread->n,
-		                      reason_format_name(unread->format, name),
-		                      unread->n == 1 ? "" : "s");
-		n_others -= unread->n;
-	}
-	if (n_others > 0 && n < n_text)
-		snprintf(text + n, n_text - n, "; %" PRIu64 " other file%s ignored",
-		         n_others, n_others == 1 ? "" : "s");
-}
-
 /* Called when the walk found no image: print the inputs. */
 static void say_no_image(const struct command_line *line, struct report *report)
 {
 	struct report_counts counts = report_counts(report);
 	char name[1024], others[256];
 
-	print_ignored(others, sizeof(others), &counts);
+	report_print_ignored(&counts, others, sizeof(others));
 	report_quote(line->batch.walk.inputs[0], name, sizeof(name));
 	if (line->batch.walk.n_inputs == 1)
 		report_say(report, "no images found in %s%s", name, others);

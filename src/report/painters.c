@@ -110,8 +110,9 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 }
 
 /* Add the number of files that cannot be read, by format, and then of all other files that are not
- * images. */
-static void add_ignored(struct text *text, const struct report_counts *counts)
+ * images. The separator stands before each part. */
+static void add_ignored(struct text *text, const struct report_counts *counts,
+                        const char *separator)
 {
 	uint64_t n_others = counts->ignored;
 	char name[REASON_BYTES];
@@ -119,13 +120,27 @@ static void add_ignored(struct text *text, const struct report_counts *counts)
 	for (unsigned i = 0; i < counts->n_unread; i++) {
 		const struct report_unread *unread = &counts->unread[i];
 
-		add_some(text, unread->n, " ");
-		text_put(text, reason_format_name(unread->format, name));
-		text_put(text, unread->n == 1 ? " file not read" : " files not read");
+		text_put(text, separator);
+		figure_count(text, unread->n);
+		text_format(text, " %s file%s not read",
+		            reason_format_name(unread->format, name),
+		            unread->n == 1 ? "" : "s");
 		n_others -= unread->n < n_others ? unread->n : n_others;
 	}
-	add_some(text, n_others,
-	         n_others == 1 ? " other file ignored" : " other files ignored");
+	if (n_others == 0)
+		return;
+	text_put(text, separator);
+	figure_count(text, n_others);
+	text_format(text, " other file%s ignored", n_others == 1 ? "" : "s");
+}
+
+const char *report_print_ignored(const struct report_counts *counts, char *text, size_t n)
+{
+	struct text words = text_in(text, n);
+
+	text[0] = 0;
+	add_ignored(&words, counts, "; ");
+	return text;
 }
 
 static void add_sums(struct text *text, const struct report_counts *counts,
@@ -159,7 +174,7 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	}
 	add_some(text, counts->damaged, " damaged");
 	add_some(text, counts->lost, " with losses");
-	add_ignored(text, counts);
+	add_ignored(text, counts, ", ");
 	text_put(text, "\n");
 }
 

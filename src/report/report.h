@@ -146,13 +146,18 @@ struct report_unread {
 
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
-	uint64_t remembered;          /* bytes of inputs that failed */
+	uint64_t remembered;          /* the part of failed that an earlier run found */
 	uint64_t lost, damaged;       /* sum over images that are ok */
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
 	/* The part of the ignored files whose format cannot be read. */
 	struct report_unread unread[REPORT_UNREAD_FORMATS];
 	unsigned n_unread;
 };
+
+/* Print what the walk found instead of images into text of n bytes, each part after "; ": "; 2 camera
+ * RAW files not read; 1 other file ignored". Returns text. */
+const char *report_print_ignored(const struct report_counts *counts, char *text,
+                                 size_t n);
 
 /* Set the image that a worker has processed for the longest time, for the progress; NULL: none has
  * taken long. */
