@@ -15,29 +15,29 @@ write() { # arguments: FILE TEXT
 # These uses are allowed: names in comments, in strings, inside longer names, as members of structs, and in rooms that
 # may use them.
 write src/image/clean.c '/* fork() and "exec/task.h"
-   # include "exec/task.h" still the comment */ int a; // exit(1)
+   #include "exec/task.h" still the comment */ int a; // exit(1)
 char *s = "rename(a, b) \" unlink(c) stdout", c = '\''"'\''; void f(void) { g("kill(1)"); }
-# include "base/fd.h" /* sees base */
-# include <pixpool/status.h>
-# include "image/header/gate.h"
-# include "decoder.h"
+#include "base/fd.h" /* sees base */
+#include <pixpool/status.h>
+#include "image/header/gate.h"
+#include "decoder.h"
 void h(struct v *v) { v->open(v); v.fork (v); v -> link(v); prefork(); wait_all(); snprintf(s, 1, ""); }
 int format __attribute__((format(printf, 1, 2)));
 FILE *f = fopen("/proc/self/cgroup", "re"), *g = fopen(write_it, "r");'
 write src/image/vips/clean.c '#include <vips/vips.h>
-# include "image/engine.h"
-# include "image/header/gate.h"
-# include "common/values.h"'
+#include "image/engine.h"
+#include "image/header/gate.h"
+#include "common/values.h"'
 write src/exec/pool/clean.c '#include "exec/executor/task.h"
-# include <pixpool/executor.h>
-# include "exec/process/channel.h"
+#include <pixpool/executor.h>
+#include "exec/process/channel.h"
 void f(void) { kill(1, SIGKILL); }'
 write src/exec/clean.c 'int main(void) { if (fork()) waitpid(-1, 0, 0); kill(1, SIGKILL); _exit(0); }
-# include <sys/wait.h>
-# include <pixpool/executor.h>'
+#include <sys/wait.h>
+#include <pixpool/executor.h>'
 write src/store/clean.c 'int fd = open("x", O_CREAT); void f(void) { rename("a", "b"); unlink("a"); fopen("a", "w"); }'
 write src/batch/clean.c '#include "image/recipe.h"
-# include <pixpool/pixpool.h>
+#include <pixpool/pixpool.h>
 void f(void) { sigaction(SIGINT, 0, 0); }'
 write src/cli/clean.c '#include "batch/batch.h"
 void f(void) { printf("%d", 1); fflush(stdout); exit(2); }'
