@@ -115,6 +115,38 @@ static bool has_size_limit(void)
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
+/* The last error of a system call on a file of SQLite, or 0. */
+static int errno_of(sqlite3_file *file)
+{
+	int sys_errno = 0;
+
+	if (file && file->pMethods)
+		file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &sys_errno);
+	return sys_errno;
+}
+
+/*
+ * The true code of an error. SQLite calls a database corrupt if a read of it, or of its log, ended
+ * with one of these errors. But the disk, or the way to it, is broken then, and the database may be
+ * healthy.
+ */
+static int code_of(sqlite3 *database, int code)
+{
+	static const int files[2] = {SQLITE_FCNTL_FILE_POINTER,
+	                             SQLITE_FCNTL_JOURNAL_POINTER};
+
+	for (size_t i = 0; database && is_damage(code) && i < 2; i++) {
+		sqlite3_file *file = NULL;
+		int sys_errno;
+
+		sqlite3_file_control(database, "main", files[i], &file);
+		sys_errno = errno_of(file);
+		if (sys_errno == EIO || sys_errno == ENXIO || sys_errno == ERANGE)
+			return SQLITE_IOERR_READ;
+	}
+	return code;
+}
+
 /* The result for an SQLite error code that is not a sign of damage. STATE_NONE: no database can
  * work here. */
 static enum state_result result_of(int code)
@@ -148,8 +180,10 @@ static enum state_result result_of(int code)
 static void say_why(struct failure *failure, sqlite3 *database, int code,
                     const char *path)
 {
-	/* A database that this file refuses, e.g. another program's, has no message of SQLite. */
-	const bool has_message = database && sqlite3_errcode(database) != SQLITE_OK;
+	/* SQLite has no message for a code that is not its own, e.g. for another program's
+	 * database. */
+	const bool has_message = database &&
+	                         (sqlite3_errcode(database) & 0xff) == (code & 0xff);
 	const int sys_errno = database && (code & 0xff) == SQLITE_CANTOPEN
 	                              ? sqlite3_system_errno(database)
 	                              : 0;
@@ -240,8 +274,8 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 }
 
 /* Try once to open the database, with all steps. */
-static int open_once(struct state *state, const struct state_options *options,
-                     bool *ret_is_foreign)
+static int open_steps(struct state *state, const struct state_options *options,
+                      bool *ret_is_foreign)
 {
 	struct stat facts;
 	int code, flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
@@ -273,6 +307,14 @@ static int open_once(struct state *state, const struct state_options *options,
 		                          SQLITE_PREPARE_PERSISTENT,
 		                          &state->statements[i], NULL);
 	return code;
+}
+
+static int open_once(struct state *state, const struct state_options *options,
+                     bool *ret_is_foreign)
+{
+	int code = open_steps(state, options, ret_is_foreign);
+
+	return code_of(state->database, code);
 }
 
 /* A percent-encoded "file:" URI of a path. The caller frees it. */
@@ -321,6 +363,7 @@ static int open_read_only(struct state *state)
 {
 	char *uri = uri_of(state->path,
 	                   has_log(state) ? "?mode=ro" : "?mode=ro&immutable=1");
+	int64_t id, version;
 	int code = SQLITE_NOMEM;
 
 	if (uri)
@@ -333,8 +376,12 @@ static int open_read_only(struct state *state)
 		return code;
 	sqlite3_db_config(state->database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_limit(state->database, SQLITE_LIMIT_LENGTH, 1 << 20);
-	if (ask(state->database, "PRAGMA application_id") != APPLICATION_ID ||
-	    ask(state->database, "PRAGMA user_version") != SCHEMA_VERSION)
+	id = ask(state->database, "PRAGMA application_id");
+	version = ask(state->database, "PRAGMA user_version");
+	if (id < 0 || version < 0)
+		return code_of(state->database,
+		               sqlite3_extended_errcode(state->database));
+	if (id != APPLICATION_ID || version != SCHEMA_VERSION)
 		return SQLITE_NOTADB;
 	code = sqlite3_prepare_v2(state->database, queries[FIND_OUTPUT], -1,
 	                          &state->statements[FIND_OUTPUT], NULL);
@@ -523,6 +570,7 @@ static void end_query(sqlite3_stmt *statement)
 /* Stop using a damaged database; the next run renames it. */
 static enum state_result note_error(struct state *state, int code)
 {
+	code = code_of(state->database, code);
 	if (!is_damage(code))
 		return result_of(code);
 	snprintf(state->notice, sizeof(state->notice),
@@ -740,7 +788,8 @@ static enum state_result run_in_state(struct state *state, const char *statement
 	if (state->database) {
 		code = run(state->database, statement);
 		if (code != SQLITE_OK && ret_failure)
-			say_why(ret_failure, state->database, code, state->path);
+			say_why(ret_failure, state->database,
+			        code_of(state->database, code), state->path);
 		result = note_error(state, code);
 	}
 	lock_release(&state->lock);
@@ -767,7 +816,9 @@ void state_undo(struct state *state, struct failure *ret_failure)
 	lock_acquire(&state->lock);
 	if (state->database) {
 		say_why(ret_failure, state->database,
-		        sqlite3_extended_errcode(state->database), state->path);
+		        code_of(state->database,
+		                sqlite3_extended_errcode(state->database)),
+		        state->path);
 		run(state->database, "ROLLBACK");
 	}
 	lock_release(&state->lock);

@@ -468,6 +468,100 @@ TEST(state, a_failed_system_call_loses_only_its_own_data)
 	scratch_leave();
 }
 
+/* ---- read errors, which SQLite reports as damage ---- */
+
+static struct {
+	int left; /* remaining reads until the failure; 0: no read fails */
+	int sys_errno;
+	bool for_good, has_failed;
+} reads;
+
+static ssize_t failing_pread(int fd, void *bytes, size_t n, off_t at)
+{
+	if (reads.left == 0 || --reads.left > 0)
+		return pread(fd, bytes, n, at);
+	reads.has_failed = true;
+	reads.left = reads.for_good ? 1 : 0;
+	errno = reads.sys_errno;
+	return -1;
+}
+
+/* SQLite reads its files with this function from now on. */
+static void install_failing_pread(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	const sqlite3_syscall_ptr function = (sqlite3_syscall_ptr)failing_pread;
+	bool has_pread = vfs->xSetSystemCall(vfs, "pread", function) == SQLITE_OK;
+	bool has_pread64 = vfs->xSetSystemCall(vfs, "pread64", function) == SQLITE_OK;
+
+	REQUIRE(has_pread || has_pread64);
+}
+
+/* A database with one row; is_killed: the row is in a write-ahead log that a killed run left. */
+static void make_database(bool is_killed)
+{
+	int status = 0;
+	pid_t child;
+
+	unlink("db");
+	unlink("db-wal");
+	child = fork();
+	if (child == 0) {
+		struct state *state = open_at(&plain);
+
+		put_one(state, "a.jpg", 1);
+		if (is_killed)
+			raise(SIGKILL);
+		state_close(state);
+		_exit(0);
+	}
+	REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
+	REQUIRE(WIFSIGNALED(status) == is_killed && is_there("db-wal") == is_killed);
+}
+
+static void fail_each_read(bool is_killed, bool for_good, int sys_errno)
+{
+	bool is_put, is_moved, has_failed = true;
+
+	for (int nth = 1; has_failed && nth < 500; nth++) {
+		struct state *state;
+
+		make_database(is_killed);
+		reads.has_failed = false;
+		reads.for_good = for_good;
+		reads.sys_errno = sys_errno;
+		reads.left = nth;
+		EXPECT(use(&is_put, &is_moved), "read %d", nth);
+		reads.left = 0;
+		has_failed = reads.has_failed;
+		EXPECT(!strstr(notice, "damaged"), "read %d: %s", nth, notice);
+		EXPECT(!strstr(failure.text, "malformed"), "read %d: %s", nth,
+		       failure.text);
+		REQUIRE(!is_there("db.damaged-1"), "read %d", nth);
+
+		state = open_at(&plain);
+		EXPECT(bytes_of(state, "a.jpg") == 1, "read %d", nth);
+		EXPECT(!is_put || bytes_of(state, "b.jpg") == 2, "read %d", nth);
+		state_close(state);
+	}
+	EXPECT(!has_failed);
+}
+
+TEST(state, a_read_error_is_never_taken_for_damage)
+{
+	static const int errors[] = {EIO, ENXIO, ERANGE, EACCES};
+
+	scratch_enter(NULL);
+	install_failing_pread();
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		fail_each_read(false, false, errors[i]);
+		fail_each_read(false, true, errors[i]);
+		fail_each_read(true, false, errors[i]);
+		fail_each_read(true, true, errors[i]);
+	}
+	scratch_leave();
+}
+
 /* The linker replaces the library's function with this one. */
 static bool refuses_locks;
 
