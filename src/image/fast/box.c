@@ -1,4 +1,4 @@
-/* Rows of pixels reduced by a whole number and converted to planes. */
+/* Reduces rows of pixels by a whole number and converts them to planes. */
 #include "image/fast/box.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <emmintrin.h>
 #endif
 
-/* The value of a level from 0 to 255 in a 16-bit plane. */
+/* One level of 0 to 255 is this much in a 16-bit plane. */
 static const float level_16 = 257;
 
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,
@@ -113,7 +113,7 @@ static void add_wide_sums_4(uint32_t *restrict wide, const uint8_t *restrict row
 	}
 }
 
-/* Whether the last byte in every group of step bytes is 255. */
+/* Whether every pixel of a row is opaque: alpha, the last of the step bytes of a pixel, is 255. */
 static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
 {
 	uint64_t all = ~UINT64_C(0), mask = step == 2 ? UINT64_C(0xff00ff00ff00ff00)
@@ -126,8 +126,8 @@ static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
 		uint8_t bytes[8];
 
 		memcpy(bytes, row + i, sizeof(bytes));
-		/* Read little-endian numbers on every machine: the compiler makes this a single
-		 * load. */
+		/* Read the bytes as a little-endian number on every machine. The compiler makes
+		 * this a single load. */
 		eight = (uint64_t)bytes[7] << 56 | (uint64_t)bytes[6] << 48 |
 		        (uint64_t)bytes[5] << 40 | (uint64_t)bytes[4] << 32 |
 		        (uint64_t)bytes[3] << 24 | (uint64_t)bytes[2] << 16 |
@@ -166,7 +166,8 @@ static void sum_row(struct box *box, const uint8_t *row)
 
 /* ---- means of squares ---- */
 
-/* The factor for the sum of square x; only the last square may be narrower. */
+/* The factor that converts the sum of square x to a mean in a 16-bit plane. Only the last square of
+ * a row may be narrower than the others. */
 static float scale_of(const struct box *box, uint32_t x)
 {
 	uint32_t first = x * box->factor, end = first + box->factor;
@@ -206,7 +207,8 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 		box->rows[band][x] = (float)mean[band] * scale;
 }
 
-/* Compute the means of the squares from begin on, in the rows of the box. */
+/* Compute the means of all squares from square begin to the end of the row. They are stored in
+ * box->rows. */
 static inline void reduce(const struct box *box, unsigned n_bands, uint32_t begin)
 {
 	uint32_t to_width = box->planes[0].width;
@@ -243,7 +245,8 @@ static const float red_part = 0.299f, green_part = 0.587f, blue_part = 0.114f;
 static const float cb_part = 0.5f / 0.886f, cr_part = 0.5f / 0.701f;
 static const float neutral = 128 * level_16;
 
-/* A row of the planes: cb and cr are NULL for a grey picture, alpha is NULL without alpha. */
+/* A row of each plane. cb and cr are NULL for a grey picture, alpha is NULL for a picture without
+ * alpha. */
 struct box_row {
 	uint16_t *luma, *cb, *cr, *alpha;
 };
@@ -273,8 +276,8 @@ static inline __m128i load_wide(const uint32_t *sums)
 	return _mm_loadu_si128((const __m128i *)(const void *)sums);
 }
 
-/* The sums of four whole squares from x on, each with its bands in one vector. Sums of 16 x 16
- * bytes fit in 16 bits. */
+/* Add up four whole squares from square x on. Each square gets a vector with one sum for each band.
+ * If not is_wide, a sum is at most 16 x 16 x 255, which fits in 16 bits. */
 static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wide,
                             uint32_t x, __m128i ret_sums[4])
 {
@@ -311,22 +314,23 @@ static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wid
 	ret_sums[3] = d;
 }
 
-/* The same conversion as to_sample(). */
+/* Convert as to_sample() does, four values at once. */
 static inline void store_four(uint16_t *out, __m128 value)
 {
 	__m128i samples;
 
 	value = _mm_add_ps(value, _mm_set1_ps(0.5f));
 	value = _mm_min_ps(_mm_max_ps(value, _mm_setzero_ps()), _mm_set1_ps(UINT16_MAX));
-	/* SSE2 can pack signed numbers only, so the values are shifted. */
+	/* SSE2 can pack only signed numbers to 16 bits, so 2^15 is subtracted before and added
+	 * after. */
 	samples = _mm_sub_epi32(_mm_cvttps_epi32(value), _mm_set1_epi32(1 << 15));
 	samples = _mm_packs_epi32(samples, samples);
 	samples = _mm_xor_si128(samples, _mm_set1_epi16(INT16_MIN));
 	_mm_storel_epi64((__m128i *)(void *)out, samples);
 }
 
-/* Write whole squares to the planes in groups of four. Returns how many were written. n_bands and
- * is_wide are constants wherever this function is inlined. */
+/* Write whole squares to the planes in groups of four. Returns how many squares were written.
+ * n_bands and is_wide are constants wherever this function is inlined. */
 static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool is_wide,
                                    const struct box_row *to)
 {
@@ -342,7 +346,8 @@ static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool
 		green = _mm_mul_ps(_mm_cvtepi32_ps(sums[1]), scale);
 		blue = _mm_mul_ps(_mm_cvtepi32_ps(sums[2]), scale);
 		alpha = _mm_mul_ps(_mm_cvtepi32_ps(sums[3]), scale);
-		/* Transpose the bands of each square to the squares of each band. */
+		/* Before: a vector for each square, with its bands. After: a vector for each band,
+		 * with its squares. */
 		_MM_TRANSPOSE4_PS(red, green, blue, alpha);
 		luma = _mm_add_ps(_mm_mul_ps(_mm_set1_ps(red_part), red),
 		                  _mm_mul_ps(_mm_set1_ps(green_part), green));

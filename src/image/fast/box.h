@@ -1,7 +1,7 @@
 /*
  * Reduction of rows of 8-bit pixels by a whole number on both axes: each square becomes its mean,
- * converted to planes of Y, Cb, Cr and alpha with 16 bits. A row is summed up while it is still in
- * the cache.
+ * converted to planes of Y, Cb, Cr and alpha with 16 bits. Each row is added to the sums while it
+ * is still in the cache.
  *
  * Colours are multiplied by alpha, so that transparent pixels have no colour that could bleed into
  * their neighbours. Neutral chroma is 128 levels, whatever alpha is.
@@ -19,20 +19,23 @@ struct box {
 	uint32_t width, height; /* size of the picture */
 	unsigned n_bands;       /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
 	unsigned factor;        /* reduction factor, 1 to BOX_MAX_FACTOR */
-	/* Planes of the reduced picture: 1 or 3 colour planes, and [BOX_ALPHA] if there is
-	 * alpha. */
+	/* Planes of the reduced picture: 1 or 3 colour planes, and planes[BOX_ALPHA] if the picture
+	 * has alpha. */
 	unsigned n_planes;
 	bool has_alpha;
 	struct plane planes[BOX_PLANES];
 	bool is_opaque; /* all alpha values so far were 255 */
-	/* Use no SIMD: for machines that have none, and for the tests. The planes are the same. */
+	/* Use no SIMD: for machines that have none, and for the tests. SIMD code gives the same
+	 * planes. */
 	bool is_portable;
 
 	/* The members below are internal. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;
-	/* Sums of the rows since the last row of squares, while all pixels are opaque. */
+	/* The sums of the rows that were added since the last row of squares was complete, while
+	 * all their pixels are opaque. */
 	uint16_t *sums;
-	/* The same sums times 255, with colours multiplied by alpha. */
+	/* These sums once a pixel is not opaque: colours are multiplied by alpha, and alpha by
+	 * 255. */
 	uint32_t *wide_sums;
 	float *rows[BOX_PLANES];
 	bool is_wide;
@@ -40,18 +43,17 @@ struct box {
 	uint32_t y; /* index of the next row of squares */
 };
 
-/* Begin a picture, with a box of zeros or one that was used before. Returns false if memory ran
- * out. */
+/* Begin a picture. The box is all zeros or was used before. Returns false if memory ran out. */
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,
                unsigned factor);
 
 /* Add the next row of the picture. */
 void box_add_row(struct box *box, const uint8_t *row);
 
-/* Get the planes of the picture, which the box still owns; the orientation is not applied. */
+/* Get the planes of the picture. The box still owns them. The EXIF orientation is not applied. */
 struct decoded box_decoded(const struct box *box);
 
-/* Free the memory. */
+/* Free the memory that the box holds. */
 void box_fini(struct box *box);
 
 /* How many bytes of memory the box holds. */

@@ -1,6 +1,7 @@
 /*
- * Readers and writers of one format each, as the fast engine uses them: tables of functions over a
- * state that is kept between pictures, with its buffers and the handles of its library.
+ * Readers and writers of the fast engine. Each reads or writes one format and is a table of
+ * functions that share a state. The state has the buffers and the handles of the format's library,
+ * and is kept between pictures.
  *
  * Threads: a state belongs to one thread at a time.
  */
@@ -20,17 +21,18 @@ enum read_status {
 	READ_OK,
 	/* The reader does not support this kind of file; another reader may. */
 	READ_CANNOT,
-	READ_DAMAGED,   /* the file contradicts its standard or itself */
+	READ_DAMAGED,   /* the file breaks the rules of its format */
 	READ_TRUNCATED, /* the file ends early */
 	READ_NO_MEMORY, /* an allocation failed */
 };
 
-/* The requirements of an output for a reader. */
+/* What an output requires of the reader. */
 struct demand {
-	/* Ratio of picture to output size, on the axis that is reduced least. */
+	/* Size of the picture divided by the size of the output, on the axis that is reduced
+	 * least. */
 	double ratio;
 	bool has_half_chroma;
-	bool is_lossless; /* the output hides no inaccuracy of the reader */
+	bool is_lossless; /* the output shows every inaccuracy of the reader */
 	/* The allowed error of decoded planes: a mean squared error in levels of 0 to 255. */
 	double noise_budget;
 };
@@ -47,18 +49,20 @@ struct reader {
 	/* Free the buffers if together they have more than max_bytes. */
 	void (*trim)(void *state, size_t max_bytes);
 
-	/* Read everything except the pixels. The bytes are borrowed until the file is decoded, or
-	 * another one is opened. The size is that of the picture as it is stored. */
+	/* Read everything except the pixels. The bytes are borrowed until the file is decoded or
+	 * another file is opened. ret_size is the size of the picture as it is stored, before the
+	 * orientation is applied. */
 	enum read_status (*open)(void *state, const uint8_t *bytes, size_t n_bytes,
 	                         struct size *ret_size, bool *ret_is_grey);
 	/* Decode the file for which open() returned READ_OK. The planes belong to the reader until
-	 * its next call. The caller applies the orientation. */
+	 * its next call. The caller applies the EXIF orientation. */
 	enum read_status (*decode)(void *state, const struct read_request *request,
 	                           struct decoded *ret_decoded);
-	/* A one-line message about the last status that was not READ_OK. Static text. */
+	/* The reason for the last status that was not READ_OK: one line of static text. */
 	const char *(*reason)(const void *state);
 
-	/* An upper bound of the bytes that decode() allocates, estimated from the header. */
+	/* An upper bound of the number of bytes that decode() allocates, estimated from the
+	 * header. */
 	uint64_t (*memory)(const struct picture_header *header,
 	                   const struct read_request *request);
 };
@@ -68,14 +72,15 @@ extern const struct reader jpeg_reader, png_reader;
 /* ---- writers ---- */
 
 struct write_options {
-	unsigned quality; /* quality, 0 to 100; unused for PNG */
-	unsigned effort;  /* effort, 0 (fast) to 9 (small); unused for JPEG */
-	/* For JPEG: make Huffman tables for the picture, which is slower but gives smaller
-	 * files. */
+	unsigned quality; /* 0 to 100; unused for PNG */
+	unsigned effort;  /* 0 (fast) to 9 (small); unused for JPEG */
+	/* Only for JPEG. has_own_tables: make Huffman tables for the picture, which is slower but
+	 * gives smaller files. */
 	bool is_progressive, has_own_tables;
 };
 
-/* The file that a writer has made. It belongs to the writer, until the writer's next call. */
+/* The file that a writer has made. The bytes belong to the writer and are valid until its next
+ * call. */
 struct written {
 	const uint8_t *bytes;
 	size_t n_bytes;
@@ -88,14 +93,15 @@ struct writer {
 	void (*trim)(void *state, size_t max_bytes);
 
 	/*
-	 * Write a complete file without metadata. The planes of the rendering may be changed.
+	 * Write a complete file without metadata. The function may change the samples of the
+	 * planes. The planes must have:
 	 *
-	 * JPEG  takes 8 bits and the full range; chroma whole or half.
-	 * PNG   takes 8 or 16 bits, with alpha only 16, the full range, and whole chroma.
-	 * WebP  takes 8 bits, luma of the limited range, and half chroma of the full range, with
-	 *       alpha of the limited one.
+	 * JPEG  8 bits; the full range of levels; chroma as large as luma or half as large.
+	 * PNG   8 or 16 bits, with alpha always 16; the full range; chroma as large as luma.
+	 * WebP  8 bits; luma in the limited range; chroma half as large as luma, in the full range
+	 *       without alpha and in the limited range with alpha.
 	 *
-	 * return  false when out of memory.
+	 * return  false if memory ran out.
 	 */
 	bool (*write)(void *state, struct rendered *rendered,
 	              const struct write_options *options, struct written *ret_written);

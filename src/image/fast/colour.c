@@ -10,7 +10,7 @@
 enum { N_TRANSFORMS = 8, RGB_BANDS = 3 };
 
 struct kept_transform {
-	uint64_t hash; /* hash of the profile with the converter's key */
+	uint64_t hash; /* hash of the profile, computed with the converter's key */
 	size_t n_bytes;
 	bool is_grey;
 	enum intent intent;
@@ -19,7 +19,8 @@ struct kept_transform {
 };
 
 struct converter {
-	/* Secret key, so that nobody can make a profile that is mistaken for another. */
+	/* The key of the hash. It is secret, so that nobody can make a profile with the hash of
+	 * another profile. */
 	struct hash_key key;
 	struct kept_transform kept[N_TRANSFORMS];
 	uint64_t clock;
@@ -81,7 +82,7 @@ static cmsHPROFILE grey_profile(void)
 static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
                            enum intent intent)
 {
-	/* The intents in the order of enum intent. Names of two of them are macros of lcms2. */
+	/* lcms2's numbers for the intents, in the order of enum intent. */
 	static const cmsUInt32Number intents[N_INTENTS] = {
 		INTENT_RELATIVE_COLORIMETRIC,
 		INTENT_PERCEPTUAL,
@@ -90,8 +91,8 @@ static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
 	};
 	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n_bytes);
 	cmsHPROFILE to = is_grey ? grey_profile() : cmsCreate_sRGBProfile();
-	/* With 8 bits lcms2 computes curves and matrices exactly; with 16 it interpolates in a
-	 * grid, which is off by several levels where colours are clipped. */
+	/* With 8 bits lcms2 computes curves and matrices exactly. With 16 bits it interpolates in a
+	 * grid, which gives an error of several levels where colours are clipped. */
 	cmsUInt32Number format = is_grey ? TYPE_GRAY_8 : TYPE_RGB_8;
 	cmsHTRANSFORM transform = NULL;
 
@@ -145,11 +146,11 @@ static uint16_t to_sample(float value)
 	return (uint16_t)(int)value;
 }
 
-/* The value of a level from 0 to 255 in a 16-bit plane, and the chroma value that means no
- * colour. */
+/* In a 16-bit plane, level_16 is one level of 0 to 255, and neutral is the chroma of grey. */
 static const float level_16 = 257, neutral = 128 * 257;
 
-/* The factor by which alpha multiplied colours, to undo it; colours that became almost 0 stay 0. */
+/* The factor by which colours were multiplied for alpha: 0 to 1. For an alpha of almost 0 the
+ * factor is 0, so that the caller leaves these colours at 0. */
 static float alpha_at(const struct rendered *from, uint32_t x, uint32_t y)
 {
 	enum { LEAST_ALPHA = 64 };

@@ -1,6 +1,7 @@
 /*
- * Converts colours from an embedded profile to sRGB with lcms2. It works on the planes of an
- * output, which have fewer pixels than the input. Transforms are kept between pictures.
+ * Converts colours from an embedded profile to sRGB with lcms2. Colours are converted in the planes
+ * of an output, because an output has fewer pixels than the input. Transforms are kept between
+ * pictures.
  *
  * Threads: a converter belongs to one thread at a time.
  */
@@ -16,23 +17,26 @@ struct converter;
 struct converter *converter_create(void);
 void converter_destroy(struct converter *converter); /* NULL is allowed */
 
-/* Free the buffers if together they have more than max_bytes. Transforms are kept. */
+/* Free the buffers if together they have more than max_bytes. The transforms of lcms2 are kept. */
 void converter_trim(struct converter *converter, size_t max_bytes);
 
 /*
- * Choose the profile of the pictures to convert.
+ * Choose the profile from which converter_convert() converts.
  *
  * profile  borrowed for the call.
- * return   false when lcms2 does not take the profile, for grey or for RGB as is_grey says.
+ * return   false if lcms2 does not accept the profile as one for grey (is_grey) or for RGB (not
+ *          is_grey).
  */
 bool converter_choose(struct converter *converter, const uint8_t *profile, size_t n_bytes,
                       bool is_grey, enum intent intent);
 
 /*
- * Convert planes of 16 bits with whole chroma and the full range by the chosen profile.
+ * Convert planes from the chosen profile to sRGB. They must have 16 bits, chroma as large as luma,
+ * and the full range of levels.
  *
- * ret_rendered  planes of the converter, until its next call.
- * return        false when out of memory.
+ * ret_rendered  the converted planes, which belong to the converter and are valid until its next
+ *               call.
+ * return        false if memory ran out.
  */
 bool converter_convert(struct converter *converter, const struct rendered *from,
                        struct rendered *ret_rendered);

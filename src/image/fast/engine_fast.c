@@ -1,11 +1,11 @@
 /*
- * The fast engine scales JPEG and PNG to JPEG, PNG and WebP. It decodes, and holds in memory, no
- * more than the outputs need.
+ * The fast engine scales JPEG and PNG to JPEG, PNG and WebP. It decodes only what the outputs need,
+ * and holds no more than that in memory.
  *
  * Pictures are planes of Y, Cb and Cr from beginning to end. The engine takes a picture only if it
- * can make all of its outputs, and otherwise leaves the picture to the next engine: other formats
- * and colours, filters, canvases, linear scaling, profiles that are kept, and pictures that must be
- * read in spite of damage.
+ * can make all of its outputs. It leaves to the next engine: other formats and colours, filters,
+ * canvases, linear scaling, outputs that keep a colour profile, and pictures that must be read in
+ * spite of damage.
  *
  * Decoders, resamplers and encoders form a kit, which is kept between pictures.
  */
@@ -28,10 +28,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Buffers of a kit that are larger than this are freed after the picture. */
+/* If the buffers of one part of a kit together are larger than this, they are freed after the
+ * picture. */
 #define KEPT_KIT_BYTES ((size_t)32 << 20)
 
-/* The reader and the writer of each format; NULL if the engine does not read or write it. */
+/* The reader and the writer of each format; NULL if the engine does not read or write the
+ * format. */
 static const struct reader *const readers[N_FORMATS] = {
 	[FORMAT_JPEG] = &jpeg_reader,
 	[FORMAT_PNG] = &png_reader,
@@ -47,9 +49,10 @@ struct kit {
 	void *reader_states[N_FORMATS], *writer_states[N_FORMATS];
 	struct renderer *renderer;
 	struct converter *converter;
-	struct renderer *finisher; /* planes of the converted colours */
+	/* Makes the final planes after colours were converted. */
+	struct renderer *finisher;
 	struct workspace profile;
-	struct box pixels; /* planes of pixels from other engines, for encoding */
+	struct box pixels; /* converts pixels of other engines to planes, for encoding */
 };
 
 /* The current picture, from claim_source() to close(). */
@@ -58,12 +61,12 @@ struct fast_state {
 	const struct reader *reader;
 	void *reader_state; /* state of the reader; belongs to the kit */
 	struct decoded decoded;
-	/* Convert colours by the profile that the converter has chosen. */
+	/* Colours must be converted, by the profile that the kit's converter has chosen. */
 	bool is_converted;
 };
 
-/* The free kit. A worker has one picture at a time; if several threads have one each, the others
- * make kits of their own. */
+/* The kit that no picture uses; NULL if none is free. A worker processes one picture at a time. If
+ * several threads process pictures, a thread that finds no free kit makes a new one. */
 static _Atomic(struct kit *) spare_kit;
 
 static void kit_destroy(struct kit *kit)
@@ -84,7 +87,7 @@ static void kit_destroy(struct kit *kit)
 	free(kit);
 }
 
-/* Returns NULL if memory ran out. */
+/* Take the free kit, or make one. Returns NULL if memory ran out. */
 static struct kit *kit_take(void)
 {
 	struct kit *kit = atomic_exchange(&spare_kit, NULL);
@@ -150,7 +153,7 @@ static bool cannot(struct failure *ret_reason, const char *reason)
 	                   reason);
 }
 
-/* From quality 90 on chroma is not subsampled, as in libvips and other programs. */
+/* At quality 90 and above, chroma is not subsampled. libvips and other programs do the same. */
 enum { QUALITY_OF_WHOLE_CHROMA = 90 };
 
 static bool has_half_chroma(const struct recipe *recipe)
@@ -191,7 +194,7 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	return true;
 }
 
-/* A profile can be applied or ignored here, but not written. */
+/* This engine can apply or ignore a profile, but cannot write one. */
 static bool takes_profile(const struct recipe *recipe, struct failure *ret_reason)
 {
 	if (recipe->space != SPACE_SRGB)
@@ -200,7 +203,7 @@ static bool takes_profile(const struct recipe *recipe, struct failure *ret_reaso
 	       cannot(ret_reason, "does not keep colour profiles");
 }
 
-/* Decompress a PNG's profile into the kit; 0 bytes if that fails. */
+/* Decompress the profile of a PNG into the kit. Returns its number of bytes, or 0 if that fails. */
 static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 {
 	struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
@@ -217,8 +220,8 @@ static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 	return n_bytes;
 }
 
-/* Choose how the embedded profile is applied. A broken profile, or one for another colour space, is
- * ignored. */
+/* Choose how the embedded profile is applied. A profile that is broken or made for another colour
+ * space is ignored. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
                            const struct metadata_scan *scan, bool is_grey,
                            struct failure *ret_reason)
@@ -254,10 +257,10 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	return true;
 }
 
-/* A side of the output that is reduced has at least this number of pixels. The renderer copies a
- * plane with a margin of three output samples, which for a few pixels would be many times the
- * plane; and libvips averages there, while Lanczos3 does not give every input pixel the same
- * weight. */
+/* This engine does not reduce a side to fewer pixels than this, for two reasons. The renderer
+ * copies a plane with a margin as wide as three output samples; for an output of a few pixels the
+ * margin would be many times larger than the plane. And libvips averages there, while Lanczos3 does
+ * not give every input pixel the same weight. */
 enum { MIN_SIDE = 12 };
 
 static bool takes_layout(const struct source *source, const struct recipe *recipe,
@@ -277,8 +280,10 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 	              "does not enlarge, pad, or search for the part to keep");
 }
 
-/* If chroma is not subsampled again, the result is closer to that of other readers when chroma is
- * scaled up first, as they do. So a JPEG becomes a PNG here only if this engine is requested. */
+/* Other readers scale the chroma of a JPEG up to the size of luma before they resize the picture.
+ * This engine resizes each plane separately. In a PNG, which does not subsample chroma, the
+ * difference would be visible. So this engine converts JPEG to PNG only if the recipe names the
+ * engine. */
 static bool takes_format(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
 {
@@ -300,8 +305,8 @@ static bool takes_outputs(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* This engine decodes only in order to encode: pictures with accepted damage, and checks of every
- * pixel, are left to other engines. */
+/* This engine decodes only in order to encode. Pictures whose damage is accepted, and checks of
+ * every pixel, are left to other engines. */
 static bool takes_reading(const struct source *source, struct failure *ret_reason)
 {
 	if (source->n_variants == 0)
@@ -312,7 +317,8 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* Another engine may still be able to read a damaged file. */
+/* Open the source with its reader. Damage found here is only a reason why this engine cannot read
+ * the file: another engine may be able to. */
 static bool open_file(const struct source *source, struct fast_state *state,
                       struct size *ret_stored, bool *ret_is_grey,
                       struct failure *ret_reason)
@@ -387,7 +393,8 @@ static enum claim fast_claim_source(struct source *source, struct failure *ret_r
 	return CLAIM_CANNOT;
 }
 
-/* claim_source() has checked all outputs of its own source. */
+/* The engine derives only from sources of its own. For these claim_source() has checked the layouts
+ * of all outputs, so only the recipe is checked here. */
 static enum claim fast_claim_output(const struct source *source, bool is_lent,
                                     const struct recipe *recipe,
                                     struct failure *ret_reason)
@@ -401,9 +408,10 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * The noise that is hidden by the output's own quantization. The steps for quality q are about
- * proportional to s = 2 - q / 50 in libjpeg's scale, and noise to their square; at quality 80,
- * where this was measured, a mean square of 4 costs 0.03 dB.
+ * The noise of decoded planes, as a mean squared error, that the output's own quantization hides.
+ * In libjpeg's scale the quantization steps for quality q are about proportional to s = 2 - q / 50,
+ * and the hidden noise to the square of s. At quality 80 a mean squared error of 4 was measured to
+ * cost 0.03 dB.
  */
 static double noise_budget_of(const struct recipe *recipe)
 {
@@ -428,7 +436,7 @@ static struct demand demand_of(struct size from, const struct recipe *recipe)
 	};
 }
 
-/* The requirements of all outputs together. */
+/* Fill in the requirements of each output. */
 static void demands_of(struct size from, const struct picture_variant *variants,
                        unsigned n_variants, struct demand *ret_demands)
 {
@@ -464,15 +472,16 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* The image of a rendering: planes that belong to the kit. It is encoded before the next output is
- * derived. */
+/* The image of a rendering. Its planes belong to the kit, so it must be encoded before the next
+ * output is derived. */
 struct fast_image {
 	struct rendered rendered;
 	struct kit *kit;
 };
 
-/* Blend alpha with the background, white unless one is set, if the format has no alpha or a filter
- * requests that. */
+/* Whether alpha is blended with the background: the format has no alpha, or the recipe has the
+ * flatten filter, the only filter of this engine. The background is white if the recipe sets
+ * none. */
 static bool is_flattened(const struct recipe *recipe)
 {
 	return !format_info(recipe->format)->has_alpha || recipe->filters.n > 0;
@@ -496,8 +505,8 @@ static struct render_options options_of(const struct recipe *recipe)
 	};
 }
 
-/* Scale the planes to the output size and convert their colours at 16 bits, then reduce them to the
- * layout and depth that the writer needs. */
+/* Scale the planes to the output size, convert their colours at 16 bits, and then make the planes
+ * that the writer needs: subsampled and with fewer bits. */
 static bool render_converted(struct fast_state *state, const struct layout *layout,
                              const struct render_options *options,
                              struct rendered *ret_rendered)
@@ -547,7 +556,7 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	}
 	*ret_rendering = (struct rendering){
 		.size = layout.canvas, .n_frames = 1, .image = image, .free_image = free};
-	/* Flattening by a filter does not count as a loss. */
+	/* Alpha that the flatten filter removes does not count as lost. */
 	if (state->decoded.has_alpha &&
 	    !format_info(variant->recipe->format)->has_alpha &&
 	    variant->recipe->filters.n == 0)
@@ -555,8 +564,9 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	return true;
 }
 
-/* Huffman tables made for the picture reduce the file by 4 to 6 %. At 256 pixels they take no
- * measurable time, at 1600 an eighth of the total time. */
+/* The longest side in pixels of a JPEG that gets Huffman tables of its own if the recipe has no
+ * effort. These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no
+ * measurable time, for 1600 pixels an eighth of the total time. */
 enum { SIDE_OF_OWN_TABLES = 1000 };
 
 static bool wants_own_tables(const struct recipe *recipe, struct size size)
@@ -566,8 +576,8 @@ static bool wants_own_tables(const struct recipe *recipe, struct size size)
 	return size.width <= SIDE_OF_OWN_TABLES && size.height <= SIDE_OF_OWN_TABLES;
 }
 
-/* For WebP, effort 5 is libwebp's method 3, which is a tenth faster than its default, 4, with the
- * same mean PSNR and the same number of bytes on photographs. */
+/* For WebP the default is effort 5, which is libwebp's method 3. On photographs method 3 is a tenth
+ * faster than libwebp's default, method 4, with the same mean PSNR and the same number of bytes. */
 static unsigned effort_of(const struct recipe *recipe)
 {
 	if (recipe->has_effort)

@@ -2,10 +2,10 @@
  * A JPEG decoder (ITU-T T.81) that decodes no more of a file than a scaled picture needs.
  *
  * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, grey
- * or YCbCr, of any subsampling. Each component is decoded at its own scale: at 1/8 that is the DC
- * coefficient of each block, at 1/4 and 1/2 the lowest 2 x 2 and 4 x 4 coefficients. For the
- * others, the symbols in a sequential file are skipped, several at a time; in a progressive file
- * whole scans are skipped.
+ * or YCbCr, of any subsampling. Each component is decoded at its own scale. At 1/8 only the DC
+ * coefficient of each block is used, at 1/4 the lowest 2 x 2 coefficients, at 1/2 the lowest 4 x 4.
+ * The other coefficients are skipped: in a sequential file several symbols at a time, in a
+ * progressive file whole scans.
  *
  * Planes are neither scaled up to one size nor converted to RGB: resampling handles each plane
  * separately. Samples are centred: sample i of n stands for the middle of the i-th of n equal parts
@@ -13,11 +13,11 @@
  *
  * Promises about damage, which test_jpeg_damage.c holds:
  *
- *   - a truncated file is detected at every scale;
- *   - in a file without an end marker (EOI) nothing is skipped, and the file passes only if every
- *     block of every scan is present;
- *   - damage in a scan that is read fails. Damage in a scan that is skipped passes, unless the
- *     request reads everything.
+ *   - the decoder detects a truncated file at every scale;
+ *   - in a file without an end marker (EOI) the decoder skips nothing, and accepts the file only if
+ *     every block of every scan is present;
+ *   - damage in a scan that is read is an error. Damage in a scan that is skipped is not detected.
+ *     A request with reads_everything skips no scan.
  *
  * Threads: a decoder belongs to one thread at a time.
  */
@@ -32,30 +32,33 @@
 
 enum { JPG_MAX_COMPONENTS = 3 };
 
-/* Scales: 1/2^n. */
+/* The scale of value n reduces both axes to 1/2^n. */
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
 
 struct jpg_header {
 	uint32_t width, height; /* 1 to 65535 */
 	bool is_progressive;
-	unsigned n_components; /* components; 1: grey; 3: Y, Cb, Cr */
+	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
 	unsigned h_max, v_max;
 	struct {
-		uint8_t h, v; /* sampling factors, 1 to 4; 1 x 1 for a grey picture */
+		/* Sampling factors, 1 to 4; both are 1 for a grey picture. */
+		uint8_t h, v;
 	} component[JPG_MAX_COMPONENTS];
 };
 
 struct jpg_request {
 	enum jpg_scale scale[JPG_MAX_COMPONENTS];
-	/* The allowed error of a progressive file's planes, up to which refinement scans are
-	 * skipped: a mean squared error in levels of 0 to 255, estimated from the quantization
-	 * tables. With 0 no bit is skipped of a coefficient that the scale uses. */
+	/* The allowed error of the planes: a mean squared error in levels of 0 to 255, estimated
+	 * from the quantization tables. In a progressive file, refinement scans are skipped as long
+	 * as the error stays below this. 0: every bit of the coefficients that the scale uses is
+	 * read. */
 	double noise_budget[JPG_MAX_COMPONENTS];
-	/* Skip no scan, and fail on stray bytes between segments too. */
+	/* Skip no scan, and treat stray bytes between segments as damage. */
 	bool reads_everything;
 };
 
-/* Full and half scale have planes of 8 bits, quarter and eighth of 16. */
+/* The decoded planes. They have 8 bits at JPG_FULL and JPG_HALF, and 16 bits at JPG_QUARTER and
+ * JPG_EIGHTH. */
 struct jpg_picture {
 	unsigned n_planes;
 	struct plane plane[JPG_MAX_COMPONENTS];
@@ -67,36 +70,38 @@ struct jpg_decoder;
 
 /*
  * Read all segments of a file, but no entropy-coded data. READ_OK means that the decoder supports
- * this kind of file, and that its segments are in order.
+ * this kind of file and that its segments are valid.
  *
- * bytes    borrowed until the file is decoded, or another one is opened.
+ * bytes    borrowed until the file is decoded or another file is opened.
  *
- * READ_CANNOT     CMYK, YCCK, RGB, arithmetic coding, 12 bits, lossless, hierarchical ...; known
- *                before the first scan, but for a height that comes late (DNL).
- * READ_DAMAGED    a segment contradicts the standard or another one.
+ * READ_CANNOT     a kind of file that the decoder does not support: CMYK, YCCK, RGB, arithmetic
+ *                 coding, 12 bits, lossless, hierarchical, or with the height after the first scan
+ *                 (DNL).
+ * READ_DAMAGED    a segment contradicts the standard or another segment.
  * READ_TRUNCATED  the file ends in a segment, or before its last scan.
  */
 enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
                                   size_t n_bytes, struct jpg_header *ret_header);
 
 /*
- * Decode the file for which jpg_decoder_open() returned READ_OK. The caller has checked its size in
- * pixels. The file may be decoded again, with another request.
+ * Decode the file for which jpg_decoder_open() returned READ_OK. The caller has checked that its
+ * number of pixels is within the limits. The file may be decoded again, with another request.
  *
- * return   with READ_OK *ret_picture has the planes, which belong to the decoder until its
- *          next call. Else jpeg_reader.reason() says why.
+ * return   READ_OK: *ret_picture has the planes, which belong to the decoder and are valid until
+ *          its next call. Otherwise jpeg_reader.reason() gives the reason.
  */
 enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
                                     const struct jpg_request *request,
                                     struct jpg_picture *ret_picture);
 
-/* An upper bound of the bytes that decoding allocates, without the decoder itself. */
+/* An upper bound of the number of bytes that decoding allocates, without the decoder itself. */
 uint64_t jpg_memory_estimate(const struct jpg_header *header,
                              const struct jpg_request *request, size_t n_bytes);
 
 /*
- * Undo the smoothing by a mean over blocks: [-a, 1 + 2a, -a] on both axes, with an a of 0.05, on a
- * plane of 16 bits. Returns false if memory ran out; the plane is unchanged then.
+ * Sharpen a plane of 16 bits, because decoding at 1/8 replaces blocks by their means, which smooths
+ * the picture. The kernel is [-a, 1 + 2a, -a] on both axes, with a = 0.05. If memory runs out,
+ * returns false and leaves the plane unchanged.
  */
 bool plane_sharpen(struct plane *plane, struct workspace *workspace);
 

@@ -1,9 +1,11 @@
 /*
- * A reader of the bits of an entropy-coded segment, first bit first (ITU-T T.81, F.2.2.5).
+ * Reads the bits of an entropy-coded segment, from the most significant bit of each byte on (ITU-T
+ * T.81, F.2.2.5).
  *
  * The segment's bytes have already been unstuffed, so that eight of them can be loaded at once.
- * Past the end all bits are 0; a reader checks that with jpg_bits_ran_out() after a block or a row
- * of blocks, not at every bit.
+ * After the end of the segment all bits read as 0. The caller calls jpg_bits_ran_out() after a
+ * block or a row of blocks to find out whether it read beyond the end, instead of checking at every
+ * bit.
  */
 #ifndef PXP_JPEG_BITS_H
 #define PXP_JPEG_BITS_H
@@ -16,9 +18,10 @@
 struct jpg_bits {
 	const uint8_t *at; /* the next byte to load */
 	const uint8_t *end;
-	uint64_t window;   /* the window: the next bits, with the first one on top */
-	unsigned n;        /* how many bits of the window are valid */
-	size_t n_past_end; /* number of zero bytes that follow the segment's last byte */
+	uint64_t window; /* the next bits; the first of them is the most significant */
+	unsigned n;      /* how many bits of the window are valid */
+	/* Number of zero bytes that were loaded after the segment's last byte. */
+	size_t n_past_end;
 };
 
 static inline void jpg_bits_init(struct jpg_bits *bits, const uint8_t *bytes, size_t n)
@@ -34,8 +37,8 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 		unsigned n_bytes = (63 - bits->n) >> 3;
 
 		memcpy(&next, bits->at, sizeof(next));
-		/* Bits of a byte that does not fit completely are loaded again by the next refill:
-		 * the same bits in the same position. */
+		/* If a byte fits only in part, that part is set in the window but not counted in n.
+		 * The next refill loads the same bits at the same position again. */
 		bits->window |= be64toh(next) >> bits->n;
 		bits->at += n_bytes;
 		bits->n += n_bytes * 8;
@@ -50,7 +53,7 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 	}
 }
 
-/* Make at least n_bits valid, which is at most 56. */
+/* Load bytes until at least n_bits are valid. n_bits is at most 56. */
 static inline void jpg_bits_need(struct jpg_bits *bits, unsigned n_bits)
 {
 	if (bits->n < n_bits)
@@ -77,8 +80,8 @@ static inline uint32_t jpg_bits_take(struct jpg_bits *bits, unsigned n_bits)
 	return value;
 }
 
-/* The procedure EXTEND (T.81, figure F.12): the value that n_bits additional bits stand for; n_bits
- * is 1 to 15. */
+/* The procedure EXTEND (T.81, figure F.12): convert the additional bits after a Huffman code to the
+ * number that they stand for. n_bits is 1 to 15. */
 static inline int jpg_extend(uint32_t bits, unsigned n_bits)
 {
 	int value = (int)bits;
@@ -86,13 +89,14 @@ static inline int jpg_extend(uint32_t bits, unsigned n_bits)
 	return value < 1 << (n_bits - 1) ? value - (1 << n_bits) + 1 : value;
 }
 
-/* Whether more bits were taken than the segment has. */
+/* Whether the caller took more bits than the segment has. */
 static inline bool jpg_bits_ran_out(const struct jpg_bits *bits)
 {
 	return bits->n_past_end * 8 > bits->n;
 }
 
-/* Whether one or more whole bytes are left over. Valid only if the bits did not run out. */
+/* Whether at least one whole byte of the segment was not used. Call this only if jpg_bits_ran_out()
+ * is false. */
 static inline bool jpg_bits_are_left(const struct jpg_bits *bits)
 {
 	size_t n_left = (size_t)(bits->end - bits->at) * 8 + bits->n -

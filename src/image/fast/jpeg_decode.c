@@ -1,6 +1,6 @@
 /*
- * A scaled JPEG decoder: from a file's bytes to planes. jpeg.h says what it promises. It decides
- * which scans the scaled picture needs, reads these, and transforms their coefficients.
+ * The scaled JPEG decoder that jpeg.h describes. It decides which scans the scaled picture needs,
+ * reads these scans, and transforms their coefficients to planes.
  */
 #include "image/fast/jpeg.h"
 
@@ -38,10 +38,11 @@ uint64_t jpg_used_coefficients(enum jpg_scale scale)
 }
 
 /*
- * A coefficient whose lowest b bits are unknown was truncated towards zero, and its error is less
- * than 2^b quantization steps. If all errors in that range were equally likely, their mean square
- * would be (2^b steps)^2 / 3; real errors are mostly smaller, because most coefficients are 0. The
- * transform preserves energy, so a block's 64 samples share the sum.
+ * The estimate: if the lowest b bits of a coefficient are unknown, the coefficient is truncated
+ * towards zero, and its error is less than 2^b quantization steps. If all errors in that range were
+ * equally likely, their mean square would be (2^b steps)^2 / 3. Real errors are mostly smaller,
+ * because most coefficients are 0. The transform preserves energy, so the sum over the coefficients
+ * is spread over the 64 samples of a block.
  */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used)
@@ -61,9 +62,10 @@ struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
 	uint64_t used; /* coefficients that the scale uses */
-	/* Coefficients that a later scan needs, which is read. */
+	/* Coefficients that are refined by a later scan that is read. */
 	uint64_t refined;
-	/* The lowest known bit, if the earlier scans are read. */
+	/* The lowest bit of each coefficient that the scans will have sent, if every scan that is
+	 * not decided yet is read. */
 	uint8_t known_bit[JPG_BLOCK_SIZE];
 	double noise_budget;
 };
@@ -89,7 +91,8 @@ static bool needs_scan(const struct component_plan *plan, const struct jpg_scan 
 	return scan->ah == 0 || !fits_budget_without(plan, scan);
 }
 
-/* Go from the last scan to the first, so that each decision knows which scans come later. */
+/* Decide for each AC scan of a component whether it is skipped. The last scan comes first, because
+ * a scan is needed if a later scan that is read refines its coefficients. */
 static void plan_component(struct jpg_file *file, struct component_plan *plan)
 {
 	for (size_t i = file->n_scans; i-- > 0;) {
@@ -256,7 +259,7 @@ static size_t sample_bytes(enum jpg_scale scale)
 	return scale >= JPG_QUARTER ? sizeof(uint16_t) : sizeof(uint8_t);
 }
 
-/* Compute the component's grid of blocks and its steps in memory, without allocating. */
+/* Fill in the component's numbers of blocks and its distances in memory. Nothing is allocated. */
 static void lay_out(struct jpg_component *c, const struct jpg_header *header, unsigned i,
                     enum jpg_scale scale)
 {
@@ -283,7 +286,8 @@ static uint64_t n_blocks(const struct jpg_component *c)
 	return (uint64_t)c->n_blocks_x * c->n_blocks_y;
 }
 
-/* Sides are below 2^16, so none of these products overflows 64 bits. */
+/* The sides of the picture are below 2^16, so the products in this function and in
+ * coefficient_buffer_bytes() fit in 64 bits. */
 static uint64_t sample_buffer_bytes(const struct jpg_component *c)
 {
 	return (uint64_t)c->stride * (c->n_blocks_y * c->side + 2 * PLANE_MARGIN_ROWS);
@@ -417,7 +421,7 @@ static enum read_status read_scans(struct jpg_decoder *decoder)
 	return READ_OK;
 }
 
-/* Transform one block of a progressive file, of which all scans have been read. */
+/* Transform one block of a progressive file after all scans were read. */
 static inline void transform(const struct jpg_component *c, const int16_t *block,
                              bool has_ac, uint8_t *samples)
 {
@@ -480,7 +484,7 @@ static struct plane plane_of(const struct jpg_component *c,
 	};
 }
 
-/* Damage that is an error only if the request reads everything. */
+/* Check for damage that is an error only if the request reads everything. */
 static enum read_status check_everything(struct jpg_decoder *decoder)
 {
 	if (decoder->file.has_stray)
@@ -528,7 +532,8 @@ enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
 
 static const float sharpness = 0.05f;
 
-/* Sharpen one row along its own axis. Beyond its ends the last samples are repeated. */
+/* Sharpen one row horizontally. The first and the last sample count as their own missing
+ * neighbours. */
 static void sharpen_row(float *restrict out, const uint16_t *restrict row, uint32_t width)
 {
 	const float centre = 1 + 2 * sharpness;
@@ -603,20 +608,21 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 }
 
 /*
- * How much of the picture's resolution must be left after each scale of the decoder, so that the
- * resampler has enough: measured so that luma is closer to an exact reduction than with libjpeg's
- * averaging at twice the size. Chroma is subsampled once more in the output and needs only its own
- * samples.
+ * The minimum ratio of decoded size to output size for each scale of the decoder, so that the
+ * resampler has enough samples. Measured: with these ratios luma is closer to an exact reduction
+ * than if libjpeg averaged it at twice the output size. Chroma, which most outputs subsample, needs
+ * no more samples than the output has.
  */
 static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
 static const double chroma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
-/* PNG keeps details that a lossy encoder would hide. */
+/* The ratios for PNG, which keeps details that a lossy encoder would hide. */
 static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
-/* The coarsest scale that leaves enough samples for a reduction by this ratio. */
+/* The coarsest scale of the decoder after which the resampler still has to reduce by left[scale] or
+ * more. ratio is the whole reduction, by decoder and resampler together. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
 {
 	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
@@ -626,7 +632,7 @@ static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALE
 	return JPG_FULL;
 }
 
-/* The scales for the largest output. */
+/* Choose the scales and noise budgets for the output that requires most. */
 static void choose_scales(const struct read_request *from,
                           const struct jpg_header *header, struct jpg_request *request)
 {
@@ -648,8 +654,8 @@ static void choose_scales(const struct read_request *from,
 			                                                  : left);
 			if (j == 0)
 				luma = scale;
-			/* Chroma is decoded finer than luma only where it has a quarter of
-			 * luma's samples on an axis, as in 4:1:1. */
+			/* Chroma is decoded at a finer scale than luma only if it has a third or a
+			 * quarter of luma's samples on an axis, as in 4:1:1. */
 			if (most <= 2 && scale < luma)
 				scale = luma;
 			if (i == 0 || scale < request->scale[j])
@@ -658,7 +664,8 @@ static void choose_scales(const struct read_request *from,
 				request->noise_budget[j] = demand->noise_budget;
 		}
 	}
-	/* At full scale no averaging reduces the noise. */
+	/* Averaging is what hides noise, and decoding at full scale averages nothing. So no noise
+	 * is allowed. */
 	for (unsigned j = 0; j < header->n_components; j++) {
 		if (request->scale[j] == JPG_FULL)
 			request->noise_budget[j] = 0;
@@ -690,8 +697,8 @@ static enum read_status decode_file(void *state, const struct read_request *from
 	return READ_OK;
 }
 
-/* This estimate does not use the file: its sampling is not known yet, so chroma counts as not
- * subsampled, and the largest scan as three bits per pixel. */
+/* This estimate is made before the file's segments are read. So it assumes that chroma is not
+ * subsampled, and that the largest scan has three bits for each pixel. */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *from)
 {
@@ -712,8 +719,9 @@ static uint64_t memory_of_file(const struct picture_header *header,
 	choose_scales(from, &whole, &request);
 	lay_out(&luma, &whole, 0, request.scale[0]);
 	/* The estimate includes the copy of a plane with wide margins that the renderer makes for a
-	 * small output. For chroma of 6 samples each margin is half of the plane, so the copy has
-	 * twice its width and height. */
+	 * small output. In the worst case, an output whose chroma is 6 samples wide and high, each
+	 * margin has half of the plane's width or height, so the copy has twice the plane's width
+	 * and height. */
 	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
 	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 4 : 0);
 }

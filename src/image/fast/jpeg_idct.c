@@ -1,11 +1,10 @@
 /*
  * Inverse DCTs for JPEG blocks.
  *
- * The 8 x 8 transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989) with 13
- * bits of fraction in the constants and 2 more bits between the passes, as in libjpeg's
- * "islow": twelve multiplications, exact in integers up to the two roundings, so that any
- * grouping of the sums gives the same result. The SIMD code groups them in pairs for
- * pmaddwd.
+ * The 8 x 8 transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989) as in libjpeg's
+ * "islow": the constants have 13 bits of fraction, and values between the two passes have 2. Only
+ * the rounding after each pass loses bits. So the sums of products may be grouped in any way, with
+ * the same result: the SIMD code groups them in pairs for pmaddwd.
  */
 #include "image/fast/jpeg_idct.h"
 
@@ -15,7 +14,7 @@ enum { CONSTANT_BITS = 13, PASS_BITS = 2 };
 enum { SHIFT_8_PASS_1 = CONSTANT_BITS - PASS_BITS };
 enum { SHIFT_8_PASS_2 = CONSTANT_BITS + PASS_BITS + 3 };
 
-/* Round(x * 2^13). */
+/* The constants of the algorithm in fixed point: C_x is x * 2^13, rounded. */
 enum {
 	C_0_298631336 = 2446,
 	C_0_390180644 = 3196,
@@ -31,7 +30,8 @@ enum {
 	C_3_072711026 = 25172,
 };
 
-/* The constants of the rotations: two for each input. */
+/* The factors of the rotations, computed from the constants: A_OF_B is the factor of input B in the
+ * sum for A. */
 enum {
 	EVEN_2_OF_2 = C_0_541196100,
 	EVEN_2_OF_6 = C_0_541196100 - C_1_847759065,
@@ -51,9 +51,9 @@ enum {
 	ODD_2_OF_5 = -C_2_562915447,
 };
 
-/* The orthonormal transform of four: 1/2, and cos(pi/8) and sin(pi/8) over the square root
- * of 2. Four of the eight coefficients stand for half as many samples on each axis, which
- * halves them once more in the last shift. */
+/* The factors of the orthonormal transform of size 4, times 2^13: 1/2, cos(pi/8) / sqrt(2) and
+ * sin(pi/8) / sqrt(2). A coefficient of the 8 x 8 block is twice as large as that of a 4 x 4 block
+ * with the same samples, so the shift after the second pass also divides by 2. */
 enum { FOUR_HALF = 4096, FOUR_COS = 5352, FOUR_SIN = 2217 };
 enum { SHIFT_4_PASS_1 = CONSTANT_BITS - 3, SHIFT_4_PASS_2 = CONSTANT_BITS + 3 + 1 };
 
@@ -74,7 +74,8 @@ static int round_shift(int value, int shift)
 	return (value + (1 << (shift - 1))) >> shift;
 }
 
-/* Transform one row or column: inputs at a distance of step, eight sums in out. */
+/* Transform one row or column of 8 inputs, which are step apart in memory. out gets the sums, which
+ * are not rounded yet. */
 static void pass_of_8(int out[8], const int16_t *in, size_t step)
 {
 	int in1 = in[step], in2 = in[2 * step], in3 = in[3 * step];
@@ -182,13 +183,14 @@ static inline struct sums sums_subtract(struct sums a, struct sums b)
 	return (struct sums){_mm_sub_epi32(a.low, b.low), _mm_sub_epi32(a.high, b.high)};
 }
 
-/* The factors with which pmaddwd multiplies the first and the second number of each pair. */
+/* The factors for pmaddwd: it multiplies the first number of each pair by first, the second by
+ * second, and adds the products. */
 static inline __m128i factors(short first, short second)
 {
 	return _mm_set_epi16(second, first, second, first, second, first, second, first);
 }
 
-/* a * of_a + b * of_b. */
+/* Compute a * of_a + b * of_b in eight lanes. */
 static inline struct sums multiply(__m128i a, short of_a, __m128i b, short of_b)
 {
 	__m128i pairs = factors(of_a, of_b);
@@ -197,7 +199,8 @@ static inline struct sums multiply(__m128i a, short of_a, __m128i b, short of_b)
 	                     _mm_madd_epi16(_mm_unpackhi_epi16(a, b), pairs)};
 }
 
-/* a * 2^CONSTANT_BITS: a goes to the upper half of 32 bits and comes back. */
+/* Compute a * 2^CONSTANT_BITS: each number of a is moved to the upper half of 32 bits and shifted
+ * back with its sign. */
 static inline struct sums scale_up(__m128i a)
 {
 	__m128i zero = _mm_setzero_si128();
@@ -215,7 +218,8 @@ static inline __m128i shift_and_pack(struct sums sums, int shift)
 	                       _mm_srai_epi32(_mm_add_epi32(sums.high, half), shift));
 }
 
-/* Transform all eight columns at once: row[i] has input i of each column, and then output i. */
+/* Transform all eight columns at once. Before, row[i] has input i of each column; after, output i
+ * of each column. */
 static inline void pass_of_8_sse2(__m128i row[8], int shift)
 {
 	struct sums sum04 = scale_up(_mm_add_epi16(row[0], row[4]));
@@ -254,8 +258,8 @@ static inline void interleave(__m128i *a, __m128i *b)
 	*a = low;
 }
 
-/* Three rounds of interleaving rows i and i + 4 transpose the block, with the rows in this
- * order. */
+/* Transpose the block in three rounds of interleaving: rows 4 apart, then 2 apart, then
+ * neighbours. */
 static inline void transpose_8(__m128i row[8])
 {
 	interleave(&row[0], &row[4]);
@@ -277,7 +281,7 @@ static inline __m128i load(const int16_t *at)
 	return _mm_load_si128((const __m128i *)(const void *)at);
 }
 
-/* Convert two rows of levels, before the shift by 128, to samples. */
+/* Convert two rows of levels from -128 to 127 to samples from 0 to 255. */
 static inline __m128i to_levels(__m128i above, __m128i below)
 {
 	__m128i shift = _mm_set1_epi8((char)0x80);
@@ -306,7 +310,7 @@ void jpg_idct_8x8(uint8_t *samples, size_t stride, const int16_t coefficients[64
 	}
 }
 
-/* Rows 0 and 1 in one register, rows 2 and 3 in the other. */
+/* Transform all four columns at once. *rows01 has rows 0 and 1, *rows23 has rows 2 and 3. */
 static inline void pass_of_4_sse2(__m128i *rows01, __m128i *rows23, int shift)
 {
 	__m128i half = _mm_set1_epi32(1 << (shift - 1));

@@ -1,11 +1,13 @@
 /*
- * Inverse DCTs of four sizes (ITU T.81, A.3.3), each with dequantization and level shift.
+ * Inverse DCTs of four sizes (ITU T.81, A.3.3), each with dequantization and the shift of levels by
+ * 128.
  *
  * The smaller transforms use the lowest coefficients of the 8 x 8 block as the coefficients of a
- * smaller block: the sharpest possible reduction.
+ * smaller block, which gives the sharpest possible reduction.
  *
- * Products of coefficient and quantization step wrap at 16 bits in the two larger sizes, as in
- * libjpeg-turbo; no encoder writes such values. Results are clamped.
+ * In the 8 x 8 and 4 x 4 transforms, the product of coefficient and quantization step wraps at 16
+ * bits, as in libjpeg-turbo. No encoder writes products so large. Resulting samples are clamped to
+ * their range.
  */
 #ifndef PXP_JPEG_IDCT_H
 #define PXP_JPEG_IDCT_H
@@ -13,12 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Transform 8 x 8 coefficients. Coefficients and steps are stored row by row, aligned to 16 bytes.
- * The result equals that of libjpeg's "islow" bit for bit. */
+/* Transform 8 x 8 coefficients. Coefficients and quantization steps are stored row by row, aligned
+ * to 16 bytes. The result is the same as that of libjpeg's "islow", bit for bit. */
 void jpg_idct_8x8(uint8_t *samples, size_t stride, const int16_t coefficients[64],
                   const int16_t quantization[64]);
 
-/* Transform the lowest 4 x 4 coefficients, stored row by row, aligned to 16 bytes. */
+/* Transform the lowest 4 x 4 coefficients to 4 x 4 samples. Coefficients and quantization steps are
+ * stored row by row, aligned to 16 bytes. */
 void jpg_idct_4x4(uint8_t *samples, size_t stride, const int16_t coefficients[16],
                   const int16_t quantization[16]);
 
@@ -30,14 +33,14 @@ void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
                            const int16_t coefficients[16],
                            const int16_t quantization[16]);
 
-/* Fill a side x side block with one level, that of a DC coefficient; side is 4 or 8. */
+/* Fill a block of side x side samples with the level of its DC coefficient. side is 4 or 8. */
 void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
                     int16_t quantization);
 
-/* 16-bit samples have the value 257 for each level, so that 255 is 65535. */
+/* One level of 0 to 255 is 257 in a 16-bit sample, so that level 255 is 65535. */
 enum { JPG_LEVEL_16 = 257 };
 
-/* Convert eight times a level, before the shift by 128, to a sample. */
+/* Convert a level from -128 to 127, multiplied by 8, to a 16-bit sample. */
 static inline uint16_t jpg_sample16(int level_times_8)
 {
 	int sample = ((level_times_8 * JPG_LEVEL_16 + 4) >> 3) + 128 * JPG_LEVEL_16;
@@ -54,13 +57,14 @@ static inline int jpg_dequantize(int16_t coefficient, int16_t quantization)
 	                             : product;
 }
 
-/* The mean of a block, which is given by its DC coefficient. */
+/* Convert a DC coefficient to a sample, which is the mean of the block. */
 static inline uint16_t jpg_idct_1x1(int16_t dc, int16_t quantization)
 {
 	return jpg_sample16(jpg_dequantize(dc, quantization));
 }
 
-/* Transform the coefficients (0, 0), (0, 1), (1, 0), (1, 1) to four samples; stride in bytes. */
+/* Transform the coefficients (0, 0), (0, 1), (1, 0), (1, 1) to 2 x 2 samples. stride is in
+ * bytes. */
 static inline void jpg_idct_2x2(void *samples, size_t stride,
                                 const int16_t coefficients[4],
                                 const int16_t quantization[4])

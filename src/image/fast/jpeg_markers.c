@@ -1,4 +1,4 @@
-/* The marker segments of a JPEG file: frame, tables, scans. */
+/* Reads the marker segments of a JPEG file: frame, tables, scans. */
 #include "image/fast/jpeg_markers.h"
 
 #include <string.h>
@@ -40,12 +40,12 @@ struct jpg_parser {
 	bool has_frame, has_jfif, has_adobe;
 	uint8_t adobe_transform;
 
-	/* For each component and coefficient, the lowest bit that scans have sent; -1: none. */
+	/* The lowest bit of each component's coefficients that scans have sent; -1: no bit. */
 	int8_t known_bit[JPG_MAX_COMPONENTS][JPG_BLOCK_SIZE];
 };
 
 struct segment {
-	const uint8_t *bytes; /* the data after the field of the length */
+	const uint8_t *bytes; /* the data, without the length field */
 	size_t n_bytes;
 };
 
@@ -86,7 +86,7 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 		for (size_t k = 0; k < JPG_BLOCK_SIZE; k++) {
 			unsigned step = precision ? number16(at + 2 * k) : at[k];
 
-			/* Larger steps than this make no sense with 8 bits. */
+			/* Steps larger than INT16_MAX make no sense for samples of 8 bits. */
 			if (step == 0 || step > INT16_MAX)
 				return damaged(parser, "quantization step out of range");
 			parser->quantization[table][k] = (uint16_t)step;
@@ -97,7 +97,8 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 	return READ_OK;
 }
 
-/* Find Huffman tables (B.2.4.2). jpg_huffman_get() builds the tables that a scan uses. */
+/* Note where Huffman tables are in the file (B.2.4.2). jpg_huffman_get() builds those that a scan
+ * uses. */
 static enum read_status read_dht(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;
@@ -207,8 +208,9 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 	return READ_OK;
 }
 
-/* Three components are YCbCr or RGB. No field says which, so all readers guess. This is libjpeg's
- * guess: JFIF means YCbCr, an Adobe segment decides, and otherwise the identifiers. */
+/* Whether three components are RGB rather than YCbCr. No field says this directly, so all readers
+ * guess. This is the guess of libjpeg: with a JFIF segment, YCbCr. If not, an Adobe segment
+ * decides. If neither exists, the identifiers of the components decide. */
 static bool is_rgb(const struct jpg_parser *parser)
 {
 	const struct jpg_frame_component *component = parser->file->component;
@@ -220,8 +222,8 @@ static bool is_rgb(const struct jpg_parser *parser)
 	return component[0].id == 'R' && component[1].id == 'G' && component[2].id == 'B';
 }
 
-/* Move past the next marker and return it; 0 at the end of the file. Any number of fill bytes 0xFF
- * may precede a marker (B.1.1.2). */
+/* Move past the next marker and return its code, or 0 at the end of the file. Any number of fill
+ * bytes 0xFF may precede a marker (B.1.1.2). */
 static unsigned next_marker(struct jpg_parser *parser)
 {
 	while (parser->end - parser->at >= 2) {
@@ -248,7 +250,7 @@ static unsigned next_marker(struct jpg_parser *parser)
 	return 0;
 }
 
-/* Get the segment at parser->at, and move past it. */
+/* Get the segment at parser->at and move past it. */
 static enum read_status next_segment(struct jpg_parser *parser,
                                      struct segment *ret_segment)
 {
@@ -303,12 +305,12 @@ static enum read_status read_segment(struct jpg_parser *parser, unsigned marker)
 		read_app14(parser, segment);
 		return READ_OK;
 	default:
-		return READ_OK; /* other applications' data, comments, reserved */
+		return READ_OK; /* data of applications, comments, reserved segments */
 	}
 }
 
-/* Read segments up to the next SOS and stop after its marker; *ret_marker is SOS, EOI, or 0 at the
- * end of the file. */
+/* Read segments up to the next SOS, and stop after that marker. *ret_marker is SOS, or EOI, or 0 at
+ * the end of the file. */
 static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret_marker)
 {
 	for (;;) {
@@ -330,7 +332,7 @@ static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret
 	}
 }
 
-/* The index in the frame of the component with this identifier, or n_components. */
+/* The index in the frame of the component with this identifier; n_components if none has it. */
 static unsigned find_component(const struct jpg_file *file, uint8_t id)
 {
 	unsigned i = 0;
@@ -350,7 +352,8 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 		unsigned found = find_component(file, bytes[(size_t)2 * i]);
 		unsigned dc = bytes[2 * i + 1] >> 4, ac = bytes[2 * i + 1] & 15;
 
-		/* B.2.3 requires the order of the frame, so no component can occur twice. */
+		/* B.2.3 requires the components in the order of the frame, so none can occur
+		 * twice. */
 		if (found == file->n_components ||
 		    (i && found <= scan->component[i - 1]) || dc >= JPG_TABLES ||
 		    ac >= JPG_TABLES)
@@ -365,7 +368,7 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Check whether the scan may send these bits after the earlier scans (G.1.1.1). */
+/* Check that the bits that a scan sends may follow those that earlier scans sent (G.1.1.1). */
 static enum read_status check_progression(struct jpg_parser *parser,
                                           const struct jpg_scan *scan)
 {
@@ -391,7 +394,8 @@ static enum read_status check_progression(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* In a sequential file each component has one scan with all its coefficients. */
+/* Check a scan of a sequential file: each component may have one scan, with all its
+ * coefficients. */
 static enum read_status check_sequence(struct jpg_parser *parser,
                                        const struct jpg_scan *scan)
 {
@@ -440,8 +444,8 @@ static enum read_status latch_quantization(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Find the end of the entropy-coded segments that start here: the first marker that is not a
- * restart, or the end of the file. */
+/* Find the end of the entropy-coded segments between at and end: the first marker that is not a
+ * restart marker, or the end of the file. */
 static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 {
 	while (at < end) {
@@ -509,7 +513,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	unsigned marker;
 	enum read_status status;
 
-	/* The array of scans is filled one by one. */
+	/* Each scan in the array is cleared when it is read. */
 	memset(file, 0, offsetof(struct jpg_file, scan));
 	file->has_end = file->has_stray = false;
 	file->reason = "";
@@ -531,8 +535,8 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Whether the scans contain every component and, in a file without an end marker, every bit of
- * it. */
+/* Check that every component has a scan and, in a file without an end marker, that the scans send
+ * every bit of every coefficient. */
 static enum read_status check_completeness(struct jpg_parser *parser)
 {
 	struct jpg_file *file = parser->file;

@@ -4,34 +4,35 @@
 
 #include "image/fast/jpeg_markers.h"
 
-/* The position in a block, row by row, of each coefficient in zigzag order (T.81, figure A.6). */
+/* The position in a block, counted row by row, of the k-th coefficient in zigzag order (T.81,
+ * figure A.6). */
 extern const uint8_t jpg_natural_order[JPG_BLOCK_SIZE];
 
-/* The coefficients that a scale uses: bit k is the k-th in zigzag order. */
+/* The coefficients that a scale uses, as a mask: bit k stands for the k-th in zigzag order. */
 uint64_t jpg_used_coefficients(enum jpg_scale scale);
 
-/* A mask of the bits from first to last. */
+/* A mask in which the bits from first to last are set. last is at most 63. */
 static inline uint64_t jpg_band(unsigned first, unsigned last)
 {
 	return (~UINT64_C(0) << first) & (~UINT64_C(0) >> (63 - last));
 }
 
 /*
- * Set is_skipped of every scan of a progressive file that the request does not need:
+ * Set is_skipped of every scan of a progressive file that the request does not need. These are:
  *
- *   - first AC scans of coefficients that the scale does not use;
- *   - refinements of such coefficients;
- *   - refinements whose loss stays within the component's noise budget. If a refinement
- *     is skipped, all later refinements of its coefficients are skipped too.
+ *   - the first AC scan of coefficients that the scale does not use;
+ *   - refinement scans of such coefficients;
+ *   - refinement scans, if the error without them stays within the component's noise budget. If a
+ *     refinement scan is skipped, all later ones of its coefficients are skipped too.
  *
- * A refinement scan has a bit for each coefficient of its band that is not zero, so one
- * that is read needs all scans before it that overlap its band. DC scans are always read.
- * In a file without an end marker, no scan is skipped.
+ * A refinement scan has a correction bit for each coefficient of its band that is not zero so far.
+ * So if it is read, all earlier scans that overlap its band must be read too. DC scans are always
+ * read. In a file without an end marker, no scan is skipped.
  */
 void jpg_plan_scans(struct jpg_file *file, const struct jpg_request *request);
 
-/* The mean squared error, in levels of 0 to 255, of a component in which each coefficient k is
- * known down to bit known_bit[k]. */
+/* Estimate the mean squared error, in levels of 0 to 255, of a component of which each coefficient
+ * k is known down to bit known_bit[k]. used is the mask of coefficients that count. */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used);
 

@@ -1,6 +1,7 @@
 /*
- * Decoding of the entropy-coded data of a scan (ITU-T T.81): Huffman tables, which are kept between
- * pictures; the segments between restart markers; sequential scans; progressive scans.
+ * Decodes the entropy-coded data of a scan (ITU-T T.81). The parts of this file: Huffman tables,
+ * which are kept between pictures; the segments between restart markers; sequential scans;
+ * progressive scans.
  */
 #include "image/fast/jpeg_scan.h"
 
@@ -12,7 +13,8 @@
 
 /* ---- Huffman tables ---- */
 
-/* The end-of-block and sixteen-zeros symbols of AC tables (T.81, F.1.2.2.1). */
+/* Symbols of AC tables (T.81, F.1.2.2.1): end of block, sixteen zeros, and a mask for the number of
+ * additional bits. */
 enum { SYMBOL_EOB = 0x00, SYMBOL_ZRL = 0xf0, SYMBOL_SIZE = 0x0f };
 
 void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache)
@@ -36,9 +38,9 @@ static void fill_windows(struct jpg_huffman *table, uint32_t code, unsigned leng
 		table->code[window] = (struct jpg_code){(uint8_t)length, symbol};
 }
 
-/* Assign codes (figures C.1 to C.3): codes of one length are consecutive numbers, and the first of
- * the next length is twice the number after the last. Returns false if a length has more codes than
- * there are numbers. */
+/* Assign codes to symbols (figures C.1 to C.3). The codes of one length are consecutive numbers.
+ * The first code of the next length is twice the number after them. Returns false if a length has
+ * more codes than its bits can express. */
 static bool build_codes(struct jpg_huffman *table)
 {
 	const uint8_t *counts = table->bytes;
@@ -60,7 +62,8 @@ static bool build_codes(struct jpg_huffman *table)
 	return true;
 }
 
-/* Check the symbols (T.81, B.2.4.2): an additional-bits field longer than 15 bits is invalid. */
+/* Check the symbols of a DC table: a symbol is a number of additional bits, of which there may be
+ * 15 at most. */
 static bool has_sound_symbols(const struct jpg_huffman *table, size_t n_symbols)
 {
 	if (table->class == JPG_AC)
@@ -98,7 +101,8 @@ struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t 
 	return (struct jpg_code){0};
 }
 
-/* Find all complete symbols in a window, up to an end of block or the 64th coefficient. */
+/* Find all complete symbols in a window. The search stops after an end of block, and before a
+ * symbol that reaches the 64th coefficient. */
 static struct jpg_skip skip_of_window(const struct jpg_huffman *table, unsigned window)
 {
 	unsigned n_bits = 0, advance = 0;
@@ -145,7 +149,7 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		/* A longer end-of-band run, which only progressive scans have. */
+		/* An end-of-band run, which only progressive scans have, is no value. */
 		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;
@@ -173,8 +177,9 @@ static bool is_table_of(const struct jpg_huffman *table, enum jpg_table_class cl
 	       memcmp(table->bytes, bytes.bytes, bytes.n_bytes) == 0;
 }
 
-/* Find a place for a new table: a free one, or the one whose table was used longest ago. NULL if
- * all are in use, which a single scan cannot cause. */
+/* Find a place for a new table: a free place, or that of the table that was used longest ago.
+ * Returns NULL if the current scan uses all tables, which cannot happen, because it uses eight at
+ * most. */
 static struct jpg_huffman **place_for_new(struct jpg_huffman_cache *cache)
 {
 	struct jpg_huffman **oldest = NULL;
@@ -214,7 +219,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			/* An invalid table, which matches nothing and is evicted first. */
+			/* The table is invalid. Make it match no bytes, and let it be evicted
+			 * first. */
 			table->n_bytes = 0;
 			table->last_used = 0;
 			return JPG_HUFFMAN_BAD;
@@ -245,14 +251,15 @@ enum { MARKER_RST0 = 0xd0, N_RESTARTS = 8, LOAD_ROOM = 8 };
 /* Reads the bits of a scan, one entropy-coded segment after the other. */
 struct entropy {
 	struct jpg_bits bits;
-	uint32_t n_mcus_left; /* MCUs left in this segment */
+	uint32_t n_mcus_left; /* number of MCUs left in this segment */
 	uint32_t restart_interval;
 	unsigned next_restart;   /* the number m of the next restart marker RSTm */
 	const uint8_t *at, *end; /* the remaining bytes of the scan */
 	uint8_t *unstuffed;      /* room for the longest segment */
 };
 
-/* Remove byte stuffing (F.1.2.3) up to a restart marker or the end, and stop before it. */
+/* Copy the segment's bytes without byte stuffing (F.1.2.3), up to the next restart marker or the
+ * end of the scan. */
 static void begin_segment(struct entropy *entropy)
 {
 	const uint8_t *at = entropy->at, *end = entropy->end;
@@ -268,7 +275,7 @@ static void begin_segment(struct entropy *entropy)
 		if (!ff)
 			break;
 		if (end - at < 2) {
-			at = end; /* half of a marker, at the end of a truncated file */
+			at = end; /* a truncated file ends in the middle of a marker */
 			break;
 		}
 		if (at[1] == 0) {
@@ -287,7 +294,7 @@ static void begin_segment(struct entropy *entropy)
 	                                                 : UINT32_MAX;
 }
 
-/* Begin with the first segment. The buffer is borrowed until the scan ends. */
+/* Begin the first segment of a scan. The buffer is borrowed until the scan ends. */
 static enum jpg_scan_status entropy_begin(struct entropy *ret_entropy,
                                           const struct jpg_scan *scan,
                                           struct workspace *buffer)
@@ -315,7 +322,7 @@ static enum jpg_scan_status end_segment(const struct entropy *entropy)
 	return JPG_SCAN_OK;
 }
 
-/* Finish the segment, all of whose MCUs were read, and begin the next one. */
+/* Finish a segment after all its MCUs were read, and begin the next segment. */
 static enum jpg_scan_status entropy_restart(struct entropy *entropy)
 {
 	enum jpg_scan_status status = end_segment(entropy);
@@ -332,7 +339,7 @@ static enum jpg_scan_status entropy_restart(struct entropy *entropy)
 	return JPG_SCAN_OK;
 }
 
-/* Whether all bits of the last segment were used. */
+/* Finish the last segment: check that its bits were all used, and that no segment follows. */
 static enum jpg_scan_status entropy_end(const struct entropy *entropy)
 {
 	enum jpg_scan_status status = end_segment(entropy);
@@ -356,7 +363,7 @@ static void count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t
 	*ret_y = component->n_blocks_y / component->v;
 }
 
-/* Decode a DC difference, and add the prediction (F.2.2.1), which wraps at 16 bits. */
+/* Decode a DC difference and add it to *dc, the prediction (F.2.2.1). The sum wraps at 16 bits. */
 static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *table,
                            int16_t *dc)
 {
@@ -384,23 +391,24 @@ static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *tabl
 /*
  * ---- sequential scans (F.2) ----
  *
- * Every block is transformed where it is read, and no coefficient is stored. Coefficients that the
- * scale does not use are skipped, several symbols at a time.
+ * Every block is transformed as soon as it is read, so coefficients are not stored. Coefficients
+ * that the scale does not use are skipped, several symbols at a time.
  */
 
-/* A block of the current MCU: the component to which it belongs, and the position of its
+/* A block of the current MCU of a sequential scan: its component, and the position of its
  * samples. */
 struct mcu_block {
 	struct scan_component *component;
 	uint8_t *samples;
-	size_t step; /* distance to the samples of the same block in the next MCU */
+	/* Distance in bytes to the samples of the same block in the next MCU. */
+	size_t step;
 };
 
 struct scan_component {
 	const struct jpg_huffman *dc_table, *ac_table;
 	int16_t dc; /* DC coefficient of the previous block: the prediction */
 	enum jpg_scale scale;
-	unsigned last; /* the last coefficient in zigzag order that is used */
+	unsigned last; /* the last coefficient in zigzag order that the scale uses */
 	const uint8_t *place;
 	const int16_t *quantization;
 	size_t stride;
@@ -429,8 +437,8 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 		if (i == WINDOWS)
 			continue;
 
-		/* An end of block counts only if the block was not full before: a full block has
-		 * none, and bits that look like one belong to the next block. */
+		/* A full block has no end-of-block symbol. So if the symbols before it fill the
+		 * block, the bits that look like an end of block belong to the next block. */
 		if (skip.advance >= JPG_SKIP_END &&
 		    k + skip.advance - JPG_SKIP_END < LAST) {
 			jpg_bits_drop(bits, skip.n_bits);
@@ -449,7 +457,7 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 	return k == LAST;
 }
 
-/* Read the AC coefficients up to the last one that is used, and skip the others (F.2.2.2). */
+/* Read the AC coefficients up to coefficient last, and skip those after it (F.2.2.2). */
 static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
                            int16_t *block, const uint8_t *place, unsigned last)
 {
@@ -487,7 +495,8 @@ static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 	return k <= JPG_BLOCK_SIZE && skip_ac(bits, table, k - 1);
 }
 
-/* Whether the block has no AC coefficients: its first AC symbol is the end of block. */
+/* Whether the block has no AC coefficients, that is, its first AC symbol is the end of block. If
+ * so, the symbol is consumed. */
 static inline bool has_dc_only(struct jpg_bits *bits, const struct jpg_huffman *table)
 {
 	struct jpg_value value;
@@ -611,8 +620,8 @@ static enum jpg_scan_status begin_sequential(
 	return JPG_SCAN_OK;
 }
 
-/* List the blocks of the first MCU in row y, in the order of the scan (A.2.3): row by row for each
- * component. Returns how many there are. */
+/* List the blocks of the first MCU in row y, in the order of the scan (A.2.3): component by
+ * component, and row by row in each. Returns the number of blocks. */
 static unsigned begin_row(const struct jpg_scan_job *job, uint32_t y,
                           struct scan_component *components, struct mcu_block *blocks)
 {
@@ -682,7 +691,8 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 		unsigned n_blocks = begin_row(job, y, components, blocks);
 
 		status = read_row(&entropy, n_x, components, blocks, n_blocks);
-		/* An invalid code behind the end means that the segment ends early. */
+		/* An invalid code after the end of the segment means that the segment ends
+		 * early. */
 		if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
 			return JPG_SCAN_RAN_OUT;
 		if (status != JPG_SCAN_OK)
@@ -694,17 +704,17 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 /*
  * ---- progressive scans (annex G) ----
  *
- * These scans send bits of coefficients, which are stored until the last scan. A mask for each
- * block says which of its 64 coefficients are known not to be 0, so that a refinement scan finds
- * its correction bits without looking at the coefficients, few of which are stored at a smaller
- * scale.
+ * Each scan sends some bits of some coefficients. Coefficients are stored until the last scan was
+ * read. A refinement scan has correction bits for the coefficients that are not 0 so far, also for
+ * those that a smaller scale does not store. So a mask for each block says which of its 64
+ * coefficients are not 0.
  */
 
 /* A block of the current MCU in a DC scan. */
 struct dc_block {
 	int16_t *coefficient;
-	size_t step; /* distance to the same block in the next MCU */
-	unsigned i;  /* index of its component in the scan */
+	size_t step; /* distance in coefficients to the same block in the next MCU */
+	unsigned i;  /* index of the block's component in the scan */
 };
 
 /* The tables and predictions of a DC scan's components. */
@@ -719,7 +729,7 @@ static inline int16_t shifted(int value, unsigned al)
 	return (int16_t)(value * (1 << al));
 }
 
-/* Decode a DC scan (G.1.2.1). */
+/* Read one block of a DC scan (G.1.2.1). */
 static inline bool read_dc_block(struct jpg_bits *bits, struct dc_scan *dc,
                                  struct dc_block *block)
 {
@@ -810,7 +820,8 @@ static enum jpg_scan_status read_dc_scan(const struct jpg_scan_job *job,
 	return JPG_SCAN_OK;
 }
 
-/* An AC scan: its band, and the number of following blocks that have nothing more in the band. */
+/* An AC scan: its band from ss to se, its lowest bit al, and eob_run, the number of blocks from
+ * here on that send no new coefficient in the band. */
 struct ac_scan {
 	const struct jpg_huffman *table;
 	const uint8_t *place;
@@ -819,7 +830,8 @@ struct ac_scan {
 	uint32_t eob_run;
 };
 
-/* EOBn (G.1.2.2): the band ends here in 2^n blocks plus the number in the next n bits. */
+/* Read the run of the symbol EOBn (G.1.2.2): 2^n plus the number in the next n bits. In so many
+ * blocks, beginning with the current one, the band has no more coefficients. */
 static inline uint32_t read_eob_run(struct jpg_bits *bits, unsigned n)
 {
 	return (UINT32_C(1) << n) + (n ? jpg_bits_take(bits, n) : 0);
@@ -834,7 +846,7 @@ static inline void store(const struct ac_scan *scan, int16_t *block, unsigned k,
 		block[place] = (int16_t)value;
 }
 
-/* Figure G.3, for blocks outside of an end-of-band run. */
+/* Read one block of a first AC scan (figure G.3). The block is not in an end-of-band run. */
 static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *scan,
                                        int16_t *block, uint64_t *nonzero)
 {
@@ -881,12 +893,12 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 	return k <= scan->se + 1 || k > JPG_RUN_END_OF_BLOCK;
 }
 
-/* Apply correction bits (G.1.2.3) to the coefficients in history: a set bit moves a coefficient
- * away from 0 by 2^al. */
+/* Apply correction bits (G.1.2.3) to the coefficients in the mask history. A bit that is set moves
+ * its coefficient away from 0 by 2^al. */
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	/* Receives the coefficients that the scale does not store. */
+	/* Stands for each coefficient that the scale does not store. */
 	int16_t unwanted = 0;
 
 	while (history) {
@@ -902,8 +914,8 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 			unsigned place = scan->place[__builtin_ctzll(history)];
 			int16_t *coefficient = place < scan->n_kept ? &block[place]
 			                                            : &unwanted;
-			/* This code has no branch, because which bits are set is close to
-			 * random. */
+			/* This code has no branch, because a branch on bits that are almost random
+			 * is slow. */
 			int mask = -(int)(corrections >> i & 1);
 			int sign = *coefficient >> 15;
 			int step = (((1 << scan->al) ^ sign) - sign) & mask;
@@ -913,8 +925,8 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 	}
 }
 
-/* The index of the (run + 1)-th zero coefficient from k on according to the history; se + 1 if
- * there are fewer. */
+/* Find the (run + 1)-th coefficient from k on that is 0, that is, not in the mask history. Returns
+ * its index, or se + 1 if the band has fewer. */
 static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
                                   unsigned k, unsigned run)
 {
@@ -925,7 +937,7 @@ static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
 	return zeros ? (unsigned)__builtin_ctzll(zeros) : scan->se + 1;
 }
 
-/* The refinement procedure of figure G.7. */
+/* Read one block of a refinement AC scan (figure G.7). */
 static inline bool read_ac_refinement_block(struct jpg_bits *bits, struct ac_scan *scan,
                                             int16_t *block, uint64_t *nonzero)
 {
@@ -983,7 +995,7 @@ static inline bool read_ac_block(struct jpg_bits *bits, struct ac_scan *scan,
 
 static enum jpg_scan_status restart_ac(struct entropy *entropy, struct ac_scan *scan)
 {
-	/* A run of blocks does not continue after a restart marker. */
+	/* An end-of-band run must not continue after a restart marker. */
 	if (scan->eob_run)
 		return JPG_SCAN_BAD_CODE;
 	return entropy_restart(entropy);

@@ -1,6 +1,6 @@
 /*
- * Reads the entropy-coded data of one scan into its components: samples for a sequential file,
- * coefficients for a progressive one.
+ * Reads the entropy-coded data of one scan. The components get samples from a sequential file, and
+ * coefficients from a progressive file.
  */
 #ifndef PXP_JPEG_SCAN_H
 #define PXP_JPEG_SCAN_H
@@ -11,16 +11,19 @@
 #include "image/fast/jpeg_markers.h"
 
 enum {
-	/* The largest index k + run, after the last coefficient, with the longest possible run. */
+	/* The number of indices that k + run can have: k is 64 at most, and the longest run is
+	 * JPG_RUN_END_OF_BLOCK. */
 	JPG_PLACES = JPG_BLOCK_SIZE + JPG_RUN_END_OF_BLOCK + 1,
-	/* A block with room for coefficients that are not used, in whole vectors. */
+	/* The size of a block with room after its end for unused coefficients, rounded up to whole
+	 * vectors. */
 	JPG_BLOCK_ROOM = JPG_BLOCK_SIZE + 8,
 };
 
-/* The positions of the coefficients that a scale uses in a block of side x side. All others have
- * the position after its end. */
+/* The positions, in a stored block of side x side, of the coefficients that a scale uses. place[k]
+ * is that of the k-th in zigzag order. Unused coefficients have the position after the end of the
+ * block. */
 struct jpg_places {
-	unsigned n_kept; /* number of coefficients: side x side */
+	unsigned n_kept; /* number of stored coefficients: side x side */
 	unsigned last;   /* the last used coefficient in zigzag order */
 	uint64_t used;
 	uint8_t place[JPG_PLACES];
@@ -28,11 +31,11 @@ struct jpg_places {
 
 struct jpg_component {
 	enum jpg_scale scale;
-	unsigned side; /* side of a block's samples: 8, 4, 2, 1 */
+	unsigned side; /* width and height of a block in samples: 8, 4, 2 or 1 */
 	const struct jpg_places *places;
 	uint8_t h, v;
-	/* The number of blocks in the frame's grid of MCUs, and in scans of this component alone
-	 * (T.81, A.2). */
+	/* The number of blocks on each axis: in scans of several components, which have whole MCUs,
+	 * and ("own") in scans of this component alone (T.81, A.2). */
 	uint32_t n_blocks_x, n_blocks_y, n_own_blocks_x, n_own_blocks_y;
 
 	/* The quantization steps, in the order of the coefficients in a stored block. */
@@ -40,12 +43,13 @@ struct jpg_component {
 
 	uint8_t *samples;
 	size_t stride; /* distance in bytes between rows of samples */
-	/* Distance from a block's samples to those of the next block to the right. */
+	/* Distance in bytes from a block's samples to those of the next block to the right. */
 	size_t block_bytes;
 
-	/* For progressive files: n_kept coefficients of each block; and a mask of those of its 64,
-	 * in zigzag order, that are known not to be 0; NULL if no AC scan is read. */
+	/* The coefficients of a progressive file, places->n_kept for each block. */
 	int16_t *coefficients;
+	/* A mask for each block of a progressive file: bit k is set if the k-th of its 64 coefficients in
+	 * zigzag order is known not to be 0. NULL if no AC scan is read. */
 	uint64_t *nonzero;
 };
 
@@ -53,10 +57,11 @@ struct jpg_component {
 enum jpg_scan_status {
 	JPG_SCAN_OK,
 	JPG_SCAN_RAN_OUT,   /* the data ended before the last block */
-	JPG_SCAN_LEFT_OVER, /* there are data after the last block */
-	JPG_SCAN_BAD_CODE,  /* an invalid code, or a code that leads out of the block */
+	JPG_SCAN_LEFT_OVER, /* the data continue after the last block */
+	/* A code is invalid, or leads to a coefficient after the block's last. */
+	JPG_SCAN_BAD_CODE,
 	JPG_SCAN_BAD_TABLE,
-	JPG_SCAN_BAD_RESTART, /* restart markers missing or out of order */
+	JPG_SCAN_BAD_RESTART, /* a restart marker is missing or out of order */
 	JPG_SCAN_NO_MEMORY,
 };
 
@@ -64,7 +69,7 @@ enum jpg_scan_status {
 struct jpg_scan_job {
 	const struct jpg_file *file;
 	const struct jpg_scan *scan;
-	struct jpg_component *component; /* components of the frame */
+	struct jpg_component *component; /* all components of the frame */
 	struct jpg_huffman_cache *cache;
 	struct workspace *buffer; /* buffer for the unstuffed bytes */
 };

@@ -19,10 +19,10 @@ struct jpeg_writer {
 	struct jpeg_destination_mgr destination;
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	/* The Huffman tables of annex K for luma and chroma. libjpeg would otherwise use the tables
-	 * that it made for one picture for the next, too. */
+	/* The standard Huffman tables (annex K) for luma and chroma. They are set for each picture,
+	 * because libjpeg keeps the tables that it made for the picture before. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
-	/* For small files, which are encoded twice. */
+	/* The memory for encoding a small file a second time. */
 	struct jpg_huffman_cache cache;
 	struct workspace plain, tokens, recoded;
 };
@@ -32,7 +32,7 @@ static struct jpeg_writer *writer_of(j_common_ptr compress)
 	return compress->client_data;
 }
 
-/* The only error of libjpeg that can occur here is that memory ran out. */
+/* libjpeg calls this on an error. The only possible error here is that memory ran out. */
 _Noreturn static void on_error(j_common_ptr compress)
 {
 	longjmp(writer_of(compress)->on_error, 1);
@@ -180,7 +180,8 @@ static void extend_rows(struct plane *plane, uint32_t width)
 	}
 }
 
-/* Get the rows of a row of MCUs; below the last row of a plane that row repeats. */
+/* Pass all planes to libjpeg, one row of MCUs at a time. Below a plane's last row, that row is
+ * repeated. */
 static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
                        unsigned n_planes)
 {
@@ -205,16 +206,17 @@ static void write_rows(struct jpeg_compress_struct *compress, struct plane *plan
  * ---- small files, recoded ----
  *
  * For a thumbnail, libjpeg's search for the best Huffman tables takes longer than the rest of its
- * work. So a small file is written with the standard tables. Then its symbols are read again, counted,
- * and written with tables made for them (T.81, annex K.2).
+ * work. So libjpeg writes a small file with the standard tables. Then the code below reads the
+ * symbols of this file, counts them, and writes them again with tables made for them (T.81, annex
+ * K.2).
  */
 
 enum {
 	RECODED_PIXELS = 1 << 16,
-	N_TABLES = 4, /* DC and AC of luma, DC and AC of chroma */
+	N_TABLES = 4, /* luma DC, luma AC, chroma DC, chroma AC */
 	N_SYMBOLS = 256,
 	MAX_CODE_BITS = 16,
-	MAX_DEPTH = 64, /* more than any Huffman tree for 2^32 symbols needs */
+	MAX_DEPTH = 64, /* deeper than any Huffman tree for 2^32 symbols */
 	SYMBOL_EOB = 0,
 	MARKER_DHT = 0xc4,
 	MARKER_SOS = 0xda,
@@ -228,11 +230,12 @@ struct token {
 	uint16_t extra;
 };
 
-/* A Huffman table as in a DHT segment, and the code of each symbol. */
+/* A Huffman table: the counts and symbols of a DHT segment, and the code of each symbol. */
 struct new_table {
-	uint8_t counts[MAX_CODE_BITS]; /* numbers of codes with 1, 2, ... bits */
+	/* counts[i] is the number of codes with i + 1 bits. */
+	uint8_t counts[MAX_CODE_BITS];
 	unsigned n_symbols;
-	uint8_t symbols[N_SYMBOLS]; /* symbols with short codes come first */
+	uint8_t symbols[N_SYMBOLS]; /* in the order of their codes, the shortest first */
 	uint16_t code[N_SYMBOLS];
 	uint8_t length[N_SYMBOLS];
 };
@@ -306,7 +309,7 @@ static bool read_block(struct token_reader *reader, bool is_chroma)
 	return true;
 }
 
-/* Read the tokens of a scan of n_bytes bytes that libjpeg has just written. */
+/* Read the tokens of a scan that libjpeg has just written. bytes are the scan's data. */
 static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t n_bytes,
                         struct token_reader *reader)
 {
@@ -318,7 +321,8 @@ static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t
 	uint8_t *plain = workspace_reserve(&writer->plain, n_bytes + LOAD_ROOM);
 	size_t n_plain = 0;
 
-	/* No code of the standard tables is shorter than two bits. */
+	/* A byte has 4 tokens at most, because every code of the standard tables has at least two
+	 * bits. */
 	reader->tokens = workspace_reserve(
 		&writer->tokens, size_times(n_bytes + 1, 4 * sizeof(struct token)));
 	reader->n_tokens = 0;
@@ -337,8 +341,8 @@ static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t
 	return true;
 }
 
-/* Count the lengths of a Huffman code for n symbols, at least 2, whose weights ascend.
- * ret_counts[i] is the number of codes with i bits. */
+/* Compute the lengths of a Huffman code for n symbols, at least 2. Their weights are in ascending
+ * order. ret_counts[i] is the number of codes with i bits. */
 static void count_lengths(const uint32_t *weights, unsigned n,
                           unsigned ret_counts[MAX_DEPTH + 1])
 {
@@ -347,8 +351,8 @@ static void count_lengths(const uint32_t *weights, unsigned n,
 	unsigned leaf = 0, node = n, n_nodes = n;
 
 	memcpy(weight, weights, n * sizeof(*weights));
-	/* The leaves and the inner nodes are both in ascending order, so the two lightest nodes
-	 * are at the front of these lists. */
+	/* The leaves are in ascending order of weight, and so are the inner nodes. So the lightest
+	 * node without a parent is always the next leaf or the next inner node. */
 	for (; n_nodes < 2 * n - 1; n_nodes++) {
 		weight[n_nodes] = 0;
 		for (unsigned i = 0; i < 2; i++) {
@@ -388,8 +392,8 @@ static void limit_lengths(unsigned counts[MAX_DEPTH + 1])
 
 static void make_table(const uint32_t n_used[N_SYMBOLS], struct new_table *table)
 {
-	/* The lightest entry is not a symbol. It reserves the code of all ones, which a JPEG
-	 * must not use. */
+	/* Entry 0, the lightest, stands for no symbol. It takes the code of all ones, which a JPEG
+	 * file must not use. */
 	uint32_t weights[N_SYMBOLS + 1] = {0};
 	uint8_t symbols[N_SYMBOLS + 1];
 	unsigned counts[MAX_DEPTH + 1], n = 1, longest = MAX_CODE_BITS, code = 0, at = 0;
@@ -484,7 +488,7 @@ static uint8_t *put_tokens(uint8_t *at, const struct token_reader *reader,
 	return at;
 }
 
-/* The number of bytes in the scan without stuffed zeros. */
+/* The number of bytes of the scan with these tables, not counting stuffed zeros. */
 static uint64_t scan_bytes(const struct token_reader *reader,
                            const struct new_table tables[N_TABLES], unsigned n_tables)
 {
@@ -510,8 +514,8 @@ static const uint8_t *find_scan(const uint8_t *file)
 	return at;
 }
 
-/* Copy the segments up to SOS, with the new tables instead of the standard ones. Returns the end
- * of the written bytes. */
+/* Copy the file's segments up to SOS, with the new tables instead of the standard tables. Returns
+ * the end of the written bytes. */
 static uint8_t *put_segments(uint8_t *at, const uint8_t *file,
                              const struct new_table tables[N_TABLES], unsigned n_tables)
 {
@@ -534,9 +538,9 @@ static uint8_t *put_segments(uint8_t *at, const uint8_t *file,
 	return at;
 }
 
-/* Encode the file again, into another buffer, with Huffman tables made for this file. The
- * structure of libjpeg's file is known: segments up to SOS, one scan, and EOI. Returns false if
- * the file does not shrink or memory ran out; then the file stays unchanged. */
+/* Encode the file again, into another buffer, with Huffman tables made for this file. The file of
+ * libjpeg has a known structure: segments up to SOS, one scan, and EOI. Returns false if the new
+ * file is larger or memory ran out. The old file stays unchanged in any case. */
 static bool recode(struct jpeg_writer *writer, struct written *ret_written)
 {
 	const uint8_t *scan = find_scan(writer->bytes);
@@ -553,7 +557,7 @@ static bool recode(struct jpeg_writer *writer, struct written *ret_written)
 		make_table(reader.n_used[i], &tables[i]);
 	if (scan_bytes(&reader, tables, n_tables) > writer->n_written)
 		return false;
-	/* In the worst case every byte of the scan has a stuffed zero. */
+	/* In the worst case a stuffed zero follows every byte of the scan. */
 	file = workspace_reserve(&writer->recoded,
 	                         size_times(writer->n_written, 3) +
 	                                 (size_t)N_TABLES * MAX_TABLE_BYTES);

@@ -12,11 +12,11 @@
 
 enum {
 	SIGNATURE_BYTES = 8,
-	CHUNK_HEAD = 8,   /* bytes of length and type */
-	CHUNK_BYTES = 12, /* bytes of a chunk around its data, including the checksum */
+	CHUNK_HEAD = 8,   /* number of bytes of a chunk's length and type */
+	CHUNK_BYTES = 12, /* number of bytes of a chunk's length, type and checksum */
 	HEADER_BYTES = 13,
 	PALETTE_COLOURS = 256,
-	/* The number of bytes of rows that are decompressed and reduced at a time: they fit in a
+	/* Rows of this many bytes are decompressed and reduced at a time. They fit in a
 	 * second-level cache. */
 	PIECE_BYTES = 128 << 10,
 };
@@ -34,14 +34,15 @@ struct png_reader {
 	struct png_reader_header header;
 	enum colour_type colour_type;
 	unsigned depth;
-	size_t row_bytes; /* bytes of a row as stored, without the filter's byte */
+	/* Number of bytes of a row as stored, without the filter byte. */
+	size_t row_bytes;
 
 	/* The palette as RGBA, from PLTE and tRNS. */
 	uint8_t palette[PALETTE_COLOURS][4];
 	unsigned n_colours;
 	bool has_transparency;
 
-	const uint8_t *first_data; /* the first IDAT chunk, from its length on */
+	const uint8_t *first_data; /* the first IDAT chunk, at its length field */
 	const uint8_t *end;        /* the end of the file */
 
 	/* Memory that is kept between pictures. */
@@ -123,8 +124,7 @@ static uint32_t type_of(const char letters[5])
 	return number32((const uint8_t *)letters);
 }
 
-/* Get the chunk at *at, and move past it. Checks the length, and the checksum of all chunks but
- * IDAT, which is checked where the pixels are read. */
+/* Get the chunk at *at and move past it. The length is checked, but not the checksum. */
 static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at,
                                    struct chunk *ret_chunk)
 {
@@ -141,8 +141,8 @@ static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at
 	return READ_OK;
 }
 
-/* The checksum covers type and data. In a fuzzing build it is not checked, because a fuzzer would
- * not get past the first one. */
+/* Whether the checksum of a chunk's type and data is right. In a fuzzing build the checksum is not
+ * checked, because a fuzzer would fail at the first chunk. */
 static bool is_intact(const struct chunk *chunk)
 {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
@@ -219,7 +219,7 @@ static enum read_status read_palette(struct png_reader *reader, const struct chu
 	if (chunk->n_bytes % 3 || n == 0 || n > PALETTE_COLOURS || reader->n_colours)
 		return damaged(reader, "palette is damaged");
 	reader->n_colours = n;
-	/* Indices beyond the palette are damage; other readers show them as black. */
+	/* An index beyond the palette is damage. It is shown as black, as by other readers. */
 	memset(reader->palette, 0, sizeof(reader->palette));
 	for (unsigned i = 0; i < PALETTE_COLOURS; i++) {
 		if (i < n)
@@ -338,8 +338,8 @@ static void undo_average(uint8_t *row, const uint8_t *above, size_t n, unsigned 
 	}
 }
 
-/* The Paeth predictor: the neighbour that is nearest to left + up - corner; in a tie left, then
- * up. */
+/* The Paeth predictor: the neighbour that is nearest to left + up - corner. If two are equally
+ * near, left comes before up, and up before corner. */
 static uint8_t paeth(int left, int up, int corner)
 {
 	int to_left = abs(up - corner), to_up = abs(left - corner);
@@ -383,9 +383,9 @@ void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *
 
 #ifdef __SSE2__
 
-/* With these filters each pixel depends on the previous one, so they process one pixel of 3 or 4
- * bytes at a time. They are not inlined: in a separate function the loops keep everything in
- * registers. */
+/* In the filters Sub, Average and Paeth each pixel depends on the pixel before it. So the functions
+ * below process one pixel of 3 or 4 bytes at a time. They are not inlined: in a separate function
+ * the compiler keeps all variables of the loop in registers. */
 
 static inline __m128i load4(const uint8_t *at)
 {
@@ -403,7 +403,8 @@ static inline void store(uint8_t *at, __m128i pixel, size_t size)
 	memcpy(at, &bytes, size);
 }
 
-/* Process four pixels at once: sums of neighbours, then of pairs, then the pixel before them. */
+/* Process four pixels at once: add to each pixel its left neighbour, then the sum of the pair
+ * before it, then the last pixel of the previous four. */
 __attribute__((noinline)) static void undo_sub_4(uint8_t *row, size_t n)
 {
 	__m128i before = _mm_setzero_si128();
@@ -433,7 +434,8 @@ __attribute__((noinline)) static void undo_sub_3(uint8_t *row, size_t n)
 	}
 }
 
-/* pavgb rounds up and PNG down: if the sum is odd, the result of pavgb is one too large. */
+/* The average of left and up as PNG defines it, which rounds down. The instruction pavgb rounds up,
+ * so its result is one too large if the sum is odd. */
 static inline __m128i average(__m128i left, __m128i up)
 {
 	__m128i odd = _mm_and_si128(_mm_xor_si128(left, up), _mm_set1_epi8(1));
@@ -465,10 +467,10 @@ __attribute__((noinline)) static void undo_average_4(uint8_t *row, const uint8_t
 }
 
 /*
- * The Paeth predictor in lanes of 16 bits. With t = 3 * corner - left - up the nearest neighbour is
- * the smaller of left and up if t is not below the larger one, the larger one if t is not above the
- * smaller one, and otherwise the corner. Only four operations depend on left, which is the result
- * for the previous pixel.
+ * The Paeth predictor in lanes of 16 bits. Let t be 3 * corner - left - up, low the smaller and
+ * high the larger of left and up. If t >= high, the nearest neighbour is low. If t <= low, it is
+ * high. If not, it is corner. Only four operations depend on left, which is the result for the
+ * previous pixel.
  */
 __attribute__((target("sse4.1"))) static inline __m128i nearest(__m128i left, __m128i up,
                                                                 __m128i corner)
@@ -495,7 +497,8 @@ __attribute__((target("sse4.1"))) static inline void undo_paeth_pixels(
 	for (size_t i = 0; i < n; i += size) {
 		__m128i up = load_lanes(above + i);
 
-		/* Add as bytes, so that nothing is carried into the upper halves. */
+		/* Add bytes, not lanes of 16 bits, so that no carry reaches the upper half of a
+		 * lane. */
 		left = _mm_add_epi8(load_lanes(row + i), nearest(left, up, corner));
 		store(row + i, _mm_packus_epi16(left, left), size);
 		corner = up;
@@ -517,22 +520,23 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
 }
 
 /*
- * Process two rows at once, which takes as long as one: each pixel waits for the previous one, not
- * for the processor. The low half of a vector has a pixel of the upper row, the high half the pixel
- * of the lower row that is two to the left: the pixel above that one was finished two steps ago.
+ * Process two rows at once. This takes as long as one row, because what takes the time is that each
+ * pixel waits for the result of the pixel before it. The low half of a vector has a pixel of the
+ * upper row. The high half has a pixel of the lower row, two pixels further to the left: there the
+ * pixel above it was finished two steps ago.
  */
 struct paeth_pair {
 	uint8_t *row, *below;
 	const uint8_t *above;
 	__m128i done,
-		done_before; /* the results of the last step, and of the one before it */
+		done_before; /* results of the last step, and of the step before it */
 	__m128i corner;
 };
 
 enum { PAETH_LAG = 2 };
 
-/* at is the offset of the upper row's pixel. The last arguments are constants wherever this
- * function is inlined. */
+/* at is the offset of the upper row's pixel. size, has_upper and has_lower are constants wherever
+ * this function is inlined. */
 __attribute__((target("sse4.1"))) static inline void step_paeth_pair(
 	struct paeth_pair *pair, size_t at, size_t size, bool has_upper, bool has_lower)
 {
@@ -695,7 +699,7 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 		if (isal_inflate(inflate) != ISAL_DECOMP_OK)
 			return damaged(reader, "compressed pixels are damaged");
 		if (inflate->avail_out == n_before) {
-			/* Only if there is no more output, all input was used. */
+			/* No output means that all input was used. */
 			enum read_status status;
 
 			if (inflate->block_state == ISAL_BLOCK_FINISH)
@@ -708,7 +712,8 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 	return READ_OK;
 }
 
-/* Continue to the checksum after the last pixel. Pixels beyond the last row are ignored. */
+/* Decompress to the end of the stream, because the checksum of the pixels is there. Pixels beyond
+ * the last row are ignored. */
 static enum read_status end_pixels(struct png_reader *reader, const uint8_t **at)
 {
 	struct inflate_state *inflate = &reader->inflate;
@@ -745,7 +750,7 @@ static inline void expand(const struct png_reader *reader, const uint8_t *row,
 	}
 }
 
-/* Convert indices to colours. */
+/* Convert a row of palette indices to colours. Returns row itself if the picture has no palette. */
 static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 {
 	uint8_t *out = reader->expanded.bytes;
@@ -759,8 +764,8 @@ static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 	return out;
 }
 
-/* Unfilter and reduce a group of rows, each of which follows the byte of its filter. The last row
- * is kept for the next group. */
+/* Unfilter and reduce a group of rows. Each row begins with its filter byte. The last row is kept,
+ * because the filters of the next group need it. */
 static enum read_status use_rows(struct png_reader *reader, uint8_t *piece,
                                  uint32_t n_rows)
 {
@@ -849,11 +854,13 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 	uint64_t reduced = ((uint64_t)header->width / factor + 64) *
 	                   ((uint64_t)header->height / factor + 1);
 
-	/* The renderer's copy of a plane with a margin. Below the largest factor no margin is wide;
-	 * with it, each margin of chroma with 6 samples is half of the plane. */
+	/* The renderer may copy a plane with a margin. Below the largest factor the margin is
+	 * narrow. With the largest factor and a chroma output of 6 samples, each margin is half as
+	 * wide as the plane. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
-	/* The estimate: planes and the copy of one; sums and rows; a group of rows. */
+	/* In this order: the planes, the copy of one plane, the box's sums and rows, a group of
+	 * rows. */
 	return reduced * 2 * BOX_PLANES + copied + row * 12 + (uint64_t)2 * PIECE_BYTES;
 }
 
@@ -872,8 +879,9 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 	return READ_OK;
 }
 
-/* A PNG is reduced by the largest whole number that leaves twice the resolution of the largest
- * output: stripes and drawings, which are common in PNG, need more resolution than photographs. */
+/* The factor by which a PNG is reduced while it is read: the largest that leaves at least twice the
+ * resolution of the largest output. Stripes and drawings, which are common in PNG, need more
+ * resolution than photographs. */
 static unsigned box_factor(const struct read_request *request)
 {
 	const double left = 2;
@@ -897,7 +905,8 @@ static enum read_status decode_file(void *state, const struct read_request *requ
 	return status;
 }
 
-/* This estimate does not use the file, so its pixels may have alpha. */
+/* This estimate is made before the file's chunks are read. So it assumes four bands, RGB and
+ * alpha. */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *request)
 {

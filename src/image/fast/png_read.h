@@ -1,10 +1,10 @@
 /*
  * A PNG reader (PNG specification, third edition) that reduces the picture while it decompresses
- * it: there are never more rows in memory than fit in the cache.
+ * it. So the decompressed rows in memory are never more than fit in the cache.
  *
- * The reader supports 8 bits per sample, and palettes of 1, 2, 4 or 8 bits with transparency; no
- * interlacing. Other pictures are left to other readers: 16 bits, grey of less than 8 bits, one
- * transparent colour, and animations. Colour profiles are not applied.
+ * The reader supports samples of 8 bits, and palettes of 1, 2, 4 or 8 bits with transparency. It
+ * leaves to other readers: 16 bits, grey of less than 8 bits, one transparent colour, interlaced
+ * pictures, and animations. It does not apply colour profiles.
  *
  * Every checksum is checked. A file that ends early counts as truncated, even if only its IEND is
  * missing.
@@ -19,32 +19,32 @@
 
 struct png_reader_header {
 	uint32_t width, height;
-	/* The number of bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; for a palette those of its
-	 * colours. */
+	/* The number of bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. A picture with a palette
+	 * has 3, or 4 if colours are transparent. */
 	unsigned n_bands;
 };
 
-/* The state of the table png_reader, which creates, trims and destroys it, and says why a file was
- * refused. */
+/* The state of the reader. The functions in the table png_reader create, trim and destroy it, and
+ * give the reason why a file was refused. */
 struct png_reader;
 
-/* Read all chunks except the pixels. The bytes are borrowed until the file is decoded, or another
- * one is opened. */
+/* Read all chunks except the pixels. The bytes are borrowed until the file is decoded or another
+ * file is opened. */
 enum read_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
                                  size_t n_bytes, struct png_reader_header *ret_header);
 
 /*
- * Decode the file that was opened, reduced by factor, 1 to BOX_MAX_FACTOR.
+ * Decode the file that was opened, and reduce it by factor, which is 1 to BOX_MAX_FACTOR.
  *
- * ret_box   the reduced planes, which belong to the reader until its next call.
+ * ret_box   the reduced planes, which belong to the reader and are valid until its next call.
  */
 enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
                                    const struct box **ret_box);
 
-/* An upper bound of the bytes that decoding allocates, without the reader itself. */
+/* An upper bound of the number of bytes that decoding allocates, without the reader itself. */
 uint64_t png_reader_memory(const struct png_reader_header *header, unsigned factor);
 
-/* ---- row filters (9.2), undone with SIMD if the machine has it ---- */
+/* ---- row filters (9.2), undone with SIMD if the processor has it ---- */
 
 enum png_filter {
 	PNG_FILTER_NONE,
@@ -55,16 +55,17 @@ enum png_filter {
 	N_PNG_FILTERS
 };
 
-/* How many bytes after the end of a row, and of the row above, may be read, and of the row may be
- * written. */
+/* How many bytes after the end of a row png_unfilter() may read and write, and after the end of the
+ * row above may read. */
 enum { PNG_ROW_ROOM = 16 };
 
 /*
- * Undo the filter of the first of n_rows rows in place, or of the first two if that is faster. Each
- * row has the byte of its filter and n bytes of pixels of n_pixel_bytes each, 1 to 4. above is the
- * unfiltered row above, without a filter byte; zeros for the first row.
+ * Undo, in place, the filter of the first of n_rows rows, or of the first two rows if that is
+ * faster. Each row is a filter byte and n bytes of pixels. A pixel has n_pixel_bytes bytes, 1 to 4.
+ * above is the unfiltered row above the first, without a filter byte. For the first row of a
+ * picture, above is all zeros.
  *
- * return  how many rows are undone; 0: the filter is unknown.
+ * return  the number of rows whose filter was undone; 0: the filter is unknown.
  */
 unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size_t n,
                       unsigned n_pixel_bytes);

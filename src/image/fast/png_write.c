@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An effort is a level of libdeflate. */
+/* MAX_LEVEL is the highest compression level of libdeflate that is used; an effort of 0 to 9 is
+ * such a level. */
 enum { MAX_LEVEL = 9, MAX_BANDS = 4, CHUNK_BYTES = 12, HEADER_BYTES = 13 };
 
 struct png_writer {
 	/* One compressor for each level, created when it is first used. */
 	struct libdeflate_compressor *compressors[MAX_LEVEL + 1];
-	struct workspace rows; /* filtered rows, each after the byte of its filter */
-	/* This row, the row above, and this row with each filter applied. */
+	struct workspace rows; /* filtered rows, each with its filter byte in front */
+	/* Memory of struct line: the current row, the row above, and the current row with each
+	 * filter applied. */
 	struct workspace tried;
 	struct workspace file;
 };
@@ -53,14 +55,14 @@ static void trim(void *state, size_t max_bytes)
 
 /* ---- from planes to pixels ---- */
 
-/* Convert the samples of a row to levels of 0 to 255. */
+/* Convert sample x of a row to a level of 0 to 255. */
 static inline float level_of(const void *row, uint32_t x, unsigned n_bits)
 {
 	return n_bits == 8 ? (float)((const uint8_t *)row)[x]
 	                   : (float)((const uint16_t *)row)[x] / 257;
 }
 
-/* Convert a chroma sample to levels, without the neutral value. */
+/* Convert chroma sample x of a row to a level relative to neutral. */
 static inline float chroma_of(const void *row, uint32_t x, unsigned n_bits)
 {
 	return n_bits == 8 ? (float)((const uint8_t *)row)[x] - 128
@@ -74,8 +76,8 @@ static inline uint8_t to_byte(float level)
 	return (uint8_t)(int)level;
 }
 
-/* The inverse of JFIF's conversion, for colours that are multiplied by 1 / factor. The neutral
- * value 128 is already subtracted from chroma. */
+/* Convert luma and chroma to RGB as JFIF defines it, and multiply by factor, which undoes the
+ * multiplication by alpha. cb and cr are relative to neutral. */
 static inline void put_rgb(uint8_t *out, float y, float cb, float cr, float factor)
 {
 	out[0] = to_byte((y + 1.402f * cr) * factor);
@@ -176,8 +178,8 @@ static void filter_paeth(uint8_t *restrict out, const uint8_t *restrict row,
 	}
 }
 
-/* The sum of the absolute values of a filtered row's bytes as signed numbers: a row with a smaller
- * sum usually compresses better. */
+/* The cost of a filtered row: its bytes count as signed numbers, and their absolute values are
+ * added. A row with a smaller sum usually compresses better. */
 static uint32_t cost_of(const uint8_t *row, size_t n)
 {
 	uint32_t sum = 0;
@@ -212,7 +214,8 @@ static bool reserve_line(struct png_writer *writer, struct line *ret_line, size_
 	return true;
 }
 
-/* Write the row, filtered by the filter with the smallest sum, after the byte of that filter. */
+/* Write the byte of the filter with the lowest cost, and the row filtered by it. Then the row
+ * becomes the row above. */
 static void filter_row(struct line *line, uint8_t *out)
 {
 	enum png_filter best = PNG_FILTER_NONE;

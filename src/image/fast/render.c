@@ -1,4 +1,4 @@
-/* Renders the planes of a decoded picture to those of an output. */
+/* Renders the planes of a decoded picture to the planes of an output. */
 #include "image/fast/render.h"
 
 #include <math.h>
@@ -13,13 +13,13 @@
  * running it on a small picture, so graphs are kept between pictures.
  */
 
-/* The region of a plane that is resampled, in samples; it may exceed the plane, where the last
- * samples are repeated. */
+/* The region of a plane that is resampled, in samples. It may reach beyond the plane, where the
+ * samples at the edge are repeated. */
 struct region {
 	double x, y, width, height;
 };
 
-/* All parameters of a graph. */
+/* All parameters on which a filter graph depends. */
 struct graph_key {
 	uint32_t from_width, from_height, to_width, to_height;
 	struct region region;
@@ -49,7 +49,7 @@ static void resampler_fini(struct resampler *resampler)
 	workspace_fini(&resampler->working);
 }
 
-/* Graphs are kept. */
+/* Free the working memory if it has more than max_bytes. Graphs are kept. */
 static void resampler_trim(struct resampler *resampler, size_t max_bytes)
 {
 	if (resampler->working.n_bytes > max_bytes)
@@ -61,7 +61,8 @@ static zimg_pixel_type_e pixel_type(uint32_t n_bits)
 	return n_bits == 8 ? ZIMG_PIXEL_BYTE : ZIMG_PIXEL_WORD;
 }
 
-/* Every plane is declared as grey, so that zimg has nothing to convert but the range. */
+/* Describe a plane to zimg. Every plane is declared as grey, so that zimg converts no colours, only
+ * the range of levels. */
 static zimg_image_format format_of(uint32_t width, uint32_t height, uint32_t n_bits)
 {
 	zimg_image_format format;
@@ -138,9 +139,9 @@ static struct graph *find_graph(struct resampler *resampler, const struct graph_
 	return NULL;
 }
 
-/* Resample a region of from into to, which determines size and bits. is_limited: levels of the
- * result are 16 to 235, as required for luma in WebP; otherwise 0 to 255. Returns false if memory
- * ran out. */
+/* Resample a region of from into to, whose size and number of bits are set. If is_limited, the
+ * levels of the result are 16 to 235, as WebP requires for luma. If not, they are 0 to 255. Returns
+ * false if memory ran out. */
 static bool resample(struct resampler *resampler, const struct plane *from,
                      const struct region *region, struct plane *to, bool is_limited)
 {
@@ -177,8 +178,9 @@ static bool resample(struct resampler *resampler, const struct plane *from,
 
 /* ---- orientation ---- */
 
-/* Transpose: rows of the result are columns of from, mirrored or not. It works in squares, so that
- * both fit in the cache. size is that of a sample, a constant wherever this function is inlined. */
+/* Transpose a plane: rows of to are columns of from, mirrored if turn says so. The work is done in
+ * squares, so that both planes' parts fit in the cache. size is the number of bytes of a sample, a
+ * constant wherever this function is inlined. */
 static inline void transpose(struct plane *to, const struct plane *from,
                              const struct turn *turn, size_t size)
 {
@@ -265,9 +267,10 @@ static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
 
 struct renderer {
 	struct resampler resampler;
-	/* A copy of the region to resample, with its margin. */
+	/* A copy of the region that is resampled, with a margin. */
 	struct workspace surroundings;
-	/* The last plane is alpha in the size of chroma. */
+	/* The planes after each step. resampled[MAX_PLANES] and turned[MAX_PLANES] are alpha in the
+	 * size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
 };
@@ -319,8 +322,8 @@ bool render_takes_layout(const struct layout *layout, struct size from)
 	       layout->canvas.height == layout->part.size.height;
 }
 
-/* One axis of the picture as it is stored: the axis is scaled to n pixels, of which a part is kept,
- * and later mirrored or not. */
+/* One axis of the picture as it is stored. It is scaled to scaled pixels, of which n are kept,
+ * beginning with pixel first. If is_mirrored, the axis is mirrored later. */
 struct axis {
 	uint32_t scaled, first, n;
 	bool is_mirrored;
@@ -346,9 +349,10 @@ static void axes_of(const struct layout *layout, unsigned orientation, struct ax
 	*ret_y = turn.exchanges ? x : y;
 }
 
-/* The position of the kept part on a plane of true_n samples. Subsampled chroma of an odd number of
- * pixels has one sample that covers an additional half pixel: after the last one, or before the
- * first one if the axis is mirrored later. */
+/* The position of the kept part on a plane that has true_n samples on this axis. If chroma is
+ * subsampled (is_half) and an odd number of pixels is kept, one sample of chroma also covers a
+ * pixel that is not kept: the pixel after the last, or, if the axis is mirrored later, the pixel
+ * before the first. */
 static void region_on_axis(const struct axis *axis, double true_n, bool is_half,
                            double *ret_first, double *ret_n)
 {
@@ -367,7 +371,7 @@ static uint32_t samples_on_axis(const struct axis *axis, bool is_half)
 	return is_half ? (axis->n + 1) / 2 : axis->n;
 }
 
-/* How one plane is processed. */
+/* The plane to process, and how. */
 struct plane_job {
 	const struct plane *from;
 	unsigned place; /* index in the renderer's workspaces */
@@ -377,7 +381,8 @@ struct plane_job {
 	unsigned orientation;
 };
 
-/* Whether the plane can be used unchanged as the region. */
+/* Whether the region is the whole plane and has the size and the number of bits of the result, so
+ * that the plane can be used unchanged. */
 static bool is_whole(const struct plane_job *job, const struct region *region,
                      uint32_t width, uint32_t height)
 {
@@ -388,8 +393,8 @@ static bool is_whole(const struct plane_job *job, const struct region *region,
 	       region->width == width && region->height == height;
 }
 
-/* How many samples beyond a region the resampler reads: three of the output's, and one for
- * rounding. */
+/* How many samples beyond each end of a region the resampler reads: as many as three samples of the
+ * output cover, and one more for rounding. */
 static double margin_of(double n_from, uint32_t n_to)
 {
 	double ratio = n_from / n_to;
@@ -397,8 +402,9 @@ static double margin_of(double n_from, uint32_t n_to)
 	return ceil(LANCZOS_LOBES * (ratio > 1 ? ratio : 1)) + 1;
 }
 
-/* Copy a row from sample first on, which may be before the row; beyond its ends, the last samples
- * are repeated. size is that of a sample, a constant wherever this function is inlined. */
+/* Copy n samples of a row of n_row samples, beginning with sample first. first may be negative.
+ * Beyond the ends of the row, its first and its last sample are repeated. size is the number of
+ * bytes of a sample, a constant wherever this function is inlined. */
 static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint32_t n,
                             uint32_t n_row, size_t size)
 {
@@ -413,8 +419,9 @@ static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint
 		memcpy(to + i * size, row + (n_row - 1) * size, size);
 }
 
-/* Fill the margin of a plane with the samples at its edges. size is that of a sample, a constant
- * wherever this function is inlined. */
+/* Fill the margin of a plane with the samples at the plane's edges: n_columns samples on the left
+ * and on the right, n_rows rows above and below. size is the number of bytes of a sample, a
+ * constant wherever this function is inlined. */
 static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
                                uint32_t n_rows, size_t size)
 {
@@ -437,8 +444,9 @@ static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
 	}
 }
 
-/* Use the plane with its margin, if resampling this region reads no further. region becomes the
- * region in that plane. */
+/* Fill the plane's margin and return in *ret_plane the plane including its margin; *region is
+ * changed to the same region in *ret_plane. Returns false if the margin is narrower than what
+ * resampling the region to width x height reads. */
 static bool use_margin(const struct plane *from, uint32_t width, uint32_t height,
                        struct region *region, struct plane *ret_plane)
 {
@@ -465,9 +473,10 @@ static bool use_margin(const struct plane *from, uint32_t width, uint32_t height
 }
 
 /*
- * Copy the region of a plane, with a margin. Where the margin is outside the plane, the last
- * samples are repeated. Without that zimg would mirror them, so that bright or dark samples at an
- * edge would count twice. region becomes the region in the copy.
+ * Copy the region of a plane with a margin around it. Where the margin is outside the plane, the
+ * samples at the plane's edge are repeated. Without a margin zimg would mirror the samples at the
+ * edge, so that a bright or dark line there would count twice. *region is changed to the same
+ * region in the copy.
  */
 static bool copy_surroundings(struct renderer *renderer, const struct plane *from,
                               uint32_t width, uint32_t height, struct region *region,
@@ -552,15 +561,15 @@ static bool render_opaque(struct renderer *renderer, const struct decoded *from,
 
 /* ---- alpha ---- */
 
-/* How samples of 16 bits, multiplied by alpha, are converted to levels. */
+/* How 16-bit samples that are multiplied by alpha are converted to levels of 8 bits. */
 struct finish {
-	float neutral;       /* the sample value without colour */
-	float low, high;     /* limit of a colour divided by alpha, relative to neutral */
-	float scale, offset; /* conversion from that value to levels */
-	float background;    /* background level minus the level of no colour */
+	float neutral;       /* the sample that means black in luma and grey in chroma */
+	float low, high;     /* limits of (sample - neutral) / alpha */
+	float scale, offset; /* level = (sample - neutral) / alpha * scale + offset */
+	float background;    /* level of the background minus level of neutral */
 };
 
-/* Divide colours by alpha. A colour that is almost 0 counts as no colour. */
+/* Divide the colours of a row by alpha. Where alpha is almost 0, the result is neutral. */
 static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
                        const uint16_t *restrict alpha, uint32_t n,
                        const struct finish *finish)
@@ -577,7 +586,7 @@ static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
 	}
 }
 
-/* Blend with the background. */
+/* Blend the colours of a row with the background. */
 static void flatten_row(uint8_t *restrict out, const uint16_t *restrict in,
                         const uint16_t *restrict alpha, uint32_t n,
                         const struct finish *finish)
@@ -650,8 +659,8 @@ static bool finish_alpha(struct renderer *renderer, const struct plane *alpha,
 	return true;
 }
 
-/* Everything is resampled with 16 bits: with 8 bits, a colour that is divided by a small alpha
- * would be mostly rounding error. */
+/* Render a picture with alpha. All planes are resampled with 16 bits: with 8 bits, a colour that is
+ * divided by a small alpha would be mostly rounding error. */
 static bool render_alpha(struct renderer *renderer, const struct decoded *from,
                          const struct plane_job *common,
                          const struct render_options *options, struct rendered *rendered)

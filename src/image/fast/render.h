@@ -1,6 +1,7 @@
 /*
- * Renders the planes of a decoded picture to those of an output: the part that the layout keeps is
- * resampled to its final size, and rotated upright afterwards, when it is small.
+ * Renders the planes of a decoded picture to the planes of an output. The part of the picture that
+ * the layout keeps is resampled to its final size and then rotated upright, which is quick because
+ * the part is small by then.
  *
  * Threads: a renderer belongs to one thread at a time.
  */
@@ -15,20 +16,20 @@ enum { COLOUR_PLANES = 3, ALPHA = 3, MAX_PLANES = 4 };
 /* A picture as it is stored: grey, or Y, Cb, Cr. Planes may be smaller than the picture. */
 struct decoded {
 	unsigned n_planes; /* number of colour planes: 1 or 3 */
-	/* planes[ALPHA] is set, all have 16 bits, and colours are multiplied by alpha, with neutral
-	 * chroma at 128 levels whatever alpha is. */
+	/* If true, planes[ALPHA] is set, all planes have 16 bits, and colours are multiplied by
+	 * alpha. Neutral chroma is 128 levels, whatever alpha is. */
 	bool has_alpha;
 	struct plane planes[MAX_PLANES];
 	struct size size;
-	unsigned orientation; /* EXIF orientation, 1 to 8, which must be applied */
-	bool is_damaged;      /* the reader tolerated damage */
+	unsigned orientation; /* EXIF orientation, 1 to 8, not applied yet */
+	bool is_damaged;      /* the reader found damage and tolerated it */
 };
 
 /* The planes of an output. */
 struct rendered {
 	unsigned n_planes;
-	/* Alpha, as in struct decoded if the planes have 16 bits; otherwise colours are not
-	 * premultiplied. */
+	/* If true, planes[ALPHA] is set. Colours are multiplied by alpha if the planes have 16
+	 * bits, but not if they have 8 bits. */
 	bool has_alpha;
 	struct plane planes[MAX_PLANES];
 	bool has_half_chroma;
@@ -37,18 +38,20 @@ struct rendered {
 struct render_options {
 	/* Chroma has half of luma's size on both axes, rounded up. */
 	bool has_half_chroma;
-	/* Luma has the levels 16 to 235 instead of 0 to 255; with alpha, chroma has 16 to 240. */
+	/* Luma has the levels 16 to 235 instead of 0 to 255. In a picture with alpha, chroma has
+	 * the levels 16 to 240. */
 	bool is_limited;
-	/* Make planes of 16 bits with unchanged alpha: for a writer that converts them itself. Only
-	 * without chroma subsampling and with the full range. */
+	/* Make planes of 16 bits in which colours stay multiplied by alpha, for a writer that
+	 * divides by alpha itself. Requires that has_half_chroma and is_limited are false. */
 	bool is_deep;
-	/* Blend alpha with this colour, so that no alpha is left. Levels of Y, Cb, Cr. */
+	/* Blend with the colour background, so that no alpha is left. background has levels of Y,
+	 * Cb and Cr. */
 	bool is_flattened;
 	float background[COLOUR_PLANES];
 };
 
-/* The effect of an EXIF orientation on a picture as it is stored: first the axes are exchanged,
- * then they are mirrored. */
+/* The effect of an EXIF orientation on a picture as it is stored. If the axes are both exchanged
+ * and mirrored, they are exchanged first. */
 struct turn {
 	bool exchanges, mirrors_x, mirrors_y;
 };
@@ -62,19 +65,20 @@ struct renderer;
 struct renderer *renderer_create(void);
 void renderer_destroy(struct renderer *renderer); /* NULL is allowed */
 
-/* Free buffers that together have more than max_bytes. */
+/* Free the buffers if together they have more than max_bytes. */
 void renderer_trim(struct renderer *renderer, size_t max_bytes);
 
-/* Whether this renderer supports a layout: it neither enlarges a picture nor places it on a canvas
- * nor searches for the part to keep. */
+/* Whether this renderer supports a layout. It does not support layouts that enlarge the picture,
+ * place it on a canvas, or search for the part to keep. */
 bool render_takes_layout(const struct layout *layout, struct size from);
 
 /*
  * Render a layout that render_takes_layout() accepts.
  *
- * layout   of the upright picture.
- * return   false when out of memory. Else *ret_rendered has planes of the renderer, until its
- *          next call; where nothing is to be done they are from's, and may be written to.
+ * the layout of the upright picture.
+ * return   false if memory ran out. Otherwise *ret_rendered has planes that belong to the renderer
+ *          and are valid until its next call. A plane that needs no change is that of from. The
+ *          caller may write to all these planes.
  */
 bool render(struct renderer *renderer, const struct decoded *from,
             const struct layout *layout, const struct render_options *options,

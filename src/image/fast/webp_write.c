@@ -9,8 +9,8 @@ struct webp_writer {
 	/* The part of the file that was written so far, in a buffer that grows. */
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	struct workspace neutral; /* the chroma of grey pictures */
-	/* The limited level (16 to 240) for each full level of chroma. */
+	struct workspace neutral; /* a plane of chroma for grey pictures */
+	/* For each level of chroma from 0 to 255, the corresponding level from 16 to 240. */
 	uint8_t limited_chroma[256];
 };
 
@@ -79,7 +79,7 @@ static void limit_chroma(const struct webp_writer *writer, struct plane *plane)
 	}
 }
 
-/* A single plane serves as Cb and Cr of a grey picture. */
+/* Make a plane of neutral chroma. It serves as both Cb and Cr of a grey picture. */
 static bool make_neutral(struct webp_writer *writer, const struct plane *luma,
                          struct plane *ret_plane)
 {
@@ -133,7 +133,7 @@ static bool write_file(void *state, struct rendered *rendered,
 
 	if (!WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)options->quality) ||
 	    !WebPPictureInit(&picture))
-		return false; /* the library has another version than its header */
+		return false; /* libwebp and its header have different versions */
 	config.method = (int)(options->effort * 6 + 4) / 9;
 	config.thread_level = 0;
 	writer->n_written = 0;
