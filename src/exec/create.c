@@ -1,6 +1,7 @@
 /*
  * Creates an executor of any kind: checks the options, fills in the defaults, and calls the code of
- * that kind. This file is above the folders of exec, because it alone needs all kinds.
+ * that kind. This file stands in exec/ itself and not in one of its folders, because no other file
+ * needs all kinds.
  */
 #include "base/cpus.h"
 #include "exec/executor/executor.h"

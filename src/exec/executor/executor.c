@@ -30,7 +30,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* ---- tasks: created, and run ---- */
+/* ---- creating and running tasks ---- */
 
 enum { SHORT_INPUT_BYTES = 64 };
 
@@ -162,14 +162,15 @@ void task_put_completion(struct task *task, struct completion *completion)
 }
 
 /* Complete the future of a detached task with the completion that task_put_completion() or
- * task_run_here() left there, and destroy the task. Runs callbacks, so no lock may be held.
+ * task_run_here() stored in the future, and destroy the task. Runs callbacks, so no lock may be
+ * held.
  *
  * n_idle  as in future_complete_in_place(). */
 static void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
-	/* This comes first, so that the task's descriptors are closed when waiters are notified. */
+	/* The task ends first, so that its descriptors are closed before waiters are notified. */
 	task_fini(task);
 	if (!task->is_completed) {
 		future_completion(future)->outcome.attempts = task->attempts;
@@ -310,7 +311,7 @@ enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
 	return task->need ? task->need(task->worker, bytes) : PXP_OK;
 }
 
-/* How many forks are between the process that the program started as and this process. */
+/* How many calls of fork() led from the first process of the program to this process. */
 static unsigned n_forks;
 
 static void count_fork(void)
@@ -328,8 +329,8 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	unsigned n_before = n_forks;
 	enum pxp_status status = run(view);
 
-	/* A child process that the task forked and that returns from the task would otherwise
-	 * answer in its parent's place. */
+	/* A child process that the task forked must not answer in place of its parent. So it ends
+	 * here if it returns from the task's function. */
 	if (n_forks != n_before)
 		_exit(0);
 	if (status == PXP_OK) {
@@ -397,8 +398,8 @@ enum {
 #else
 	MAX_KEPT_BLOCKS = 16 * 1024,
 #endif
-	/* The maximum number of queued inputs in memfds, because a process may not have many
-	 * descriptors. */
+	/* The maximum number of queued inputs in memfds. The number is limited because each memfd
+	 * takes a descriptor, and a process may not have many descriptors. */
 	MAX_QUEUED_MEMFDS = 128,
 };
 
@@ -426,8 +427,9 @@ void executor_unlock(struct pxp_executor *executor)
 
 /* ---- the queue ---- */
 
-/* Whether to wake the threads that wait for room. They are woken when there is room for several
- * tasks: a thread that is woken for one place fills it and sleeps again. */
+/* Whether to wake the threads that wait for room. They are woken only when there is room for
+ * several tasks, because a thread that is woken for a single place fills that place and sleeps
+ * again. */
 static bool is_worth_a_wake(const struct pxp_executor *executor)
 {
 	size_t n = executor->options.max_pending;
@@ -584,9 +586,9 @@ static uint64_t count_of_done(const struct pxp_executor *executor)
 	return atomic_load(&executor->n_done) & ~has_done_counter;
 }
 
-/* Count a task that is about to be completed. Counting comes first, so that a thread that sees the
- * task completed also sees it counted. Returns the counter that must be notified afterwards, or
- * -1. */
+/* Count a task that is about to be completed. The task is counted before its completion, so that a
+ * thread that sees the task completed also sees it counted. Returns the eventfd that must be
+ * notified after the completion, or -1 if the executor has no eventfd. */
 static int count_done(struct pxp_executor *executor)
 {
 	uint64_t before = atomic_fetch_add(&executor->n_done, 1);
@@ -598,8 +600,8 @@ static void notify_counter(int counter)
 {
 	const uint64_t one = 1;
 
-	/* The write fails only if the counter is full, and then the descriptor is readable as
-	 * well. */
+	/* The write can fail only because the counter is full. In that case the descriptor is
+	 * readable already. */
 	if (counter >= 0)
 		(void)!write(counter, &one, sizeof(one));
 }
@@ -607,7 +609,7 @@ static void notify_counter(int counter)
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle)
 {
-	/* A task that a cancel completed has been counted by the cancel. */
+	/* If a cancel has completed the task, the cancel has counted it too. */
 	int counter = task->is_completed ? -1 : count_done(executor);
 
 	task_complete(task, n_idle);
@@ -637,8 +639,9 @@ void executor_complete_expired(struct pxp_executor *executor, struct task_list *
 	executor_complete_list(executor, expired, &error);
 }
 
-/* This thread will complete tasks that it took from the executor. Until end_completing(), no thread
- * that waits for the executor's end may return. Called with the lock held. */
+/* Record that this thread is about to complete tasks that it took from the executor. Until
+ * end_completing(), no thread that waits for the executor's end may return. Called with the lock
+ * held. */
 static void begin_completing(struct pxp_executor *executor)
 {
 	executor->n_completing++;
@@ -652,7 +655,8 @@ static void end_completing(struct pxp_executor *executor)
 	lock_release(&executor->lock);
 }
 
-/* The counter starts with the number of tasks that were done before. Called with the lock held. */
+/* Create the eventfd of completed tasks. Its counter starts with the number of tasks that were
+ * completed so far. Called with the lock held. */
 static int create_done_counter(struct pxp_executor *executor)
 {
 	uint64_t n_done;
@@ -738,8 +742,8 @@ static struct pxp_progress read_progress(struct future_owner *owner,
 	return progress;
 }
 
-/* Take a task that no worker has started from the executor. With PXP_CANCEL_KILL, also a task that
- * waits to be started again. */
+/* Take back from the executor a task that no worker has started. With PXP_CANCEL_KILL, also take
+ * back a task that waits to be started again. Returns false if the task cannot be taken back. */
 static bool take_back(struct pxp_executor *executor, struct task *task,
                       enum pxp_cancel force)
 {
@@ -752,7 +756,8 @@ static bool take_back(struct pxp_executor *executor, struct task *task,
 	return true;
 }
 
-/* Ask a started task to end. Returns whether that cancelled the task. */
+/* Ask a started task to end, and with PXP_CANCEL_KILL kill its worker. Returns whether the task is
+ * cancelled now: then *ret_cancelled is the completion for its future. */
 static bool end(struct pxp_executor *executor, struct task *task, enum pxp_cancel force,
                 struct completion *ret_cancelled)
 {
@@ -811,7 +816,7 @@ static const struct future_owner_table owner_table = {
 	.cancel = cancel,
 };
 
-/* ---- life ---- */
+/* ---- creating and freeing an executor ---- */
 
 /* An executor without a name is called "pxp-1", "pxp-2", ... */
 static void set_name(struct pxp_executor *executor, const char *name)
@@ -955,7 +960,7 @@ static enum pxp_status check_task_options(const struct pxp_executor *executor,
 	return check_descriptors(options);
 }
 
-/* Whether the caller's options contain the member ret_error. */
+/* Whether the caller's struct is long enough to contain ret_error. */
 static bool has_ret_error(const struct pxp_task_options *theirs)
 {
 	size_t n = offsetof(struct pxp_task_options, ret_error) + sizeof(void *);
@@ -1030,8 +1035,8 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	if (!task)
 		return pxp_fail_errno(ours.ret_error,
 		                      "cannot copy the %zu bytes of the input", n_input);
-	/* Once the task is queued, it may be done and freed at any time, and a thread that notices
-	 * that may destroy the executor. */
+	/* Once the task is queued, it may be done and freed at any time, and a thread that sees it
+	 * done may destroy the executor. So take a reference to each of them. */
 	future = pxp_future_acquire(task->future);
 	pxp_future_set_tag(future, ours.tag);
 	executor_acquire(executor);
@@ -1104,7 +1109,7 @@ static void join_once(struct pxp_executor *executor)
 	lock_release(&executor->lock);
 }
 
-/* Take every task that no worker has started from the executor. */
+/* Remove from the executor every task that no worker has started. */
 static struct task_list take_pending(struct pxp_executor *executor)
 {
 	struct task_list list = executor_take_all(executor), handed = {0};
@@ -1148,8 +1153,8 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 
 	if (flags & ~known)
 		return PXP_EINVAL;
-	/* A callback of a task that is completed here may let another thread destroy the
-	 * executor meanwhile. */
+	/* Hold a reference meanwhile: the callback of a task that is completed here may let another
+	 * thread destroy the executor. */
 	executor_acquire(executor);
 	lock_acquire(&executor->lock);
 	executor->is_stopping = true;
@@ -1176,7 +1181,8 @@ void pxp_executor_destroy(struct pxp_executor *executor)
 {
 	if (!executor)
 		return;
-	/* After PXP_EDEADLK this thread still runs inside the executor and needs it. */
+	/* PXP_EDEADLK means that this thread still runs inside the executor. Then the executor must
+	 * not be freed. */
 	if (pxp_executor_shutdown(executor, PXP_SHUTDOWN_WAIT) == PXP_OK)
 		executor_release(executor);
 }

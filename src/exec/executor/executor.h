@@ -24,7 +24,7 @@ struct executor_table {
 	 * function. */
 	bool (*has_function)(uintptr_t function);
 
-	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is. */
+	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is put into a memfd. */
 	size_t max_inline_input;
 
 	/* Called when a task was queued or a shutdown began. Starts a worker for the task, or sets
@@ -52,9 +52,10 @@ struct executor_table {
 	 * start tasks as soon as they take them. */
 	bool (*has_begun)(struct pxp_executor *executor, const struct task *task);
 
-	/* Called when a started task has got a cancel request. If may_kill is set, kills its
-	 * worker. Returns whether it did: then *ret_cancelled is the completion for the task's
-	 * future. Called with the lock held. NULL: workers cannot be killed. */
+	/* Called when a started task has got a cancel request. If may_kill is true, tries to kill
+	 * the worker of the task. Returns true if the worker was killed: then *ret_cancelled is the
+	 * completion for the task's future. Called with the lock held. NULL: workers cannot be
+	 * killed. */
 	bool (*end)(struct pxp_executor *executor, struct task *task, bool may_kill,
 	            struct completion *ret_cancelled);
 
@@ -65,7 +66,8 @@ struct executor_table {
 	/* Kill all workers. Called with the lock held. NULL: workers cannot be killed. */
 	void (*kill)(struct pxp_executor *executor);
 
-	/* Stop the workers, or continue them. Called with the lock held. NULL: not possible. */
+	/* Stop the workers if stop is true; if not, continue them. Called with the lock held. NULL:
+	 * workers cannot be stopped. */
 	void (*suspend)(struct pxp_executor *executor, bool stop);
 
 	/* Fill in the statistics that executor.c does not have. Called with the lock held. */
@@ -80,7 +82,7 @@ struct executor_table {
 };
 
 struct pxp_executor {
-	/* The owner of the futures of its tasks. Must be the first member. */
+	/* The owner of the futures of this executor's tasks. Must be the first member. */
 	struct future_owner owner;
 	const struct executor_table *table;
 	/* The options, with defaults filled in. name and init_bytes are copies. */
@@ -89,9 +91,9 @@ struct pxp_executor {
 	char name[16];
 	/* Memory blocks for tasks with their futures. */
 	struct block_pool *blocks;
-	/* The number of completed tasks. The highest bit says whether done_counter counts them
-	 * too. Both are in one word, so that a counter that is created meanwhile counts each
-	 * task exactly once. */
+	/* The number of completed tasks. The highest bit says whether done_counter counts them too.
+	 * The bit and the number share one word, so that a done_counter that is created while tasks
+	 * are completed counts each task exactly once. */
 	_Atomic uint64_t n_done;
 
 	/* Guards all members below. */
@@ -112,18 +114,19 @@ struct pxp_executor {
 	/* executor_unlock() must call table->wake. */
 	bool must_wake;
 	uint64_t n_submitted;
-	/* An eventfd that counts completed tasks, or -1. May be read without the lock once n_done
-	 * says that the eventfd exists. */
+	/* An eventfd that counts completed tasks, or -1. May be read without the lock once the
+	 * highest bit of n_done is set. */
 	int done_counter;
 	bool is_joining, has_joined;
 	/* How many threads, other than workers, are completing tasks that they took from the
 	 * executor. */
 	unsigned n_completing;
-	/* Why the executor cannot run tasks any more; status PXP_OK: it can. */
+	/* The reason why the executor cannot run tasks any more. Status PXP_OK: it can run
+	 * tasks. */
 	struct pxp_error broken;
 };
 
-/* ---- life ---- */
+/* ---- creating and freeing an executor ---- */
 
 /* Initialise the part that all executors have. options have their defaults filled in; init_bytes
  * are copied. Returns PXP_OK or PXP_ENOMEM. */
@@ -162,8 +165,8 @@ struct task_list executor_take_expired(struct pxp_executor *executor, int64_t no
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle);
 
-/* Complete a list of detached tasks with error: as cancelled if it is PXP_ECANCELLED, otherwise as
- * failed. */
+/* Complete a list of detached tasks with error. If its status is PXP_ECANCELLED, the tasks are
+ * cancelled; if not, they have failed. */
 void executor_complete_list(struct pxp_executor *executor, struct task_list *list,
                             const struct pxp_error *error);
 

@@ -1,10 +1,11 @@
 /*
  * The inline executor runs each task at once, in the thread that submits it: for debugging, and for
- * programs that must not start threads. Its queue is always empty: on_change, which is called with
- * the lock held, takes the task from the queue again for the thread that put it there.
+ * programs that must not start threads. No task stays in its queue: on_change, which is called with
+ * the lock held, takes out the task that the submitting thread has just queued, and that thread
+ * then runs the task.
  *
  * Several threads may submit at the same time, and a task may submit another one to its own
- * executor. They share one context, which initialise made.
+ * executor. All these tasks share one context, which the initialise function made.
  */
 #include "exec/executor/executor.h"
 
@@ -18,7 +19,7 @@ struct inline_executor {
 	unsigned n_running;
 	void *context;
 	bool is_initialised;
-	/* The error of a failed initialise; status PXP_OK: it succeeded. */
+	/* The error of a failed initialise; status PXP_OK: initialise succeeded. */
 	struct pxp_error failure;
 };
 
@@ -34,8 +35,8 @@ static bool inline_on_change(struct pxp_executor *executor)
 	if (!task)
 		return true; /* a shutdown has begun */
 	inline_of(executor)->n_running++;
-	/* As in the pools, the first task after a failed initialise fails with its error, and later
-	 * submissions are refused. */
+	/* As in the pools: if initialise has failed, the first task fails with the error of
+	 * initialise, and later submissions are refused. */
 	if (inline_of(executor)->failure.status != PXP_OK)
 		executor->broken = inline_of(executor)->failure;
 	else

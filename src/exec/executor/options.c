@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The maximum size of an options struct: none is larger, so a larger size is invalid. */
+/* The maximum size of an options struct. A program that passes a larger size is wrong. */
 enum { MAX_SIZE = 4096 };
 
 bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_minimum)

@@ -47,11 +47,12 @@ struct task {
 	unsigned retries_left;
 	/* How many workers the task may still kill. UINT_MAX: any number. */
 	unsigned kills_left;
-	/* The deadline of the task in milliseconds; 0: none. */
+	/* The deadline of the task, the maximum to which it may be restarted, and the stall
+	 * timeout, in milliseconds; 0: none. */
 	int64_t deadline_ms, max_deadline_ms, stall_ms;
 	/* The memory limit of the task; 0: the pool's allowance. */
 	uint64_t max_memory;
-	/* Whether the task is run once more with all of the pool's budget if memory runs out. */
+	/* Whether the task, if memory runs out, is run once more with all of the pool's budget. */
 	bool may_retry_memory;
 	/* Whether this attempt has all of the pool's memory budget. */
 	bool gets_all_memory;
@@ -66,21 +67,22 @@ struct task {
 	uint64_t submitted;
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
-	/* How many workers died while they held the task without having started it. */
+	/* How many workers died while they had the task but had not started it. */
 	unsigned n_deaths_unbegun;
-	/* Whether the future does not know this task any more: see task_detach(). */
+	/* Whether the task is hidden from its future: see task_detach(). */
 	bool is_detached;
 	/* Whether a cancel that killed the worker has completed the future. Later results of the
 	 * task are ignored. */
 	bool is_completed;
 };
 
-/* Create a task with a future that owner completes. blocks is the executor's pool of blocks.
+/* Create a task and its future, which owner will complete. blocks is the executor's pool of blocks.
  *
- * max_inline_input  a longer input is put into a memfd.
+ * max_inline_input  the maximum length of an input in bytes; a longer one is put into a memfd.
  *
- * On success the task owns the descriptors. Returns NULL with errno if memory, or a descriptor for
- * a long input, ran out: then the caller still owns them. */
+ * On success the task owns the descriptors in options. Returns NULL with errno if there is no
+ * memory, or no descriptor for a long input. Then the caller still owns the descriptors in
+ * options. */
 struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
                          size_t max_inline_input, pxp_task_fn *run, const void *input,
                          size_t n_input, const struct pxp_task_options *options);

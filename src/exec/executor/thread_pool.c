@@ -25,10 +25,11 @@ struct thread_pool {
 	struct cond has_work;
 	/* How many threads wait for has_work. */
 	unsigned n_asleep;
-	/* One of these threads was woken and does not run yet. */
+	/* A thread that waits for has_work was woken and does not run yet. */
 	bool is_waking;
-	/* How many threads will look at the queue before they sleep: a new thread is idle, and so
-	 * is one whose task and callbacks have ended. Increased without the lock. */
+	/* How many threads are idle, which means that they will look at the queue before they
+	 * sleep. A thread becomes idle when it is created, and again when its task and the
+	 * callbacks of that task have ended. May be increased without the lock. */
 	atomic_uint n_idle;
 	unsigned n_threads, n_spawned;
 
@@ -41,9 +42,10 @@ struct thread_pool {
 	/* Signals the keeper that the next expiry became earlier, or that a shutdown began. */
 	struct cond has_expiry;
 
-	/* The thread that ended last because it was idle. The next thread that ends so joins it,
-	 * and the pool joins the last one. Threads are not detached: when the pool is destroyed no
-	 * thread may still run the library's code, which the program may unload with dlclose(). */
+	/* The last thread that ended because it had been idle for too long. The next thread that
+	 * ends for this reason joins it, and the pool joins the last of them. Threads are not
+	 * detached: when the pool is destroyed no thread may still run the library's code, which
+	 * the program may unload with dlclose(). */
 	struct place ended;
 	struct place places[];
 };
@@ -93,9 +95,9 @@ static bool sleep_until_woken(struct thread_pool *pool)
 	return has_time;
 }
 
-/* Wait for the next task. Returns NULL if this thread must end, because the pool is stopping and
- * the queue is empty, or because the thread was idle for too long; then it has left the pool, and
- * must join *ret_before. */
+/* Wait for the next task. Returns NULL if this thread must end. There are two cases: the pool is
+ * stopping and the queue is empty, or this thread was idle for too long. In the second case this
+ * function has removed the thread from the pool, and the thread must join *ret_before. */
 static struct task *next_task(struct thread_pool *pool, struct place *ret_before)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -208,8 +210,8 @@ static bool add_thread(struct thread_pool *pool)
 	return true;
 }
 
-/* If a queued task expires, start the keeper thread unless it runs already, and wake it if it would
- * sleep for too long. Returns false if the thread cannot be started. */
+/* If a queued task has an expiry time, start the keeper thread unless it runs already, and wake it
+ * if it would sleep for too long. Returns false if the thread cannot be started. */
 static bool update_keeper(struct thread_pool *pool)
 {
 	int64_t expiry_ns = pool->executor.next_expiry_ns;
@@ -275,7 +277,8 @@ static void pool_join(struct pxp_executor *executor)
 	if (pool->ended.is_taken)
 		pthread_join(pool->ended.thread, NULL);
 	if (pool->has_keeper) {
-		/* The queue is empty now, but the keeper thread may not have noticed. */
+		/* The queue is empty now, but the keeper thread may not have noticed that. Wake
+		 * it. */
 		lock_acquire(&executor->lock);
 		cond_signal(&pool->has_expiry);
 		lock_release(&executor->lock);

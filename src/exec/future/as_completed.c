@@ -19,8 +19,9 @@ struct pxp_as_completed {
 	/* The future that was returned last, with one reference; NULL: none. */
 	struct pxp_future *given;
 	size_t n, n_left;
-	/* The first n_checked futures cannot deadlock in the context with this number. Without that
-	 * each wait would check all futures, and n waits would take n * n / 2 locks. */
+	/* The first n_checked futures were found not to deadlock in the context with the number
+	 * context_number. The next wait in this context checks only the other futures. If each wait
+	 * checked all futures, n waits would take n * n / 2 locks. */
 	size_t n_checked;
 	uint64_t context_number;
 	struct entry entries[];

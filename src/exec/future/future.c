@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- completions: see completion.h ---- */
+/* ---- completions (completion.h describes these functions) ---- */
 
 void completion_init(struct completion *completion, enum pxp_future_state state)
 {
@@ -92,8 +92,8 @@ struct callback {
 	struct callback *next;
 };
 
-/* A bit in the same word as the state: a thread sleeps on this word until the state is a done
- * one. */
+/* A bit in the word of the state. It says that a thread sleeps on this word until the future is
+ * done. */
 enum { HAS_SLEEPERS = 0x100 };
 
 static bool is_done(enum pxp_future_state state)
@@ -145,7 +145,8 @@ void pxp_future_release(struct pxp_future *future)
 	                                         memory_order_acq_rel) != 1)
 		return;
 
-	/* Only a promise that nobody completed still has callbacks here: they are never called. */
+	/* Only a promise that was never completed still has callbacks here. They are freed, not
+	 * called. */
 	for (struct callback *callback = future->first, *next; callback;
 	     callback = next) {
 		next = callback->next;
@@ -302,7 +303,7 @@ void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle)
 		atomic_fetch_add(n_idle, 1);
 }
 
-/* Complete the future if its state is not later than latest. The caller holds a reference that no
+/* Complete the future, unless its state is later than latest. The caller holds a reference that no
  * callback can release. */
 static bool complete(struct pxp_future *future, struct completion *completion,
                      enum pxp_future_state latest)
@@ -327,7 +328,7 @@ bool future_complete(struct pxp_future *future, struct completion *completion)
 {
 	bool is_first;
 
-	/* A callback may release every other reference. */
+	/* A callback may release every other reference, so this function holds its own. */
 	pxp_future_acquire(future);
 	is_first = complete(future, completion, PXP_RUNNING);
 	pxp_future_release(future);
@@ -358,7 +359,7 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 	return PXP_OK;
 }
 
-/* ---- asking ---- */
+/* ---- reading the state and the outcome ---- */
 
 /* Get the owner with a reference to it; NULL for a promise and for a done future. */
 static struct future_owner *acquire_owner(struct pxp_future *future)
@@ -494,7 +495,7 @@ bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 	struct completion cancelled = completion_cancelled("cancelled");
 	bool is_cancelled;
 
-	/* A callback may release every other reference. */
+	/* A callback may release every other reference, so this function holds its own. */
 	pxp_future_acquire(future);
 	if (owner)
 		owner->table->cancel(owner, future, force);

@@ -24,8 +24,8 @@ typedef void future_free_fn(struct pxp_future *future);
 /* The members that every task touches come first. */
 struct pxp_future {
 	atomic_uint n_references;
-	/* An enum pxp_future_state, and whether a thread sleeps on this word until the future is
-	 * done. It becomes a done state only while the lock is held. */
+	/* An enum pxp_future_state, and a bit that says whether a thread sleeps on this word until
+	 * the future is done. The state becomes a done one only while the lock is held. */
 	atomic_uint state;
 	/* The function that frees the memory of the future. */
 	future_free_fn *free;
@@ -37,19 +37,20 @@ struct pxp_future {
 
 	/* Guards all members below. */
 	struct lock lock;
-	/* The owner, which completes the future. NULL: a promise, or the future is done. */
+	/* The owner, which completes the future. NULL if the future is a promise, or is done. */
 	struct future_owner *owner;
 	struct callback *first, **last;
 	struct future_hook *hooks;
-	/* The completion, valid once the future is done. Before that, it belongs to the only thread
-	 * that may complete the future, if there is one (future_completion()). Callers can move the
-	 * result and the descriptors out. */
+	/* The completion, valid once the future is done. If only one thread may complete the
+	 * future, that thread may write the completion before (future_completion()). Callers can
+	 * move the result and the descriptors out. */
 	struct completion completion;
 };
 
 /* Make a pending future with one reference.
  *
- * owner        completes the future, and must stay until then. NULL: the future is a promise.
+ * owner        completes the future, and must exist until then. If owner is NULL, the future is a
+ *              promise.
  * free_memory  frees the memory of the future once its last reference is released. */
 void future_init(struct pxp_future *future, struct future_owner *owner,
                  future_free_fn *free_memory);
@@ -59,19 +60,20 @@ void future_init(struct pxp_future *future, struct future_owner *owner,
 bool future_start(struct pxp_future *future);
 
 /* Complete the future. The first completion wins, takes everything that *completion owns and
- * returns true. A later one returns false and leaves *completion unchanged. Runs callbacks. */
+ * returns true. A later completion returns false and leaves *completion unchanged. Runs
+ * callbacks. */
 bool future_complete(struct pxp_future *future, struct completion *completion);
 
-/* Where the only thread that may complete the future, which holds a reference to it, writes the
- * completion for future_complete_in_place(). So a task stores its result without copying a struct
- * completion of 400 bytes. */
+/* Returns where to write the completion for future_complete_in_place(). Call this only in a thread
+ * that holds a reference to the future, and only if no other thread may complete the future. It
+ * saves a task from copying a struct completion, which has 400 bytes. */
 struct completion *future_completion(struct pxp_future *future);
 
 /* Complete the future with the contents of future_completion(). Runs callbacks.
  *
- * n_idle  NULL, or a counter of idle threads that this thread adds itself to. It does so before
- *         any waiter is woken, so that a waiter that submits a task finds an idle thread. If the
- *         future has callbacks, this thread is not idle until they have returned. */
+ * n_idle  NULL, or a counter of idle threads, to which this thread adds itself before it wakes any
+ *         waiter. So a waiter that submits a task finds an idle thread. If the future has
+ *         callbacks, this thread adds itself after they have returned. */
 void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
 
 /* The state stored in the future. The owner is not asked, so PXP_PENDING may be out of date: the
@@ -83,17 +85,18 @@ enum pxp_future_state future_peek(struct pxp_future *future);
 bool future_would_deadlock(struct pxp_future *future);
 
 /*
- * A hook notifies one waiter of a future, once: when the future is done, or at once if it is
- * done already.
+ * A hook notifies one waiter of one future, and only once: when the future is done, or at once if
+ * it is done already.
  *
- * notify is called with the future's lock held. So futures notify in the order in which they
- * were completed, and once future_hook_remove() has returned, notify neither runs nor will. notify
- * may take the lock of its waiter, which is the last in the order of locks, and nothing else. The
- * waiter may free the hook as soon as it was notified.
+ * notify is called with the future's lock held. This has two effects: waiters are notified in the
+ * order in which futures are completed, and after future_hook_remove() has returned, notify is not
+ * running and will not be called. The only lock that notify may take is that of its waiter, which
+ * is the last in the order of locks. The waiter may free the hook as soon as it was notified.
  */
 struct future_hook {
 	void (*notify)(struct future_hook *hook, enum pxp_future_state state);
-	/* Guarded by the future's lock. at is NULL once the hook has notified or was removed. */
+	/* Both pointers are guarded by the future's lock. at is NULL once the hook has notified or
+	 * was removed. */
 	struct future_hook *next, **at;
 };
 

@@ -1,4 +1,5 @@
-/* The owners for which a thread works: a list in each thread, with the innermost owner first. */
+/* The list of the owners that a thread works for. Each thread has its own list, with the innermost
+ * owner first. */
 #include "exec/future/owner.h"
 
 #include <stdatomic.h>

@@ -1,9 +1,9 @@
 /*
- * The owner of a future: the executor that completes it, as far as the future knows it.
- * A promise has no owner.
+ * The owner of a future is the executor that completes it. This interface is all that a future
+ * knows of its executor. A promise has no owner.
  *
- * Each thread also knows the owners that it currently works for. A wait in such a thread for a
- * future of one of them could never end, and is refused.
+ * Each thread has a list of the owners that it currently works for. If a thread waited for a future
+ * of such an owner, the wait could never end. So such a wait is refused.
  */
 #ifndef PXP_FUTURE_OWNER_H
 #define PXP_FUTURE_OWNER_H
@@ -29,8 +29,8 @@ struct future_owner_table {
 	struct pxp_progress (*progress)(struct future_owner *owner,
 	                                struct pxp_future *future);
 
-	/* Cancel the future's task as force says, and complete the future if the task is
-	 * cancelled by that. */
+	/* Cancel the future's task as force says, and complete the future if this cancels the
+	 * task. */
 	void (*cancel)(struct future_owner *owner, struct pxp_future *future,
 	               enum pxp_cancel force);
 };
@@ -43,7 +43,7 @@ struct future_owner {
 /* ---- the owners that a thread works for ---- */
 
 /* One entry in a thread's list of owners. A task of an inline executor may run inside a task of
- * another executor, so there may be several. */
+ * another executor, so a thread may have several entries. */
 struct owner_context {
 	const struct future_owner *owner;
 	struct owner_context *outer;
@@ -51,8 +51,8 @@ struct owner_context {
 	uint64_t number;
 };
 
-/* Begin to work for owner in this thread, and end that later. The context belongs to the caller,
- * and must stay until owner_leave(). Contexts are left in the reverse order. */
+/* Between owner_enter() and owner_leave(), this thread works for owner. The context belongs to the
+ * caller, and must exist until owner_leave(). The context that was entered last is left first. */
 void owner_enter(struct owner_context *context, const struct future_owner *owner);
 void owner_leave(struct owner_context *context);
 

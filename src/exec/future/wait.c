@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* How many futures must be done, or must have failed, to end the wait. */
+/* The wait ends when this many futures are done, or this many have failed. */
 struct quota {
 	size_t n_done, n_failed;
 };

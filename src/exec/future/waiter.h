@@ -1,6 +1,7 @@
 /*
- * A waiter waits for many futures: each notifies it, until enough are done. The waiter's lock is
- * the last in the order of locks: a future takes it with its own lock held.
+ * A waiter waits for several futures. Each future notifies the waiter, and the wait ends when
+ * enough of them are done. The waiter's lock is the last in the order of locks: a future takes it
+ * with its own lock held.
  */
 #ifndef PXP_WAITER_H
 #define PXP_WAITER_H
@@ -35,7 +36,8 @@ void waiter_init(struct waiter *waiter);
 /* Free the waiter. Every watch must have been notified or removed. */
 void waiter_fini(struct waiter *waiter);
 
-/* Watch a future. The caller keeps a reference to it until it is done or waiter_unwatch(). */
+/* Watch a future. The caller must hold a reference to the future until the future is done or
+ * waiter_unwatch() has returned. */
 void waiter_watch(struct waiter *waiter, struct watch *watch, struct pxp_future *future);
 void waiter_unwatch(struct watch *watch, struct pxp_future *future);
 
@@ -44,7 +46,7 @@ void waiter_unwatch(struct watch *watch, struct pxp_future *future);
 bool waiter_await(struct waiter *waiter, size_t n_done, size_t n_failed,
                   int64_t deadline_ns);
 
-/* Take the first of the done watches, or NULL. */
+/* Take the first watch from the list of done watches. Returns NULL if the list is empty. */
 struct watch *waiter_take(struct waiter *waiter);
 
 #endif

@@ -41,7 +41,7 @@ struct buffer {
 	size_t n, capacity;
 };
 
-/* Make room for n more bytes at the end, and return it. Returns NULL if there is no memory. */
+/* Append room for n bytes, and return a pointer to it. Returns NULL if there is no memory. */
 static char *extend(struct buffer *buffer, size_t n)
 {
 	size_t wanted, capacity = buffer->capacity;
@@ -181,7 +181,8 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
 		.n_returned = PXP_MAX_DESCRIPTORS, /* an item cannot return descriptors */
-		/* Memory requests affect the whole worker, so an item may make them. */
+		/* A memory request concerns the whole worker, so it works in an item as in a
+		 * task. */
 		.need = task->need,
 		.worker = task->worker,
 	};
@@ -286,14 +287,14 @@ struct fault {
 struct chunk {
 	/* This is the first member, so that a pointer to the watch is a pointer to its chunk. */
 	struct watch watch;
-	/* The next of the submitted chunks, in the order of their items. */
+	/* The neighbours in the list of submitted chunks, in the order of their items. */
 	struct chunk *before, *after;
-	/* The future of the chunk; NULL: not submitted, or read. */
+	/* The future of the chunk. NULL: the chunk is not submitted, or its result was read. */
 	struct pxp_future *future;
-	/* The index of the first item. */
+	/* The index of the chunk's first item in the map. */
 	size_t first;
 	size_t n_items, n_given;
-	/* The number of items in the last submission, which left out those that have failed. */
+	/* The number of items in the last submission. Items that have failed are left out. */
 	size_t n_sent;
 	/* The packed items. */
 	struct buffer input;
@@ -304,7 +305,7 @@ struct chunk {
 	struct fault *faults;
 	/* The error of every item that has no error of its own. */
 	struct pxp_error error;
-	/* The result of the chunk, and how much of it was returned. */
+	/* The result of the chunk, and the offset in it of the next item to return. */
 	void *result;
 	size_t n_result, at;
 };
@@ -321,20 +322,21 @@ struct pxp_map {
 
 	/* In an unordered map: watches the submitted chunks. */
 	struct waiter waiter;
-	size_t n_taken; /* watches that were taken from the waiter */
+	size_t n_taken; /* how many watches were taken from the waiter */
 	/* Chunks that are submitted and not read yet. */
 	struct chunk *first, *last;
 	/* A chunk with inputs that could not be submitted because the executor had no room. */
 	struct chunk *unsent;
 	/* The chunk whose items are being returned. */
 	struct chunk *current;
-	/* Free chunks for reuse, linked by after: their buffers have already grown to the size that
-	 * is needed. */
+	/* Free chunks for reuse, in a list linked by their member after. Their buffers have already
+	 * grown to the size that is needed. */
 	struct chunk *spare;
-	/* How many inputs were read, and how many of these were not returned yet. */
+	/* How many inputs were read, and for how many of these no result was returned yet. */
 	size_t n_pulled, n_out;
 
-	/* No more inputs are read, because of the error in ending; PXP_ESTATE: the source ended. */
+	/* No more inputs are read. ending is the reason; PXP_ESTATE: the source has no more
+	 * inputs. */
 	bool has_ended;
 	enum pxp_status ending;
 	/* pxp_map_next() has nothing more to return. */
@@ -445,7 +447,8 @@ static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void 
 	return PXP_OK;
 }
 
-/* Read the inputs of a chunk. Returns NULL if no input could be read: then the map has an ending. */
+/* Read the inputs of a chunk. Returns NULL if no input could be read: then has_ended is set, and
+ * ending is the reason. */
 static struct chunk *pull(struct pxp_map *map)
 {
 	struct chunk *chunk = chunk_create(map);
@@ -501,7 +504,8 @@ static enum pxp_status submit(struct pxp_map *map, struct chunk *chunk,
 	return status;
 }
 
-/* Submit a chunk of inputs. PXP_EAGAIN, PXP_EDEADLK: not possible now; the map keeps the chunk. */
+/* Submit a chunk of inputs. If the chunk cannot be submitted now, returns PXP_EAGAIN or
+ * PXP_EDEADLK, and the map keeps the chunk. */
 static enum pxp_status send(struct pxp_map *map, struct chunk *chunk)
 {
 	/* While chunks are running, the map returns results instead of waiting for room. */
@@ -551,7 +555,8 @@ static bool is_death(enum pxp_status status)
 	       status == PXP_EPROTO || status == PXP_EPOISON || status == PXP_EMEMORY;
 }
 
-/* Called when an item has killed its worker. Returns whether the item fails. */
+/* Called when an item has killed its worker: count that. Returns true if the item has failed, false
+ * if it is run again. */
 static bool fault_count(struct fault *fault, const struct pxp_error *error,
                         unsigned retries)
 {
@@ -602,7 +607,7 @@ static void release_future(struct chunk *chunk)
 
 /* Called when a chunk's worker died: submit the rest of the chunk again.
  *
- * PXP_OK: every item has an error, and can be returned. PXP_EAGAIN: the rest was submitted again.
+ * PXP_OK: every item has an error that can be returned. PXP_EAGAIN: the rest was submitted again.
  * PXP_ETIMEOUT: the deadline of the map passed first. */
 static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 {
@@ -625,8 +630,8 @@ static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 	return PXP_OK;
 }
 
-/* Called when a chunk's future is done. Returns PXP_OK if its items can be returned, and otherwise
- * a status of recover(). */
+/* Called when a chunk's future is done. Returns PXP_OK if the results of its items can be returned.
+ * If not, returns a status of recover(). */
 static enum pxp_status read_chunk(struct pxp_map *map, struct chunk *chunk)
 {
 	enum pxp_status status = pxp_future_result(chunk->future, 0, &chunk->result,
@@ -715,7 +720,7 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 	}
 }
 
-/* End the map: cancel running chunks, and free all chunks. */
+/* End the map: cancel the chunks that are not done, and free all chunks. */
 static void finish(struct pxp_map *map)
 {
 	map->is_over = true;
