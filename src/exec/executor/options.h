@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * Copy the options theirs to ours, which has n bytes.
+ * Copy the caller's options theirs to ret_ours, a struct of n bytes.
  *
  * A program that was built with an older header has fewer fields: the missing ones become zero. A
  * program that was built with a newer header has more: the unknown ones must be zero.

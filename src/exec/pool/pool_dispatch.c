@@ -3,18 +3,18 @@
  * workers start or stop.
  *
  * A busy worker has one more task in its channel, so that it finds its next task without a round
- * trip. More tasks are prefetched only while tasks are so quick that a worker would finish one
- * before the pool knows. Together they may take AHEAD_NS, as estimated from the last tasks. A task
- * with descriptors or a long input is never prefetched behind another prefetched one, so a worker
- * holds at most four open inputs.
+ * trip. A worker prefetches more tasks only while tasks are so quick that it would finish one
+ * before the pool knows. The prefetched tasks of one worker may take AHEAD_NS together, as
+ * estimated from the last tasks. A task with descriptors or a long input is never prefetched behind
+ * another prefetched one, so a worker holds at most four open inputs.
  *
  * An idle worker takes over tasks that another worker has prefetched and not started. If no worker
- * is ever idle, a prefetched task is moved after twice as many tasks as may be prefetched have
- * overtaken it.
+ * is ever idle, a prefetched task that too many newer tasks have overtaken is moved to another
+ * worker. The limit is twice the number of tasks that may be prefetched in the pool.
  *
- * Waking a worker takes about WAKE_NS. Quicker tasks are sent to a worker that is awake, as many as
- * it finishes in that time. The supervisor then sleeps until a worker is done or several tasks are
- * queued.
+ * Waking a worker takes about WAKE_NS. Tasks that take less time are sent to a worker that is awake
+ * already, as many as it finishes within WAKE_NS. The supervisor then sleeps until a worker is done
+ * or several tasks are queued.
  */
 #include "base/clock.h"
 #include "exec/pool/process_pool.h"
@@ -23,12 +23,12 @@
 #include <string.h>
 
 enum {
-	/* How much work, in time, may be prefetched by one worker. */
+	/* The maximum run time, in total, of the tasks that one worker has prefetched. */
 	AHEAD_NS = 1000 * 1000,
 	/* Inputs longer than this are not prefetched behind another prefetched task. */
 	SHORT_BYTES = 4096,
-	/* How many tasks may overtake a prefetched one, for each worker and each task that may be
-	 * prefetched. */
+	/* How many newer tasks may overtake a prefetched task. This number is multiplied by the
+	 * number of workers and by the number of tasks that each of them may prefetch. */
 	MAX_OVERTAKERS = 2,
 	/* The estimate of a task's time before any task has run. */
 	FIRST_NS = 8 * AHEAD_NS,
@@ -37,7 +37,7 @@ enum {
 	POLL_SLOTS_MS = 1,
 	/* The approximate time to wake a worker. */
 	WAKE_NS = 20 * 1000,
-	/* How many quick tasks are queued before the supervisor is woken for them. */
+	/* The supervisor is not woken for quick tasks before this number of them is queued. */
 	N_GATHERED = N_SLOTS - 1,
 	/* The pause after descriptors, processes or socket space ran out. */
 	RETRY_MS = 10,
@@ -135,8 +135,8 @@ static bool passes_by_itself(int sys_errno)
 	       sys_errno == ENOMEM || sys_errno == ENOBUFS || sys_errno == ETOOMANYREFS;
 }
 
-/* Called when a task could not be sent: its worker has died, or a resource ran out that running
- * tasks may free, or the task itself is the reason. */
+/* Called when a task could not be sent. There are three reasons: its worker has died, or a resource
+ * ran out that running tasks may free, or the task itself cannot be sent. */
 static void send_failed(struct process_pool *pool, struct pool_worker *worker,
                         struct task *task)
 {
@@ -175,7 +175,7 @@ static bool may_be_prefetched_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether a task may be prefetched behind this number of other tasks. A task that must start by a
+/* Whether a task may be prefetched if level other tasks are before it. A task that must start by a
  * given time stays in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
@@ -231,7 +231,8 @@ static bool is_overtaken(const struct process_pool *pool, const struct task *tas
 }
 
 /* The oldest task that has not started, from the queue or from the slots of a worker. But a task
- * behind quick ones stays where it is, since it starts there as soon as here. */
+ * that waits behind quick tasks stays where it is, since another worker would not start it
+ * sooner. */
 static struct task *next_task(struct process_pool *pool)
 {
 	const struct task *queued = pool->executor.queue.first;
@@ -248,9 +249,9 @@ static struct task *next_task(struct process_pool *pool)
 	return executor_take(&pool->executor);
 }
 
-/* The next task to prefetch. Usually it comes from the queue. But if no worker is ever idle, nobody
- * takes over tasks that are prefetched behind a long one. So a task that was overtaken too often is
- * moved. */
+/* The next task to prefetch. Usually it comes from the queue. But if no worker is ever idle, no
+ * worker takes over the tasks that are prefetched behind a long one. So a task that was overtaken
+ * too often is moved. */
 static struct task *next_task_ahead(struct process_pool *pool,
                                     const struct pool_worker *worker,
                                     struct prefetched *oldest)
@@ -264,7 +265,7 @@ static struct task *next_task_ahead(struct process_pool *pool,
 	return task;
 }
 
-/* Prefetch one more task behind this number of others. Returns false if sending must pause. */
+/* Let a worker that has level tasks prefetch one more. Returns false if sending must pause. */
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
                          unsigned level, struct prefetched *oldest)
 {
@@ -375,10 +376,11 @@ static unsigned count_starting(const struct process_pool *pool)
 	return n;
 }
 
-/* Start as many workers as there are tasks for them, up to n_workers. */
+/* Start workers until there is one for each waiting task, or until there are n_workers. */
 static void spawn_missing(struct process_pool *pool)
 {
-	/* Quick tasks stay with their worker. */
+	/* If tasks are quick, an awake worker runs its prefetched tasks itself. They need no new
+	 * worker. */
 	size_t n_wanted = pool->executor.queue.n +
 	                  (has_awake_worker(pool) ? 0 : count_prefetched(pool));
 	size_t n_coming = count_starting(pool) + count_idle(pool);

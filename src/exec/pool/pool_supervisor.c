@@ -26,13 +26,14 @@
 #include <unistd.h>
 
 enum {
-	/* While a deadline runs, the supervisor wakes up at this interval, to notice when it was
-	 * stopped. */
+	/* While a deadline runs, the supervisor wakes up at this interval, to notice whether the
+	 * process was stopped (SIGSTOP). */
 	HEARTBEAT_MS = 1000,
-	/* A wake-up that is later than this means that the process was stopped. */
+	/* If the supervisor wakes up this late, or later, the process was stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	/* Buffer space for answers, and for frames that only announce answers. */
+	/* How many frames are read before the log: answers, and frames that only announce
+	 * answers. */
 	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
 	/* How many frames are read from a dead worker, whose children may hold the other end of the
 	 * channel open. */
@@ -40,10 +41,11 @@ enum {
 	MAX_LAST_LOG = 1024 * 1024,
 	/* How many workers in a row may die before they are ready. */
 	MAX_FAILED_STARTS = 3,
-	/* How many fork failures in a row, without a worker left, break the pool. */
+	/* This many failures of fork() in a row break the pool if it has no worker left. */
 	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
-	/* How many times a task may be returned by workers that died before they started it. */
+	/* How many times a task may return to the queue because its worker died before it started
+	 * the task. */
 	MAX_RETURNS = 3,
 	/* How long the fork server may take to answer before it is sent SIGCONT. */
 	CONTINUE_MS = 1000,
@@ -179,7 +181,7 @@ static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 	worker->reap_is_sent = ask_fork_server(pool, &request, NULL, 0);
 }
 
-/* Some requests may not have been sent because the control socket was full. */
+/* Send the requests that could not be sent before because the control socket was full. */
 static void send_missing_reaps(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -244,9 +246,9 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 	break_pool(pool, error.text);
 }
 
-/* The log is watched before the request is sent, so that nothing must be undone if that fails.
- * The channel is watched once the death of the worker can be seen (on_spawned): until then the
- * worker is not ready and has no task to lose. */
+/* The log is watched before the request is sent, so that nothing must be undone if the log cannot
+ * be watched. The channel is watched once the death of the worker can be seen (on_spawned): until
+ * then the worker is not ready and has no task to lose. */
 static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {.kind = FRAME_SPAWN,
@@ -289,19 +291,19 @@ bool pool_spawn(struct process_pool *pool)
  * gets it from one budget, in the order of the requests. The limit of a worker is in one of these
  * states:
  *
- *   STEADY     it is in force
- *   WAITING    its task asked for more and waits; its deadlines stand still
+ *   STEADY     the limit is in force
+ *   WAITING    the task has asked for more memory and waits; its deadlines are paused
  *   RAISING    the request was granted, and the fork server is setting the limit
- *   TO_ANSWER  the limit is set or refused; the answer to the worker is still to be sent
- *   TO_LOWER   the task has ended; the fork server is still to be told
- *   LOWERING   the fork server was told
+ *   TO_ANSWER  the limit is set or refused, and the worker was not answered yet
+ *   TO_LOWER   the task has ended, and the fork server was not told yet
+ *   LOWERING   the fork server was told to lower the limit
  *
- * A grant counts until the limit is lowered or the worker is gone. No two tasks can wait for each
- * other: a task that waits holds nothing of the budget. One that holds some and asks for more
- * gets it at once or not at all.
+ * A grant counts against the budget until the limit is lowered or the worker is gone. No two tasks
+ * can wait for each other, because a task that waits holds nothing of the budget: if a task that
+ * holds a part of the budget asks for more, it gets it at once or not at all.
  *
- * No task is prefetched behind one that has asked. It would wait for no reason, and would start
- * with the memory of another.
+ * No task is prefetched behind a task that has asked for memory. It would wait for no reason, and
+ * would start with memory that was granted to another task.
  */
 
 enum {
@@ -324,7 +326,7 @@ static uint64_t granted_bytes(const struct process_pool *pool)
 	return granted;
 }
 
-/* The part of a limit that counts against the budget; 0 if there is no allowance. */
+/* The part of a limit that counts against the budget; 0 if the pool has no allowance. */
 static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit)
 {
 	uint64_t allowance = allowance_of(pool);
@@ -334,7 +336,8 @@ static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit
 
 /* ---- memory: the deadlines of a task that waits ---- */
 
-/* Whether a frame is about the front task of its worker. The task may have been withdrawn. */
+/* Whether a frame is about the front slot of its worker. The task in this slot may have been
+ * withdrawn. */
 static bool is_about_front(const struct pool_worker *worker, const struct slot_frame *at)
 {
 	return worker->n_held > 0 && at->slot == worker->front &&
@@ -400,10 +403,10 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 
 /* ---- memory: requests ---- */
 
-/* Withdraw the tasks that are prefetched behind one that waits for memory. */
+/* Withdraw the tasks that are prefetched behind a task that waits for memory. */
 static void return_prefetched(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* The last task is withdrawn first, so that the order is kept. */
+	/* The last task is withdrawn first, so that the tasks keep their order in the queue. */
 	for (unsigned i = worker->n_held; i-- > 1;) {
 		struct slot *slot = pool_worker_slot(worker, i);
 		struct task *task = slot->task;
@@ -424,8 +427,8 @@ static uint64_t limit_for(const struct process_pool *pool, const struct task *ta
 	return n_bytes;
 }
 
-/* Called when a worker requests memory for the task that it runs. Returns NULL, or how the worker
- * breaks the protocol. */
+/* Called when a worker requests memory for the task that it runs. Returns NULL if the request is
+ * allowed; if not, a text that says how the worker broke the protocol. */
 static const char *on_need(struct process_pool *pool, struct pool_worker *worker,
                            const struct slot_frame *at)
 {
@@ -437,7 +440,7 @@ static const char *on_need(struct process_pool *pool, struct pool_worker *worker
 	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
 		return "asked for memory too often";
 	if (worker->state != WORKER_READY)
-		/* The worker is about to end. */
+		/* The worker is about to end, so it gets no answer. */
 		return NULL;
 
 	return_prefetched(pool, worker);
@@ -526,11 +529,11 @@ void pool_grant_memory(struct process_pool *pool)
 	while (first && grant(pool, first));
 }
 
-/* The fork server answered that it has set a memory limit, or could not. */
+/* Called when the fork server reports that it has set a memory limit, or that it could not. */
 static void on_limited(struct process_pool *pool, struct pool_worker *worker,
                        const struct process_frame *answer)
 {
-	/* The worker has died, and another may have its place. */
+	/* The worker may have died, and another one may have its place. */
 	if (answer->pid != worker->pid || worker->state != WORKER_READY)
 		return;
 	if (worker->limit_state == LIMIT_RAISING) {
@@ -558,8 +561,8 @@ static void reclaim_memory(struct process_pool *pool, struct pool_worker *worker
 
 	worker->n_needs = 0;
 	worker->was_refused = false;
-	/* A worker that has grown so much is replaced before its growth fails a task. Its grant
-	 * counts until the worker is gone. */
+	/* A worker that keeps so much memory is replaced before a task fails for lack of memory.
+	 * Its grant counts until the worker is gone. */
 	worker->needs_recycle |= keeps_too_much(data_bytes, allowance);
 	if (worker->needs_recycle)
 		return_prefetched(pool, worker);
@@ -567,12 +570,12 @@ static void reclaim_memory(struct process_pool *pool, struct pool_worker *worker
 		worker->limit_state = LIMIT_TO_LOWER;
 }
 
-/* Whether a task that ran out of memory is run once more with the whole budget. If so, the task is
- * marked for that, and the caller returns it to the queue. */
+/* Whether a task that ran out of memory is run once more with the whole budget. If it is, this
+ * function has marked the task, and the caller must return it to the queue. */
 static bool retries_with_all_memory(struct process_pool *pool,
                                     const struct pool_worker *worker, struct task *task)
 {
-	/* The pool does not start tasks any more, or nobody would see the result. */
+	/* The pool does not start tasks any more, or the task was cancelled. */
 	if (pool->is_killed || task->is_completed)
 		return false;
 	if (!task->may_retry_memory || task->gets_all_memory || worker->was_refused ||
@@ -614,7 +617,8 @@ static bool adopt_long_result(int *memfd, uint64_t n, struct completion *complet
 	return true;
 }
 
-/* Read the result of an answer. Returns NULL, or how the worker breaks the protocol. */
+/* Read the result of an answer. Returns NULL if the answer is valid; if not, a text that says how
+ * the worker broke the protocol. */
 static const char *read_result(const struct process_pool *pool,
                                const struct answer_frame *answer, const char *body,
                                size_t n_body, struct frame *frame,
@@ -681,7 +685,8 @@ static void read_error(struct answer_frame *answer, struct pool_worker *worker,
 	completion->log = pool_worker_log(worker, &completion->outcome.n_log);
 }
 
-/* Complete the front task with an answer. Returns NULL, or how the worker breaks the protocol. */
+/* Complete the front task with an answer. Returns NULL if the answer is valid; if not, a text that
+ * says how the worker broke the protocol. */
 static const char *accept_answer(struct process_pool *pool, struct pool_worker *worker,
                                  struct answer_frame *answer, const char *body,
                                  size_t n_body, struct frame *frame)
@@ -746,7 +751,8 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	                     frame->n - sizeof(answer), frame);
 }
 
-/* Read an answer from a shared slot. Returns NULL, or how the answer breaks the protocol. */
+/* Read an answer from a shared slot. Returns NULL if the answer is valid; if not, a text that says
+ * how it breaks the protocol. */
 static const char *on_slot_answer(struct process_pool *pool, struct pool_worker *worker,
                                   const struct slot_answer *left)
 {
@@ -883,7 +889,8 @@ static bool read_slots(struct process_pool *pool, struct pool_worker *worker)
 }
 
 /* Read the answers in the shared slots of a worker, then at most max_frames frames. Returns false
- * if the channel has ended, or the worker broke the protocol: then it is never read again. */
+ * if the channel has ended, or the worker broke the protocol. Then the channel is never read
+ * again. */
 static bool read_frames(struct process_pool *pool, struct pool_worker *worker,
                         int max_frames)
 {
@@ -919,9 +926,9 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 {
 	bool goes_on = read_frames(pool, worker, 1);
 
-	/* Usually there is one frame, and trying to read a second one costs a system call. But
-	 * quick tasks may have sent more answers by now, or be about to. Only these are read, so
-	 * that one worker does not delay the others. */
+	/* Usually there is one frame, and trying to read a second one costs a system call. But a
+	 * worker with quick tasks may have sent more answers by now, or be about to send them. Read
+	 * no other frames, so that one worker does not delay the others. */
 	for (int i = 1;
 	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->polls_slots &&
 	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==
@@ -934,8 +941,8 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	pool_worker_hang_up(worker, pool->now_ns);
 }
 
-/* Read the answers that a worker left without a notification. If its tasks are not quick any more,
- * it must notify the supervisor again. */
+/* Read the answers that a worker left without a notification. If the worker's tasks are not quick
+ * any more, make the worker notify the supervisor again. */
 static void poll_slots(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (!worker->polls_slots || worker->state >= WORKER_REAPING)
@@ -985,8 +992,8 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 }
 
 /* Called when the time of the front task is over: kill its worker. But if the task has just ended,
- * wait for the answer instead: the worker may have started the next task, which must not be
- * killed. */
+ * wait for its answer instead, because the worker may have started the next task, which must not
+ * die. */
 static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
 {
 	const struct slot *slot = pool_worker_slot(worker, 0);
@@ -1056,7 +1063,7 @@ static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* Read everything that the worker sent before it died: a complete answer counts. */
+	/* Read everything that the worker sent before it died. A complete answer is accepted. */
 	read_frames(pool, worker, MAX_LAST_FRAMES);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
 
@@ -1104,7 +1111,7 @@ static void describe_death(const struct pool_worker *worker, int status,
 /* Whether a worker died because memory ran out. */
 enum memory_death {
 	DIED_OTHERWISE,
-	/* If there is no other evidence: the worker had used at least half of its limit. */
+	/* Assumed without other evidence: the worker had used at least half of its limit. */
 	DIED_NEAR_LIMIT,
 	DIED_AT_LIMIT,
 	/* The kernel's counter of OOM kills in our cgroup has grown. */
@@ -1138,7 +1145,7 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
-/* Replace an error, but keep the signal or the exit code of the worker. */
+/* Replace *error by the error by, but keep the signal or the exit code of the worker. */
 static void replace_error(struct pxp_error *error, struct pxp_error by)
 {
 	by.signal = error->signal;
@@ -1179,8 +1186,9 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
 	       may_kill_again(task, error);
 }
 
-/* Only a task that had started is blamed for the death. But a worker could pretend that the task
- * had not started. So a task is also blamed when several workers died while they had it. */
+/* Whether a task is blamed for the death of its worker. Only a task that had started is blamed. But
+ * a worker could pretend that the task had not started. So a task is also blamed when several
+ * workers died while they had it. */
 static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 {
 	return slot == &worker->slots[worker->front] &&
@@ -1336,16 +1344,16 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 
 	memcpy(&broken, buffer, sizeof(broken));
 	break_pool(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
-	/* The workers that were requested will not be started. Only our ends of their channels
-	 * exist. */
+	/* The workers that were requested will not be started. Only this process's ends of their
+	 * channels exist. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].pid == 0)
 			clear(pool, &pool->workers[i]);
 	}
 }
 
-/* Called when the fork server is dead: its workers die with it. The answers that they sent still
- * count. */
+/* Called when the fork server is dead: its workers die with it. Answers that the workers sent
+ * before are still read. */
 static void on_fork_server_death(struct process_pool *pool)
 {
 	const struct process_frame unknown = {.status = -1};
@@ -1361,7 +1369,7 @@ static void on_fork_server_death(struct process_pool *pool)
 
 		if (worker->state == WORKER_ABSENT)
 			continue;
-		/* The pid is still that of the worker if the pidfd takes a signal. */
+		/* If the pidfd accepts a signal, the pid still belongs to the worker. */
 		if (worker->pidfd >= 0 &&
 		    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0) == 0)
 			kill(-worker->pid, SIGKILL);
@@ -1519,13 +1527,15 @@ static void on_log(struct process_pool *pool, const struct epoll_event *event)
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
 	pool_note_time(pool, -1);
-	/* If the next task has started, the log may be that task's. So the answers before it are
-	 * read first, or the log would be dropped with them. */
+	/* The new text of the log may come from the next task, if that task has started. So read
+	 * the answers of the tasks before it first: each answer drops the text that was read
+	 * before. */
 	if (worker->n_held > 1 &&
 	    pool_worker_has_begun(worker, pool_worker_slot(worker, 1)))
 		read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
-	/* All writers have closed the log pipe, and epoll would report that again and again. */
+	/* No process can write to the log pipe any more. Without this, epoll would report that
+	 * again and again. */
 	if (!(event->events & EPOLLIN))
 		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
 }
@@ -1538,7 +1548,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 	switch (source_of(event)) {
 	case SOURCE_WAKEUP:
 		if (read(pool->wakeup, &count, sizeof(count)) < 0)
-			/* EAGAIN: the counter was read before. */
+			/* EAGAIN: the counter was read already. */
 			return;
 		break;
 	case SOURCE_CONTROL:
@@ -1590,8 +1600,8 @@ static void wait_and_handle(struct process_pool *pool)
 	pool->now_ns = clock_now_ns();
 	pool->is_asleep = false;
 
-	/* This process or the machine was stopped. That time must not count for the tasks. A
-	 * suspension moves the deadlines itself when it ends. */
+	/* This process or the machine was stopped. That time must not count for the tasks. (When a
+	 * suspension ends, it moves the deadlines itself.) */
 	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
 		for (unsigned i = 0; i < pool->n_workers; i++)
@@ -1623,7 +1633,8 @@ static void *supervisor_main(void *data)
 		/* Futures are completed after workers have got their next tasks, because a thread
 		 * that waits for a future may need this processor. */
 		complete_all(pool);
-		/* If another thread changed something while the lock was free, schedule first. */
+		/* Another thread may have changed something while the lock was free. Then schedule
+		 * first. */
 		if (!pool->must_schedule && !has_ended(pool))
 			wait_and_handle(pool);
 	}

@@ -244,8 +244,9 @@ static uint64_t generation_begun_last(struct pool_worker *worker)
 	return generation;
 }
 
-/* Remember which tasks can have written the part of the log that was read so far. There is one mark
- * at a time. It is free again once all tasks that had started when it was set have ended. */
+/* Set the mark of the log: only tasks that have started by now can have written the part that was
+ * read so far. There is one mark at a time. It may be set again once all tasks that had started
+ * when it was set have ended. */
 static void mark_log(struct pool_worker *worker)
 {
 	if (worker->log_mark > worker->log_begins)
@@ -299,7 +300,7 @@ bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns)
 	       now_ns - worker->front_since_ns <= QUICK_NS;
 }
 
-/* The deadline of a task begins when it becomes the front one. */
+/* The deadline of a task begins when the task becomes the front one. */
 static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 {
 	const struct task *task = worker->slots[worker->front].task;
@@ -309,7 +310,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 	worker->awaits_answer = false;
 	worker->unbegun_ms = 0;
 	worker->idle_since_ns = now_ns;
-	/* The worker is about to end, and its deadline is for its end. */
+	/* The worker is about to end, and deadline_ns limits the time until its end. */
 	if (worker->state >= WORKER_HUNG_UP)
 		return;
 	worker->deadline_ns = worker->stall_ns = -1;

@@ -1,18 +1,18 @@
 /*
  * A worker process, as its pool sees it: a state machine.
  *
- *   ABSENT -> STARTING   the fork server was asked for it
- *   STARTING -> READY    its initialiser and lock-down have succeeded
- *   STARTING -> ABSENT   the fork server could not start it
- *   READY -> STOPPING    it was told to end
- *   READY -> HUNG_UP     its channel is closed: it has died, or it will be killed
- *   any -> DYING         it was killed
- *   any -> REAPING       its pidfd says that it has died; everything that it sent was read, and the
- *                        fork server is told to reap it
- *   REAPING -> ABSENT    its status is known, and its tasks were completed or returned
+ *   ABSENT -> STARTING   the fork server was asked to start the worker
+ *   STARTING -> READY    the worker's initialiser and lock-down have succeeded
+ *   STARTING -> ABSENT   the fork server could not start the worker
+ *   READY -> STOPPING    the worker was told to end
+ *   READY -> HUNG_UP     the worker's channel is closed: it has died, or it will be killed
+ *   any -> DYING         the worker was killed
+ *   any -> REAPING       the worker's pidfd says that it has died; everything that it sent was
+ *                        read, and the fork server is told to reap it
+ *   REAPING -> ABSENT    the worker's status is known, and its tasks were completed or returned
  *
- * Every function here must be called with the pool's lock held. Those with a parameter now_ns get
- * the pool's time.
+ * Every function here must be called with the pool's lock held. Functions with a parameter now_ns
+ * get the pool's time.
  */
 #ifndef PXP_POOL_WORKER_H
 #define PXP_POOL_WORKER_H
@@ -94,9 +94,9 @@ struct pool_worker {
 
 	/* The deadline of the front task, or of the worker's own start or end; -1: none. */
 	int64_t deadline_ns;
-	/* When the front task must have made progress; -1: never. */
+	/* The time by which the front task must have made progress; -1: no limit. */
 	int64_t stall_ns;
-	/* The progress count of the front task when stall_ns was set. */
+	/* How often the front task had reported progress when stall_ns was set. */
 	uint64_t n_beats;
 	/* How many times the front task has restarted its deadline. */
 	unsigned n_restarts;
@@ -117,19 +117,19 @@ struct pool_worker {
 	uint64_t limit;
 	/* The worker's share of the memory budget. */
 	uint64_t granted;
-	/* The memory limit, in bytes, that its task has requested and waits for. */
+	/* The memory limit, in bytes, that the worker's task has requested and waits for. */
 	uint64_t needed;
 	/* The worker's position in the queue for memory. */
 	uint64_t need_number;
 	/* How many times the front task has requested memory. */
 	unsigned n_needs;
-	/* The answer to the worker's request, while it cannot be sent. */
+	/* The answer to the worker's memory request, kept until it can be sent. */
 	enum pxp_status answer;
 	/* The worker's last memory request was refused. */
 	bool was_refused;
 	/* The worker keeps too much memory, and is replaced once it is idle. */
 	bool needs_recycle;
-	/* The remaining time of its deadlines while they are paused; -1: none. */
+	/* The remaining time of the worker's deadlines while they are paused; -1: none. */
 	int64_t deadline_left_ns;
 	int64_t stall_left_ns;
 
@@ -137,7 +137,8 @@ struct pool_worker {
 	bool ended_in_order;
 	enum kill_reason reason;
 	const char *breach;
-	/* A signal that this process may not send, and that the fork server will send; 0: none. */
+	/* A signal that this process is not permitted to send to the worker. The fork server will
+	 * send it. 0: none. */
 	int owed_signal;
 
 	/* A ring buffer with the last bytes of the worker's log. */
@@ -146,7 +147,8 @@ struct pool_worker {
 	uint64_t n_logged;
 	/* Log bytes before this position belong to tasks that have been answered. */
 	uint64_t log_begins;
-	/* Log bytes before log_mark belong to no task after log_generation. */
+	/* Log bytes before log_mark were not written by any task that is newer than
+	 * log_generation. */
 	uint64_t log_mark;
 	uint64_t log_generation;
 };
@@ -157,9 +159,9 @@ void pool_worker_init(struct pool_worker *worker, uint32_t index);
 /* Create channel, log pipe and shared slots for an ABSENT worker.
  *
  * ret_theirs  the worker's ends, in the order in which FRAME_SPAWN sends them. The caller closes
- *             them, on failure as well; -1: not open.
+ *             them, also after a failure. An end that was not opened is -1.
  *
- * Returns false with errno. Then the caller calls pool_worker_clear(). */
+ * On failure returns false with errno, and the caller must call pool_worker_clear(). */
 bool pool_worker_open(struct pool_worker *worker, int ret_theirs[3]);
 
 /* Close all descriptors of a worker, and set it to ABSENT. */
@@ -170,24 +172,23 @@ void pool_worker_clear(struct pool_worker *worker);
 /* The n-th slot that the worker holds; 0 is the front one. */
 struct slot *pool_worker_slot(struct pool_worker *worker, unsigned n);
 
-/* Whether the worker's tasks have been quick so far. If so, it finishes them before another worker
- * could be woken. */
+/* Whether the worker is awake and its front task has been quick so far. Such a worker finishes its
+ * tasks before another worker could be woken. */
 bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns);
 
 /* Send a task to the worker. Returns false with errno: then the caller still owns the task. */
 bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
                            uint64_t generation, int64_t now_ns);
 
-/* Take back the task in slot if the worker has not started it; then the caller owns the task again.
- * Returns false if the worker has started it. The worker has a few seconds to acknowledge the
- * withdrawal. */
+/* Take back the task in slot. On success the caller owns the task again. Returns false if the
+ * worker has started the task. The worker has a few seconds to acknowledge the withdrawal. */
 bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
 /* Free the front slot. The next task becomes the front one, and its deadline begins. Log bytes that
  * were read so far do not count for the next task, as far as that can be known. */
 void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 
-/* Move all deadlines of the worker by a time that must not count for its tasks. */
+/* Defer all deadlines of the worker by by_ns, a time that must not count for its tasks. */
 void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 
 /* Called when the worker was about to be killed for the task in slot, but reports that the task has
@@ -195,7 +196,7 @@ void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 void pool_worker_await_answer(struct pool_worker *worker, const struct slot *slot,
                               int64_t now_ns);
 
-/* ---- the shared slots; the worker could forge everything that they say ---- */
+/* ---- the shared slots, in which a worker can forge everything ---- */
 
 /* Whether the worker has started the task in slot. */
 bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot);
@@ -220,7 +221,8 @@ bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot
  * false the caller must poll the slots once more. */
 void pool_worker_suppress_notify(struct pool_worker *worker, bool suppress);
 
-/* Make a failed completion for the task in slot, with worker, times and progress filled in. */
+/* Make a failed completion for the task in slot, with the worker's pid, the times and the progress
+ * filled in. */
 struct completion pool_worker_completion(struct pool_worker *worker,
                                          const struct slot *slot, int64_t now_ns);
 
@@ -230,9 +232,9 @@ struct completion pool_worker_completion(struct pool_worker *worker,
  * death. */
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 
-/* Kill the worker. If it is killed twice the first reason counts, but a breach of the protocol
- * replaces any other reason, even if the worker is already dead. breach is a string constant, or
- * NULL. */
+/* Kill the worker for a reason. If the worker was killed before, the earlier reason counts, except
+ * that a breach of the protocol replaces any other reason, even if the worker is already dead.
+ * breach is a string constant, or NULL. */
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
 

@@ -1,5 +1,5 @@
-/* Creates a process pool, and has the functions that other threads call: the table of its executor.
- * These are called with the lock held, except wake, join and free. */
+/* Creates a process pool, and has the functions that other threads call: those in the table of its
+ * executor. They are called with the lock held, except wake, join and free. */
 #include "exec/pool/process_pool.h"
 
 #include "base/cgroup.h"
@@ -32,12 +32,13 @@ static void pool_wake(struct pxp_executor *executor)
 {
 	const uint64_t one = 1;
 
-	/* The write fails only if the counter is full, and then the eventfd is readable as well. */
+	/* The write can fail only because the counter is full. In that case the eventfd is readable
+	 * already. */
 	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
-/* A worker that becomes free finds the waiting tasks by itself. A few quick tasks are not worth
- * waking another worker either. So most submissions need no system call. */
+/* A worker that becomes free gets the waiting tasks from the supervisor, which is awake then. And a
+ * few quick tasks are not worth waking another worker. So most submissions need no system call. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
@@ -102,7 +103,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front] &&
 	    pool_refuse_need(pool, worker))
-		/* The deadlines of the task run again. */
+		/* The deadlines of the task run again, so the supervisor must compute when to wake
+		 * up. */
 		wake_supervisor(pool);
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
@@ -209,7 +211,8 @@ static void pool_stats(struct pxp_executor *executor,
 			else
 				ret_stats->n_prefetched++;
 		}
-		/* The other workers have ended their tasks, and their answers are not read yet. */
+		/* One task at most runs in a worker. Any other task that has started has ended, and
+		 * its answer was not read yet. */
 		ret_stats->n_running += is_running;
 	}
 	ret_stats->n_spawned = pool->n_spawned;

@@ -24,9 +24,8 @@ struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
 
-	/* The current time as seen by the pool. It is read whenever the lock was taken and time
-	 * matters: once per turn of the supervisor, and at the entry of calls from other
-	 * threads. */
+	/* The current time as seen by the pool. The clock is read once per turn of the supervisor,
+	 * and when another thread calls a function that needs the time. */
 	int64_t now_ns;
 	int epoll;
 	/* The eventfd by which other threads wake the supervisor. */
@@ -49,8 +48,8 @@ struct process_pool {
 	int64_t wake_ns;
 	/* Another thread changed something since the last pool_schedule(). */
 	bool must_schedule;
-	/* When to call pool_schedule() although nothing has happened, apart from the two times
-	 * below; -1: never. */
+	/* When to call pool_schedule() even if nothing has happened, and neither retry_ns nor
+	 * spawn_ns has passed; -1: never. */
 	int64_t next_schedule_ns;
 	/* The queue length at which a sleeping supervisor is woken. */
 	size_t n_to_wake;
@@ -70,7 +69,7 @@ struct process_pool {
 	unsigned n_failed_starts;
 	/* How many crashes happened in a row, without a completed task between them. */
 	unsigned n_crashes_in_a_row;
-	/* The time at which the workers were suspended; -1: they run. */
+	/* The time at which the workers were suspended; -1: they are not suspended. */
 	int64_t suspended_ns;
 	/* How many times the pool was suspended or resumed. */
 	unsigned n_suspends;
@@ -98,8 +97,8 @@ extern const struct executor_table process_pool_executor;
 enum pxp_status pool_start_supervisor(struct process_pool *pool,
                                       struct pxp_error *ret_error);
 
-/* Detach a task and queue it for completion. Everything that completion owns is moved to the
- * task. */
+/* Detach a task and queue it for completion. Everything that completion owns is moved into the
+ * task's future. */
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion);
 
@@ -117,9 +116,9 @@ void pool_on_control(struct process_pool *pool);
  * per turn, and by the fuzz tests. */
 void pool_check_workers(struct process_pool *pool);
 
-/* Called when the task of a worker got a cancel request: if the task waits for memory, the request
- * for memory is refused. Returns whether the task waited: then its deadlines run again, and the
- * supervisor must be woken for them. */
+/* Called when the task of a worker got a cancel request. If the task waits for memory, refuses the
+ * request for memory and returns true. Then the task's deadlines run again, and the supervisor must
+ * be woken for them. */
 bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker);
 
 /* Grant free memory to the workers that wait for it, and lower limits that were raised. */

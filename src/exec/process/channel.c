@@ -30,7 +30,8 @@ bool channel_pair(int ret_ends[2])
 		fd_close(&ret_ends[1]);
 		return false;
 	}
-	/* A smaller buffer is not an error, because sending to a full socket is tried again. */
+	/* If the buffer stays smaller, that is no error, because a frame that does not fit is sent
+	 * again later. */
 	for (int i = 0; i < 2; i++)
 		(void)setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return true;
@@ -118,8 +119,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	ssize_t got;
 
 	*ret_frame = (struct frame){0};
-	/* If the other end closed without reading everything, the kernel reports an error once, and
-	 * then delivers the frames that were sent before. */
+	/* If the other end was closed with unread frames in it, the kernel reports an error once,
+	 * and only then delivers the frames that the other end had sent. So try again once. */
 	do
 		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (got < 0 && (errno == EINTR ||
@@ -128,8 +129,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	take_descriptors(&message, ret_frame);
-	/* The control message had room for the descriptors, so this process had no free
-	 * descriptor. */
+	/* The control message had room for all descriptors, so this process had no free descriptor
+	 * for one of them. */
 	if (message.msg_flags & MSG_CTRUNC) {
 		ret_frame->lost_descriptors = ret_frame->n_descriptors <
 		                              FRAME_MAX_DESCRIPTORS;
@@ -165,7 +166,8 @@ void frame_close_descriptors(struct frame *frame)
 	const struct linger none = {0};
 
 	for (unsigned i = 0; i < frame->n_descriptors; i++) {
-		/* A socket from a worker could make close() wait for its peer. */
+		/* A worker may send a socket, and close() could wait for the peer of that socket.
+		 * Without lingering it does not. */
 		if (frame->descriptors[i] >= 0)
 			(void)setsockopt(frame->descriptors[i], SOL_SOCKET, SO_LINGER,
 			                 &none, sizeof(none));

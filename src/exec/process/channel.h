@@ -1,6 +1,6 @@
 /* A channel is one SOCK_SEQPACKET socket. It carries whole frames of at most FRAME_MAX_BYTES, and
- * descriptors with them. All functions may be called from any thread, but by one at a time for
- * each direction of a channel. */
+ * descriptors with them. Any thread may call these functions, but in each direction only one thread
+ * at a time may use a channel. */
 #ifndef PXP_CHANNEL_H
 #define PXP_CHANNEL_H
 
@@ -48,7 +48,7 @@ enum received {
 	RECEIVED_NOTHING,
 	/* The other end is closed, or the socket failed. */
 	RECEIVED_END,
-	/* The frame was too long, or had too many descriptors. All of them are closed. */
+	/* The frame was too long, or had too many descriptors. All its descriptors are closed. */
 	RECEIVED_BROKEN,
 };
 
