@@ -1,11 +1,11 @@
 /*
- * A fork server runs the pool's preload once, when the first worker is requested, and forks
- * workers from that state. It reaps a worker only when it is told to. So no pid is used again
- * while the main process may still signal it.
+ * A fork server runs the pool's preload once, when the first worker is requested, and forks workers
+ * from that state. It reaps a worker only when it is told to. So no pid is used again while the
+ * main process may still signal it.
  *
- * It ends when its control socket closes or the main process ends. It kills its workers, waits for
- * them and exits. It watches the pidfd of the main process too, because a child of the main process
- * may have a copy of the socket. If the fork server dies itself, its workers die with it
+ * When its control socket closes or the main process ends, the fork server kills its workers, waits
+ * for them and exits. It watches the pidfd of the main process too, because a child of the main
+ * process may have a copy of the socket. If the fork server is killed, its workers die with it
  * (worker.c).
  */
 #include "exec/process/fork_server.h"
@@ -29,11 +29,11 @@
 #include <unistd.h>
 
 enum {
-	/* How long to end orphans before the death of a worker is reported. */
+	/* How long to kill and reap orphans before the death of a worker is reported. */
 	REAP_PATIENCE_MS = 100,
-	/* How long to end orphans when the pool ends. */
+	/* How long to kill and reap orphans when the pool ends. */
 	END_PATIENCE_MS = 1000,
-	/* How many passes over ended orphans are made at once. */
+	/* The maximum number of passes over the ended orphans when one child has ended. */
 	MAX_PASSES = 16,
 };
 
@@ -46,11 +46,11 @@ struct fork_server {
 	/* The list of our child processes in /proc; -1: not available. */
 	int children_list;
 	bool is_loaded, has_failed;
-	/* Some orphans were killed that could not be reaped yet. */
+	/* Some orphans were killed but could not be reaped yet. */
 	bool has_unreaped_orphans;
-	/* The error of a failed prepare or preload, which are tried once. */
+	/* The error with which prepare or preload failed. They are not tried again. */
 	struct broken_frame failure;
-	/* The pids of the workers that were not reaped. 0 is a free entry. */
+	/* The pids of the workers that were not reaped yet. 0 marks a free entry. */
 	pid_t *children;
 	size_t n_children;
 };
@@ -91,15 +91,15 @@ static void stop_listening_to_children(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
-/* An answer must arrive, because the main process waits for every one. */
+/* Send an answer that must arrive, because the main process waits for every answer. */
 static void send_answer(const struct fork_server *server,
                         const struct process_frame *frame, const int *pidfd)
 {
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
-/* prepare and preload run once, and in this order: libraries are loaded without the rights that
- * prepare gives up. */
+/* Run prepare and preload, once. prepare comes first, so that libraries are loaded without the
+ * rights that it gives up. */
 static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
 	const struct fork_server_frame *pool = &server->pool;
@@ -118,7 +118,7 @@ static bool load(struct fork_server *server)
 		failure->kind = FRAME_UNLOADED;
 		server->is_loaded = prepare_and_preload(server, &failure->error);
 		server->has_failed = !server->is_loaded;
-		/* The signal handling is set after the preload, which may have changed it. Workers
+		/* The signal handling is set here because the preload may have changed it. Workers
 		 * inherit it. */
 		signals_reset_of_server();
 		signals_listen_to_children();
@@ -150,7 +150,8 @@ static unsigned count_orphans(const struct fork_server *server,
 	pid_t pid = 0;
 	ssize_t got;
 
-	/* A space follows every number. A read may end inside one. */
+	/* A space follows every number. If a read ends inside a number, the next read continues the
+	 * number. */
 	while ((got = pread(server->children_list, text, sizeof(text), at)) > 0) {
 		for (ssize_t i = 0; i < got; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
@@ -165,16 +166,16 @@ static unsigned count_orphans(const struct fork_server *server,
 	return n;
 }
 
-/* Kill a process and its group, since a task may have started other processes. Returns false if the
- * process belongs to another user now and may not be signalled: then it lives on. */
+/* Kill a process and its group, since a task may have started other processes. Returns false if
+ * this process may not signal it, because it belongs to another user now. Then it lives on. */
 static bool kill_group(pid_t pid)
 {
 	kill(-pid, SIGKILL);
 	return kill(pid, SIGKILL) == 0;
 }
 
-/* A process in the group of a living worker may belong to the task that runs now. It is killed
- * with that group. */
+/* Kill an orphan, except if it is in the process group of a living worker. Such an orphan may
+ * belong to the task that runs now, and is killed later together with the group. */
 static bool kill_orphan(const struct fork_server *server, pid_t pid)
 {
 	return !is_child(server, getpgid(pid)) && kill_group(pid);
@@ -206,10 +207,10 @@ static void wait_a_moment(void)
 }
 
 /* Kill and reap the processes that tasks have left behind, even in groups and sessions of their
- * own. Such processes become our children (PR_SET_CHILD_SUBREAPER), and so do their children after
- * them: hence the loop. All are killed before any is waited for, since a dead process that is
- * traced cannot be reaped before its tracer ends, which may be another of them. Processes that are
- * left after ms are killed and reaped when the next child ends. */
+ * own. Such processes become our children (PR_SET_CHILD_SUBREAPER). When one of them ends, its own
+ * children become ours, so the search is repeated. All are killed before any is waited for, because
+ * a dead process cannot be reaped while another one traces it, and the tracer may be one of them.
+ * Processes that are left after ms milliseconds are killed and reaped when the next child ends. */
 static void end_orphans(struct fork_server *server, int64_t ms)
 {
 	int64_t until_ns = clock_deadline_ns(clock_now_ns(), ms);
@@ -234,8 +235,8 @@ static void on_child_end(struct fork_server *server)
 		reap_orphans(server);
 }
 
-/* The worker is dead or dying. But a tracing process that its task left behind may prevent
- * reaping. */
+/* Reap a worker that is dead or dying. A process that its task left behind may trace it and so
+ * prevent reaping. So orphans are killed meanwhile. */
 static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_status,
                             struct rusage *ret_usage)
 {
@@ -264,7 +265,8 @@ static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 		worker_main(&start);
 	}
 	if (pid > 0) {
-		/* The worker sets its process group as well: the first of the two calls counts. */
+		/* The worker makes the same call. It does not matter which of the two comes
+		 * first. */
 		setpgid(pid, pid);
 		if (!remember_child(server, pid)) {
 			kill_group(pid);
@@ -283,7 +285,7 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 
 	if (!load(server))
 		return;
-	/* The error if some descriptors of the request were lost. */
+	/* This error is reported if some descriptors of the request were lost. */
 	errno = EMFILE;
 	request->pid = frame->n_descriptors == 3 ? fork_worker(server, frame) : -1;
 	request->sys_errno = errno;
@@ -301,8 +303,8 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 	fd_close(&pidfd);
 }
 
-/* This request is needed if the main process is root without CAP_KILL and the workers run as
- * another user. */
+/* Send a signal to a worker for the main process. The main process requests this if it may not send
+ * the signal itself: it is root without CAP_KILL, and the workers run as another user. */
 static void pass_signal(const struct fork_server *server,
                         const struct process_frame *request)
 {
@@ -314,13 +316,13 @@ static void pass_signal(const struct fork_server *server,
 	}
 }
 
-/* The main process has seen the pidfd: the worker is dead or dying. */
+/* Reap a worker whose pidfd has told the main process that the worker is dead or dying. */
 static void reap(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 
 	/* Processes that the worker started are killed with it. No other process can have its pid
-	 * until it is waited for. */
+	 * until the worker is waited for. */
 	kill_group(pid);
 	wait_for_worker(server, pid, &request->status, &request->usage);
 	forget_child(server, pid);
@@ -330,8 +332,8 @@ static void reap(struct fork_server *server, struct process_frame *request)
 }
 
 /* Set the memory limit of a worker. Only the soft limit changes, so that it can be raised again.
- * The fork server may do that because it has the worker's user. Root without CAP_SYS_RESOURCE may
- * not. */
+ * The fork server is permitted to change the limit because it has the same user as the worker. A
+ * main process that is root without CAP_SYS_RESOURCE is not permitted to do it. */
 static void limit(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
@@ -368,8 +370,9 @@ static bool await_request(struct fork_server *server)
 	return both[1].revents == 0;
 }
 
-/* Open files by path before prepare, which may change the root folder. The descriptors are above
- * the standard ones, which the zygote holds open, and which a preload may close. */
+/* Open files by path. This comes before prepare, which may change the root folder. Descriptors 0 to
+ * 2 are in use in the zygote, so these files get higher numbers, and a preload that closes 0 to 2
+ * does not close them. */
 static void open_files(struct fork_server *server)
 {
 	char path[64];
@@ -379,7 +382,8 @@ static void open_files(struct fork_server *server)
 	server->dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
-/* All workers are killed before any is waited for, since one may trace another. */
+/* Kill and reap all workers. All are killed before any is waited for, since one may trace
+ * another. */
 static void end_all(struct fork_server *server)
 {
 	for (size_t i = 0; i < server->n_children; i++) {

@@ -4,7 +4,7 @@
 
 #include "exec/process/protocol.h"
 
-/* The number of the descriptor of the main process's pidfd, in the zygote and its fork servers. */
+/* In the zygote and its fork servers, this descriptor is the pidfd of the main process. */
 enum { MAIN_PIDFD = 4 };
 
 /* Called in a new child of the zygote: serve the pool until its control socket closes or the main

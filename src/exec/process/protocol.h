@@ -1,7 +1,7 @@
 /* The frames between the processes of a pool. All of them run the same image of the same program on
- * one machine. So frames are plain structs in host byte order, and a function pointer is valid on
- * both sides of a fork. The main process trusts its zygote and fork servers, which run no task. It
- * trusts nothing that a worker sends. */
+ * one machine. So frames are plain structs in host byte order, and a function pointer is valid in
+ * all of them. The main process trusts its zygote and fork servers, which run no task. It trusts
+ * nothing that a worker sends. */
 #ifndef PXP_PROTOCOL_H
 #define PXP_PROTOCOL_H
 
@@ -15,14 +15,14 @@
 enum frame_kind {
 	/* ---- main process to zygote, and the answers ---- */
 
-	/* Request of a fork server: struct fork_server_frame, then the initialiser's bytes.
+	/* Request to fork a fork server: struct fork_server_frame, then the initialiser's bytes.
 	 * Descriptor: the control socket of the fork server. */
 	FRAME_FORK_SERVER = 1,
-	/* Answer: struct process_frame with sys_errno, or 0. Descriptor: the fork server's
-	 * pidfd. */
+	/* The fork server was started: struct process_frame with sys_errno; 0: success. Descriptor:
+	 * the fork server's pidfd. */
 	FRAME_FORK_SERVER_STARTED = 2,
-	/* The result of the zygote's start: struct process_frame with sys_errno, or 0. Sent without
-	 * a request. */
+	/* Sent without a request, when the zygote has started: struct process_frame with sys_errno;
+	 * 0: success. */
 	FRAME_ZYGOTE_READY = 3,
 	/* Answer to an invalid request: struct process_frame. */
 	FRAME_REFUSED = 4,
@@ -44,10 +44,9 @@ enum frame_kind {
 	FRAME_REAPED = 15,
 	/* Request to set a worker's memory limit: struct process_frame with limit. */
 	FRAME_LIMIT = 16,
-	/* The memory limit was set or not: struct process_frame with sys_errno; 0: the limit is in
-	 * force. */
+	/* Answer to FRAME_LIMIT: struct process_frame with sys_errno; 0: the limit is in force. */
 	FRAME_LIMITED = 17,
-	/* Request to signal a worker: struct process_frame; status is the signal. There is no
+	/* Request to signal a worker: struct process_frame; status is the signal. It has no
 	 * answer. */
 	FRAME_SIGNAL = 18,
 
@@ -55,7 +54,7 @@ enum frame_kind {
 
 	/* A task: struct task_frame, then the input. */
 	FRAME_TASK = 20,
-	/* Request to end after the current tasks: struct slot_frame. */
+	/* Request to end after the tasks that were sent before: struct slot_frame. */
 	FRAME_STOP = 21,
 	/* The answer to FRAME_NEED: struct grant_frame. */
 	FRAME_GRANT = 22,
@@ -79,7 +78,7 @@ enum frame_kind {
 	FRAME_DOORBELL = 36,
 };
 
-/* A request to the zygote. Every frame begins with its kind. */
+/* The request to start a fork server. Every frame begins with its kind. */
 struct fork_server_frame {
 	uint32_t kind;
 	uint32_t n_init_bytes;
@@ -96,7 +95,8 @@ struct fork_server_frame {
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
 
-/* A frame about one process, to and from zygote and fork server. */
+/* A frame about one process: between the main process and the zygote, or the main process and a
+ * fork server. */
 struct process_frame {
 	uint32_t kind;
 	/* The index of the worker in its pool. */
@@ -106,7 +106,7 @@ struct process_frame {
 	/* The wait status, as from waitpid(). */
 	int32_t status;
 	struct rusage usage;
-	/* The new soft RLIMIT_DATA in bytes; 0: no limit but the hard one. */
+	/* The new soft limit RLIMIT_DATA of the worker in bytes; 0: as high as the hard limit. */
 	uint64_t limit;
 };
 
@@ -115,8 +115,8 @@ struct broken_frame {
 	struct pxp_error error;
 };
 
-/* Names the slot of a worker that a task is in. The generation distinguishes the task from earlier
- * ones in the same slot. */
+/* Names the slot that a task has in its worker. The generation distinguishes the task from earlier
+ * tasks in the same slot. */
 struct slot_frame {
 	uint32_t kind;
 	uint32_t slot;
@@ -126,14 +126,15 @@ struct slot_frame {
 };
 
 struct grant_frame {
-	/* An answer to a memory request; number is an enum pxp_status. */
+	/* The slot of the task that has requested memory. number is the answer, an enum
+	 * pxp_status. */
 	struct slot_frame at;
-	/* The limit in force now, in bytes; 0: none. */
+	/* The worker's memory limit that is in force now, in bytes; 0: none. */
 	uint64_t limit;
 };
 
-/* A task. Descriptors: those of the task, then the output, then the input if it does not fit into
- * the frame. */
+/* A task. Descriptors: first those of the task, then the output if the task has one, then the input
+ * if it is too long for the frame. */
 struct task_frame {
 	struct slot_frame at;
 	pxp_task_fn *run;
@@ -144,12 +145,12 @@ struct task_frame {
 	 * task. */
 	bool has_limit;
 	uint64_t n_input;
-	/* The deadline as in pxp_task_options; 0: none. */
+	/* The deadlines as in pxp_task_options; 0: none. */
 	int64_t deadline_ms, max_deadline_ms;
 };
 
-/* An answer. Descriptors: those that the task returned, then the result if it does not fit into the
- * frame. */
+/* An answer. Descriptors: first those that the task returned, then the result if it is too long for
+ * the frame. */
 struct answer_frame {
 	struct slot_frame at;
 	/* The error; its status is PXP_OK, PXP_ETASK, PXP_ECANCELLED, PXP_EMEMORY or PXP_ESYS. */
@@ -170,7 +171,8 @@ struct answer_frame {
 enum {
 	INLINE_INPUT_BYTES = FRAME_MAX_BYTES - sizeof(struct task_frame),
 	INLINE_RESULT_BYTES = FRAME_MAX_BYTES - sizeof(struct answer_frame),
-	/* One task runs, the others are prefetched: see pool_dispatch.c. */
+	/* The maximum number of tasks that a worker has: one runs, and the others are prefetched
+	 * (pool_dispatch.c). */
 	N_SLOTS = 16,
 };
 
@@ -181,25 +183,26 @@ _Static_assert(sizeof(struct task_frame) % 16 == 0,
  * The shared slots: memory that a worker shares with the main process. The state of a slot holds
  * the generation of its task and one of the states below.
  *
- * The main process changes QUEUED to WITHDRAWN, and the worker changes QUEUED to STARTED. The first
- * of these changes succeeds, and the other fails. In the same way the worker changes STARTED to
- * DONE or ANSWERED, and the main process changes STARTED to KILLED. So a worker that is killed for
- * a task has neither ended that task nor started another.
+ * The main process withdraws a task by changing QUEUED to WITHDRAWN, and the worker starts it by
+ * changing QUEUED to STARTED. Whichever change comes first succeeds, and the other one fails. In
+ * the same way the worker changes STARTED to DONE or ANSWERED, and the main process changes STARTED
+ * to KILLED. So a worker that is killed for a task has neither ended that task nor started another.
  *
  * While the main process has set suppress_notify, it does not need a frame for every answer. The
- * worker leaves a short answer in the slot, sets ANSWERED, and only then starts the next task,
- * which cannot harm an answer that is complete. The main process polls the slots, and the worker
- * rings the doorbell before it sleeps. After main has cleared suppress_notify it polls once more.
- * After the worker has left an answer it checks suppress_notify once more. So no answer is missed.
+ * worker leaves a short answer in the slot and sets ANSWERED. Only then does it start the next
+ * task, so that a crash of this task does not harm the answer. The main process polls the slots,
+ * and the worker sends FRAME_DOORBELL before it sleeps. After the main process has cleared
+ * suppress_notify, it polls once more. After the worker has left an answer, it checks
+ * suppress_notify once more. So no answer is missed.
  */
 enum slot_state {
 	SLOT_FREE = 0,
 	SLOT_QUEUED = 1,
 	SLOT_WITHDRAWN = 2,
 	SLOT_STARTED = 3,
-	/* The answer is in the slot. */
+	/* The task has ended, and its answer is in the slot. */
 	SLOT_ANSWERED = 4,
-	/* The answer is a frame, which was sent or is about to be sent. */
+	/* The task has ended. Its answer is a frame, which was sent or is about to be sent. */
 	SLOT_DONE = 5,
 	SLOT_KILLED = 6,
 };
@@ -225,7 +228,7 @@ struct shared_slot {
 	/* Written by the main process, read by the worker. */
 	atomic_bool is_asked_to_end;
 	struct shared_progress progress;
-	/* Valid in state SLOT_ANSWERED. */
+	/* Valid only if the state is SLOT_ANSWERED. */
 	struct slot_answer answer;
 };
 
@@ -235,8 +238,8 @@ struct shared_slots {
 	struct shared_slot slots[N_SLOTS];
 };
 
-/* Whether a worker that keeps this much of its allowance between tasks must be replaced. Then it
- * starts no other task, and the pool withdraws those that it has. */
+/* Whether a worker that still uses data_bytes between tasks must be replaced. If so, the worker
+ * starts no other task, and the pool withdraws the tasks that it has sent to the worker. */
 static inline bool keeps_too_much(uint64_t data_bytes, uint64_t allowance)
 {
 	return allowance > 0 && data_bytes > allowance - allowance / 4;

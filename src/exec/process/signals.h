@@ -5,17 +5,18 @@
 #include <stdbool.h>
 
 /* Reset every signal to its default action and unblock it, whatever this process or its parent had
- * set. (If SIGCHLD stayed ignored, there would be no wait status.) Two kinds are ignored instead:
- * signals that ask a program to end, because only the main process reacts to them, and signals of a
- * failed write. Child processes inherit this. The function is slow, because it makes many system
- * calls. */
+ * set. (If SIGCHLD stayed ignored, there would be no wait status.) Exceptions: signals that ask a
+ * program to end are ignored, because only the main process reacts to them, and so are signals that
+ * a failed write raises. Child processes inherit this. The function is slow, because it makes many
+ * system calls. */
 void signals_reset_of_server(void);
 
-/* Called in a worker: either SIGTERM and SIGHUP end it again, or they get an empty handler, which
- * exec() resets. */
+/* Called in a worker. If survives is false, SIGTERM and SIGHUP end the worker. If it is true, they
+ * get an empty handler, which exec() resets. */
 void signals_set_of_worker(bool survives);
 
-/* Block SIGCHLD, so that it only interrupts a ppoll() that unblocks it. */
+/* Block SIGCHLD, except during a ppoll() that unblocks it. So the signal only interrupts that
+ * call. */
 void signals_listen_to_children(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* A worker process: it initialises itself in a fixed order, then runs one task after the
- * other. */
+/* The code of a worker process, which initialises itself in a fixed order and then runs one task
+ * after the other. */
 #include "exec/process/worker.h"
 
 #include "base/clock.h"
@@ -19,8 +19,8 @@
 
 enum {
 	COUNT_AGAIN_NS = 100 * 1000,
-	/* How many answers may be left without a notification. As many tasks may still be
-	 * prefetched then. */
+	/* How many answers the worker may leave in slots without a notification. This is half of
+	 * the slots, so the other half may still hold prefetched tasks. */
 	MAX_UNNOTIFIED = N_SLOTS / 2,
 };
 
@@ -30,8 +30,8 @@ struct worker {
 	void *context;
 	/* The slot of the task that runs. */
 	struct slot_frame at;
-	/* The deadlines of the task, 0 if it has none, and the time of the current one, as far as
-	 * the worker knows. */
+	/* The deadline of the task and the maximum to which it may be restarted, in milliseconds;
+	 * 0: none. Then the time of the deadline that is in force, as far as the worker knows. */
 	int64_t deadline_ms, max_deadline_ms, deadline_ns;
 	/* How many times the task restarted its deadline. */
 	unsigned n_restarts;
@@ -43,22 +43,23 @@ struct worker {
 	int64_t started_ns;
 	/* The processor time that the process had used before this task. */
 	int64_t cpu_ns;
-	/* The time at which the kernel was last asked for the numbers below. */
+	/* The time at which the worker last asked the kernel for its use of processor time and
+	 * memory. */
 	int64_t counted_ns;
-	/* The peak of memory use at that time. */
+	/* The peak of memory use at the time counted_ns. */
 	uint64_t peak_bytes;
 	/* The memory limit of the worker; 0: none. */
 	uint64_t limit;
 	/* The worker keeps too much memory, and starts no other task. */
 	bool needs_recycle;
-	/* A task has left no descriptor free: this worker ends after its answer. */
+	/* A task has used up all descriptors. The worker ends after it has sent the answer. */
 	bool lacks_descriptors;
 	/* How many answers are in slots since the last notification. */
 	unsigned n_unnotified;
 	/* /proc/self/statm, opened before the lock-down; -1: not open. */
 	int statm;
-	/* Tasks that arrived while the running one waited for memory. The pool has withdrawn them,
-	 * and the worker acknowledges that later. */
+	/* Tasks that arrived while the running task waited for memory. The pool has withdrawn them.
+	 * The worker acknowledges that when the running task has ended. */
 	unsigned n_deferred;
 	struct slot_frame deferred[N_SLOTS];
 };
@@ -108,9 +109,9 @@ static void fail_allocation(struct pxp_error *error, const char *what, size_t n)
 
 /* ---- initialisation ---- */
 
-/* Ask the kernel to kill this worker when the fork server dies. The kernel forgets that when the
- * user changes, so this is repeated after code that may have changed the user. A seccomp filter may
- * refuse both calls. That is accepted. */
+/* Ask the kernel to kill this worker when the fork server dies. The kernel forgets this request
+ * when the user changes, so this function is called again after code that may have changed the
+ * user. A seccomp filter may refuse both system calls; that is no error. */
 static void die_with_parent(pid_t parent)
 {
 	pid_t now;
@@ -118,7 +119,7 @@ static void die_with_parent(pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	now = getppid();
 	if (now >= 0 && now != parent)
-		/* The fork server died before the first line of this function. */
+		/* The fork server died before prctl() was called. */
 		_exit(0);
 }
 
@@ -132,8 +133,8 @@ static struct shared_slots *map_slots(int fd)
 	return shared;
 }
 
-/* Descriptors 0 and 1 become /dev/null, 2 the log, 3 the channel, and all others are closed. 0 and
- * 1 are set before 3, which may be the number of the fork server's /dev/null. */
+/* Make 0 and 1 descriptors of /dev/null, 2 that of the log and 3 that of the channel, and close all
+ * others. 0 and 1 are set before 3, which may be the number of the fork server's /dev/null. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);
@@ -156,7 +157,7 @@ static void raise_oom_score(void)
 	fd_close(&fd);
 }
 
-/* Without this, a core file could be written into a user's photo folder. */
+/* Without this, the kernel could write a core file into a user's photo folder. */
 static void forbid_core_dumps(void)
 {
 	const struct rlimit none = {0, 0};
@@ -167,7 +168,8 @@ static void forbid_core_dumps(void)
 
 bool pxp_memory_is_limited(void)
 {
-/* Sanitizer builds have no memory limit: their shadow memory is private, and terabytes large. */
+/* Sanitizer builds have no memory limit, because their shadow memory, which is terabytes large,
+ * would count. */
 #ifdef PIXPOOL_SANITIZE
 	return false;
 #else
@@ -213,8 +215,9 @@ static void initialise(struct worker *worker, const struct worker_start *start)
 
 /* ---- answers ---- */
 
-/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If that is
- * much, the allocator first returns unused memory to the kernel. */
+/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If this is
+ * much memory, the function first makes the allocator return unused memory to the kernel, and
+ * counts again. */
 static uint64_t count_data(const struct worker *worker)
 {
 	uint64_t allowance = worker->pool->memory_allowance, n_bytes = 0;
@@ -258,9 +261,10 @@ static bool has_free_descriptor(void)
 	return true;
 }
 
-/* The resource use of this task and of the process. Reading it takes one system call, which would
- * slow down quick tasks. So the kernel is not asked twice within COUNT_AGAIN_NS. In between, the
- * processor time of a task is its run time, and the peak is the last one. */
+/* Fill in the resource use of this task and of the process. Reading it takes one system call, which
+ * would slow down quick tasks. So the kernel is asked only if COUNT_AGAIN_NS have passed since the
+ * last time. Otherwise the run time of the task counts as its processor time, and the last peak of
+ * memory use as the current one. */
 static void count_usage(struct worker *worker, struct answer_frame *answer)
 {
 	int64_t now_ns = clock_now_ns(), cpu_ns = now_ns - worker->started_ns;
@@ -279,8 +283,8 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 	worker->cpu_ns += cpu_ns;
 }
 
-/* Mark the task as ended. If the pool is about to kill this worker for the task, wait for that.
- * Returns false if something has overwritten the slot: then the answer is sent as a frame. */
+/* Mark the task as ended. If the pool is about to kill this worker for the task, wait for the kill.
+ * Returns false if something has overwritten the slot: then the answer must be sent as a frame. */
 static bool end_task(const struct worker *worker, enum slot_state ended)
 {
 	uint64_t generation = worker->at.generation;
@@ -300,7 +304,7 @@ static void ring_doorbell(struct worker *worker)
 	send_or_exit(FRAME_DOORBELL, worker->at, 0);
 }
 
-/* Leave a short answer in the slot if the pool polls it. */
+/* Leave a short answer in the slot if the pool polls the slots. Returns whether it did. */
 static bool leave_in_slot(struct worker *worker, const struct answer_frame *answer,
                           const void *result)
 {
@@ -321,7 +325,8 @@ static bool leave_in_slot(struct worker *worker, const struct answer_frame *answ
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
-	/* If the pool has stopped polling meanwhile, it may have missed this answer. */
+	/* If the pool stopped polling just before, it may have missed this answer. Then notify
+	 * it. */
 	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
 	    !atomic_load(&worker->shared->suppress_notify))
 		ring_doorbell(worker);
@@ -360,7 +365,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		answer.n_result = answer.n_descriptors = 0;
 	}
 	(void)end_task(worker, SLOT_DONE);
-	/* If the answer cannot be sent, the worker exits, and the pool notices that. */
+	/* If the answer cannot be sent, the worker exits. The pool notices its death. */
 	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
 	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
 		_exit(1);
@@ -426,7 +431,7 @@ static enum pxp_status on_need(void *data, uint64_t bytes)
 		return PXP_OK;
 	if (bytes > INT64_MAX || (worker->refused > 0 && bytes >= worker->refused))
 		return PXP_EMEMORY;
-	/* One more request would be a breach of the protocol. */
+	/* The pool would treat one more request as a breach of the protocol. */
 	if (worker->n_needs >= PXP_MAX_NEEDS)
 		return PXP_EINVAL;
 	worker->n_needs++;
@@ -436,9 +441,9 @@ static enum pxp_status on_need(void *data, uint64_t bytes)
 	return status;
 }
 
-/* Get an input that came in a memfd, which nobody can write to any more. Returns NULL if that
- * fails. The memfd is mapped, since copying its pages would take longer than everything else. But a
- * worker that is locked down may not be allowed to map a file. */
+/* Get an input that came in a sealed memfd. Returns NULL if that fails. The memfd is mapped, since
+ * copying its pages would take longer than everything else. If the sandbox forbids mapping a file,
+ * the input is read instead. */
 static void *get_input(int memfd, size_t n, bool *ret_is_mapped)
 {
 	void *input = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, memfd, 0);
@@ -462,7 +467,7 @@ static void release_input(void *input, size_t n, bool is_mapped)
 		free(input);
 }
 
-/* The memory limit that the task requires could not be set. */
+/* Set the error of a task whose memory limit could not be set. */
 static void fail_limit(struct pxp_task *view, enum pxp_status status)
 {
 	pxp_fail(&view->error, status, "cannot set the memory limit of the task: %s",
@@ -513,7 +518,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	worker->n_deferred = 0;
 }
 
-/* Start a task, unless the pool has withdrawn it while it was in the channel. */
+/* Start a task, unless the pool withdrew it before the worker received it. */
 static void receive_task(struct worker *worker, const void *buffer,
                          const struct frame *frame)
 {
@@ -541,7 +546,8 @@ static void receive_task(struct worker *worker, const void *buffer,
 		send_or_exit(FRAME_WITHDRAWN, task.at, 0);
 }
 
-/* Before the worker sleeps, it notifies the pool of the answers that it left in slots. */
+/* Receive the next frame. Before the worker sleeps, it notifies the pool of the answers that it
+ * left in slots. */
 static enum received receive_next(struct worker *worker, void *buffer,
                                   struct frame *frame)
 {
@@ -576,7 +582,8 @@ _Noreturn void worker_main(const struct worker_start *start)
 
 	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&kind, buffer, sizeof(kind));
-		/* A task whose descriptors were lost is better run by another worker. */
+		/* If the descriptors of a task were lost, this worker has too few. It ends, and
+		 * another worker runs the task. */
 		if (kind != FRAME_TASK || frame.lost_descriptors)
 			break;
 		receive_task(&worker, buffer, &frame);

@@ -38,7 +38,7 @@ enum {
 	MAX_DEPTH = 2,
 	/* The number of the descriptor of the zygote's end of its control socket, in the zygote. */
 	CONTROL = 3,
-	/* The time between two SIGCONT to a process that is waited for. */
+	/* The interval at which SIGCONT is sent to a process that is waited for. */
 	CONTINUE_MS = 1000,
 	/* The time after which a process that is waited for is killed. */
 	PATIENCE_MS = 60 * 1000,
@@ -54,18 +54,19 @@ _Static_assert(MAIN_PIDFD == CONTROL + 1, "a zygote keeps these two descriptors 
 static struct {
 	struct lock lock;
 	pid_t pid;
-	/* The process that started the zygote. In a child of that process: its parent. */
+	/* The process that started the zygote. A child of that process has a copy of this handle,
+	 * and must not use it. */
 	pid_t owner;
 	int control;
 	ino_t control_inode;
 	/* How many fork servers have not ended. */
 	unsigned n_fork_servers;
-	/* The depth of nested pools: 0 in the program, 1 in a pool's processes, 2 in those of a
-	 * worker's pool. */
+	/* The depth of nested pools: 0 in the program, 1 in the processes of its pools, 2 in the
+	 * processes of a pool that a worker has created. */
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
-/* ---- functions that the zygote has ---- */
+/* ---- which functions exist in the zygote ---- */
 
 enum { MAX_MODULES = 256 };
 
@@ -98,7 +99,8 @@ static int note_module(struct dl_phdr_info *info, size_t n, void *data)
 
 struct search {
 	uintptr_t address;
-	uintptr_t begin; /* start of the module with the address; 0: no module has it */
+	/* the start of the module that contains the address; 0: no module contains it */
+	uintptr_t begin;
 };
 
 static int find_module(struct dl_phdr_info *info, size_t n, void *data)
@@ -136,8 +138,9 @@ bool zygote_has_function(uintptr_t function)
 
 /* ---- in the zygote ---- */
 
-/* Any of the descriptors 0 to 4 may be closed, or may be one of ours. So ours are moved up before
- * they are moved down. Returns false with errno. */
+/* Give the zygote its descriptors: /dev/null as 0 to 2, control as CONTROL, main_pidfd as
+ * MAIN_PIDFD. The arguments may have any of these numbers themselves, so they are first duplicated
+ * to higher numbers. All other descriptors are closed. Returns false with errno. */
 static bool leave_terminal(int control, int main_pidfd, int null)
 {
 	int high_control = fcntl(control, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
@@ -157,7 +160,7 @@ static bool leave_terminal(int control, int main_pidfd, int null)
 	return true;
 }
 
-/* The main process waits for every answer. If one cannot be sent, the zygote exits: the main
+/* The main process waits for every answer. If an answer cannot be sent, the zygote exits: the main
  * process then sees the closed channel. */
 static void send_answer(int control, const struct process_frame *answer,
                         const int *descriptor)
@@ -239,8 +242,9 @@ static bool await_request(void)
 	return both[1].revents == 0;
 }
 
-/* The main process has ended or has stopped the zygote. The fork servers notice that as well and
- * end, unless one is stopped or busy with its preload. They are in our process group. */
+/* End the fork servers, because the main process has ended or has stopped the zygote. They notice
+ * this too and end by themselves, unless one is stopped or busy with its preload. They are in our
+ * process group. */
 static void end_fork_servers(void)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
@@ -261,7 +265,8 @@ _Noreturn static void zygote_main(int control, int main_pidfd, int null)
 	signals_reset_of_server();
 	if (!leave_terminal(control, main_pidfd, null))
 		send_ready(control, errno);
-	/* If this process is stopped, the end of the main process must continue it. */
+	/* When the main process ends, the kernel sends SIGCONT to this process, so that it
+	 * continues and ends even if it is stopped. */
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	signals_listen_to_children();
 	send_ready(CONTROL, 0);
@@ -295,9 +300,9 @@ static ino_t inode_of(int fd)
 	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
 }
 
-/* Called in a child of the process that started the zygote. A thread that does not exist here may
- * have held the lock. The socket may have been closed, and its number may belong to another
- * file. */
+/* Called in a child of the process that started the zygote. The lock may be held by a thread that
+ * does not exist in this process, so it is made anew. The program may have closed the socket, and
+ * another file may have its number now. */
 static void disown_zygote(void)
 {
 	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
@@ -312,15 +317,16 @@ static bool is_owner(void)
 	return zygote.owner == getpid();
 }
 
-/* Send a signal to a child that was not waited for, or otherwise to the process of the pidfd. */
+/* Send a signal to child, a child process that was not waited for. If child is 0, send the signal
+ * to the process of pidfd. */
 static bool send_to(pid_t child, int pidfd, int number)
 {
 	return (child > 0 ? kill(child, number)
 	                  : pidfd_send_signal(pidfd, number, NULL, 0)) == 0;
 }
 
-/* Wait until a process makes fd readable. Meanwhile continue that process, and kill it in the end.
- * Returns false if it cannot even be killed. */
+/* Wait until a process makes fd readable. Once a second the process is sent SIGCONT, and after
+ * PATIENCE_MS it is killed. Returns false if fd did not become readable even then. */
 static bool await_readable(int fd, pid_t child, int pidfd)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), PATIENCE_MS);
@@ -334,8 +340,8 @@ static bool await_readable(int fd, pid_t child, int pidfd)
 	return send_to(child, pidfd, SIGKILL) && poll(&wait, 1, PATIENCE_MS) > 0;
 }
 
-/* The zygote ends when this process closes its side for sending. Then our end of the socket becomes
- * readable. */
+/* End the zygote by closing the sending side of the socket. When the zygote has ended, our end of
+ * the socket becomes readable. */
 static void end_zygote(void)
 {
 	pid_t got;
@@ -389,7 +395,8 @@ static bool fork_zygote(int null)
 	return sys_errno == 0;
 }
 
-/* Whether somebody else killed the zygote: its end of the socket is closed. */
+/* Whether the zygote has died although this process did not end it: its end of the socket is
+ * closed. */
 static bool has_died(void)
 {
 	struct pollfd control = {.fd = zygote.control};
@@ -454,7 +461,8 @@ static int request_fork_server(const struct fork_server_frame *request,
 	if (!channel_send(zygote.control, request, sizeof(*request), init_bytes,
 	                  request->n_init_bytes, &control, 1))
 		return -1;
-	/* If this answer came later, it would be taken for that of the next request. */
+	/* If the zygote does not answer in time, close the channel: a late answer would be taken
+	 * for the answer to the next request. */
 	if (!await_readable(zygote.control, zygote.pid, -1))
 		channel_close(&zygote.control);
 	errno = ECHILD;
@@ -468,8 +476,8 @@ static int request_fork_server(const struct fork_server_frame *request,
 	                                : -1;
 }
 
-/* The fork server is started and counted in one step. Otherwise the zygote could be stopped between
- * the two. */
+/* Start a fork server and count it while the lock is held. Otherwise the zygote could be stopped
+ * between the two steps. */
 static enum pxp_status lock_and_request(const struct fork_server_frame *request,
                                         const void *init_bytes, int control,
                                         struct fork_server_handle *fork_server,
@@ -551,7 +559,7 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	return status;
 }
 
-/* Whether the zygote has not reaped this process yet. */
+/* Whether the zygote has not reaped the process of pidfd yet. */
 static bool is_zombie(int pidfd)
 {
 	bool is_there = pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno != ESRCH;
@@ -562,7 +570,7 @@ static bool is_zombie(int pidfd)
 	return is_there;
 }
 
-/* The zygote reaps a fork server at once, and then no trace of it is left. But the wait is
+/* Wait until the zygote has reaped a fork server that has ended. It does so at once, so the wait is
  * limited. */
 static void await_reaped(int pidfd)
 {

@@ -5,7 +5,7 @@
 #include <pixpool/executor.h>
 #include <sys/types.h>
 
-/* The fork server of a pool. */
+/* The main process's handle of the fork server of one pool. */
 struct fork_server_handle {
 	/* The pid of the fork server, for messages and tests only: the number may belong to another
 	 * process by now. */
@@ -18,7 +18,8 @@ struct fork_server_handle {
 /*
  * Have the zygote fork a fork server for a pool with these options.
  *
- * ret_fork_server  to be ended with zygote_end_fork_server(); unchanged on failure.
+ * ret_fork_server  on success the fork server, which the caller must end with
+ *                  zygote_end_fork_server(). Unchanged on failure.
  *
  * PXP_ESTATE  this process has no running zygote.
  * PXP_ESYS    no socket, process or descriptor is available, or the zygote has died.
@@ -29,13 +30,13 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
                                          struct fork_server_handle *ret_fork_server,
                                          struct pxp_error *ret_error);
 
-/* Make a fork server and its workers end, wait for that, and close the handle. May be called from
- * any thread. */
+/* End a fork server and its workers, wait until they have ended, and close the handle. May be
+ * called from any thread. */
 void zygote_end_fork_server(struct fork_server_handle *fork_server);
 
-/* Whether the processes of a pool have a function at the same address. False if the module of
- * the function was loaded after the zygote was forked. True also for generated code, which
- * belongs to no module. */
+/* Whether a function exists at the same address in the processes of a pool. Returns false if the
+ * module of the function was loaded after the zygote was forked. Returns true for generated code,
+ * which belongs to no module. */
 bool zygote_has_function(uintptr_t function);
 
 #endif
