@@ -317,7 +317,7 @@ static bool is_owner(void)
 	return zygote.owner == getpid();
 }
 
-/* Send a signal to child, a child process that was not waited for. If child is 0, send the signal
+/* Send a signal to child, a child process that was not waited for. If child is -1, send the signal
  * to the process of pidfd. */
 static bool send_to(pid_t child, int pidfd, int number)
 {
