@@ -1,10 +1,10 @@
 /*
  * The reader of HEIC and AVIF, based on libheif.
  *
- * libheif decodes each item as it is stored. This file applies the properties of items itself,
- * because libheif 1.15 does part of that wrongly: it rotates the colours but not their alpha,
- * scales samples of 10 and 12 bits by shifting, does not expand a limited range if there is no
- * colour, and keeps colours multiplied by alpha.
+ * libheif decodes each item (the colours, and alpha if the picture has it) as it is stored. The
+ * code in this file applies the properties of items, because libheif 1.15 applies some of them
+ * wrongly: it rotates the colours but not their alpha, scales samples of 10 and 12 bits by
+ * shifting, does not expand the limited range of grey, and leaves colours multiplied by alpha.
  */
 #include "image/hdr.h"
 #include "image/icc.h"
@@ -17,15 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A part of a picture, and the distance of its centre from that of the picture. */
+/* A crop: its size, and how far its centre is to the right of and below the picture's centre. */
 struct cut {
-	struct size size; /* size of the crop; 0: there is no crop */
+	struct size size; /* 0: there is no crop */
 	double right, down;
 };
 
-/* The transformations of an item: first crop, then rotate or mirror. */
+/* The transformations of an item: it is cropped first, and then rotated and mirrored. */
 struct transformations {
-	unsigned orientation; /* orientation as in EXIF */
+	unsigned orientation; /* 1 to 8, as in EXIF */
 	struct cut cut;
 };
 
@@ -84,8 +84,9 @@ static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box
 	return false;
 }
 
-/* Orientations as transformations of a square, so that they can be combined. Each is a number of
- * counterclockwise quarter turns of a picture that may have been mirrored left to right first. */
+/* Combine an orientation with n_turns counterclockwise quarter turns, or with mirroring left to
+ * right if is_mirrored. Each orientation is the same as mirroring left to right, or not, and then a
+ * number of counterclockwise quarter turns. */
 static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 {
 	static const unsigned of_turns[2][4] = {{1, 8, 3, 6}, {2, 5, 4, 7}};
@@ -98,13 +99,13 @@ static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 			was_mirrored = i / 4;
 		}
 	}
-	/* Mirroring after a turn equals mirroring before the opposite turn. */
+	/* Mirroring after a turn has the same effect as mirroring before the opposite turn. */
 	if (is_mirrored)
 		n = 4 - n;
 	return of_turns[was_mirrored != is_mirrored][(n + n_turns) % 4];
 }
 
-/* A number in a clean aperture box: a signed fraction. */
+/* Read a number of a clean aperture box: a signed fraction. */
 static double fraction(struct bytes data, size_t at)
 {
 	int32_t above = (int32_t)bytes_be32(data, at);
@@ -113,8 +114,8 @@ static double fraction(struct bytes data, size_t at)
 	return below ? above / (double)below : 0;
 }
 
-/* Read the clean aperture box "clap": the size of a part of the picture, and the distance of its
- * centre from the picture's. */
+/* Read the clean aperture box "clap", which contains a crop. Returns false if its size is not
+ * valid. */
 static bool take_cut(struct cut *cut, struct bytes data)
 {
 	double width = fraction(data, 0), height = fraction(data, 8);
@@ -128,7 +129,8 @@ static bool take_cut(struct cut *cut, struct bytes data)
 	return true;
 }
 
-/* Compute the position of the crop in a picture of this size; false if it is not inside. */
+/* Compute the position of the crop in a picture of this size. Returns false if the crop is not
+ * inside the picture. */
 static bool place_cut(const struct cut *cut, struct size from, struct area *ret_area)
 {
 	double left = ((double)from.width - cut->size.width) / 2 + cut->right;
@@ -149,8 +151,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	if (box_is(box, "irot")) {
 		to->orientation = turned(to->orientation, number & 3, false);
 	} else if (box_is(box, "imir")) {
-		/* axis 1 exchanges left and right; 0 exchanges top and bottom, which is the same
-		 * plus half a turn */
+		/* Axis 1 exchanges left and right. Axis 0 exchanges top and bottom, which has the
+		 * same effect as exchanging left and right and then half a turn. */
 		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
 	} else if (box_is(box, "clap") && to->orientation != 1) {
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
@@ -162,7 +164,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	return true;
 }
 
-/* Apply the properties of one item, in the order of its associations, which begin at *at. */
+/* Apply the properties of one item in their order. The list of their n indices begins at offset at
+ * of ipma; an index has n_index bytes. */
 static bool take_item(struct transformations *to, struct bytes ipma, size_t at, size_t n,
                       unsigned n_index, struct bytes ipco, struct failure *ret_failure)
 {
@@ -178,8 +181,8 @@ static bool take_item(struct transformations *to, struct bytes ipma, size_t at, 
 	return true;
 }
 
-/* libheif 1.15 does not report the transformations, so read them from the boxes. libheif has read
- * the same boxes, so a property that is missing here is no transformation. */
+/* libheif 1.15 does not report the transformations of an item, so read them from the boxes. Boxes
+ * that are missing are no error here: libheif has read the same boxes and checked them. */
 static bool read_transformations(struct transformations *ret_to, struct bytes file,
                                  heif_item_id primary, struct failure *ret_failure)
 {
@@ -256,7 +259,8 @@ static void find_alpha(struct heif_state *state)
 	}
 }
 
-/* A profile takes precedence over code points. */
+/* Read the colours as code points of CICP. A profile takes precedence, so the code points of a
+ * picture with a profile are ignored. */
 static void read_cicp(struct heif_state *state)
 {
 	struct heif_color_profile_nclx *nclx = NULL;
@@ -280,7 +284,8 @@ static bool open_items(struct heif_state *state, const struct source *source,
 	heif_item_id primary;
 	struct heif_error error;
 
-	/* The limits of the recipe are checked once the size is known. */
+	/* This is the limit for any picture. The limits of the recipe are checked when the size is
+	 * known. */
 	heif_context_set_maximum_image_size_limit(state->context, RECIPE_MAX_SIDE);
 	heif_context_set_max_decoding_threads(state->context, 0);
 	error = heif_context_read_from_memory_without_copy(state->context, source->bytes,
@@ -318,7 +323,7 @@ static bool heif_open(struct reading *ret_reading, const struct source *source,
 {
 	struct heif_state *state;
 
-	/* The box "moov" contains moving pictures, and "meta" the still one. */
+	/* The box "moov" contains an image sequence, and the box "meta" a still picture. */
 	if (has_box(source, "moov") && !has_box(source, "meta"))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: an image sequence without a still picture is "
@@ -362,11 +367,11 @@ struct channel {
 	size_t stride;
 	struct size size;
 	unsigned n_bits;
-	/* A table that maps each sample to its value in the result; allocated. */
+	/* A table that maps each sample to its value in the result. It must be freed. */
 	uint16_t *levels;
 };
 
-/* Make the table of a channel: its black becomes 0, and its white most. */
+/* Make the table of a channel: sample black becomes 0, and sample white becomes most. */
 static bool make_levels(struct channel *channel, unsigned black, unsigned white,
                         unsigned most)
 {
@@ -425,7 +430,7 @@ static void channels_fini(struct channels *channels)
 		free(channels->at[i].levels);
 }
 
-/* Whether a picture has the limited range of television: 16 to 235 of 8 bits. */
+/* Whether samples have the limited range of television, which is 16 to 235 in 8 bits. */
 static bool has_limited_range(const struct heif_image *image)
 {
 	struct heif_color_profile_nclx *nclx = NULL;
@@ -437,7 +442,7 @@ static bool has_limited_range(const struct heif_image *image)
 	return is_limited;
 }
 
-/* libheif converts RGB to the full range, but does not convert grey, because grey has no matrix. */
+/* Find the colour channels of a decoded item. */
 static bool find_colours(struct channels *channels, const struct heif_image *image)
 {
 	static const enum heif_channel rgb[] = {heif_channel_R, heif_channel_G,
@@ -503,8 +508,8 @@ static unsigned sample_of(const struct samples *samples, size_t i)
 	                        : ((const uint8_t *)samples->bytes)[i];
 }
 
-/* Write the samples of one colour into a row, beginning at sample `at`. x and y are positions in
- * the stored picture. */
+/* Write the samples of one colour into a row, beginning at sample `at`. They are read from row y of
+ * the stored picture, beginning at column x. */
 static void put_colour(const struct channel *channel, const struct samples *samples,
                        size_t at, uint32_t x, uint32_t y)
 {
@@ -536,7 +541,7 @@ static void put_alpha(const struct channel *alpha, struct size colours,
 	}
 }
 
-/* Divide the colours of a row, which begins with sample `at`, by their alpha. */
+/* Divide the colours of a row by their alpha. `at` is the first sample of the row. */
 static void divide_row(const struct samples *samples, size_t at)
 {
 	unsigned most = samples->is_deep ? UINT16_MAX : UINT8_MAX;
@@ -566,8 +571,9 @@ static void put_row(const struct heif_state *state, const struct channels *chann
 		divide_row(samples, at);
 }
 
-/* Find the visible part of the decoded picture. Some writers give the size after the crop as the
- * stored size, so that is compared only if nothing is cropped. */
+/* Find the part of the decoded picture that is shown. Its size is compared with the size in the
+ * header only if there is no crop, because some writers put the size after the crop into the
+ * header. */
 static bool find_shown(const struct heif_state *state, const struct channels *channels,
                        struct area *ret_shown, struct failure *ret_failure)
 {
@@ -608,7 +614,7 @@ static bool put_samples(const struct heif_state *state, const struct channels *c
 	return true;
 }
 
-/* Decode an item as it is stored. */
+/* Decode an item as it is stored, without its transformations. */
 static struct heif_error decode_item(const struct heif_image_handle *handle,
                                      struct heif_image **ret_image)
 {
@@ -674,7 +680,8 @@ static bool set_colours(const struct heif_state *state, struct samples *samples,
 	       failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 }
 
-/* Find the channels of decoded items, and make samples from them. */
+/* Make samples from the decoded items. alpha is NULL if the colours contain alpha or the picture
+ * has none. */
 static bool join_items(const struct heif_state *state, struct samples *ret_samples,
                        const struct heif_image *colours, const struct heif_image *alpha,
                        struct failure *ret_failure)
@@ -686,6 +693,7 @@ static bool join_items(const struct heif_state *state, struct samples *ret_sampl
 	if (!find_colours(&channels, colours))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "decode: libheif returned neither grey nor RGB");
+	/* libheif converts RGB to the full range, but not grey, because grey has no matrix. */
 	is_limited = channels.n_colours == 1 && has_limited_range(colours);
 	channels.has_alpha = state->alpha &&
 	                     find_channel(&channels.at[channels.n_colours],

@@ -1,10 +1,10 @@
 /*
- * The reader of JPEG XL, based on libjxl: the first frame, upright.
+ * The reader of JPEG XL, based on libjxl. It decodes the first frame and turns it upright.
  *
- * A lossy file stores its colours in a space of libjxl's own. libjxl can convert them to a space
- * that the file describes by enumerated values, but not to one that a profile describes: then it
- * gives linear light, in which 8 bits hold few dark levels. Such colours are read as floats, and
- * converted to the profile here.
+ * A lossy file stores its colours in a space of libjxl's own. If the file describes the picture's
+ * colours by enumerated values, libjxl converts to them. If the file describes them by a profile,
+ * libjxl cannot convert and gives linear light, of which 8 bits would hold too few dark levels. In
+ * this case the code below reads floats, and converts them to the profile with lcms2.
  */
 #include "image/hdr.h"
 #include "image/icc.h"
@@ -23,11 +23,11 @@ struct jxl_state {
 	const uint8_t *bytes;
 	size_t n_bytes;
 	JxlBasicInfo info;
-	/* Only its transfer is set, and only if it is an HDR transfer. */
+	/* transfer is set only if it is an HDR transfer, PQ or HLG. */
 	struct cicp cicp;
 };
 
-/* A decoder that has been given the whole file. */
+/* Create a decoder and give it the whole file. Returns NULL on failure. */
 static JxlDecoder *create_decoder(const uint8_t *bytes, size_t n, int events)
 {
 	JxlDecoder *decoder = JxlDecoderCreate(NULL);
@@ -66,7 +66,8 @@ static bool jxl_reads(enum image_format format)
 	return format == FORMAT_JXL;
 }
 
-/* Alpha is read, and channels that do not change the visible picture are left out. */
+/* Check the channels beyond the colours: refuse those that change the visible picture and cannot be
+ * read. Alpha is read, and the others are left out. */
 static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
                           struct failure *ret_failure)
 {
@@ -90,7 +91,8 @@ static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
 	return true;
 }
 
-/* Record an HDR transfer. Other colours are described by their profile. */
+/* If the colours are HDR, record their transfer and primaries. Other colours are described by their
+ * profile. */
 static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 {
 	JxlColorEncoding encoding;
@@ -103,7 +105,7 @@ static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 		state->cicp.transfer = CICP_TRANSFER_PQ;
 	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
 		state->cicp.transfer = CICP_TRANSFER_HLG;
-	/* libjxl uses the same numbers as the code points of CICP. */
+	/* The numbers of libjxl are the code points of CICP, except those of P3. */
 	state->cicp.primaries = (unsigned)encoding.primaries;
 	if (encoding.primaries == JXL_PRIMARIES_P3)
 		state->cicp.primaries = encoding.white_point == JXL_WHITE_POINT_D65 ? 12
@@ -176,7 +178,7 @@ struct profile {
 	size_t n;
 };
 
-/* Get a profile; it has no bytes if the file has no such profile. */
+/* Get a profile of the file. ret_profile->n is 0 if the file has no such profile. */
 static void get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
                         struct profile *ret_profile)
 {
@@ -202,12 +204,12 @@ static bool are_equal(const struct profile *a, const struct profile *b)
 	return a->n == b->n && (a->n == 0 || memcmp(a->bytes, b->bytes, a->n) == 0);
 }
 
-/* The state of decoding a picture: its profile in the file, and the profile of the samples that
- * libjxl gives. */
+/* The state of decoding a picture. original is the profile in the file. given is the profile of the
+ * samples that libjxl gives. */
 struct decoding {
 	struct profile original, given;
-	/* Converts floats from the profile `given` to the profile `original`. NULL: libjxl
-	 * returns the samples as they are stored. */
+	/* Converts floats from the profile `given` to the profile `original`. NULL: no conversion
+	 * is necessary, and libjxl gives the final samples. */
 	cmsHTRANSFORM transform;
 	struct samples samples;
 };
@@ -227,7 +229,8 @@ static bool needs_conversion(const struct decoding *decoding)
 	       !are_equal(&decoding->original, &decoding->given);
 }
 
-/* The lcms2 format of floats or of samples. Alpha is copied. */
+/* The pixel format of lcms2 for floats (is_float) or samples. Alpha is declared as an extra
+ * channel. */
 static cmsUInt32Number pixel_type(unsigned n_bands, bool is_float, unsigned n_bytes)
 {
 	unsigned n_colours = n_bands < 3 ? 1 : 3, space = n_bands < 3 ? PT_GRAY : PT_RGB;
@@ -260,7 +263,8 @@ static bool make_transform(struct decoding *decoding)
 	return decoding->transform != NULL;
 }
 
-/* Find out which samples libjxl gives, and allocate memory for them. */
+/* Get both profiles, allocate memory for the samples, and create the transform if it is
+ * necessary. */
 static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
                     struct decoding *decoding, struct failure *ret_failure)
 {
@@ -278,7 +282,8 @@ static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
 	                   "decode: lcms2 cannot convert to the picture's profile");
 }
 
-/* Convert a part of a row. libjxl calls this function when it has decoded that part. */
+/* Convert n_pixels of row y, beginning at column x. libjxl calls this function whenever it has
+ * decoded a part of a row. */
 static void take_floats(void *data, size_t x, size_t y, size_t n_pixels,
                         const void *floats)
 {
@@ -315,7 +320,8 @@ static bool give_buffer(JxlDecoder *decoder, struct decoding *decoding)
 	               JXL_DEC_SUCCESS;
 }
 
-/* Leave out the profile of an HDR picture, which does not describe the SDR picture that is made. */
+/* Convert the samples of an HDR picture to SDR. Its profile is left out, because it does not
+ * describe the colours of SDR. */
 static bool make_sdr(const struct jxl_state *state, struct decoding *decoding,
                      struct failure *ret_failure)
 {
@@ -339,7 +345,7 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 {
 	if (is_hdr(state))
 		return make_sdr(state, decoding, ret_failure);
-	/* The samples take over the profile. */
+	/* The samples now own the profile. */
 	decoding->samples.profile = decoding->original.bytes;
 	decoding->samples.n_profile = decoding->original.n;
 	decoding->original = (struct profile){0};
@@ -348,7 +354,8 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 
 /* ---- decoding ---- */
 
-/* Decode the first frame, or all frames, each over the one before it. */
+/* Decode the first frame, or all frames if the reading must read everything. Each frame overwrites
+ * the frame before it. */
 static bool run(const struct reading *reading, JxlDecoder *decoder,
                 struct decoding *decoding, struct failure *ret_failure)
 {

@@ -1,14 +1,14 @@
 /*
  * The stb engine: stb_image, stb_image_resize, stb_image_write and our readers of image/raster,
- * which need nothing but a C compiler. It has no colour management: it refuses pictures that are
- * not sRGB instead of showing wrong colours. metadata_scan.c reads facts that stb does not report.
- * The engine cannot keep metadata: if some must be kept and the picture has it, the picture is
- * refused too.
+ * which need nothing but a C compiler. The engine has no colour management: it refuses pictures
+ * that are not sRGB instead of showing wrong colours. It cannot keep metadata either: it refuses a
+ * picture with metadata that the recipe keeps. metadata_scan.c reads what stb_image does not
+ * report.
  *
- * stb_image fills the rest of a truncated JPEG with grey, and accepts some such files. The engine
- * looks for the end marker first: a file without one is a bad image, as in the other engines,
- * unless fail_on is none. Damage in the middle of the scans is not noticed; libvips notices some of
- * it.
+ * stb_image accepts some truncated JPEG files and fills their missing part with grey. So the engine
+ * first looks for the end marker. A file without an end marker is a bad image, as in the other
+ * engines, unless fail_on is none. Damage in the middle of a scan is not detected; libvips detects
+ * some of it.
  */
 #include "image/engine.h"
 
@@ -29,7 +29,7 @@
 
 /* ---- operations on plain pixels ---- */
 
-/* Copy the pixels; false if memory ran out. */
+/* Copy the pixels. Returns false if memory ran out. */
 static bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from)
 {
 	if (!pixels_init(ret_pixels, from->size, from->n_bands))
@@ -39,7 +39,8 @@ static bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from)
 	return true;
 }
 
-/* Blend alpha with a colour (white if it is not set), in place; does nothing without alpha. */
+/* Blend the pixels with the background, in place, so that they have no alpha. If the background is
+ * not set, it is white. Pixels without alpha stay unchanged. */
 static void pixels_flatten(struct pixels *pixels, const struct colour *background)
 {
 	uint8_t on[3] = {255, 255, 255};
@@ -66,9 +67,10 @@ static void pixels_flatten(struct pixels *pixels, const struct colour *backgroun
 }
 
 /*
- * An orientation says how the camera was held. The upright pixel at x, y is a stored
- * pixel: along the stored rows or, from orientation 5 on, along the stored columns, each
- * counted from its near or its far end.
+ * Turn pixels upright. The pixel at x, y of the upright picture is the stored pixel in column x and
+ * row y or, for orientations from 5 on (is_swapped), in column y and row x. from_right and
+ * from_bottom: columns are counted from the right, rows from the bottom. Returns false if memory
+ * ran out.
  */
 static bool pixels_orient(struct pixels *pixels, unsigned orientation)
 {
@@ -111,7 +113,7 @@ static bool pixels_orient(struct pixels *pixels, unsigned orientation)
 	return true;
 }
 
-/* Crop to an area, in place; false if memory ran out. */
+/* Crop to an area, in place. Returns false if memory ran out. */
 static bool pixels_cut(struct pixels *pixels, const struct area *area)
 {
 	struct size from = pixels->size, to = area->size;
@@ -133,8 +135,8 @@ static bool pixels_cut(struct pixels *pixels, const struct area *area)
 	return true;
 }
 
-/* Widen one pixel to more bands: grey becomes three equal colours, and a missing alpha is
- * opaque. */
+/* Convert a pixel of n_from bands to n_to bands. Grey becomes three equal colours if n_to requires
+ * colours. If from has no alpha, the new alpha is opaque. */
 static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned n_to)
 {
 	bool is_grey = n_from < 3, has_alpha = n_from % 2 == 0;
@@ -147,7 +149,8 @@ static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned 
 }
 
 /* Place the pixels on the layout's canvas. Grey becomes RGB if the background is not grey, and
- * alpha is added if the background is not opaque. In place; false if memory ran out. */
+ * alpha is added if the background is not opaque. Works in place. Returns false if memory ran
+ * out. */
 static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
                          const struct colour *background)
 {
@@ -242,8 +245,8 @@ static double value_of(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Compute the luminance of linear RGB, and apply the sRGB curve. Done in place, because grey takes
- * fewer bytes. */
+/* Convert to linear light, compute the luminance, and apply the sRGB curve. This works in place,
+ * because grey takes fewer bytes than RGB. */
 static bool make_grey(struct pixels *pixels, const struct filter *filter,
                       const struct recipe *recipe)
 {
@@ -272,8 +275,8 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 	return true;
 }
 
-/* Convolve one line of a plane with the mask; the values at its ends are repeated. step is the
- * distance between values. */
+/* Convolve one row or column of a plane with the mask. step is the distance between its n values.
+ * Beyond its ends, the first and the last value are repeated. copy has room for n values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
 {
@@ -294,7 +297,8 @@ static void blur_line(float *line, float *copy, size_t n, size_t step, const flo
 	}
 }
 
-/* The values of a Gaussian down to 1/100. */
+/* Make a Gaussian mask that ends where the Gaussian falls below 1/100 of its peak. Its sum is 1.
+ * Returns NULL if memory ran out. The caller frees the mask. */
 static float *make_mask(double sigma, ptrdiff_t *ret_radius)
 {
 	ptrdiff_t radius = (ptrdiff_t)ceil(sigma * sqrt(-2 * log(0.01)));
@@ -321,7 +325,7 @@ static void blur_plane(float *plane, struct size size, const float *mask,
 		blur_line(plane + x, copy, size.height, size.width, mask, radius);
 }
 
-/* Read a value of a premultiplied band, or of alpha. */
+/* Copy one band to a plane of floats. Colours are multiplied by alpha. */
 static void take_plane(const struct pixels *pixels, unsigned band, float *plane)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
@@ -387,7 +391,7 @@ static bool blur(struct pixels *pixels, const struct filter *filter,
 static bool rotate(struct pixels *pixels, const struct filter *filter,
                    const struct recipe *recipe)
 {
-	/* The EXIF orientation that this number of quarter turns undoes. */
+	/* orientations[i] is the EXIF orientation that i clockwise quarter turns make upright. */
 	static const unsigned orientations[] = {1, 6, 3, 8};
 	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
 
@@ -421,7 +425,8 @@ static bool flatten(struct pixels *pixels, const struct filter *filter,
 
 /* ---- supported features ---- */
 
-/* A filter without a row is not supported. Returns false if memory ran out. */
+/* The function for each kind of filter. NULL: the kind is not supported. A function returns false
+ * if memory ran out. */
 static bool (*const filters[N_FILTER_KINDS])(struct pixels *pixels,
                                              const struct filter *filter,
                                              const struct recipe *recipe) = {
@@ -445,7 +450,8 @@ static const char *missing_filter(const struct filter_chain *chain)
 	return NULL;
 }
 
-/* Find the first feature of a recipe that only the vips engine has. */
+/* Find the first feature of a recipe that this engine does not support. Returns its name, or NULL
+ * if the engine supports the whole recipe. */
 static const char *missing(const struct recipe *recipe)
 {
 	bool is_jpeg = recipe->format == FORMAT_JPEG;
@@ -466,7 +472,7 @@ static const char *missing(const struct recipe *recipe)
 		return "depth 16";
 	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
 		return "progressive";
-	/* stb_image_write subsamples chroma up to quality 90. */
+	/* stb_image_write subsamples chroma up to quality 90, but not above. */
 	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
 		return "chroma 444 below a quality of 91";
 	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
@@ -474,8 +480,8 @@ static const char *missing(const struct recipe *recipe)
 	return missing_filter(&recipe->filters);
 }
 
-/* Whether the engine supports every feature of a recipe; otherwise a failure names the first
- * unsupported one. */
+/* Whether the engine supports every feature of a recipe. If not, the failure names the first
+ * feature that it does not support. */
 static bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
 {
 	const char *what = missing(recipe);
@@ -517,7 +523,8 @@ static bool place(struct pixels *pixels, const struct layout *layout,
 	return pixels_embed(pixels, layout, &on);
 }
 
-/* The kernel of stb; ps_takes() refuses kernels that stb lacks. */
+/* Convert a kernel to that of stb_image_resize. ps_takes() has refused the kernels that
+ * stb_image_resize does not have. */
 static stbir_filter filter_of(enum kernel kernel)
 {
 	switch (kernel) {
@@ -562,7 +569,7 @@ static bool fail_memory(struct failure *ret_failure)
 	return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 }
 
-/* Make the output pixels from the stored pixels. */
+/* Make the pixels of the output from the stored pixels, in place. */
 static bool ps_shape(struct pixels *pixels, unsigned orientation,
                      const struct recipe *recipe, struct failure *ret_failure)
 {
@@ -604,11 +611,11 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 }
 
 struct ps_state {
-	struct size stored;   /* size as stored, not rotated */
+	struct size stored;   /* size of the picture as stored, not turned upright */
 	struct pixels pixels; /* set after decode() */
-	/* the picture, if image/raster reads it; otherwise its bytes are NULL */
+	/* The picture if image/raster reads it. If not, raster.bytes is NULL. */
 	struct raster raster;
-	/* a JPEG without an end marker, which fail_on accepts */
+	/* The picture is a JPEG without an end marker, and fail_on accepts that. */
 	bool ends_early;
 };
 
@@ -627,8 +634,8 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Convert the reason of stb_image to a failure. Its text distinguishes damage from missing
- * features. */
+/* Convert the reason of stb_image to a failure. The text of the reason shows whether the file is
+ * damaged or has an unsupported feature. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
 	const char *reason = stbi_failure_reason();
@@ -651,7 +658,7 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 static bool scan_is_srgb(const struct metadata_scan *scan)
 {
-	enum { ROOM = 64 * 1024 }; /* sRGB profiles are much smaller than this */
+	enum { ROOM = 64 * 1024 }; /* an sRGB profile is much smaller than this */
 	char *room;
 	int n;
 	bool is_srgb;
@@ -688,8 +695,8 @@ static uint64_t number_at(const struct source *source, uint64_t at, unsigned n)
 }
 
 /*
- * Whether a PNG is larger than stb_image can read. Its own message would be wrong, because the
- * formats that it tries next overwrite the reason.
+ * Whether the source is a PNG that is larger than stb_image can read. stb_image would report a
+ * wrong reason: after PNG it tries other formats, and their reasons overwrite that of PNG.
  */
 static bool png_is_too_big(const struct source *source)
 {
@@ -732,7 +739,7 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 	return true;
 }
 
-/* Refuse files with metadata that the recipe keeps and this engine cannot. */
+/* Refuse a file with metadata or a depth that the recipe keeps and that this engine cannot keep. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct raster *raster, const struct recipe *recipe,
                        struct failure *ret_failure)
@@ -763,7 +770,8 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 	return true;
 }
 
-/* Read the header by our own readers, or by stb_image, which gives the stored size. */
+/* Read the header, by image/raster if it reads the format, if not by stb_image. Sets
+ * state->stored. */
 static bool read_header(struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
 {
@@ -802,7 +810,8 @@ static bool read_header(struct source *source, struct ps_state *state,
 	return true;
 }
 
-/* Read the facts that stb_image does not report. */
+/* Read what stb_image does not report: metadata, profile, orientation, and whether the file is
+ * complete. */
 static void scan_metadata(const struct source *source, struct metadata_scan *ret_scan)
 {
 	*ret_scan = (struct metadata_scan){.orientation = 1, .is_whole = true};
@@ -880,15 +889,17 @@ static void ps_close(struct source *source)
 }
 
 /*
- * The bytes for stb_image as a stream. JPEG and PNG do not need that, because metadata_scan.c and
- * stb_image check their ends. For GIF and HDR stb_image does not check whether it got as many bytes
- * as it requested: from memory it reads zeros past the end.
+ * A stream that gives the bytes of a GIF or HDR to stb_image and notes if stb_image reads beyond
+ * the end. stb_image itself does not check that for these formats: if it reads from memory, it gets
+ * zeros beyond the end. JPEG and PNG need no stream, because metadata_scan.c and stb_image check
+ * their ends.
  */
 struct feed {
 	const struct source *source;
 	size_t at;
-	const char *buffer; /* the buffer of stb_image, which may be only partly filled */
-	bool is_overrun;    /* stb_image requested more bytes than there are */
+	/* stb_image's buffer; a read into it may give fewer bytes than requested. */
+	const char *buffer;
+	bool is_overrun; /* stb_image requested bytes beyond the end */
 };
 
 static int feed_read(void *data, char *bytes, int n_int)
@@ -897,7 +908,7 @@ static int feed_read(void *data, char *bytes, int n_int)
 	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
 	size_t n_here = n < n_left ? n : n_left;
 
-	/* The first read fills the buffer. */
+	/* The first read of stb_image is into its buffer. */
 	if (!feed->buffer)
 		feed->buffer = bytes;
 	memcpy(bytes, feed->source->bytes + feed->at, n_here);
@@ -910,8 +921,8 @@ static int feed_read(void *data, char *bytes, int n_int)
 		memset(bytes + n_here, 0, n - n_here);
 		return (int)n_here;
 	}
-	/* stb_image 2.27 loops for ever over a truncated HDR, because it takes the end for runs of
-	 * length 0. Endless newlines end its loops. */
+	/* At the end of a truncated HDR stb_image 2.27 would read zeros as runs of length 0, and
+	 * loop for ever. Newlines after the end stop its loops. */
 	memset(bytes + n_here, '\n', n - n_here);
 	return n_int;
 }
@@ -949,7 +960,8 @@ static uint8_t *load_from_feed(const struct source *source, int *width, int *hei
 	return bytes;
 }
 
-/* stb_image refuses a JPEG without an end marker, so decode a copy that has one. */
+/* Decode a JPEG without an end marker. stb_image refuses such a file, so decode a copy with an end
+ * marker. */
 static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *height,
                               int *n_bands, struct failure *ret_failure)
 {
@@ -970,8 +982,8 @@ static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *heig
 	return bytes;
 }
 
-/* Decode with the number of bands that stb_image finds, because the header does not include the
- * tRNS of a PNG. */
+/* Decode the picture. stb_image determines the number of bands: the number in the header may be too
+ * small, because it does not count the alpha that tRNS adds to a PNG. */
 static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
                      struct failure *ret_failure)
 {
@@ -1092,7 +1104,7 @@ static bool ps_writes(enum image_format format)
 	       format == FORMAT_TGA || format == FORMAT_HDR || format == FORMAT_PNM;
 }
 
-/* A buffer that collects the pieces written by stb_image_write. */
+/* A buffer that collects the pieces that stb_image_write writes. */
 struct buffer {
 	char *bytes;
 	size_t n, room;
@@ -1122,7 +1134,7 @@ static void gather(void *data, void *bytes, int n_int)
 	buffer->n += n;
 }
 
-/* A PNM is a line of text and the raw pixels. */
+/* Write a PNM: a few lines of text and the raw pixels. */
 static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
                      void *bytes)
 {
@@ -1135,7 +1147,8 @@ static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
 	return 1;
 }
 
-/* Encode three linear values as RGBE: they share the exponent of the largest. */
+/* Encode three linear values as RGBE: three bytes that share the exponent of the largest value, and
+ * that exponent. */
 static void to_rgbe(uint8_t rgbe[4], const double light[3])
 {
 	double most = fmax(light[0], fmax(light[1], light[2]));
@@ -1147,8 +1160,8 @@ static void to_rgbe(uint8_t rgbe[4], const double light[3])
 	rgbe[3] = factor > 0 ? (uint8_t)(exponent + 128) : 0;
 }
 
-/* Write linear light, without run lengths. (stb_image_write has an HDR writer only
- * together with stdio.) */
+/* Write an HDR: linear light, without run-length coding. The HDR writer of stb_image_write cannot
+ * be used, because it requires stdio. */
 static int write_hdr(struct buffer *buffer, int width, int height, int n_bands,
                      const uint8_t *bytes)
 {
@@ -1202,8 +1215,8 @@ static int encode_into(struct buffer *buffer, const struct pixels *pixels,
 	}
 }
 
-/* A failed write is an internal error here; picture.c knows whether the output is over its
- * limit. */
+/* Encode the pixels. If writing to output fails, the failure is FAIL_INTERNAL; picture.c finds out
+ * whether the output exceeded its limit. */
 static bool ps_encode(const struct rendering *rendering, const struct recipe *recipe,
                       int output, struct failure *ret_failure)
 {
@@ -1239,9 +1252,10 @@ static enum claim ps_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * Bytes per pixel, from the source of stb_image 2.27. JPEG: planes and pixels, and all coefficients
- * if there are several scans. PNG: rows and pixels. GIF: pixels, background and history. HDR: wider
- * samples first. Formats of image/raster: up to four samples of 16 bits.
+ * The memory for one pixel was determined from the source of stb_image 2.27. JPEG: planes and
+ * pixels, and all coefficients if the file has several scans. PNG: rows and pixels. GIF: pixels,
+ * background and history. HDR: floats, then pixels. Formats of image/raster: up to four samples of
+ * 16 bits.
  */
 static uint64_t ps_decoder_memory(const struct picture_header *header,
                                   const struct picture_variant *variants,
@@ -1272,7 +1286,7 @@ static uint64_t ps_decoder_memory(const struct picture_header *header,
 
 static void ps_say_version(char *text, size_t n_text)
 {
-	/* The stb headers state their version only in a comment. */
+	/* No version is given, because the stb headers have theirs only in a comment. */
 	snprintf(text, n_text, "stb_image, stb_image_write");
 }
 

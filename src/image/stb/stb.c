@@ -1,4 +1,4 @@
-/* The code of the stb libraries, compiled only in this file. */
+/* Compiles the code of the stb libraries. */
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_IMPLEMENTATION

@@ -1,6 +1,6 @@
 /*
- * Configures the stb libraries, for stb.c, which compiles them, and for the engine. They use memory
- * only, no files.
+ * Configures the stb libraries. stb.c, which compiles them, and engine_stb.c include this header.
+ * The libraries use no files, only memory.
  */
 #ifndef PXP_STB_H
 #define PXP_STB_H
@@ -8,11 +8,11 @@
 #define STBI_NO_STDIO
 #define STBI_NO_PIC
 #define STBI_FAILURE_USERMSG
-/* The scaler loses precision beyond this size. */
+/* The longest side of a picture. stb_image_resize loses precision beyond it. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
-/* Memory is zeroed, because stb_image does not set missing pixels of a damaged JPEG, and these must
- * not show another picture. */
+/* Memory is set to zero, because stb_image does not set the missing pixels of a damaged JPEG, and
+ * they must not show parts of another picture. */
 #define STBI_MALLOC(n)     calloc(1, n)
 #define STBI_REALLOC(p, n) realloc(p, n)
 #define STBI_FREE(p)       free(p)
