@@ -6,7 +6,7 @@
  *     \n, \r, \t and so on or three octal digits;
  *   - a name with an apostrophe has double quotes if they keep all its other characters: "it's".
  *
- * The test names_are_quoted_as_gnu_ls_does compares it with ls.
+ * The test names_are_quoted_as_gnu_ls_quotes_them compares it with ls.
  */
 #include "report/quote.h"
 

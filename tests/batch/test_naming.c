@@ -89,7 +89,7 @@ TEST(naming, a_known_suffix_decides_the_format_and_is_kept)
 	EXPECT_STR(met("a.nef", FORMAT_NONE, FORMAT_RAW), "a.nef");
 }
 
-TEST(naming, inputs_of_read_only_formats_become_jpg_or_png)
+TEST(naming, each_input_format_that_cannot_be_written_gets_its_documented_output_format)
 {
 	EXPECT_STR(met("a.heic", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.HEIF", FORMAT_NONE, FORMAT_JPEG), "a.jpg");

@@ -214,7 +214,7 @@ TEST(bounds, a_too_big_failure_names_the_exceeded_limit)
 
 /* ---- workers ---- */
 
-TEST(bounds, a_worker_is_replaced_after_n_images)
+TEST(bounds, a_worker_is_replaced_after_the_number_of_images_given_by_recycle)
 {
 	fixture_enter();
 	make_good_ones();
@@ -229,7 +229,7 @@ TEST(bounds, a_worker_is_replaced_after_n_images)
 	fixture_leave();
 }
 
-TEST(bounds, memory_limits_the_number_of_workers)
+TEST(bounds, a_small_memory_option_reduces_the_number_of_workers)
 {
 	struct ended ended;
 

@@ -339,7 +339,7 @@ TEST(drawings, more_drawings_than_fit_the_queue_take_turns_with_other_images)
 
 /* A worker returns the descriptor that it received, so the drawing is not opened by name again: the
  * name may belong to another file by then. */
-TEST(drawings, a_drawing_passed_on_by_a_decoder_is_not_reopened_by_name)
+TEST(drawings, a_drawing_that_moves_to_a_drawing_worker_is_not_reopened_by_name)
 {
 	struct command command;
 
@@ -356,7 +356,7 @@ TEST(drawings, a_drawing_passed_on_by_a_decoder_is_not_reopened_by_name)
 	fixture_leave();
 }
 
-TEST(drawings, a_crash_or_hang_fails_only_that_drawing)
+TEST(drawings, a_crash_or_hang_of_a_drawing_worker_fails_only_its_drawing)
 {
 	const char *text;
 

@@ -26,7 +26,7 @@ static void expect_shows(const struct act *acts, size_t n)
 
 #define EXPECT_SHOWS(acts) expect_shows(acts, sizeof(acts) / sizeof((acts)[0]))
 
-TEST(geometry, each_fit_fills_the_box_in_its_own_way)
+TEST(geometry, each_value_of_fit_gives_the_documented_size_and_part)
 {
 	static const struct act acts[] = {
 		{"resize -s 40x40", "40x20 rg/bw"},

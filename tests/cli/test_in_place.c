@@ -302,7 +302,7 @@ TEST(in_place, state_none_writes_no_stamps_in_place)
 	fixture_leave();
 }
 
-TEST(in_place, shards_process_each_image_once_however_the_folder_is_written)
+TEST(in_place, shards_process_each_image_once_however_the_path_of_the_folder_is_spelled)
 {
 	make_photos();
 	EXPECT_EQ(resize("64", "--no-backup --shard 0/2 photos").status, 0);

@@ -160,7 +160,7 @@ static const char *hash_in(const char *folder)
 	return hash;
 }
 
-TEST(output_names, a_hash_in_an_output_name_is_that_of_its_content)
+TEST(output_names, the_hash_in_an_output_name_is_the_hash_of_the_output_content)
 {
 	static const char command[] =
 		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}' --report r";

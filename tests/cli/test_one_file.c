@@ -42,7 +42,7 @@ TEST(single_file, the_suffix_of_the_output_decides_its_format)
 	fixture_leave();
 }
 
-TEST(single_file, a_single_output_file_is_always_made_and_replaces_an_existing_one)
+TEST(single_file, a_single_output_file_is_always_made_and_replaces_an_existing_file)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");

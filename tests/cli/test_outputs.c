@@ -32,7 +32,7 @@ TEST(outputs, outputs_mirror_the_input_tree_and_each_image_fits_the_box)
 	fixture_leave();
 }
 
-TEST(outputs, every_sample_keeps_its_own_format)
+TEST(outputs, every_sample_picture_keeps_its_format)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg");
@@ -128,7 +128,7 @@ TEST(outputs, the_output_of_a_single_file_is_written_directly_into_the_output_fo
 	fixture_leave();
 }
 
-TEST(outputs, quality_makes_files_larger_or_smaller)
+TEST(outputs, a_higher_quality_makes_a_larger_file)
 {
 	struct stat low, high;
 

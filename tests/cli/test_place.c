@@ -192,7 +192,7 @@ static int done_under_limit(unsigned limit, unsigned inherited, struct ended *re
 	return n;
 }
 
-TEST(system_faults, a_batch_runs_with_few_descriptors_or_names_the_limit)
+TEST(system_faults, a_batch_that_cannot_run_with_so_few_descriptors_names_the_limit)
 {
 	static const struct {
 		unsigned inherited, limit;
@@ -304,7 +304,7 @@ static bool run_without(const char *path, const char *command, struct ended *ret
 	return true;
 }
 
-TEST(system_faults, a_batch_and_its_memory_limit_do_not_need_proc)
+TEST(system_faults, a_batch_runs_and_has_a_memory_limit_without_the_proc_file_system)
 {
 	struct ended ended;
 

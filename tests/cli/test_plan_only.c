@@ -135,7 +135,7 @@ TEST(plan_option, the_plan_lists_unreadable_inputs_as_failures)
 	fixture_leave();
 }
 
-TEST(plan_option, collisions_and_missing_images_end_a_plan_like_a_run)
+TEST(plan_option, a_dry_run_exits_with_status_2_for_a_collision_and_3_without_an_image)
 {
 	struct ended ended;
 

@@ -236,7 +236,7 @@ TEST(resume, a_picture_that_killed_its_worker_in_two_runs_is_not_tried_again)
 	fixture_leave();
 }
 
-TEST(resume, no_state_writes_neither_a_database_nor_stamps)
+TEST(resume, state_none_writes_neither_a_database_nor_stamps)
 {
 	fixture_enter();
 	make_inputs();
@@ -259,7 +259,7 @@ TEST(resume, the_state_option_selects_another_database_file)
 	fixture_leave();
 }
 
-TEST(resume, without_the_folder_of_the_state_only_stamps_are_kept)
+TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
 {
 	fixture_enter();
 	make_inputs();
@@ -312,7 +312,7 @@ TEST(resume, a_damaged_database_is_renamed_and_reported)
 	fixture_leave();
 }
 
-TEST(resume, a_database_that_turns_out_damaged_is_reported_and_the_stamps_are_enough)
+TEST(resume, a_database_found_damaged_during_a_run_is_reported_and_stamps_replace_it)
 {
 	struct ended ended;
 
@@ -331,7 +331,7 @@ TEST(resume, a_database_that_turns_out_damaged_is_reported_and_the_stamps_are_en
 }
 
 /* The test itself holds the lock of the state database, as another run would. */
-TEST(resume, a_concurrent_second_run_waits_or_exits_with_status_4)
+TEST(resume, a_concurrent_second_run_waits_and_with_no_wait_exits_with_status_4)
 {
 	struct command waits;
 	struct ended ended;

@@ -131,7 +131,7 @@ TEST(selection, the_follow_option_follows_links_and_detects_loops)
 	fixture_leave();
 }
 
-TEST(selection, a_folder_of_links_alone_gets_the_option_suggested)
+TEST(selection, for_a_folder_that_holds_only_links_the_message_suggests_the_option_follow)
 {
 	fixture_enter();
 	sample("lake.jpg", "elsewhere/a.jpg");

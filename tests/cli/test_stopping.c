@@ -143,7 +143,7 @@ TEST(stopping, stop_after_takes_seconds_minutes_hours_or_days)
 	fixture_leave();
 }
 
-TEST(stopping, json_progress_names_the_slowest_image_and_the_end)
+TEST(stopping, json_progress_names_the_slowest_image_and_says_when_the_run_is_ending)
 {
 	struct command command;
 

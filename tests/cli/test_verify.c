@@ -61,7 +61,7 @@ TEST(verify, verify_flags_a_misnamed_image_without_failing_it)
 	fixture_leave();
 }
 
-TEST(verify, the_record_of_a_resized_image_names_the_format_that_its_suffix_hides)
+TEST(verify, the_record_of_a_resized_misnamed_image_names_its_actual_format)
 {
 	fixture_enter();
 	sample("balloon.png", "in/a.jpg");

@@ -71,7 +71,7 @@ TEST(hash, siphash_matches_the_published_test_vector)
 	EXPECT(hash_bytes(&key, input, sizeof(input)) == 0xa129ca6149be45e5U);
 }
 
-TEST(path, a_suffix_counts_only_after_a_name)
+TEST(path, a_leading_dot_does_not_begin_a_suffix)
 {
 	EXPECT_STR(path_suffix("a.b.JPG"), "JPG");
 	EXPECT_STR(path_suffix(".hidden"), "");
@@ -79,7 +79,7 @@ TEST(path, a_suffix_counts_only_after_a_name)
 	EXPECT_STR(path_suffix("a."), "");
 }
 
-TEST(path, base_name_and_join_work_on_any_bytes)
+TEST(path, a_base_name_has_no_trailing_slash_and_joining_keeps_bytes_that_are_not_utf8)
 {
 	size_t n;
 	char *joined = path_join("a/", "\xff.jpg");

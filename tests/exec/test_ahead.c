@@ -212,7 +212,7 @@ TEST(prefetch, only_one_task_is_prefetched_after_a_long_task)
 	gate_destroy(&gate);
 }
 
-TEST(prefetch, idle_workers_take_over_all_tasks_prefetched_behind_a_long_one)
+TEST(prefetch, idle_workers_take_over_all_tasks_prefetched_behind_a_long_task)
 {
 	enum { N = 2 * N_BEHIND };
 	struct pxp_executor *pool = create_ready(2);
@@ -268,7 +268,7 @@ TEST(prefetch, quick_tasks_wake_one_worker_only)
 
 /* The supervisor is woken after fifteen tasks, or at once when the running task turns out not to be
  * quick. */
-TEST(prefetch, a_quick_task_does_not_wake_the_supervisor_if_the_next_answer_will)
+TEST(prefetch, behind_a_quick_task_only_every_fifteenth_submission_wakes_the_supervisor)
 {
 	struct pxp_executor *pool = create_ready(2);
 	struct process_pool *inside = probe_inside(pool);
@@ -298,7 +298,7 @@ TEST(prefetch, a_quick_task_does_not_wake_the_supervisor_if_the_next_answer_will
 	pxp_executor_destroy(pool);
 }
 
-TEST(prefetch, tasks_prefetched_behind_one_that_asks_for_memory_are_withdrawn)
+TEST(prefetch, tasks_prefetched_behind_a_task_that_asks_for_memory_are_withdrawn)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1,

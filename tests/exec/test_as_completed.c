@@ -75,7 +75,7 @@ static void release_all(struct pxp_future **futures, size_t n)
 }
 
 /* test_as_completed.py: test_no_timeout */
-TEST(as_completed, each_future_is_returned_once_and_done_ones_first)
+TEST(as_completed, each_future_is_returned_once_and_done_futures_come_first)
 {
 	EACH_KIND(kind)
 	{

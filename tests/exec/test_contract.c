@@ -35,7 +35,7 @@ static enum pxp_status task_expects_null(struct pxp_task *task)
 	return pxp_task_input(task, &n) == NULL && n == 0 ? PXP_OK : PXP_ETASK;
 }
 
-TEST(contract, an_empty_input_is_null)
+TEST(contract, a_task_gets_a_null_pointer_for_an_empty_input)
 {
 	EACH_KIND(kind)
 	{
@@ -375,7 +375,7 @@ static enum pxp_status task_forks(struct pxp_task *task)
 }
 
 /* If the child did not exit, it would answer too, and the next task would get that answer. */
-TEST(contract, a_forked_child_that_returns_from_its_task_exits)
+TEST(contract, a_child_forked_by_a_task_exits_when_it_returns_from_the_task)
 {
 	EACH_KIND(kind)
 	{
@@ -431,7 +431,7 @@ TEST(contract, invalid_executor_options_are_refused)
 
 /* Fields beyond the size of a smaller struct are not read. Additional fields of a larger struct
  * must be zero. */
-TEST(contract, a_program_built_with_the_header_of_another_version_works)
+TEST(contract, options_of_a_program_built_with_an_older_or_newer_header_are_accepted)
 {
 	struct {
 		struct pxp_executor_options options;

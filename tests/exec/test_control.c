@@ -359,7 +359,7 @@ static enum pxp_status task_returns_descriptors(struct pxp_task *task)
 	return status;
 }
 
-TEST(control, each_descriptor_is_returned_with_a_result_exactly_once)
+TEST(control, each_descriptor_returned_with_a_result_can_be_taken_exactly_once)
 {
 	int n_before;
 
@@ -734,7 +734,7 @@ static enum pxp_status task_name(struct pxp_task *task)
 }
 
 /* test_shutdown.py: test_thread_names_assigned */
-TEST(control, threads_are_named_after_their_executor_and_workers_after_their_kind)
+TEST(control, threads_are_named_after_their_executor_and_all_workers_are_named_pxp_worker)
 {
 	struct pxp_executor *threads = pool_with((struct pxp_executor_options){
 		.kind = PXP_THREADS, .n_workers = 1, .name = "SpecialPool"});

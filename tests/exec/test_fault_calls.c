@@ -161,7 +161,8 @@ TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 }
 
 /* The worker cannot create or fill a memfd for the result, or this process cannot read it. */
-TEST(fault_calls, when_a_system_call_fails_for_a_long_result_only_that_task_fails)
+TEST(fault_calls,
+     a_failing_system_call_for_a_long_result_fails_only_the_task_of_that_result)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_MEMFD, .place = FAULT_ELSEWHERE, .sys_errno = ENFILE},
@@ -200,7 +201,8 @@ TEST(fault_calls, when_a_system_call_fails_for_a_long_result_only_that_task_fail
 }
 
 /* A call that a new worker needs fails once: the worker starts a little later. */
-TEST(fault_calls, a_failing_system_call_only_delays_the_start_of_a_worker)
+TEST(fault_calls,
+     a_system_call_that_fails_once_delays_the_start_of_a_worker_and_fails_no_task)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_WATCH, .place = FAULT_IN_MAIN, .sys_errno = ENOSPC},
@@ -277,7 +279,8 @@ TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 }
 
 /* The zygote cannot open the fork server's pidfd, or has no memory for its answer, once. */
-TEST(fault_calls, the_zygote_reports_a_failing_system_call_or_repeats_it)
+TEST(fault_calls,
+     the_zygote_reports_that_it_cannot_open_a_pidfd_and_repeats_a_failed_send)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_PIDFD, .sys_errno = EMFILE},

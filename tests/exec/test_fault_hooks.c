@@ -164,7 +164,7 @@ TEST(fault_hooks, a_thread_pool_works_with_fewer_threads_if_some_cannot_start)
 	pxp_executor_destroy(pool);
 }
 
-TEST(fault_hooks, without_any_thread_a_submission_is_refused)
+TEST(fault_hooks, a_thread_pool_that_cannot_start_any_thread_refuses_a_submission)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
 

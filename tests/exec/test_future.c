@@ -109,7 +109,7 @@ static void note_order(struct pxp_future *future, void *data)
 	strcat(order, order[0] ? (order[1] ? "c" : "b") : "a");
 }
 
-TEST(future, callbacks_run_in_order_and_at_once_on_a_done_future)
+TEST(future, callbacks_run_in_the_order_they_were_added_and_at_once_if_the_future_is_done)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *nothing = NULL;
@@ -148,7 +148,7 @@ TEST(future, a_callback_may_release_the_last_reference_during_a_cancel)
 	EXPECT(pxp_future_cancel(promise));
 }
 
-TEST(future, a_wait_that_times_out_leaves_the_task_alone)
+TEST(future, a_task_continues_after_a_wait_for_it_timed_out)
 {
 	struct pxp_future *promise = pxp_promise_create();
 

@@ -74,7 +74,7 @@ static enum pxp_status task_shuts_down(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
 }
 
-TEST(inline_executor, a_task_that_waits_for_its_own_end_is_refused)
+TEST(inline_executor, a_task_cannot_wait_for_its_own_end)
 {
 	struct pxp_future *future;
 
@@ -216,7 +216,7 @@ TEST(inline_executor, each_thread_runs_only_the_tasks_that_it_submits)
 
 /* The caller gets a task's future only when the task is done. So only a shutdown could cancel the
  * task, and a shutdown does not touch running tasks. */
-TEST(inline_executor, a_shutdown_does_not_touch_running_tasks)
+TEST(inline_executor, a_shutdown_with_kill_lets_a_running_task_finish)
 {
 	struct held held = {.here = pool_create(PXP_INLINE, 1), .gate = gate_create()};
 	struct pxp_executor_stats stats;
@@ -252,7 +252,8 @@ TEST(inline_executor, options_for_processes_are_refused)
 	pxp_executor_destroy(here);
 }
 
-TEST(inline_executor, done_tasks_are_counted_and_signalled_by_the_descriptor)
+TEST(inline_executor,
+     done_tasks_are_counted_by_the_event_descriptor_and_in_the_statistics)
 {
 	struct pxp_executor *here = pool_create(PXP_INLINE, 1);
 	struct pxp_executor_stats stats;

@@ -253,7 +253,8 @@ static enum pxp_status task_lacks_memory(struct pxp_task *task)
 	return pxp_task_fail(task, (int)pxp_task_need(task, (uint64_t)1 << 40), "need");
 }
 
-TEST(map_chunks, an_item_that_runs_out_of_memory_fails_as_a_single_task_does)
+TEST(map_chunks,
+     an_item_that_runs_out_of_memory_fails_with_the_same_status_at_any_chunk_size)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES,
@@ -435,7 +436,7 @@ TEST(map_chunks, a_malformed_chunk_result_is_rejected)
 	EXPECT(!chunk_result_is_sound(result, n - 1, 2), "an error of a wrong length");
 }
 
-TEST(map_chunks, an_impossible_status_in_a_chunk_result_is_replaced)
+TEST(map_chunks, an_item_with_an_impossible_status_in_a_chunk_result_counts_as_failed)
 {
 	struct pxp_error error = {.status = PXP_OK, .code = 5}, got;
 	uint64_t failed = sizeof(error) << 1 | 1;

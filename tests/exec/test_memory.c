@@ -130,7 +130,7 @@ static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
 
 /* ---- what a task may use ---- */
 
-TEST(memory, a_task_can_use_the_allowance_without_a_request_but_no_more)
+TEST(memory, without_a_memory_request_a_task_can_use_its_allowance_and_no_more)
 {
 	struct pxp_executor *pool = create(1);
 
@@ -397,7 +397,7 @@ static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
 	return pxp_task_need(task, 256 * MIB);
 }
 
-TEST(memory, tasks_prefetched_behind_one_that_asks_for_memory_run_on_other_workers)
+TEST(memory, tasks_prefetched_behind_a_task_that_asks_for_memory_run_on_other_workers)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate held = gate_create(), gate = gate_create(), never = gate_create();
@@ -454,7 +454,7 @@ TEST(memory, a_worker_that_dies_while_waiting_for_memory_gives_up_its_turn)
 	gate_destroy(&gate);
 }
 
-TEST(memory, the_memory_of_a_worker_that_dies_is_free_again)
+TEST(memory, memory_granted_to_a_worker_that_dies_can_be_granted_to_another_task)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate never = gate_create();
@@ -539,7 +539,7 @@ static enum pxp_status task_asks_often(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, a_task_with_too_many_memory_requests_is_refused_and_continues)
+TEST(memory, a_memory_request_over_the_maximum_number_is_refused_and_its_task_continues)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
@@ -689,7 +689,7 @@ static bool await_unread(struct pxp_executor *pool)
 	return false;
 }
 
-TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
+TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_the_pool_was_killed)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create(), supervisor = gate_create();
@@ -718,7 +718,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
 	gate_destroy(&other);
 }
 
-TEST(memory, a_crash_retried_with_the_whole_memory_budget_is_counted_as_a_kill)
+TEST(memory, a_crash_at_the_memory_limit_counts_towards_max_kills_even_if_it_is_retried)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options options = {.retry_memory = true, .max_kills = 1};
@@ -798,7 +798,7 @@ static enum pxp_status task_forges_request(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, endless_or_invalid_memory_requests_are_a_breach)
+TEST(memory, endless_or_invalid_memory_requests_kill_the_worker_for_a_breach)
 {
 	struct pxp_executor *pool = create(1);
 

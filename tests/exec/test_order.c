@@ -92,7 +92,7 @@ TEST(order, newer_tasks_cannot_overtake_a_prefetched_task_for_ever)
 	close(paper[1]);
 }
 
-TEST(order, a_task_prefetched_behind_a_long_one_gets_the_replacement_of_a_dead_worker)
+TEST(order, a_task_prefetched_behind_a_long_task_runs_on_the_replacement_of_a_dead_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create(), death = gate_create();
@@ -132,7 +132,7 @@ static void await_answer(struct pxp_executor *pool, pid_t worker)
 
 /* The supervisor is held in a callback, and then in the callback of the first of two tasks whose
  * answers it reads together. The second task has left its worker then, but is not completed. */
-TEST(order, a_started_task_is_not_pending_again_before_it_is_completed)
+TEST(order, a_started_task_counts_as_running_until_it_is_completed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
 	struct gate gates[3], holds[2] = {gate_create(), gate_create()};

@@ -187,7 +187,8 @@ static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, a_deadline_restart_with_almost_no_effect_is_not_counted)
+TEST(process_pool,
+     restarting_a_deadline_that_has_hardly_begun_does_not_count_as_a_restart)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -405,7 +406,8 @@ static enum pxp_status task_keeps_mapping(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, returning_an_output_that_can_still_be_changed_is_a_breach)
+TEST(process_pool,
+     a_worker_that_can_still_change_the_output_it_returned_is_killed_for_a_breach)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(

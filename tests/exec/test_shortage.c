@@ -163,7 +163,7 @@ TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_sigxfsz)
 }
 
 /* Wake the submissions that wait for room. */
-TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
+TEST(shortage, submissions_of_long_inputs_wait_while_128_long_inputs_are_queued)
 {
 	enum { N = 300 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -27,7 +27,7 @@ static void expect_refusal(struct pxp_executor *pool, pxp_task_fn *run, const vo
 	EXPECT(strstr(error.text, words) != NULL, "'%s' in '%s'", words, error.text);
 }
 
-TEST(submit, each_invalid_argument_is_named)
+TEST(submit, the_error_of_a_submission_names_the_invalid_argument)
 {
 	static const int closed[] = {-1}, twice[] = {0, 0};
 
@@ -66,7 +66,7 @@ TEST(submit, each_invalid_argument_is_named)
 	}
 }
 
-TEST(submit, a_wrong_size_of_the_options_is_named)
+TEST(submit, the_error_of_a_submission_names_a_wrong_size_of_its_options)
 {
 	struct {
 		struct pxp_task_options options;
@@ -83,7 +83,7 @@ TEST(submit, a_wrong_size_of_the_options_is_named)
 	pxp_executor_destroy(pool);
 }
 
-TEST(submit, a_shut_down_executor_and_a_full_queue_are_named)
+TEST(submit, the_error_of_a_refused_submission_says_shut_down_or_queue_full)
 {
 	EACH_KIND(kind)
 	{
@@ -125,7 +125,7 @@ TEST(submit, a_shut_down_executor_and_a_full_queue_are_named)
 	}
 }
 
-TEST(submit, a_broken_executor_gives_its_reason)
+TEST(submit, a_broken_executor_refuses_a_submission_with_the_reason_why_it_broke)
 {
 	EACH_KIND(kind)
 	{
@@ -149,7 +149,7 @@ TEST(submit, a_broken_executor_gives_its_reason)
 	}
 }
 
-TEST(submit, an_input_that_cannot_be_stored_is_named)
+TEST(submit, the_error_for_an_input_that_cannot_be_copied_gives_its_length)
 {
 	struct rlimit before, none;
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -206,7 +206,7 @@ TEST(tag, a_future_carries_the_tag_that_was_set_at_its_submission)
 	}
 }
 
-TEST(tag, a_tag_may_be_set_later_and_is_null_before)
+TEST(tag, the_tag_of_a_future_is_null_until_it_is_set)
 {
 	EACH_KIND(kind)
 	{
@@ -224,7 +224,7 @@ TEST(tag, a_tag_may_be_set_later_and_is_null_before)
 	}
 }
 
-TEST(tag, a_promise_carries_one_too)
+TEST(tag, the_tag_of_a_promise_is_null_until_it_is_set)
 {
 	struct pxp_future *promise = pxp_promise_create();
 

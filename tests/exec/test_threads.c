@@ -73,7 +73,7 @@ static enum pxp_status task_blocked(struct pxp_task *task)
 	return pxp_task_return(task, text, strlen(text) + 1);
 }
 
-TEST(threads, pool_threads_block_all_signals_except_their_own_faults)
+TEST(threads, threads_of_a_pool_block_interrupts_but_not_the_signals_of_their_own_faults)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_future *future = pool_submit(pool, task_blocked, "", NULL);

@@ -74,7 +74,7 @@ TEST(wait, a_future_that_is_listed_twice_is_reported_done_twice)
 
 /* test_wait.py: test_first_completed. In CPython a cancelled future does not count as done
  * (gh-92001). */
-TEST(wait, waiting_for_the_first_future_ends_with_a_completed_or_cancelled_one)
+TEST(wait, waiting_for_the_first_future_ends_when_a_future_completes_or_is_cancelled)
 {
 	EACH_POOL(kind)
 	{
@@ -101,7 +101,7 @@ TEST(wait, waiting_for_the_first_future_ends_with_a_completed_or_cancelled_one)
 
 /* test_wait.py: test_first_completed_some_already_completed. A task of the inline executor is done
  * when its submission returns. So a promise stands for the future that is not done. */
-TEST(wait, waiting_for_the_first_future_ends_at_once_if_one_is_already_done)
+TEST(wait, waiting_for_the_first_future_ends_at_once_if_a_future_is_already_done)
 {
 	EACH_KIND(kind)
 	{
@@ -469,7 +469,7 @@ static enum pxp_status task_waits_inline(struct pxp_task *task)
 
 /* The thread runs tasks of both executors: of the pool, and inside such a task, of the inline
  * executor. */
-TEST(wait, a_task_inside_a_task_can_wait_for_neither_executor)
+TEST(wait, a_task_nested_in_a_task_of_another_executor_can_wait_for_neither_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct gate gate = gate_create();

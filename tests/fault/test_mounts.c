@@ -37,7 +37,7 @@ static bool enter(void)
 	return can_mount();
 }
 
-TEST(mounts, outputs_are_made_without_links_rename_flags_and_attributes)
+TEST(mounts, outputs_are_made_on_a_mount_without_links_rename_flags_and_attributes)
 {
 	static const char *const lacks[] = {
 		"no-links",
@@ -141,7 +141,7 @@ TEST(mounts, two_outputs_collide_in_a_folder_that_normalises_unicode)
 	expect_collisions("normalise", "caf\xc3\xa9.jpg", "cafe\xcc\x81.jpg");
 }
 
-TEST(mounts, dates_that_a_mount_refuses_cost_no_output)
+TEST(mounts, file_times_that_a_mount_refuses_to_set_fail_no_output)
 {
 	static const int refusals[] = {EPERM, EACCES, ENOSYS, EOPNOTSUPP};
 
@@ -164,7 +164,7 @@ TEST(mounts, dates_that_a_mount_refuses_cost_no_output)
 	fixture_leave();
 }
 
-TEST(mounts, files_whose_size_is_given_as_0_are_read)
+TEST(mounts, files_are_read_completely_on_a_mount_that_reports_their_size_as_0)
 {
 	if (enter()) {
 		EXPECT_EQ(run(FUSE_MIRROR

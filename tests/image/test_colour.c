@@ -63,7 +63,7 @@ TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
 	finish(image, &blob);
 }
 
-TEST(colour, wide_gamut_colours_are_kept_with_their_profile_or_converted)
+TEST(colour, p3_colours_stay_with_their_profile_if_kept_and_are_converted_to_srgb_if_not)
 {
 	static const uint8_t values[] = {200, 100, 50};
 	static const double kept[] = {200, 100, 50};
@@ -222,7 +222,7 @@ TEST(colour, depth_keep_keeps_16_bits_in_every_format_that_supports_them)
 	finish(image, &blob);
 }
 
-TEST(colour, grey_with_alpha_is_converted_at_16_bits_and_to_8_bits)
+TEST(colour, grey_with_alpha_keeps_16_bits_with_depth_keep_and_gets_8_bits_by_default)
 {
 	uint16_t values[32 * 32 * 2];
 	struct recipe recipe = small(FORMAT_PNG);

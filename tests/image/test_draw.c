@@ -346,7 +346,7 @@ TEST(draw, a_drawing_fills_any_requested_box_exactly)
 	}
 }
 
-TEST(draw, filters_before_scaling_work_at_the_natural_size_of_a_drawing)
+TEST(draw, filters_that_run_before_scaling_see_a_drawing_at_its_natural_size)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 	struct outcome outcome;

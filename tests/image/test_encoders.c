@@ -254,7 +254,7 @@ TEST(encoders, chroma_subsampling_of_heic_and_avif_follows_the_option)
 }
 
 /* Thin lines of pure colours, which chroma subsampling blurs visibly. */
-TEST(encoders, webp_with_subsampling_444_keeps_thin_coloured_lines_better)
+TEST(encoders, webp_with_subsampling_444_keeps_thin_coloured_lines_better_than_with_420)
 {
 	static uint8_t bytes[SIDE * SIDE * 3];
 	VipsImage *image;

@@ -186,7 +186,7 @@ static uint8_t *tiff_short_at(struct blob *tiff, unsigned tag)
 	return NULL;
 }
 
-TEST(header_quirks, a_ycbcr_tiff_is_read_if_jpeg_compressed_and_otherwise_unsupported)
+TEST(header_quirks, a_ycbcr_tiff_is_read_if_it_is_jpeg_compressed_and_unsupported_if_not)
 {
 	enum { PHOTOMETRIC = 262, YCBCR = 6 };
 	static const uint8_t red[] = {255, 0, 0};

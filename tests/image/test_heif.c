@@ -214,7 +214,7 @@ static struct quarters turned(unsigned orientation)
 	return quarters;
 }
 
-TEST(heif, rotation_boxes_are_applied_even_with_no_rotate)
+TEST(heif, rotation_boxes_are_applied_even_with_the_option_no_rotate)
 {
 	for (unsigned orientation = 1; orientation <= 8; orientation++) {
 		struct heif_recipe recipe = {
@@ -282,7 +282,7 @@ static int find_association(const uint8_t *list, unsigned index)
 }
 
 /* Some writers associate only the colours with irot. */
-TEST(heif, alpha_is_rotated_with_the_colours_even_if_only_the_colours_have_the_box)
+TEST(heif, alpha_is_rotated_even_if_only_the_colours_have_a_rotation_box)
 {
 	static const struct quarters corner = {{{255, 0, 0, 0},
 	                                        {0, 255, 0, 255},

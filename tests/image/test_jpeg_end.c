@@ -107,7 +107,8 @@ static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 }
 
 /* A file is truncated also if a whole scan is missing and all others are complete. */
-TEST(jpeg_end, a_jpeg_truncated_anywhere_else_fails_or_counts_as_damaged)
+TEST(jpeg_end,
+     a_jpeg_truncated_before_its_end_marker_fails_and_with_fail_on_none_is_damaged)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);

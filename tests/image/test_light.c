@@ -224,7 +224,7 @@ static unsigned lost_in(const struct blob *blob, enum image_format format)
 	return lost;
 }
 
-TEST(linear_light, values_above_1_are_lost_in_other_formats_and_the_answer_says_so)
+TEST(linear_light, values_above_1_are_reported_lost_in_formats_that_cannot_hold_them)
 {
 	static const char *const suffixes[] = {".hdr", ".tif", ".pfm"};
 

@@ -92,7 +92,8 @@ static const struct {
 	{"pendulum.gif", FORMAT_GIF, 320, 240, 12},
 };
 
-TEST(memory_estimate, the_estimate_knows_the_sizes_of_the_sample_pictures)
+TEST(memory_estimate,
+     the_header_of_each_sample_picture_gives_its_size_and_a_small_estimate)
 {
 	static uint8_t bytes[64 * 1024];
 	struct picture_header header;
@@ -130,7 +131,7 @@ TEST(memory_estimate, a_drawing_needs_memory_for_its_drawn_size)
 	EXPECT(!picture_header_fits(&header, &whole, 0));
 }
 
-TEST(memory_estimate, webp_needs_more_when_lossless_or_with_alpha)
+TEST(memory_estimate, the_estimate_for_webp_is_higher_with_lossless_and_with_alpha)
 {
 	const uint64_t n_pixels = 4000 * 2668;
 	struct picture_header header = {.format = FORMAT_PNG,
@@ -187,7 +188,8 @@ TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
 
 /* A picture of 12000 x 8000 pixels in 4:2:0 and 4:4:4: coefficients of 2 bytes, 1.5 and 3 of them
  * for a pixel. */
-TEST(memory_estimate, a_jpeg_of_several_scans_needs_all_its_coefficients)
+TEST(memory_estimate,
+     the_estimate_for_a_jpeg_of_several_scans_includes_all_its_coefficients)
 {
 	uint8_t jpeg[] =
 		"\xff\xd8\xff\xe0\0\4xx\xff\xff\xc0\0\21\10\x1f\x40\x2e\xe0\3"
@@ -219,7 +221,7 @@ TEST(memory_estimate, a_jpeg_of_several_scans_needs_all_its_coefficients)
 	EXPECT_EQ(header.n_coefficient_bytes, 6 * n_pixels);
 }
 
-TEST(memory_estimate, an_interlaced_png_needs_the_whole_picture)
+TEST(memory_estimate, the_estimate_for_an_interlaced_png_includes_the_whole_picture)
 {
 	uint8_t png[] =
 		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x27\x10\0\0\x27\x10\x10\6\0\0\0"
@@ -272,7 +274,8 @@ TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 }
 
 /* Both headers were found by the fuzzer `picture_header`. */
-TEST(memory_estimate, headers_without_a_frame_or_with_a_side_of_0_are_handled)
+TEST(memory_estimate,
+     a_gif_without_a_frame_counts_as_one_frame_and_a_side_of_0_is_refused)
 {
 	static const uint8_t frameless[] = "GIF89a\2\0\3\0\0\0\0;";
 	static const uint8_t flat[] = "\211PNG\r\n\032\n\0\0\0\15IHDR"

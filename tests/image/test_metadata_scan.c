@@ -171,7 +171,7 @@ TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 	}
 }
 
-TEST(profile, a_profile_is_srgb_by_its_curves_and_not_by_its_name)
+TEST(profile, the_curves_of_a_profile_and_not_its_name_decide_whether_it_is_srgb)
 {
 	static const struct {
 		const char *words;
@@ -222,7 +222,7 @@ static struct blob make_table(void)
 	return table;
 }
 
-TEST(profile, a_profile_is_srgb_with_curves_of_a_table)
+TEST(profile, a_profile_whose_curves_are_stored_as_a_table_can_be_srgb)
 {
 	struct blob profile = make_rgb_profile("sRGB", 0), table = make_table();
 	size_t at = profile.n;
@@ -242,7 +242,7 @@ TEST(profile, a_profile_is_srgb_with_curves_of_a_table)
 	blob_fini(&table);
 }
 
-TEST(profile, a_profile_that_is_srgb_only_by_name_is_not_srgb)
+TEST(profile, a_profile_without_curves_is_not_srgb_even_if_it_is_named_srgb)
 {
 	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
 

@@ -76,7 +76,7 @@ TEST(sharpen, the_reach_of_sharpening_grows_with_sigma)
 	blob_fini(&blob);
 }
 
-TEST(sharpen, jagged_controls_sharpening_at_edges_and_flat_elsewhere)
+TEST(sharpen, the_parameter_jagged_sharpens_at_edges_and_the_parameter_flat_elsewhere)
 {
 	struct blob edge = make_columns(step), calm = make_columns(ripple);
 	double by_1 = after(&edge, "filter sharpen 1 0 0.4", 50) - 150;
@@ -104,7 +104,7 @@ TEST(normalise, normalise_stretches_the_range_between_its_two_percentages)
 	blob_fini(&blob);
 }
 
-TEST(threshold, threshold_makes_values_from_its_level_on_white)
+TEST(threshold, threshold_makes_values_at_or_above_its_level_white)
 {
 	struct blob blob = make_columns(ramp);
 

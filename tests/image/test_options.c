@@ -446,7 +446,7 @@ static bool differ(const struct outcome *a, const struct outcome *b)
 	              (size_t)a->width * (size_t)a->height * (size_t)a->n_bands) != 0;
 }
 
-TEST(options, each_filter_is_applied_or_refused_by_name)
+TEST(options, an_engine_that_does_not_apply_a_filter_names_it_in_the_refusal)
 {
 	struct blob noise = make_noise();
 

@@ -192,7 +192,7 @@ TEST(pages, pages_with_a_preview_between_them_or_of_different_sizes_are_reported
 	blob_fini(&blob);
 }
 
-TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image_or_counts_as_damaged)
+TEST(pages, a_tiff_without_its_last_page_is_a_bad_image_and_with_fail_on_none_is_damaged)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");
@@ -219,7 +219,7 @@ TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image_or_counts_as_da
 	blob_fini(&blob);
 }
 
-TEST(pages, pages_of_every_kind_of_tiff_are_counted_and_circular_chains_end)
+TEST(pages, all_pages_of_a_bigtiff_are_counted_and_counting_a_circular_chain_ends)
 {
 	struct blob blob = make_pages(".tif[bigtiff]");
 	struct tiff_pages pages;
@@ -285,7 +285,7 @@ static void expect_png(const struct blob *tiff, int n_bands, const double *value
 	outcome_fini(&outcome);
 }
 
-TEST(tiff, a_sample_that_is_not_said_to_be_alpha_is_not_alpha)
+TEST(tiff, an_extra_tiff_sample_of_unspecified_meaning_is_not_alpha)
 {
 	static const uint8_t rgb[] = {200, 100, 50, 0}, grey[] = {90, 0},
 			     cmyk[] = {0, 255, 255, 0, 0};
@@ -312,7 +312,7 @@ TEST(tiff, a_sample_that_is_not_said_to_be_alpha_is_not_alpha)
 	blob_fini(&blob);
 }
 
-TEST(tiff, of_several_extra_samples_the_one_that_says_so_is_alpha)
+TEST(tiff, among_several_extra_tiff_samples_only_the_declared_alpha_is_alpha)
 {
 	static const uint8_t samples[] = {200, 100, 50, 0, 120};
 	static const double colour[] = {200, 100, 50, 120};

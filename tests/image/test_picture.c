@@ -16,7 +16,7 @@ static void expect_failure(const struct outcome *outcome, enum fail_class class,
 	       "\"%s\" has no \"%s\"", outcome->answer.failure.text, words);
 }
 
-TEST(picture, scaling_works_and_the_answer_has_correct_sizes)
+TEST(picture, a_picture_is_scaled_and_the_answer_gives_the_sizes_of_input_and_output)
 {
 	struct blob png = make_png(400, 200, 3, &rgbw);
 
@@ -317,7 +317,7 @@ TEST(picture, malformed_exif_is_ignored)
 	}
 }
 
-TEST(picture, alpha_is_kept_or_blended_with_white)
+TEST(picture, a_png_output_keeps_alpha_and_a_jpeg_output_is_blended_with_white)
 {
 	static const struct quarters clear = {
 		{{255, 0, 0, 255}, {0, 0, 0, 0}, {0, 0, 0, 128}, {0, 0, 255, 255}}};

@@ -125,7 +125,8 @@ TEST(picture_variants, each_variant_equals_the_output_of_a_separate_run)
 	blob_fini(&jpeg);
 }
 
-TEST(picture_variants, variants_apply_the_orientation_all_together_or_not_at_all)
+TEST(picture_variants,
+     variants_of_a_rotated_picture_equal_separate_runs_with_and_without_no_rotate)
 {
 	struct blob jpeg = make_ramps_jpeg(160, 96);
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0";

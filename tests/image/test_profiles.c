@@ -367,7 +367,7 @@ TEST(profiles, a_grey_profile_keeps_the_picture_grey)
 	blob_fini(&profile);
 }
 
-TEST(profiles, the_embedded_profile_is_kept_or_used_for_conversion_to_srgb)
+TEST(profiles, the_embedded_profile_is_kept_with_space_keep_and_applied_with_space_srgb)
 {
 	struct blob profile = make_exchanged(1.5);
 

@@ -431,7 +431,7 @@ TEST(tga_reader, every_kind_of_tga_is_read_from_every_corner)
 	}
 }
 
-TEST(tga_reader, one_of_16_bits_is_alpha_if_the_tga_header_says_so)
+TEST(tga_reader, one_bit_of_a_16_bit_tga_pixel_is_alpha_if_the_header_says_so)
 {
 	struct blob file = tga_of(TGA_RGB, 16, FROM_TOP | 1);
 	struct raster raster;
@@ -460,7 +460,7 @@ static void append_extension(struct blob *file, int attributes)
 	blob_append(file, "TRUEVISION-XFILE.", 18);
 }
 
-TEST(tga_reader, the_extension_area_decides_whether_alpha_is_used)
+TEST(tga_reader, the_extension_area_of_a_tga_decides_whether_its_alpha_is_used)
 {
 	for (int attributes = 0; attributes <= 3; attributes++) {
 		struct blob file = tga_of(TGA_RGB, 32, 8);
@@ -493,7 +493,7 @@ TEST(tga_reader, premultiplied_colours_are_divided_by_alpha)
 	blob_fini(&file);
 }
 
-TEST(tga_reader, a_colour_outside_the_palette_is_damage)
+TEST(tga_reader, a_tga_pixel_with_an_index_outside_the_palette_is_a_bad_image)
 {
 	struct blob file = tga_of(TGA_PALETTE, 8, 0);
 

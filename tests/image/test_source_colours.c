@@ -297,7 +297,7 @@ TEST(source_colours, png_gamma_with_primaries_is_applied)
 }
 
 /* Encoders write these values together with sRGB, for readers that do not know sRGB. */
-TEST(source_colours, png_gamma_of_srgb_changes_nothing)
+TEST(source_colours, a_png_gamma_equal_to_that_of_srgb_changes_no_value)
 {
 	static const double patch[] = {230, 120, 40};
 	struct blob png = make_stored_png();
@@ -310,7 +310,7 @@ TEST(source_colours, png_gamma_of_srgb_changes_nothing)
 	expect_patch(&png, patch);
 }
 
-TEST(source_colours, png_code_points_are_applied)
+TEST(source_colours, the_colour_code_points_of_a_png_are_applied)
 {
 	static const double p3[] = {247, 112, 0};
 	struct blob png = make_stored_png();

@@ -43,7 +43,7 @@ static void turn_by_box(struct blob *blob, const char *box, uint8_t how)
 }
 
 TEST(heif_orientation,
-     only_the_box_of_the_container_rotates_the_picture_and_exif_is_ignored)
+     a_rotation_box_rotates_the_picture_and_an_exif_orientation_does_not)
 {
 	/* Rotated by a quarter turn to the left, and mirrored. Quarters are listed in the order of
 	 * rgbw. */

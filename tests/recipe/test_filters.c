@@ -61,7 +61,7 @@ TEST(filters, a_filter_chain_is_parsed_from_names_and_numbers)
 	"modulate, threshold, rotate, flip, flop, trim, flatten"
 #define A_SIGMA "SIGMA must be between 0.3 and 1000 pixels"
 
-TEST(filters, an_invalid_filter_is_quoted_with_the_expected_value)
+TEST(filters, the_error_for_an_invalid_filter_quotes_it_and_says_what_is_valid)
 {
 	static const struct {
 		const char *words, *says;

@@ -18,7 +18,7 @@ static bool parses(const char *word, struct geometry *ret_geometry, char *text)
 	return is_parsed;
 }
 
-TEST(geometry, a_size_gives_one_side_or_both)
+TEST(geometry, a_size_sets_the_width_the_height_or_both_sides_of_the_box)
 {
 	struct geometry geometry;
 	char text[FAILURE_TEXT_BYTES];
@@ -139,7 +139,7 @@ TEST(geometry, an_output_size_is_the_input_size_divided_by_the_larger_ratio_and_
 	}
 }
 
-TEST(geometry, typical_sizes_are_computed_correctly)
+TEST(geometry, each_size_word_gives_the_expected_output_size)
 {
 	static const struct {
 		const char *word;
@@ -279,7 +279,7 @@ static void check_fit(struct geometry g, struct layout l, const char *what)
 		EXPECT(is_size(l.part.size, s.width, s.height), "%s", what);
 }
 
-TEST(geometry, every_layout_is_valid_and_keeps_the_promises_of_its_fit)
+TEST(geometry, every_layout_lies_inside_the_picture_and_has_the_size_that_its_fit_demands)
 {
 	unsigned seed = 7;
 
@@ -302,7 +302,7 @@ TEST(geometry, every_layout_is_valid_and_keeps_the_promises_of_its_fit)
 }
 
 /* The expected offsets are those of libvips' gravity: 4 pixels too many on each axis. */
-TEST(geometry, a_percentage_position_divides_the_cropped_part_and_the_background)
+TEST(geometry, a_position_in_percent_divides_the_pixels_that_are_cropped_or_padded)
 {
 	static const struct {
 		double x, y;
@@ -407,7 +407,7 @@ TEST(geometry, an_empty_geometry_changes_nothing)
 	}
 }
 
-TEST(geometry, the_focus_of_a_long_picture_contains_the_kept_part_and_is_small)
+TEST(geometry, only_a_small_part_around_the_crop_of_a_long_picture_is_scaled)
 {
 	for (unsigned i = 0; i < 400; i++) {
 		const struct size from = {1 + i % 7, 9000 + 97 * i};

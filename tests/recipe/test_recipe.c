@@ -278,7 +278,7 @@ TEST(recipe, every_recipe_has_one_canonical_text)
 	}
 }
 
-TEST(recipe, an_invalid_value_in_a_recipe_text_is_quoted_with_the_expected_value)
+TEST(recipe, the_error_for_an_invalid_recipe_text_quotes_the_value_and_says_what_is_valid)
 {
 	static const struct {
 		const char *words, *says;

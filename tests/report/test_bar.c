@@ -73,7 +73,7 @@ TEST(bar, the_progress_bar_is_ascii_without_a_utf8_locale)
 		" 42% [############                  ]  1,234/2,900  56.3/s  2 failed  0:30 left");
 }
 
-TEST(bar, the_least_important_parts_of_the_progress_bar_are_dropped_first)
+TEST(bar, a_narrow_terminal_drops_the_least_important_parts_of_the_progress_bar_first)
 {
 	struct meter meter = meter_at_work(2);
 

@@ -191,7 +191,7 @@ TEST(numbers, decimals_round_and_saturate)
 	EXPECT_STR(figure(tenths, (double)INFINITY), "1844674407370955161.5");
 }
 
-TEST(numbers, rates_and_durations_are_printed_in_few_characters)
+TEST(numbers, rates_are_rounded_and_durations_are_printed_like_a_clock)
 {
 	EXPECT_STR(figure(figure_rate, 0.05), "0.05/s");
 	EXPECT_STR(figure(figure_rate, 0.999), "1.0/s");

@@ -54,7 +54,7 @@ TEST(quote, characters_outside_ascii_are_escaped_without_a_utf8_locale)
 	EXPECT_STR(quoted("\xc3\xa4"), "''$'\\303\\244'");
 }
 
-TEST(quote, a_long_name_is_printed_completely_or_ends_in_an_ellipsis)
+TEST(quote, a_name_too_long_for_its_buffer_is_cut_and_ends_in_an_ellipsis)
 {
 	char name[4097], text[16];
 
@@ -152,7 +152,7 @@ static void expect_as_ls(char names[][64], int n_names)
 	EXPECT(n_lines > n_names / 2);
 }
 
-TEST(quote, names_are_quoted_as_gnu_ls_does)
+TEST(quote, names_are_quoted_as_gnu_ls_quotes_them)
 {
 	enum { N_NAMES = 400 };
 	static char names[N_NAMES][64];

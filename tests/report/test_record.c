@@ -106,7 +106,7 @@ TEST(record, several_outputs_are_written_as_a_list)
 	       "%s", line_of(record));
 }
 
-TEST(record, records_of_skipped_and_cancelled_images_are_short)
+TEST(record, records_of_skipped_and_cancelled_images_have_only_the_members_that_apply)
 {
 	struct record record = record_skipped("a.jpg");
 

@@ -26,7 +26,8 @@ static bool is_about(const char *line, const char *address, const char *outcome)
 	       strncmp(line + n, ": ", 2) == 0 && strstr(line + n + 2, outcome);
 }
 
-TEST(fetch_pages, a_page_is_printed_as_soon_as_it_is_done_even_while_the_first_is_slow)
+TEST(fetch_pages,
+     a_page_is_printed_as_soon_as_it_is_done_even_while_the_first_page_is_slow)
 {
 	struct http_server *server = serve();
 	const char *slow = http_server_address(server, "/slow");

@@ -71,7 +71,7 @@ TEST(resize_images, a_broken_picture_is_reported_and_the_others_are_resized)
 	scratch_leave();
 }
 
-TEST(resize_images, the_sample_exits_with_0_when_all_are_resized_and_no_side_becomes_0)
+TEST(resize_images, the_sample_exits_with_0_for_a_picture_one_pixel_wide)
 {
 	struct transcript said;
 

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TEST(sandbox, each_requested_layer_is_in_force_or_has_a_reason_why_not)
+TEST(sandbox, each_requested_layer_that_is_not_in_force_has_a_reason)
 {
 	struct sandbox_state state = state_here();
 	char missing[512];
@@ -71,7 +71,7 @@ static void put_up_landlock_alone(void *data)
 		_exit(1);
 }
 
-TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason_why_not)
+TEST(sandbox, a_layer_requested_alone_has_a_reason_if_it_is_not_in_force)
 {
 	static const struct {
 		void (*run)(void *data);
@@ -198,7 +198,7 @@ static void attack_dropped(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(sandbox, a_process_that_was_root_cannot_open_files_of_root)
+TEST(sandbox, a_sandboxed_process_started_by_root_cannot_open_files_of_root)
 {
 	struct sandbox_state state = state_here();
 	int number = 70, status;

@@ -284,7 +284,7 @@ TEST(committer, files_are_collected_while_the_previous_group_is_committed)
 	files_fini(&files);
 }
 
-TEST(committer, a_group_waits_for_the_followers_of_its_files)
+TEST(committer, a_group_waits_for_the_files_that_are_announced_to_follow)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -301,7 +301,7 @@ TEST(committer, a_group_waits_for_the_followers_of_its_files)
 	files_fini(&files);
 }
 
-TEST(committer, a_file_without_followers_ends_the_wait)
+TEST(committer, a_file_after_which_no_file_is_announced_ends_the_wait)
 {
 	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;
@@ -323,7 +323,7 @@ TEST(committer, a_file_without_followers_ends_the_wait)
 	files_fini(&files);
 }
 
-TEST(committer, waiting_files_are_committed_at_the_end)
+TEST(committer, destroying_the_committer_commits_all_waiting_files)
 {
 	for (int is_stepped = 0; is_stepped < 2; is_stepped++) {
 		struct batch_of_files files;

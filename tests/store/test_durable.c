@@ -393,7 +393,7 @@ static void change_it(void)
 	fd_close(&fd);
 }
 
-TEST(durable, a_file_that_changed_meanwhile_is_not_replaced)
+TEST(durable, a_file_that_changed_since_its_input_was_read_is_not_replaced)
 {
 	int content = content_of('n', 3);
 	struct store_output output = output_of("a.jpg", content, 3);
@@ -510,7 +510,7 @@ TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
 }
 
 /* The process was killed after the backup was linked, and before the output had its name. */
-TEST(durable, a_backup_that_is_still_a_link_to_its_original_is_taken_over)
+TEST(durable, an_existing_backup_that_is_a_hard_link_to_its_original_is_accepted)
 {
 	struct replacement new;
 	struct store *store;
@@ -575,7 +575,7 @@ TEST(durable, an_original_that_changes_while_its_backup_is_copied_is_not_replace
 	replacement_fini(&new, store);
 }
 
-TEST(durable, an_output_replaces_its_input_in_the_given_folder)
+TEST(durable, an_output_replaces_its_input_in_the_folder_whose_descriptor_is_given)
 {
 	int content = content_of('n', 3);
 	struct store_output output = output_of("a.jpg", content, 3);

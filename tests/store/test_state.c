@@ -63,7 +63,7 @@ static int64_t bytes_of(struct state *state, const char *output)
 	return state_find(state, output, &row) ? (int64_t)row.out_bytes : -1;
 }
 
-TEST(state, the_next_run_finds_the_rows_of_the_last_one)
+TEST(state, a_run_finds_the_rows_of_the_previous_run)
 {
 	struct state *state;
 	char longest[600];
@@ -285,7 +285,7 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 }
 
 /* A process that was killed while it created the database has written only some of its marks. */
-TEST(state, an_empty_database_with_only_the_first_mark_is_accepted)
+TEST(state, an_empty_database_with_only_an_application_id_is_accepted)
 {
 	sqlite3 *other;
 	struct state *state;
@@ -577,7 +577,7 @@ int __wrap_fcntl(int fd, int command, void *argument)
 }
 
 /* SQLite mistakes ENOLCK for a lock of another process. */
-TEST(state, a_file_system_that_refuses_locks_is_not_taken_for_another_run)
+TEST(state, locks_refused_by_the_file_system_are_not_reported_as_another_run)
 {
 	struct state *state;
 
@@ -594,7 +594,7 @@ TEST(state, a_file_system_that_refuses_locks_is_not_taken_for_another_run)
 	scratch_leave();
 }
 
-TEST(state, a_file_system_without_locks_gets_no_state_and_a_reason)
+TEST(state, on_a_file_system_without_locks_no_state_is_opened_and_the_failure_says_why)
 {
 	struct state *state;
 

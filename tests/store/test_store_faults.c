@@ -110,7 +110,7 @@ TEST(store_faults, a_full_disk_ends_the_batch_and_keeps_existing_files)
 	scratch_leave();
 }
 
-TEST(store_faults, a_file_system_without_inodes_or_read_only_ends_the_batch)
+TEST(store_faults, a_file_system_that_is_read_only_or_out_of_inodes_ends_the_batch)
 {
 	char name[32];
 

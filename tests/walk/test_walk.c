@@ -62,7 +62,7 @@ TEST(walk, inputs_are_walked_in_order_and_each_item_names_its_input)
 	scratch_leave();
 }
 
-TEST(walk, printed_paths_are_those_that_a_user_would_type)
+TEST(walk, printed_paths_begin_with_their_input_as_the_user_typed_it)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -196,7 +196,7 @@ TEST(walk, the_output_folder_is_never_walked_wherever_it_is)
 	scratch_leave();
 }
 
-TEST(walk, a_folder_that_contains_the_mark_is_walked_only_as_input)
+TEST(walk, a_folder_with_a_file_that_matches_the_mark_pattern_is_walked_only_as_input)
 {
 	const char *const inputs[] = {"photos", "photos/thumbs"};
 	struct walk_options options = {.inputs = inputs, .n_inputs = 2, .mark = ".m*k"};
@@ -403,7 +403,7 @@ TEST(walk, the_depth_of_a_walk_can_be_limited)
 	scratch_leave();
 }
 
-TEST(walk, hidden_names_are_returned_on_request_but_never_our_own_files)
+TEST(walk, hidden_files_are_returned_on_request_except_those_of_pixpool)
 {
 	scratch_enter(NULL);
 	scratch_folder("d");
@@ -481,7 +481,7 @@ TEST(walk, a_listed_name_keeps_its_folders)
 	scratch_leave();
 }
 
-TEST(walk, an_absolute_listed_name_is_relative_to_its_base_or_to_the_root)
+TEST(walk, an_absolute_listed_name_is_relative_to_the_root_unless_a_base_is_given)
 {
 	char here[400], path[512], want[2048];
 

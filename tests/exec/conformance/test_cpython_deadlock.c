@@ -351,7 +351,7 @@ static enum pxp_status task_crashes(struct pxp_task *task)
 }
 
 /* test_crash_big_data (gh-94777): more than a pipe or a frame holds. */
-TEST(cpython_deadlock, workers_that_die_with_big_inputs_do_not_block_the_rest)
+TEST(cpython_deadlock, a_task_still_runs_after_workers_died_with_big_inputs)
 {
 	enum { N = 10 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);

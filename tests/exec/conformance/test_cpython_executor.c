@@ -176,7 +176,8 @@ TEST(cpython_executor, by_default_an_executor_has_one_worker_for_each_usable_pro
 }
 
 /* test_saturation; test_interpreter_pool.py: test_saturation */
-TEST(cpython_executor, a_pool_of_four_threads_runs_sixty_blocked_tasks_with_four_threads)
+TEST(cpython_executor,
+     a_pool_of_four_threads_starts_no_more_threads_for_sixty_waiting_tasks)
 {
 	enum { THREADS = 4, TASKS = 15 * THREADS };
 	struct residue before = residue_now();

@@ -173,7 +173,8 @@ TEST(cpython_future, a_future_is_in_exactly_one_state)
 }
 
 /* test_result_with_timeout, test_exception_with_timeout */
-TEST(cpython_future, polling_returns_the_result_or_the_reason_why_there_is_none)
+TEST(cpython_future,
+     polling_a_future_without_a_result_returns_the_reason_why_it_has_no_result)
 {
 	static const enum pxp_status statuses[N_FIXTURES] = {
 		PXP_ETIMEOUT,   PXP_ETIMEOUT, PXP_ECANCELLED,

@@ -390,7 +390,8 @@ static void *try_without_threads(void *data)
 }
 
 /* test_python_finalization_error */
-TEST(cpython_process_pool, a_pool_never_hangs_if_its_threads_cannot_be_started)
+TEST(cpython_process_pool,
+     creating_and_using_a_pool_fails_without_a_hang_if_no_thread_can_be_started)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
 	struct gate gate = gate_create();

@@ -251,7 +251,7 @@ static enum pxp_status task_name(struct pxp_task *task)
 }
 
 /* test_thread_names_default */
-TEST(cpython_shutdown, threads_of_two_pools_without_a_name_have_different_names)
+TEST(cpython_shutdown, threads_of_two_unnamed_pools_have_different_names)
 {
 	struct pxp_executor *pools[2];
 	char names[2][16];

@@ -103,7 +103,7 @@ static enum pxp_status task_fails_strangely(struct pxp_task *task)
 
 /* test_bad_exception: errors that cannot be pickled. Here errors are bytes, truncated to their
  * maximum length. */
-TEST(deadpool, unusual_error_texts_arrive_truncated_and_without_control_characters)
+TEST(deadpool, error_texts_are_truncated_and_their_control_characters_replaced)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -217,7 +217,7 @@ static void end_two_workers(struct pxp_executor *pool)
 }
 
 /* test_stats, test_stats_with_errors */
-TEST(deadpool, executor_counters_are_exact)
+TEST(deadpool, the_counters_of_a_pool_equal_its_numbers_of_tasks_and_workers)
 {
 	EVERY_POOL(kind)
 	{
@@ -260,7 +260,7 @@ static enum pxp_status task_counts_itself(struct pxp_task *task)
 }
 
 /* test_stats, test_stats_with_errors: tasks that run in the submitting thread never wait. */
-TEST(deadpool, counters_of_the_inline_executor_are_exact)
+TEST(deadpool, the_inline_executor_counts_its_tasks_and_has_no_workers)
 {
 	struct pxp_executor *pool = inline_executor = pool_create(PXP_INLINE, 1);
 	struct pxp_executor_stats stats;
@@ -347,7 +347,7 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 
 /* test_partial_frame_has_a_bounded_deadline. Here channels transmit whole frames, so a frame that
  * is too short is a breach at once. */
-TEST(deadpool, a_truncated_frame_is_a_breach_at_once)
+TEST(deadpool, a_worker_that_sends_a_truncated_frame_is_killed_at_once_for_a_breach)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -367,7 +367,7 @@ static enum pxp_status task_sends_much(struct pxp_task *task)
 }
 
 /* test_declared_frame_limit_is_rejected_before_payload_read */
-TEST(deadpool, a_frame_over_the_limit_is_refused)
+TEST(deadpool, a_worker_that_sends_a_frame_over_the_maximum_length_is_killed_for_a_breach)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 

@@ -135,7 +135,7 @@ static enum pxp_status submit_big(struct pxp_executor *pool, const char *input,
 }
 
 /* test_process_pool_stop_large_data, TestProcessPoolDeadlockOnResult */
-TEST(pebble, a_pool_can_be_killed_during_large_inputs_and_results)
+TEST(pebble, a_pool_can_be_killed_while_large_inputs_and_results_are_transferred)
 {
 	char *input = calloc(1, BIG);
 
@@ -160,7 +160,7 @@ TEST(pebble, a_pool_can_be_killed_during_large_inputs_and_results)
 }
 
 /* TestProcessPoolDeadlockOnCancelLargeData */
-TEST(pebble, a_cancel_during_large_data_does_not_block_later_tasks)
+TEST(pebble, a_cancel_during_the_transfer_of_large_data_does_not_block_later_tasks)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	char *input = calloc(1, BIG);

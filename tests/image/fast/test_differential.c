@@ -99,7 +99,7 @@ static void expect_agreement(const struct blob *input, const char *words,
 static const char *const sizes[] = {"size 400x400", "size 250x250", "size 100x100",
                                     "size 33x33", "size 120x120; fit cover"};
 
-TEST(differential, jpeg_from_jpeg_agrees_with_libvips)
+TEST(differential, jpeg_outputs_of_jpeg_inputs_agree_with_libvips)
 {
 	/* The bound for colours is wider, because the engines halve chroma twice in different
 	 * ways. */
@@ -121,7 +121,7 @@ TEST(differential, jpeg_from_jpeg_agrees_with_libvips)
 	}
 }
 
-TEST(differential, png_from_png_agrees_with_libvips)
+TEST(differential, png_outputs_of_png_inputs_agree_with_libvips)
 {
 	static const struct bound bound = {49, 24};
 

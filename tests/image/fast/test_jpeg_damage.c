@@ -165,7 +165,8 @@ TEST(jpeg_kinds, unsupported_frame_types_are_refused_after_the_header)
 	}
 }
 
-TEST(jpeg_kinds, sample_depths_other_than_8_and_heights_after_the_first_scan_are_refused)
+TEST(jpeg_kinds,
+     sample_depths_other_than_8_and_heights_set_after_the_first_scan_are_refused)
 {
 	static const uint8_t dnl[] = {0xff, DNL, 0, 4, 0, 50};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);

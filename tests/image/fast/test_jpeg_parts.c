@@ -263,7 +263,7 @@ TEST(jpeg_huffman, huffman_codes_of_all_lengths_are_decoded)
 	jpg_huffman_cache_fini(&cache);
 }
 
-TEST(jpeg_bits, bits_are_read_in_order_and_followed_by_zeros)
+TEST(jpeg_bits, bits_are_read_in_order_and_zeros_follow_the_last_bit)
 {
 	static const uint8_t bytes[] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc,
 	                                0xde, 0xf0, 0x11, 0x22, 0x33};

@@ -253,7 +253,7 @@ TEST(render, a_picture_of_the_right_size_is_not_resampled)
 	renderer_destroy(renderer);
 }
 
-TEST(render, layouts_with_a_canvas_or_a_searched_crop_are_refused)
+TEST(render, layouts_with_a_canvas_a_content_dependent_crop_or_enlarging_are_refused)
 {
 	struct size from = {100, 100};
 	struct layout layout = layout_of((struct size){50, 50},
@@ -381,7 +381,7 @@ static void expect_jpeg(unsigned width, unsigned height, bool has_half_chroma,
 	jpeg_reader.destroy(decoder);
 }
 
-TEST(jpeg_write, written_planes_decode_to_similar_planes_at_any_size_and_kind)
+TEST(jpeg_write, planes_of_any_size_written_with_any_options_decode_to_similar_planes)
 {
 	static const unsigned sizes[][2] = {{1, 1}, {1, 9}, {15, 17}, {16, 16}, {33, 40}};
 
