@@ -1266,10 +1266,18 @@ static void say_state(struct batch *batch)
 		report_say(batch->report, "%s", notice);
 }
 
-/* Report once that outputs of --in-place have no stamp, which would be the only record of them. */
+/* Report once that outputs of --in-place have no stamp, or backups no mark, which would be the only
+ * record of them. */
 static void say_stamps(struct batch *batch)
 {
-	if (!batch->options->in_place || batch->options->keeps_no_state || !batch->store)
+	if (!batch->options->in_place || !batch->store)
+		return;
+	if (store_has_lost_mark(batch->store))
+		report_say(
+			batch->report,
+			"warning: a backup could not be marked as one, so a run with another "
+			"--backup suffix would take it for an image");
+	if (batch->options->keeps_no_state)
 		return;
 	if (report_counts(batch->report).ok > 0 &&
 	    (!content_hash_is_built() || store_has_lost_stamp(batch->store)))
@@ -1290,11 +1298,12 @@ static void say_dates(struct batch *batch)
 }
 
 /* If no image was found, name the options that decided so: without --follow a folder of links looks
- * empty, and --include and --exclude leave out files. */
+ * empty, --include and --exclude leave out files, and a backup of --in-place is no input. */
 static void say_why_empty(struct batch *batch)
 {
 	const uint64_t n_links = batch->plan->n_links,
-		       n_left_out = batch->plan->n_left_out;
+		       n_left_out = batch->plan->n_left_out,
+		       n_backups = batch->plan->n_backups;
 
 	if (exit_status_of(batch) != EXIT_NO_IMAGE)
 		return;
@@ -1308,6 +1317,13 @@ static void say_why_empty(struct batch *batch)
 		report_say(batch->report,
 		           "--include and --exclude left out %" PRIu64 " file%s",
 		           n_left_out, n_left_out == 1 ? "" : "s");
+	if (n_backups > 0)
+		report_say(batch->report,
+		           "%" PRIu64
+		           " backup%s of --in-place %s left out; rename a backup to "
+		           "process it",
+		           n_backups, n_backups == 1 ? "" : "s",
+		           n_backups == 1 ? "was" : "were");
 }
 
 static int run(struct batch *batch, bool *ret_is_stuck)

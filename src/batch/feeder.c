@@ -1316,7 +1316,7 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	if (!file)
 		return false;
 	if (item->kind == WALK_FILE) {
-		if (naming_needs_content(item))
+		if (naming_needs_content(item) || batch->options->in_place)
 			open_input(file, item);
 		from = naming_format(item, file->input);
 		file->named_format = from;
@@ -1340,7 +1340,7 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	else if (item->kind == WALK_MARKED)
 		file_complete(file, FILE_MARKED);
 	else if (item->kind == WALK_OTHER || !naming_is_image(item, from) ||
-	         naming_is_backup(item, &batch->rules[0])) {
+	         naming_is_backup(item, &batch->rules[0], file->input)) {
 		file->result->is_loop = item->sys_errno == ELOOP;
 		file_complete(file, FILE_IGNORED);
 	} else

@@ -5,6 +5,7 @@
 #include "common/hash.h"
 #include "common/path.h"
 #include "common/suggest.h"
+#include "store/store.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,7 +40,8 @@ bool naming_is_unread(const struct walk_item *item, enum image_format from)
 	       !picture_may_read(from);
 }
 
-bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule)
+bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule,
+                      int fd)
 {
 	size_t n_name = strlen(item->name),
 	       n_suffix = rule->backup_suffix ? strlen(rule->backup_suffix) : 0;
@@ -47,6 +49,8 @@ bool naming_is_backup(const struct walk_item *item, const struct variant_rule *r
 	struct stat ignored;
 	bool is_backup;
 
+	if (rule->in_place && fd >= 0 && store_is_marked_backup(fd, item->path))
+		return true;
 	if (n_suffix == 0 || n_name <= n_suffix ||
 	    strcmp(item->name + n_name - n_suffix, rule->backup_suffix) != 0 ||
 	    item->name[n_name - n_suffix - 1] == '/')

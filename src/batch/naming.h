@@ -25,10 +25,12 @@ bool naming_is_image(const struct walk_item *item, enum image_format from);
 bool naming_is_unread(const struct walk_item *item, enum image_format from);
 
 /*
- * Whether the file is a backup that an earlier run in place has made, or would be taken for one: the name of
- * another file beside it, with the rule's suffix. Such a file is never an input of a run in place.
+ * Whether the file is a backup of a run in place: an earlier run has marked it as one, or it has the name
+ * of another file beside it with the rule's suffix. Such a file is never an input of a run in place. fd is
+ * the open file, or -1 if it cannot be opened.
  */
-bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule);
+bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule,
+                      int fd);
 
 /* A shard: one of several runs that divide the inputs of a batch. This one takes every input whose
  * first output has a name that maps to index, from 0 to n - 1. n 0 or 1: all of them. */

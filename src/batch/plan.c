@@ -176,25 +176,28 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
                        const struct walk_item *item)
 {
 	enum image_format from = FORMAT_NONE;
+	bool is_backup = false;
 	struct stat stat;
 	int fd = -1;
 
 	if (pass->counts)
 		plan->n_links += item->is_unfollowed_link;
-	if (item->kind == WALK_OTHER || item->kind == WALK_MARKED ||
-	    (pass->n_rules > 0 && item->kind == WALK_FILE &&
-	     naming_is_backup(item, &pass->rules[0])))
+	if (item->kind == WALK_OTHER || item->kind == WALK_MARKED)
 		return true;
 	if (item->kind == WALK_FILE) {
-		if (naming_needs_content(item))
+		if (naming_needs_content(item) || plan->in_place)
 			fd = walk_open_file(item, &stat);
 		from = naming_format(item, fd);
+		is_backup = pass->n_rules > 0 &&
+		            naming_is_backup(item, &pass->rules[0], fd);
 	}
 	const bool is_open = fd >= 0;
 
 	fd_close(&fd);
+	if (pass->counts)
+		plan->n_backups += is_backup;
 	if (item->kind == WALK_FILE &&
-	    (!naming_is_image(item, from) || naming_is_unread(item, from) ||
+	    (is_backup || !naming_is_image(item, from) || naming_is_unread(item, from) ||
 	     is_of_other_shard(pass, item, from)))
 		return true;
 	if (pass->counts)

@@ -40,6 +40,7 @@ struct plan {
 	bool has_errors;           /* a part of an INPUT could not be read */
 	uint64_t n_links;          /* links that the walk found and did not follow */
 	uint64_t n_left_out;       /* files that --include and --exclude left out */
+	uint64_t n_backups;        /* backups of runs in place */
 	struct plan_claim *claims; /* collisions, ordered by output */
 	size_t n_claims;
 

@@ -54,6 +54,8 @@ static const struct {
 	{FAIL_CRASHED, "", "crashed its decoder"},
 	{FAIL_VIOLATION, "", "stopped by the sandbox"},
 	{FAIL_VANISHED, "", "deleted or changed during the run"},
+	{FAIL_PERMISSION, "belongs to another",
+         "image of another user or group, which in place would get lost; use -o DIR"},
 	{FAIL_PERMISSION, "publish:", "no permission to write its output"},
 	{FAIL_PERMISSION, "folder", "folder without permission to read"},
 	{FAIL_PERMISSION, "", "no permission to read"},

@@ -189,10 +189,11 @@ bool stamp_write(int fd, const struct stamp *stamp)
 
 	if (fsetxattr(fd, STAMP_ATTRIBUTE, bytes, n, 0) == 0)
 		return true;
-	/* EPERM: a mount without user attributes. ENOSPC, ERANGE, E2BIG: the size of a file's
-	 * attributes is limited. If ENOSPC means a full disk, the next write fails with it too. */
-	if (errno == ENOSYS || errno == EPERM || errno == ENOSPC || errno == ERANGE ||
-	    errno == E2BIG)
+	/* EPERM: a mount without user attributes. EACCES: the umask makes files read-only. ENOSPC,
+	 * ERANGE, E2BIG: the size of a file's attributes is limited. If ENOSPC means a full disk,
+	 * the next write fails with it too. */
+	if (errno == ENOSYS || errno == EPERM || errno == EACCES || errno == ENOSPC ||
+	    errno == ERANGE || errno == E2BIG)
 		errno = ENOTSUP;
 	return false;
 }

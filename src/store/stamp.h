@@ -77,8 +77,8 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
 
 /* Write the stamp to an open file, which need not have a name yet. Returns false with errno:
- * ENOTSUP if the file system does not support such attributes (also for ENOSYS, EPERM and if there
- * is no space for another attribute: then the file is still a valid output). */
+ * ENOTSUP if the file system does not support such attributes (also for ENOSYS, EPERM, EACCES and if
+ * there is no space for another attribute: then the file is still a valid output). */
 bool stamp_write(int fd, const struct stamp *stamp);
 
 /* Read the stamp of an open file. Returns false if it has no valid stamp. */

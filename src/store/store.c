@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "common/hash.h"
+#include "common/path.h"
 #include "store/stamp.h"
 #include "store/store_internal.h"
 
@@ -126,8 +127,16 @@ static void copy_attribute(int to, int from, const char *name, void *value)
 		(void)!fsetxattr(to, name, value, (size_t)n, 0);
 }
 
-/* Copy all extended attributes, including the access control list. Attributes that cannot be set
- * are skipped. */
+#define ACL_ATTRIBUTE "system.posix_acl_access"
+
+/* Whether an attribute is copied from the original. The access control list belongs to the mode. */
+static bool is_copied(const char *name)
+{
+	return strcmp(name, STAMP_ATTRIBUTE) != 0 &&
+	       strcmp(name, BACKUP_ATTRIBUTE) != 0 && strcmp(name, ACL_ATTRIBUTE) != 0;
+}
+
+/* Copy the extended attributes. Attributes that cannot be set are skipped. */
 static void copy_attributes(int to, int from)
 {
 	ssize_t n = flistxattr(from, NULL, 0);
@@ -137,7 +146,7 @@ static void copy_attributes(int to, int from)
 		n = flistxattr(from, names, (size_t)n);
 		for (char *name = names; n > 0 && name < names + n;
 		     name += strlen(name) + 1) {
-			if (strcmp(name, STAMP_ATTRIBUTE) != 0)
+			if (is_copied(name))
 				copy_attribute(to, from, name, value);
 		}
 	}
@@ -145,27 +154,38 @@ static void copy_attributes(int to, int from)
 	free(names);
 }
 
-/*
- * Give an open file the owner, mode, access control list and extended attributes of another one.
- * Owner and attributes that cannot be set are skipped, as in cp -p; if the owner cannot be set, the
- * set-user-id and set-group-id bits are cleared. Our own stamp is not copied. Returns false with
- * errno if the mode cannot be set.
- */
-static bool attributes_copy(int to, int from)
+/* Give an open file the owner and group of another one. Returns false with errno if it cannot have
+ * them. */
+static bool copy_owner(int to, int from)
 {
+	struct stat st, now;
+
+	return fstat(from, &st) == 0 && fstat(to, &now) == 0 &&
+	       ((st.st_uid == now.st_uid && st.st_gid == now.st_gid) ||
+	        fchown(to, st.st_uid, st.st_gid) == 0);
+}
+
+/*
+ * Give an open file the access control list and the mode of another one. This comes last, because a
+ * file that is not writable takes no attributes. The set-user-id and set-group-id bits are cleared
+ * if the owner or the group is another. Returns false with errno if the mode cannot be set.
+ */
+static bool copy_mode(int to, int from)
+{
+	char list[4096];
+	ssize_t n = fgetxattr(from, ACL_ATTRIBUTE, list, sizeof(list));
 	struct stat st, now;
 	mode_t mode;
 
 	if (fstat(from, &st) != 0 || fstat(to, &now) != 0)
 		return false;
 	mode = st.st_mode & 07777;
-	if ((st.st_uid != now.st_uid || st.st_gid != now.st_gid) &&
-	    fchown(to, st.st_uid, st.st_gid) != 0) {
-		if (fchown(to, (uid_t)-1, st.st_gid) != 0)
-			mode &= (mode_t)~S_ISGID;
+	if (st.st_uid != now.st_uid)
 		mode &= (mode_t)~S_ISUID;
-	}
-	copy_attributes(to, from);
+	if (st.st_gid != now.st_gid)
+		mode &= (mode_t)~S_ISGID;
+	if (n >= 0)
+		(void)!fsetxattr(to, ACL_ATTRIBUTE, list, (size_t)n, 0);
 	/* A network share may refuse to set a mode, even one that the new file already has. */
 	return fchmod(to, mode) == 0 ||
 	       (fstat(to, &now) == 0 && (now.st_mode & 07777) == mode);
@@ -220,6 +240,7 @@ struct output {
 	char old[TEMP_NAME_BYTES];
 	bool has_stamp;
 	bool has_backup; /* the backup has been made */
+	bool has_mark;   /* the backup is marked as one */
 	int dates_errno; /* errno with which the times could not be set; 0: no error */
 };
 
@@ -237,7 +258,7 @@ static void output_begin(struct output *output)
 {
 	output->fd = output->guard = -1;
 	output->temp[0] = output->old[0] = 0;
-	output->has_stamp = output->has_backup = false;
+	output->has_stamp = output->has_backup = output->has_mark = false;
 	output->dates_errno = 0;
 }
 
@@ -374,21 +395,21 @@ static bool add_stamp(struct output *output)
 	return output->has_stamp || errno == ENOTSUP;
 }
 
-/* Copy the attributes of the file that is replaced. If another file has its name by now,
- * output_name() will notice. Returns false with errno on failure. */
-static bool add_attributes(const struct output *output)
+/* Open the file that is replaced, whose attributes are copied. If another file has its name by now,
+ * output_name() will notice, and *ret_fd is -1. Returns false with errno on failure. */
+static bool open_original(const struct output *output, int *ret_fd)
 {
-	int fd = openat(output->folder, output->name,
-	                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
-	bool is_done = fd >= 0 || errno == ENOENT || errno == ELOOP || errno == ENXIO;
 
-	if (fd >= 0 && fstat(fd, &st) != 0)
-		is_done = false;
-	else if (fd >= 0 && is_unchanged(&st, output->expected))
-		is_done = attributes_copy(output->fd, fd);
-	fd_close(&fd);
-	return is_done;
+	*ret_fd = openat(output->folder, output->name,
+	                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return errno == ENOENT || errno == ELOOP || errno == ENXIO;
+	if (fstat(*ret_fd, &st) != 0)
+		return false;
+	if (!is_unchanged(&st, output->expected))
+		fd_close(ret_fd);
+	return true;
 }
 
 /* Set the times of the output, if any. Shares and FUSE file systems may refuse that, with various
@@ -409,25 +430,53 @@ static void set_dates(struct output *output)
 		output->dates_errno = errno;
 }
 
-/* Bytes are written first, because writing changes the other properties: then the attributes, the
- * times, and last the stamp, which contains the modification time. */
-static bool fill(struct output *output)
+/* Refuse an output that would silently belong to another user than its original. */
+static enum published refuse_owner(const struct output *output, struct failure *failure)
 {
-	if (!fd_copy(output->fd, output->content, output->offset, output->n_bytes) ||
-	    (output->keeps_attributes && !add_attributes(output)))
-		return false;
-	set_dates(output);
-	return add_stamp(output);
+	failure_set(
+		failure, FAIL_PERMISSION,
+		"publish: the image belongs to another user or group (%ju:%ju), which "
+		"its new file cannot have: %s",
+		(uintmax_t)output->expected->st_uid, (uintmax_t)output->expected->st_gid,
+		reason_of(errno));
+	return REFUSED;
+}
+
+/*
+ * Write the file. original is the file that it replaces, or -1. The bytes come first, because writing
+ * changes the other properties: then owner and attributes, the times, the stamp, which contains the
+ * modification time, and last the mode, which may make the file read-only.
+ */
+static enum published fill(struct output *output, int original, struct failure *failure)
+{
+	const bool has_bytes = fd_copy(output->fd, output->content, output->offset,
+	                               output->n_bytes);
+
+	if (has_bytes && original >= 0) {
+		if (!copy_owner(output->fd, original))
+			return refuse_owner(output, failure);
+		copy_attributes(output->fd, original);
+	}
+	if (has_bytes)
+		set_dates(output);
+	if (!has_bytes || !add_stamp(output) ||
+	    (original >= 0 && !copy_mode(output->fd, original)))
+		return refuse(output, failure, "write the output");
+	return PUBLISHED;
 }
 
 static enum published fill_or_drop(struct output *output, struct failure *failure)
 {
 	enum published result;
+	int original = -1;
 
-	if (fill(output))
-		return PUBLISHED;
-	result = refuse(output, failure, "write the output");
-	drop_file(output);
+	if (output->keeps_attributes && !open_original(output, &original))
+		result = refuse(output, failure, "read the attributes of the image");
+	else
+		result = fill(output, original, failure);
+	fd_close(&original);
+	if (result != PUBLISHED)
+		drop_file(output);
 	return result;
 }
 
@@ -695,12 +744,52 @@ enum backup store_backup(int folder, const char *name, const char *suffix)
 	return is;
 }
 
+bool store_is_marked_backup(int fd, const char *path)
+{
+	size_t n;
+	const char *name = path_base(path, &n);
+	char mark[NAME_MAX + 1];
+	ssize_t n_mark = fgetxattr(fd, BACKUP_ATTRIBUTE, mark, sizeof(mark));
+
+	return n_mark > 0 && (size_t)n_mark == n && memcmp(mark, name, n) == 0;
+}
+
+/* Mark an open file as a backup of this name, so that no later run takes it for an image. */
+static bool mark_backup(int fd, const char *backup)
+{
+	const size_t n = strlen(backup);
+	struct stat st;
+	bool is_done = fsetxattr(fd, BACKUP_ATTRIBUTE, backup, n, 0) == 0;
+
+	/* The attributes of a read-only file can be set only while it is writable. Changing the mode
+	 * of a set-group-id file might clear that bit. */
+	if (is_done || errno != EACCES || fstat(fd, &st) != 0 || (st.st_mode & S_ISGID) ||
+	    fchmod(fd, (st.st_mode & 07777) | S_IWUSR) != 0)
+		return is_done;
+	is_done = fsetxattr(fd, BACKUP_ATTRIBUTE, backup, n, 0) == 0;
+	(void)!fchmod(fd, st.st_mode & 07777);
+	return is_done;
+}
+
+/* Mark the old file as a backup before it becomes one. While it has its old name the mark has no
+ * effect. */
+static void mark_original(struct output *output, const char *backup)
+{
+	int fd = openat(output->folder, output->name,
+	                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	output->has_mark = fd >= 0 && fstat(fd, &st) == 0 &&
+	                   is_unchanged(&st, output->expected) && mark_backup(fd, backup);
+	fd_close(&fd);
+}
+
 static enum published output_name(struct output *output, bool is_durable,
                                   struct failure *ret_failure);
 static void output_end(struct output *output);
 
 /* Copy the old file to the backup's name, for file systems without links. */
-static enum published copy_backup(const struct output *output, const char *backup,
+static enum published copy_backup(struct output *output, const char *backup,
                                   bool is_durable, struct failure *failure)
 {
 	const struct stat *expected = output->expected;
@@ -722,8 +811,12 @@ static enum published copy_backup(const struct output *output, const char *backu
 	output_begin(&copy);
 	result = output_write(&copy, failure);
 	/* Copy the properties that a link would have, as far as the file system supports them. */
-	if (result == PUBLISHED)
-		(void)!attributes_copy(copy.fd, original);
+	if (result == PUBLISHED) {
+		(void)copy_owner(copy.fd, original);
+		copy_attributes(copy.fd, original);
+		output->has_mark = mark_backup(copy.fd, backup);
+		(void)copy_mode(copy.fd, original);
+	}
 	if (result == PUBLISHED && is_durable)
 		result = output_sync(&copy, failure);
 	if (result == PUBLISHED)
@@ -734,7 +827,7 @@ static enum published copy_backup(const struct output *output, const char *backu
 }
 
 /* Keep the backup that a killed process left, or copy the old file to the backup's name. */
-static enum published keep_or_copy_backup(const struct output *output, const char *backup,
+static enum published keep_or_copy_backup(struct output *output, const char *backup,
                                           bool is_durable, struct failure *failure)
 {
 	switch (store_backup(output->folder, output->name, output->backup_suffix)) {
@@ -766,6 +859,7 @@ static enum published make_backup(struct output *output, bool is_durable,
 	backup = name_of_backup(output->name, output->backup_suffix);
 	if (!backup)
 		return refuse(output, failure, "keep a backup");
+	mark_original(output, backup);
 	errno = EPERM;
 	if ((output->without & WITHOUT_LINKS) ||
 	    linkat(folder, output->name, folder, backup, 0) != 0) {
@@ -1076,6 +1170,11 @@ int store_dates_error(const struct store *store)
 bool store_has_lost_stamp(const struct store *store)
 {
 	return store->has_lost_stamp;
+}
+
+bool store_has_lost_mark(const struct store *store)
+{
+	return store->has_lost_mark;
 }
 
 static bool is_removed(int folder)
@@ -1816,6 +1915,9 @@ void store_publish_group(struct store *store, struct store_output *outputs, size
 		if (outputs[i].result == STORE_DONE && outputs[i].stamp &&
 		    !outputs[i].has_stamp)
 			store->has_lost_stamp = true;
+		if (outputs[i].result == STORE_DONE && works[i].output.has_backup &&
+		    !works[i].output.has_mark)
+			store->has_lost_mark = true;
 		if (works[i].output.dates_errno != 0)
 			store->dates_errno = works[i].output.dates_errno;
 		let_go(&works[i]);

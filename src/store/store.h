@@ -59,6 +59,9 @@ int store_dates_error(const struct store *store);
 /* Whether the file system of some output does not support stamps. */
 bool store_has_lost_stamp(const struct store *store);
 
+/* Whether some backup could not be marked as one. */
+bool store_has_lost_mark(const struct store *store);
+
 /* Get device and inode of the folder, by which a walk recognises it. */
 void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 
@@ -129,7 +132,8 @@ struct store_content {
 };
 
 /* For an output that replaces its own input, which is the expected file of the output: owner, mode,
- * access control list, attributes and times are copied from it. */
+ * access control list, attributes and times are copied from it. If the output cannot have the same owner
+ * and group, it fails as `permission`. */
 struct store_original {
 	int folder; /* the folder of both files; -1: below the output folder */
 	/* The original is kept under its name with this suffix; NULL: it is removed. */
@@ -147,6 +151,10 @@ enum backup {
 
 /* Look for the backup of a file in a folder. */
 enum backup store_backup(int folder, const char *name, const char *suffix);
+
+/* Whether the open file is a backup that a store has made, and still has the name of the backup. The
+ * path ends in the current name of the file. A renamed backup is an original again. */
+bool store_is_marked_backup(int fd, const char *path);
 
 struct stamp;
 

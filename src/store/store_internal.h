@@ -14,6 +14,8 @@
 
 /* The extended attribute that holds the stamp of an output (stamp.h). */
 #define STAMP_ATTRIBUTE "user.pixpool"
+/* The extended attribute that marks a file as a backup. Its value is the file's name. */
+#define BACKUP_ATTRIBUTE "user.pixpool.backup"
 
 /*
  * Features that a kernel or a file system may lack. The store can work without each of them.
@@ -57,6 +59,7 @@ struct store {
 	/* The errno with which the times of an output could not be set; 0: none. */
 	atomic_int dates_errno;
 	atomic_bool has_lost_stamp; /* whether some output got no stamp */
+	atomic_bool has_lost_mark;  /* whether some backup got no mark */
 
 	struct lock lock; /* guards all members below */
 	/* The sub-folder used last, because successive outputs are often in the same folder. */

@@ -108,6 +108,42 @@ TEST(in_place, mode_owner_attributes_and_times_of_the_original_are_kept)
 	fixture_leave();
 }
 
+TEST(in_place, an_image_whose_owner_or_group_would_change_is_not_replaced)
+{
+	const char *nobody;
+	struct ended ended;
+
+	make_photos();
+	nobody = as_nobody();
+	if (!nobody || geteuid() != 0) {
+		fixture_leave();
+		SKIP("only root can make a file of another user");
+	}
+	sample("dunes.jpg", "photos/dunes.jpg");
+	REQUIRE(chmod("photos", 0777) == 0 && chmod("photos/sub", 0777) == 0);
+	REQUIRE(chown("photos/lake.jpg", 1234, 65534) == 0);
+	REQUIRE(chown("photos/dunes.jpg", 65534, 2345) == 0);
+	REQUIRE(chown("photos/sub/balloon.png", 65534, 65534) == 0);
+	ended = run("%s pixpool resize -s 64 --in-place --no-backup photos --report -",
+	            nobody);
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.err,
+	              "\n  2 image of another user or group, which in place would get lost; "
+	              "use -o DIR: photos/"),
+	       "%s", ended.err);
+	EXPECT(strstr(records_in(ended.out),
+	              "'class':'permission','message':'publish: the image belongs to "
+	              "another user or group (1234:65534), which its new file cannot "
+	              "have: Operation not permitted'"),
+	       "%s", records_in(ended.out));
+	EXPECT_STR(tree("photos"), "dunes.jpg jpeg 640x400\n"
+	                           "lake.jpg jpeg 640x427\n"
+	                           "notes.txt unknown\n"
+	                           "sub/\n"
+	                           "sub/balloon.png png 64x64\n");
+	fixture_leave();
+}
+
 TEST(in_place, a_second_run_in_place_makes_no_image_again)
 {
 	make_photos();
@@ -190,6 +226,53 @@ TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 	              "sub/alone.orig.jpg','status':'ok'"),
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"), "'summary':{'inputs':3,"), "%s", records("r"));
+	fixture_leave();
+}
+
+/* A mark on each backup tells later runs what it is, whatever suffix they have. */
+TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
+{
+	const char *nobody;
+	struct ended ended;
+
+	make_photos();
+	nobody = as_nobody();
+	if (!has_attributes()) {
+		fixture_leave();
+		SKIP("files have no user attributes here");
+	}
+	sample("dunes.jpg", "photos/sub/dunes.jpg");
+	run("chmod 0444 photos/sub/dunes.jpg");
+	if (nobody)
+		run("chown -R 65534:65534 photos");
+	EXPECT_EQ(run("%s pixpool resize -s 64 --in-place --backup .orig photos",
+	              nobody ? nobody : "")
+	                  .status,
+	          0);
+	EXPECT_EQ(run("sha256sum photos/*.orig photos/sub/*.orig > sums").status, 0);
+	EXPECT_EQ(resize("32", "--backup .bak photos").status, 0);
+	EXPECT(strstr(records("r"), "'summary':{'inputs':3,"), "%s", records("r"));
+	EXPECT_EQ(resize("16", "--no-backup photos").status, 0);
+	EXPECT(strstr(records("r"), "'summary':{'inputs':3,'ok':3,"), "%s", records("r"));
+	EXPECT_EQ(run("sha256sum --quiet -c sums").status, 0);
+	EXPECT_STR(run("stat -c %%a photos/sub/dunes.jpg.orig").out, "444\n");
+	EXPECT_STR(tree("photos/sub"), "balloon.png png 16x16\n"
+	                               "balloon.png.bak png 64x64\n"
+	                               "balloon.png.orig png 480x480\n"
+	                               "dunes.jpg jpeg 16x10\n"
+	                               "dunes.jpg.bak jpeg 64x40\n"
+	                               "dunes.jpg.orig jpeg 640x400\n");
+	/* The image itself may be gone, and the backup may be named. */
+	run("rm photos/lake.jpg");
+	ended = resize("16", "--no-backup photos/lake.jpg.orig");
+	EXPECT_EQ(ended.status, 3);
+	EXPECT(strstr(ended.err, "pixpool: 1 backup of --in-place was left out; rename a "
+	                         "backup to process it\n"),
+	       "%s", ended.err);
+	/* A backup that has its old name again is an original. */
+	run("mv photos/lake.jpg.orig photos/lake.jpg");
+	EXPECT_EQ(resize("48", "--backup .orig photos/lake.jpg").status, 0);
+	EXPECT(strstr(records("r"), "'ok':1,"), "%s", records("r"));
 	fixture_leave();
 }
 
