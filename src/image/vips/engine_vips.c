@@ -1,13 +1,13 @@
 /*
- * The vips engine: libvips with one thread, no cache, and the bytes of a picture given as
- * memory.
+ * The vips engine uses libvips with one thread and without its cache. It passes the bytes of a
+ * picture to libvips in memory.
  *
- * There are two ways to make an output. The quick one is vips_thumbnail_source(), which shrinks
- * while it loads. It gets the size that we computed and is told to force it; fail_on goes into the
- * option string, because libvips 8.14.1 ignores the argument. The quick way supports 8 bits and one
- * frame, but no filters before scaling and no other kernels. Everything else is made step by step.
- * Both ways end in the same steps, and everything is decoded into memory before anything is
- * encoded.
+ * There are two ways to make an output. The quick way is vips_thumbnail_source(), which shrinks
+ * while it loads. It gets the size that this engine computed, with the option to force it. fail_on
+ * goes into the option string, because libvips 8.14.1 ignores the argument. The quick way supports
+ * 8 bits and one frame, but no filters before scaling and no kernels except lanczos3. All other
+ * outputs are made the careful way, step by step. Both ways end in the same steps, and an output is
+ * complete in memory before it is encoded.
  */
 #include "image/vips/engine_vips.h"
 
@@ -42,14 +42,15 @@ const char *__lsan_default_options(void)
 
 bool pv_has_refused_size;
 
-/* The last warning about the current picture. For a PNG, libvips reports the reason of a failure
- * only by a warning. */
+/* The last warning of libvips about the current picture. It may be the only message: for a PNG,
+ * libvips gives the reason of a failure as a warning. */
 static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
 
-/* Whether a library reported damage of the current picture. libvips decodes in threads of its own. */
+/* Whether a library reported damage of the current picture. It is atomic, because libvips decodes
+ * in threads of its own. */
 static _Atomic bool has_damage;
 
-/* Whether a message tells that pixels are missing or wrong. Most warnings concern other parts of a
+/* Whether a message means that pixels are missing or wrong. Most warnings concern other parts of a
  * file, such as its profile or a tag. */
 static bool tells_damage(const char *message)
 {
@@ -97,9 +98,9 @@ bool pv_has_damage(void)
 }
 
 /*
- * Libraries print warnings about harmless things too. They are kept only until the next picture. A
- * side over VIPS_MAX_COORD is refused only by a warning of GLib, and libvips 8.14.1 continues with
- * a picture of one pixel.
+ * Receive the log messages of all libraries. Many are about harmless things, so they are not
+ * printed, and are kept only until the next picture. If a side is longer than VIPS_MAX_COORD, the
+ * only sign is a warning of GLib: libvips 8.14.1 continues with a picture of one pixel.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
                      void *data)
@@ -119,10 +120,10 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 
 static bool pv_start(struct failure *ret_failure)
 {
-	/* Do not use temporary files, because the memory limit must decide. */
+	/* Keep all pictures in memory instead of temporary files, so that the memory limit applies
+	 * to them. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
-	/* Without this, OpenMP in the libraries of some loaders starts a thread for each
-	 * processor. */
+	/* Some loaders' libraries use OpenMP, which would start a thread for each processor. */
 	setenv("OMP_NUM_THREADS", "1", 1);
 	unsetenv("VIPS_MAX_THREADS");
 
@@ -140,23 +141,24 @@ static bool pv_start(struct failure *ret_failure)
 	return pv_draw_start(ret_failure);
 }
 
-/* Find the failure class of a libvips error, and the line that explains it. libvips errors are
- * plain text of several lines, and any of them may contain the reason. */
+/* Find the failure class of an error of libvips from its text, which has several lines. The reason
+ * may be in any line; if one is recognised, *text is moved to it. If none is, returns otherwise. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
 	static const struct {
 		const char *words;
 		enum fail_class class;
 	} known[] = {
-		{"Security limit exceeded", FAIL_TOO_BIG}, /* libheif's own limit */
+		/* A limit of libheif itself. */
+		{"Security limit exceeded", FAIL_TOO_BIG},
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
-		/* no memory for a thread's stack */
+		/* A thread cannot start if memory for its stack is lacking. */
 		{"rror creating thread", FAIL_MEMORY},
 		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
-		/* libvips does not pass on the reason of libwebp. Sides and options were checked
-		 * before, so only memory is left. */
+		/* libvips does not report why libwebp failed. Sides and options were checked
+		 * before, so the only possible reason is a lack of memory. */
 		{"webpsave: unable to encode", FAIL_MEMORY},
 		{"no known route", FAIL_UNSUPPORTED},
 		{"nsupported codec", FAIL_UNSUPPORTED},
@@ -191,9 +193,9 @@ static bool begins_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Find the line of libvips' errors that explains a failure. It is the first one, except that
- * libjpeg's warnings come before its error, and libheif's reader reports a harmless read past the
- * end of the file. */
+/* Find the line of libvips' error text that explains a failure. It is the first line, with two
+ * exceptions: the error of libjpeg comes after its warnings, and a first line about a bad seek is
+ * harmless. */
 static const char *explaining_line(const char *said)
 {
 	const char *found = said;
@@ -247,9 +249,9 @@ bool pv_to_memory(VipsImage **image)
 /*
  * ---- colour ----
  *
- * Pixels are scaled in the space of their own profile, and converted when only a few are left. For
- * linear light they are converted through that profile first, or through the sRGB curve if the picture
- * has no profile.
+ * Pixels are scaled in the space of their embedded profile, and converted to the output's space
+ * after scaling, when they are fewer. If the recipe asks for linear light, they are converted to it
+ * before scaling: through the profile, or through the sRGB curve if the picture has no profile.
  */
 
 static VipsIntent intent_of(const struct pv_job *job)
@@ -280,7 +282,8 @@ static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-/* The sample format of a working space; samples of other spaces are kept. */
+/* The sample format of a working space. For a space that is no working space, the format is
+ * others. */
 static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
 {
 	switch (space) {
@@ -295,7 +298,8 @@ static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others
 	}
 }
 
-/* libvips believes the space that a picture declares, whatever its samples are. */
+/* Convert to a working space, and cast the samples to its format. libvips does not check that the
+ * samples of an image fit the space that the image declares. */
 static bool convert(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
@@ -342,7 +346,7 @@ static bool widen_grey(VipsImage **image)
 	return is_made;
 }
 
-/* Classify the profile. One that does not fit the pixels counts as none. */
+/* Classify the embedded profile. A profile that does not fit the pixels counts as PROFILE_NONE. */
 static enum profile_kind kind_of_profile(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(image);
@@ -375,8 +379,8 @@ static bool drop_profile(VipsImage **image)
 	return true;
 }
 
-/* Convert from the embedded profile, or the default one, to another profile: the name is one of the
- * names of libvips, not a file. */
+/* Convert from the embedded profile to the profile `to`. If no profile is embedded, convert from
+ * the default of libvips. `to` is one of libvips' names for profiles, not a file. */
 static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
@@ -388,7 +392,8 @@ static bool transform(VipsImage **image, const struct pv_job *job, const char *t
 	                           intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* A profile may have a correct description and still be broken, so libvips tries it. */
+/* Whether libvips can use the embedded profile. A profile may have a correct header and still be
+ * broken, so one pixel is converted to find out. */
 static bool profile_works(VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *pixel = NULL, *made = NULL, *there = NULL;
@@ -404,7 +409,9 @@ static bool profile_works(VipsImage *image, const struct pv_job *job)
 	return is_working;
 }
 
-/* Convert to the working space: grey, RGB or CMYK, 8 or 16 bits. Sets job->profile. */
+/* Convert to the working space: grey, RGB or CMYK with 8 or 16 bits, or linear light. Sets the
+ * members of the job that describe the colours of the picture: profile, is_cmyk, is_grey,
+ * had_alpha. */
 static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 {
 	if (!pv_normalise_samples(image))
@@ -424,7 +431,7 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		return false;
 	if (!job->is_cmyk || job->keeps_cmyk)
 		return true;
-	/* Filters do not work on CMYK. */
+	/* Filters before scaling do not work on CMYK, so only they require a conversion now. */
 	if (job->before.n == 0)
 		return true;
 	job->profile = PROFILE_SRGB;
@@ -434,13 +441,14 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* Every profile except sRGB has its own curve. */
+/* Whether the samples have another curve than that of sRGB. */
 static bool is_foreign(const struct pv_job *job)
 {
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
 }
 
-/* Convert to Lab through the embedded profile, or the default one. */
+/* Convert to Lab through the embedded profile, or through the default of libvips if no profile is
+ * embedded. */
 static bool import(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -451,7 +459,9 @@ static bool import(VipsImage **image, const struct pv_job *job)
 	                                  "intent", intent_of(job), NULL));
 }
 
-/* Convert through Lab, because libvips 8.14 loses shadows when it exports from XYZ. */
+/* Convert to linear light: through the sRGB curve, or through the profile to XYZ. The way to XYZ,
+ * and later the way back, goes through Lab, because libvips 8.14 loses shadows when it exports from
+ * XYZ. */
 static bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 {
 	if (!is_foreign(job))
@@ -473,7 +483,8 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
-/* Grey that was converted through a profile has three equal colours. */
+/* Convert to one grey band if conversion through a profile gave three equal colour bands. The
+ * profile is dropped, because it is for RGB. */
 static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *green = NULL, *alpha = NULL, *joined = NULL, *made = NULL;
@@ -509,7 +520,7 @@ static bool export(VipsImage **image, const struct pv_job *job, const char *to)
 	                                  intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* Export to the profile that was sent with the recipe. */
+/* Export from Lab to the profile file of the recipe. */
 static bool export_to_file(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -525,13 +536,14 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 	                   "colour: libvips cannot use the profile of --profile");
 }
 
-/* Whether a format with profiles also supports grey, which a grey profile requires. */
+/* Whether a format that supports profiles also stores grey. A grey profile requires that. */
 static bool has_grey(enum image_format format)
 {
 	return format != FORMAT_WEBP && format != FORMAT_AVIF && format != FORMAT_HEIC;
 }
 
-/* Whether the output keeps its own space. */
+/* Whether the output keeps the space of the input's profile. If the recipe asks for that but the
+ * format cannot keep the profile, it is recorded as lost. */
 static bool keeps_space(VipsImage *image, struct pv_job *job)
 {
 	bool is_grey = vips_image_get_bands(image) < 3;
@@ -582,7 +594,8 @@ static struct colour pv_background(const struct pv_job *job)
 	return job->recipe->background.is_set ? job->recipe->background : white;
 }
 
-/* Convert one sRGB pixel to the space of the image, which carries its profile. */
+/* Convert an sRGB pixel to the colour space of the image, which is Display P3 or that of the
+ * image's profile. */
 static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -689,7 +702,7 @@ struct aim {
 	VipsKernel kernel;
 };
 
-/* Reduce sides that are too long, with averaging and the kernel. */
+/* Reduce the sides that are too long. vips_resize() averages and applies the kernel. */
 static bool reduce(VipsImage **image, const struct aim *aim)
 {
 	double across = (double)aim->to.width / vips_image_get_width(*image);
@@ -709,9 +722,9 @@ static const char *interpolator_of(VipsKernel kernel)
 }
 
 /*
- * Enlarge sides that are too short. vips_resize() rounds the position of the first pixel (8.14.1)
- * and so shifts the picture by up to half a pixel. Here the centre of the picture is the centre of
- * the output.
+ * Enlarge the sides that are too short. vips_resize() of libvips 8.14.1 would round the position of
+ * the first pixel, and so shift the picture by up to half a pixel. This function maps the centre of
+ * the picture to the centre of the output.
  */
 static bool enlarge(VipsImage **image, const struct aim *aim)
 {
@@ -724,7 +737,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 
 	if (across <= 1 && down <= 1)
 		return true;
-	/* The rows are read more than once, and out of order. */
+	/* vips_affine() reads rows more than once and out of order. */
 	if (!pv_to_memory(image))
 		return false;
 	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
@@ -744,15 +757,16 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
-/* The index of the pixel, in a line of n pixels, that is nearest to the centre of pixel i of
- * n_to. */
+/* A line of n pixels is scaled to n_to pixels. Returns the index of the pixel in the line that is
+ * nearest to the centre of pixel i of the result. */
 static size_t nearest(uint32_t i, uint32_t n_to, int n)
 {
 	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
 }
 
-/* Use the nearest pixel of the picture for each pixel. vips_resize() first shrinks by whole
- * numbers, and so uses other pixels. */
+/* Scale with kernel nearest: each pixel of the result is the nearest pixel of the picture.
+ * vips_resize() cannot be used, because it first shrinks by whole numbers and so may choose another
+ * pixel. */
 static bool pick_nearest(VipsImage **image, struct size to)
 {
 	VipsImage *made = vips_image_new_memory();
@@ -784,8 +798,8 @@ static bool pick_nearest(VipsImage **image, struct size to)
 static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
-	/* An image that was imported through a profile still has the alpha of its
-	 * samples. */
+	/* In an image that was imported through a profile, alpha still has the range of the
+	 * original samples. */
 	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
 
 	if (vips_image_get_width(*image) == (int)to.width &&
@@ -806,7 +820,7 @@ static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size
 
 static bool pv_turn_upright(VipsImage **image, int orientation)
 {
-	/* The rotation, and then whether to mirror left and right. */
+	/* First the rotation, then whether to exchange left and right. */
 	static const struct {
 		VipsAngle angle;
 		bool is_mirrored;
@@ -831,7 +845,7 @@ static bool pv_turn_upright(VipsImage **image, int orientation)
 	                  vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
 }
 
-/* Find the part to keep, in the first frame; all frames use the same. */
+/* Search the first frame for the part of this size to keep. All frames use the same part. */
 static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
 {
 	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
@@ -861,13 +875,15 @@ static bool cut(VipsImage **image, const struct area *area)
 	                            (int)area->size.width, (int)area->size.height, NULL));
 }
 
-/* Convert a length or a position from the picture to the scaled picture, or back. */
+/* Convert a length or a position from a side of `from` pixels to the same side scaled to `to`
+ * pixels. */
 static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 {
 	return (uint32_t)((double)at * to / from + 0.5);
 }
 
-/* Find the kept part in the unscaled picture, and from it the part to scale. */
+/* Search the unscaled picture for the part to keep, and compute from it which part of the picture
+ * must be scaled. */
 static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
@@ -894,8 +910,8 @@ static bool find_focus(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* If only a small part of the scaled picture is kept, continue with the part of the
- * source that it comes from. */
+/* If only a small part of the scaled picture is kept, crop the unscaled picture to the pixels that
+ * this part is made from. */
 static bool pv_focus(VipsImage **image, struct pv_job *job)
 {
 	if (!job->layout.is_focused)
@@ -922,7 +938,8 @@ static bool cut_part(VipsImage **image, struct pv_job *job)
 	return cut(image, &part);
 }
 
-/* Add alpha if the background will show through, and remove it if the format has none. */
+/* Prepare an image for a canvas: add alpha if the background is not opaque, and remove alpha if the
+ * format has none. *ret_colour is the colour of the canvas. */
 static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
                            struct colour *ret_colour)
 {
@@ -966,7 +983,7 @@ static bool pv_place(VipsImage **image, struct pv_job *job)
 	return pv_replace(image, &made, error);
 }
 
-/* Get the picture as 8-bit pixels; glib frees the bytes. */
+/* Copy the image to plain pixels of 8 bits. Their bytes are freed by g_free(). */
 static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 {
 	VipsImage *plain = NULL;
@@ -1024,7 +1041,7 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 		return pv_replace(
 			image, &made,
 			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
-	/* The corners are transparent at first; their colour is decided later. */
+	/* The new corners are transparent until the background is known. */
 	job->shows_corners = true;
 	if (!vips_image_hasalpha(*image) &&
 	    !pv_replace(image, &made, vips_addalpha(*image, &made, NULL)))
@@ -1032,7 +1049,8 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
-/* Copy one frame into memory, and call work on it. */
+/* Copy frame i into memory, call work for it, and return the result; NULL on failure. roll has all
+ * frames, one below the other. */
 static VipsImage *work_on_frame(VipsImage *roll, uint32_t i, int height,
                                 bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -1080,12 +1098,12 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
 /*
  * ---- metadata ----
  *
- * The metadata that an image of libvips keeps for its savers: the profile, and the fields that an
- * animation and an HDR need. EXIF, XMP, IPTC and comments do not go through libvips, which rewrites
- * text and adds fields: picture_metadata.c inserts them into the encoded file.
+ * An image of libvips keeps only the metadata that its savers need: the profile, and the fields of
+ * animations and HDR. EXIF, XMP, IPTC and comments do not go through libvips, because libvips
+ * rewrites text and adds fields. picture_metadata.c inserts them into the encoded file.
  */
 
-/* The savers of animations need these fields. */
+/* Whether a field is one that the savers of animations need. */
 static bool is_of_frames(const char *name)
 {
 	static const char *const names[] = {"loop", "delay", "page-height", "n-pages"};
@@ -1097,7 +1115,7 @@ static bool is_of_frames(const char *name)
 	return false;
 }
 
-/* Fields with the scale of the numbers in an HDR. */
+/* Whether a field describes the scale or the primaries of the numbers in an HDR. */
 static bool is_of_light(const char *name)
 {
 	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
@@ -1117,13 +1135,15 @@ static bool stays(const char *name, const struct pv_job *job)
 	return false;
 }
 
-/* Remove the metadata that must not be kept. The image must have no other owner. */
+/* Remove the metadata that the saver must not get. No other image may share the metadata of this
+ * one. */
 static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 {
 	char **names = vips_image_get_fields(image);
 
 	for (char **name = names; name && *name; name++) {
-		/* The header of the image is among the names, and cannot be removed. */
+		/* The names include fields of the image's header, such as its width. These cannot
+		 * be removed. */
 		if (!stays(*name, job))
 			vips_image_remove(image, *name);
 	}
@@ -1132,7 +1152,7 @@ static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 
 /* ---- deriving an output, and the engine ---- */
 
-/* Use the pixels of another engine as a source. */
+/* Make a state for pixels that another engine decoded. */
 static struct pv_state state_of_lent(const struct source *source,
                                      const struct pixels *lent)
 {
@@ -1158,10 +1178,12 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	};
 
 	filters_split(&recipe->filters, &job.before, &job.after);
-	/* A grey output is sRGB grey, which a profile for colours does not fit. */
+	/* Filters that make grey give grey with the sRGB curve, which a profile for RGB does not
+	 * fit. */
 	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
-	/* HDR has one depth, and 8 bits would lose most of it. */
+	/* The recipe's depth does not apply to HDR, which has only one depth. 8 bits would lose
+	 * most of its range. */
 	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
 	               pv_filters_keep_light(&recipe->filters);
 	job.is_deep = recipe->format == FORMAT_HDR
@@ -1169,7 +1191,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	                      : job.to->has_depth &&
 	                                (recipe->depth == DEPTH_16 ||
 	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
-	/* HDR outputs store linear light of any depth. */
+	/* An HDR output loses no depth. */
 	if (!job.to->has_depth && recipe->format != FORMAT_HDR &&
 	    recipe->depth == DEPTH_KEEP && state->is_deep)
 		job.lost |= LOST_DEPTH;
@@ -1179,7 +1201,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	return job;
 }
 
-/* Compute the layout now, if no filter before scaling changes the size. */
+/* Compute the layout now if the recipe has no filters before scaling, which may change the size. */
 static bool plan_layout(struct pv_job *job)
 {
 	if (job->before.n > 0)
@@ -1194,13 +1216,13 @@ static bool can_be_quick(const struct pv_job *job)
 	const struct pv_state *state = job->state;
 	struct size from = job->size, to = job->layout.scaled;
 
-	/* vips_thumbnail_source() does not premultiply alpha when only one side changes. */
+	/* If only one side changes, vips_thumbnail_source() does not multiply colours by alpha. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
 	/* vips_thumbnail_source() shifts enlarged pictures: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
-	/* vips_thumbnail_source() may use a preview of a TIFF. It leaves all scaling of WebP to
-	 * libwebp, and does it twice. */
+	/* TIFF and WebP: vips_thumbnail_source() may use the preview in a TIFF of several
+	 * directories. It leaves all scaling of a WebP to libwebp, and has it done twice. */
 	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
 	       !state->raster.bytes && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
@@ -1212,7 +1234,7 @@ static bool can_be_quick(const struct pv_job *job)
 	       !(state->has_alpha && is_uneven);
 }
 
-/* Decode, rotate and scale in one call. */
+/* Decode, rotate and scale with vips_thumbnail_source(). */
 static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 {
 	static const char *const options[N_FAIL_ONS] = {
@@ -1232,7 +1254,8 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	return pv_set_colours(ret_image, state) && pv_colour_begin(ret_image, job);
 }
 
-/* Compute the layout from the size that the filters before scaling left. */
+/* Compute the layout from the size after the filters before scaling, unless plan_layout() has
+ * computed it. */
 static bool find_layout(VipsImage *image, struct pv_job *job)
 {
 	const struct size size = {(uint32_t)vips_image_get_width(image),
@@ -1245,13 +1268,15 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 	return job->has_layout;
 }
 
-/* Make an output frame from a stored frame, up to the filters after scaling. */
+/* Make an output frame from a stored frame. Only the filters after scaling are left to be
+ * applied. */
 static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
-	/* With the nearest kernel, the choice between two pixels depends on the direction, so the
-	 * picture is rotated first. */
+	/* Rotate before scaling if something before or during scaling requires the upright picture.
+	 * Kernel nearest does: if two pixels are equally near, its choice depends on the
+	 * direction. */
 	bool is_turned_first = job->before.n > 0 ||
 	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);
@@ -1266,7 +1291,8 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!pv_focus(image, job))
 		return false;
-	/* Rotating after scaling is cheaper, and the large picture can be streamed. */
+	/* If possible, rotate after scaling: it is cheaper then, and the large picture need not be
+	 * in memory. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};
@@ -1282,7 +1308,7 @@ static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 	       pv_each_frame(ret_image, job->n_frames, make_frame, job);
 }
 
-/* Remove all metadata except that which the output gets. */
+/* Leave only the metadata that the saver needs, and set the fields that describe frames. */
 static void label(VipsImage *image, const struct pv_job *job)
 {
 	uint32_t n_frames = job->n_frames;
@@ -1300,8 +1326,8 @@ static void label(VipsImage *image, const struct pv_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
-/* Report a loss if the picture has light above white. Only pictures of floats can have such
- * light, so only these are decoded for this check. */
+/* Record that HDR is lost if the picture has light above white and the output cannot store it. Only
+ * pictures of floats can have such light, so other pictures are not decoded for this check. */
 static bool note_lost_light(struct pv_job *job)
 {
 	VipsImage *image = NULL, *light = NULL;
@@ -1322,7 +1348,8 @@ static bool note_lost_light(struct pv_job *job)
 	return is_known;
 }
 
-/* Record that alpha is lost, if it is not opaque everywhere. */
+/* Record that alpha is lost if the picture is not opaque everywhere and the output format has no
+ * alpha. */
 static bool note_lost_alpha(VipsImage **image, struct pv_job *job)
 {
 	VipsImage *alpha = NULL;
@@ -1365,8 +1392,9 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	return pv_to_memory(ret_image);
 }
 
-/* For a single output there is nothing to do: derive() decodes while it works. A drawing is drawn
- * again for each output, at its size. */
+/* Decode the picture if it has several outputs. For a single output, derive() decodes while it
+ * works. A drawing is not decoded here, because derive() draws it for each output at the output's
+ * size. */
 static bool pv_decode(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -1450,7 +1478,7 @@ static enum claim pv_claim_output(const struct source *source, bool is_lent,
 	return CLAIM_CANNOT;
 }
 
-/* Convert to 8 bits; the image has 1 to 4 bands. */
+/* Convert the image of a rendering, which has 1 to 4 bands, to plain pixels of 8 bits. */
 static bool pv_make_plain(struct rendering *rendering, struct failure *ret_failure)
 {
 	VipsImage *image = rendering->image, *plain = NULL;

@@ -1,7 +1,7 @@
 /*
- * SVG and PDF have no pixels: they are drawn at the requested size. librsvg and poppler do that for
- * libvips. Both continue if they cannot read a font, so the fonts are checked first, and the
- * messages of the libraries are checked.
+ * Draws SVG and PDF, which have no pixels, at the requested size. librsvg draws SVG. libvips draws
+ * PDF with poppler. Both libraries continue without the text if they cannot read a font. So the
+ * fonts are checked before drawing, and the messages of the libraries after it.
  */
 #include "image/vips/engine_vips.h"
 
@@ -20,15 +20,15 @@
 /*
  * ---- fonts ----
  *
- * The fonts of this machine are found by fontconfig: once, in a process of one thread from which
- * the workers are forked. Workers open the font files and inherit everything else.
+ * fontconfig finds the fonts of this machine: once, in the fork server, which has one thread.
+ * Workers inherit what it found, and open only the font files themselves.
  */
 
 /* The folder of the Debian package poppler-data, where poppler looks for CMap files. */
 #define POPPLER_FOLDER "/usr/share/poppler"
 
 static struct {
-	char **at; /* ended by NULL */
+	char **at; /* the list ends with NULL */
 	size_t n;
 } folders;
 
@@ -41,7 +41,7 @@ static bool is_known(const char *folder)
 	return false;
 }
 
-/* Returns false if memory runs out. */
+/* Add a folder to the list if it is not in it. Returns false if memory ran out. */
 static bool add_folder(const char *folder)
 {
 	char **at;
@@ -57,8 +57,9 @@ static bool add_folder(const char *folder)
 	return at[folders.n++] != NULL;
 }
 
-/* Landlock checks the real path of a file, so links are resolved. A font that has been removed is
- * noticed later. */
+/* Add the folder of a font file. Links are resolved, because Landlock checks the real path of a
+ * file. A font file that does not exist is ignored here; fonts_are_there() reports it. Returns
+ * false if memory ran out. */
 static bool add_folder_of(const char *font)
 {
 	char *path = realpath(font, NULL), *slash = path ? strrchr(path, '/') : NULL;
@@ -72,7 +73,7 @@ static bool add_folder_of(const char *font)
 	return has_memory;
 }
 
-/* The file of font number i; NULL after the last. */
+/* The name of the file of font number i; NULL after the last font. */
 static const char *font_at(int i)
 {
 	FcFontSet *set = FcConfigGetFonts(NULL, FcSetSystem);
@@ -92,7 +93,8 @@ static bool fonts_start(struct failure *ret_failure)
 
 	if (!FcInit())
 		return failure_set(ret_failure, FAIL_INTERNAL, "fontconfig cannot start");
-	/* The processes that inherit the configuration cannot read the folders again. */
+	/* Never look for new fonts: the processes that inherit the configuration cannot read the
+	 * folders. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
 	for (int i = 0; has_memory && (font = font_at(i)); i++)
@@ -106,8 +108,8 @@ const char *const *pv_font_folders(void)
 	return (const char *const *)folders.at;
 }
 
-/* Whether there is a font, and each font can be opened; otherwise sets a failure. Text in a font
- * that cannot be opened would be missing without a message. */
+/* Check that a font is installed and that every font can be opened, because text in a font that
+ * cannot be opened would be missing without a message. Returns false with a failure if not. */
 static bool fonts_are_there(struct failure *ret_failure)
 {
 	const char *font;
@@ -130,7 +132,7 @@ static bool fonts_are_there(struct failure *ret_failure)
 	return true;
 }
 
-/* Test pictures of one letter each. */
+/* The test pictures, an SVG and a PDF. Each contains one letter. */
 static const char sample_svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' "
 				 "height='9'><text y='9'>M</text></svg>";
 static const char sample_pdf[] =
@@ -150,7 +152,7 @@ enum { MOST_UNPACKED_BYTES = 64 << 20 };
 
 /* ---- text that is not drawn ---- */
 
-/* the first message about missing text; "": none */
+/* the first message about missing text; "": no text is missing */
 static char missing_text[FAILURE_TEXT_BYTES / 2];
 
 void pv_draw_note_message(const char *domain, const char *message)
@@ -177,7 +179,7 @@ void pv_draw_note_message(const char *domain, const char *message)
 	engine_one_line(missing_text);
 }
 
-/* Skip a prefix such as "Syntax error at position -1: ". */
+/* The message about missing text, without a prefix such as "Syntax error at position -1: ". */
 static const char *what_is_missing(void)
 {
 	const char *place = strstr(missing_text, " at position "),
@@ -192,7 +194,8 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 
 	if (!format_info(format)->is_drawn || !*missing_text)
 		return true;
-	/* Text without a font is a fault of the file. */
+	/* "No font in" means that the file names no font for its text, which is a fault of the
+	 * file. */
 	if (strstr(missing_text, "No font in"))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "decode: cannot draw all text: %s", what_is_missing());
@@ -220,7 +223,8 @@ static RsvgHandle *open_svg(const void *bytes, size_t n, struct failure *ret_fai
 	return svg;
 }
 
-/* Convert a length to pixels; 0 for a percentage of an unknown size. */
+/* Convert a length to CSS pixels. Returns 0 for a length in percent, because the size to which it
+ * refers is unknown. */
 static double pixels_of(const RsvgLength *length)
 {
 	switch (length->unit) {
@@ -242,13 +246,14 @@ static double pixels_of(const RsvgLength *length)
 	}
 }
 
-/* The fraction of a viewBox that a length in percent means; 1 for any other length. */
+/* The fraction of the viewBox's side for a length in percent; 1 for any other length. */
 static double share_of(const RsvgLength *length)
 {
 	return length->unit == RSVG_UNIT_PERCENT ? length->length : 1;
 }
 
-/* Compute the size from the viewBox: one side may be declared, and the other follows from it. */
+/* Compute the size of an SVG from its viewBox. If a side is declared, the other side follows from
+ * the ratio of the viewBox. Returns false if the SVG has no viewBox. */
 static bool measure_box(struct pv_state *state)
 {
 	gboolean has_width, has_height, has_box;
@@ -275,10 +280,11 @@ static bool measure_box(struct pv_state *state)
 	return true;
 }
 
-/* Find the size of an SVG: as declared, or that of its viewBox, or that of its contents. */
+/* Find the size of an SVG: the declared size. If it is not declared, the size of the viewBox. If
+ * the SVG has no viewBox, the size of its contents. */
 static void measure_svg(struct pv_state *state)
 {
-	/* The default size in CSS; only lengths in percent refer to it. */
+	/* The default size of an SVG in CSS. It matters only for lengths in percent. */
 	const RsvgRectangle viewport = {0, 0, 300, 150};
 	RsvgRectangle ink = {0};
 
@@ -293,7 +299,9 @@ static void measure_svg(struct pv_state *state)
 	state->svg_y = ink.y;
 }
 
-/* Copy a rendered tile, which cairo has premultiplied, into a picture of RGBA. */
+/* Copy a rendered tile into a picture of RGBA, and divide its colours by alpha, because cairo has
+ * multiplied them. pixels is the tile's place in the picture, n_row the number of bytes of a
+ * row. */
 static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 {
 	const uint8_t *rows = cairo_image_surface_get_data(tile);
@@ -319,7 +327,8 @@ static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 	}
 }
 
-/* Render the part of a drawing of size `to` that begins at x, y and has the size of the tile. */
+/* Render a tile of a drawing that has the size `to` in all. The tile begins at x, y of the
+ * drawing. */
 static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
                         struct size to, uint32_t x, uint32_t y)
 {
@@ -344,8 +353,8 @@ static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
 	return is_done;
 }
 
-/* Draw an SVG into a picture of RGBA that is all zeros. cairo supports up to 32767 pixels a side,
- * and tiles of this size do not need much memory. */
+/* Draw an SVG, tile by tile, into a picture of RGBA that is all zeros. A picture may be larger than
+ * the 32767 pixels of a side that cairo supports, and small tiles need little memory. */
 static bool draw_tiles(const struct pv_state *state, struct size to, uint8_t *pixels)
 {
 	enum { TILE = 2048 };
@@ -463,7 +472,8 @@ bool pv_draws(enum image_format format, struct failure *ret_failure)
 	                                             sizeof(sample_pdf) - 1, ret_failure);
 }
 
-/* The SVG loader leaks memory unless it gets a file. */
+/* Close a loader of gdk-pixbuf. The loader of SVG leaks memory if it is closed without having
+ * received a file, so it gets a small one. */
 static void end_module(GdkPixbufLoader *loader, const char *name)
 {
 	static const char nothing[] = "<svg xmlns='http://www.w3.org/2000/svg' "
@@ -476,9 +486,9 @@ static void end_module(GdkPixbufLoader *loader, const char *name)
 	g_object_unref(loader);
 }
 
-/* Pictures in an SVG are decoded by gdk-pixbuf. It opens its loader modules when it first
- * needs them, which is too late for a worker that may open only fonts; and librsvg skips
- * a picture that it cannot decode. So all modules are opened here. */
+/* Pictures in an SVG are decoded by gdk-pixbuf. It opens its loader modules when it first needs
+ * them. A worker could not open them, because it may open only fonts, and librsvg would leave out
+ * the picture without a message. So all modules are opened here, before workers are forked. */
 static void load_modules(void)
 {
 	GSList *formats = gdk_pixbuf_get_formats();
@@ -494,8 +504,9 @@ static void load_modules(void)
 	g_slist_free(formats);
 }
 
-/* Open an SVG without drawing it, so that librsvg is not initialised again for each
- * picture. Doing the same with poppler would leave a thread behind. */
+/* The function opens an SVG so that librsvg is initialised before workers are forked, not in each
+ * worker. It does not draw the SVG. It does not open a PDF, because poppler would leave a thread
+ * running. */
 bool pv_draw_start(struct failure *ret_failure)
 {
 	struct failure failure = {0};
@@ -516,7 +527,8 @@ bool pv_draw_start(struct failure *ret_failure)
 
 /* ---- compressed SVG ---- */
 
-/* Decompress some bytes. Returns false at the end of the data, or if they are damaged. */
+/* Decompress some bytes of the source from *at on, and move *at. Returns false at the end of the
+ * compressed data, or if the data are damaged. */
 static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
                         uint8_t *room, size_t n_room, size_t *n_unpacked,
                         GConverterResult *ret_result)
@@ -533,7 +545,8 @@ static bool unpack_some(GConverter *converter, const struct source *source, size
 	return *ret_result == G_CONVERTER_CONVERTED;
 }
 
-/* Decompress a complete gzip member into a new block; data after it is ignored. */
+/* Decompress the first gzip member of the source into *ret_bytes, which the caller frees. Data
+ * after the member is ignored. Returns false with a failure. */
 static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret_n,
                    struct failure *ret_failure)
 {
@@ -582,7 +595,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* Check only the bytes, because a file that is compressed twice is not an SVG. */
+	/* The name "" stands for no name: an SVG that is compressed twice must not be accepted for
+	 * the suffix of its name. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,
@@ -593,8 +607,9 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 
 /* ---- from the header to the pixels ---- */
 
-/* Load the header of a PDF, or its first page, at this scale. Returns false also if libvips refused
- * the size with only a warning. */
+/* Load the first page of a PDF at this scale. libvips draws when the pixels are read, so a caller
+ * that reads none loads only the header. Returns false also if libvips refused the size but
+ * reported no error. */
 static bool load_at(VipsImage **ret_image, const struct pv_state *state, double scale)
 {
 	pv_has_refused_size = false;
@@ -608,8 +623,8 @@ static bool load_at(VipsImage **ret_image, const struct pv_state *state, double 
 	return false;
 }
 
-/* Poppler draws the remaining part of a truncated file, so the end marker is checked. It may be
- * followed by this number of bytes at most. */
+/* Whether a PDF has its end marker after its last object. poppler would draw a truncated file
+ * without its missing part. Other bytes may follow the marker. */
 static bool pdf_is_whole(const struct source *source)
 {
 	const uint8_t *bytes = source->bytes;
@@ -683,7 +698,7 @@ bool pv_draw_open(struct source *source, struct failure *ret_failure)
 	return unpack_source(source, ret_failure) && open_source_svg(source, ret_failure);
 }
 
-/* The scale at which both sides are large enough. */
+/* The smallest scale at which no side is shorter than `to`. */
 static double find_scale(const struct size *to, double width, double height)
 {
 	return fmax(to->width / width, to->height / height);
@@ -697,7 +712,9 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 	return beyond_x >= 0 && beyond_y >= 0 && (beyond_x == 0 || beyond_y == 0);
 }
 
-/* The natural size is rounded to whole pixels; enlarging shows the exact size. */
+/* Load the first page of a PDF at a size that is not smaller than `to`. libvips reports only a size
+ * that is rounded to whole pixels, so the first scale may miss the aim. Then the size that it gave
+ * corrects the scale. */
 static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
                      const struct size *to)
 {
@@ -724,7 +741,7 @@ bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 
 	if (job->from == FORMAT_SVG)
 		return draw_svg(ret_image, job->state, *to);
-	/* A page is drawn on white, so its alpha is not needed. */
+	/* A page is drawn on white, so its alpha is dropped. */
 	return load_pdf(ret_image, job->state, to) &&
 	       pv_replace(ret_image, &made,
 	                  vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));

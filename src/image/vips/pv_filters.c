@@ -1,4 +1,4 @@
-/* The filters of the vips engine, as filters.h defines them. */
+/* The filters of the vips engine. src/recipe/filters.h defines what they do. */
 #include "image/vips/engine_vips.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static bool is_deep(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 }
 
-/* Call work for the colours without alpha. */
+/* Call work for the colours of the image. Alpha stays unchanged. */
 static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, void *data),
                           void *data)
 {
@@ -62,7 +62,7 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	return is_done;
 }
 
-/* Convert to a wider space, call work for the colours, and convert back. */
+/* Convert the image to another colour space, call work for its colours, and convert back. */
 static bool in_space(VipsImage **image, VipsInterpretation space,
                      bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -82,8 +82,8 @@ static bool name_space(VipsImage **image, VipsInterpretation space)
 	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-/* Set all three bands to the luminance. The weights in libvips' own conversion have only one
- * digit. */
+/* Set all three bands to the luminance. libvips has a conversion of its own, but its weights have
+ * only one digit. */
 static bool spread_luminance(VipsImage **image, void *data)
 {
 	VipsImage *weights = vips_image_new_matrixv(3, 3, 0.2126, 0.7152, 0.0722, 0.2126,
@@ -117,7 +117,8 @@ static bool to_grey(VipsImage **image)
 	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
-/* A filter that is being applied: the data of the functions below. */
+/* The data argument of the filter functions below: the filter, and the job for which it is
+ * applied. */
 struct call {
 	struct pv_job *job;
 	const struct filter *filter;
@@ -128,13 +129,15 @@ static bool blur(VipsImage **image, void *data)
 	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
-	/* The mask ends at 1/100, and is not rounded, so that sums are exact. */
+	/* The mask ends where the Gaussian falls below 1/100 of its peak. It consists of floats, so
+	 * that sums are exact. */
 	return pv_replace(image, &made,
 	                  vips_gaussblur(*image, &made, filter->number[0], "min_ampl",
 	                                 0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
-/* The edge pixels are repeated around the picture, which may be smaller than the window. */
+/* Before filtering, the picture gets a margin that repeats its edge pixels. So it may be smaller
+ * than the window. */
 static bool median(VipsImage **image, void *data)
 {
 	const struct filter *filter = ((const struct call *)data)->filter;
@@ -164,10 +167,11 @@ static bool sharpen_opaque(VipsImage **image, const struct filter *filter)
 }
 
 /*
- * Give transparent pixels the mean colour of the visible pixels around them, in proportion to their
- * transparency. So a filter that looks at neighbours does not see hidden colours.
+ * Mix into each pixel the mean colour of the visible pixels around it, in proportion to its
+ * transparency. A filter that reads neighbouring pixels then does not read the hidden colours of
+ * transparent pixels.
  *
- * ret_filled  the colours alone, without alpha, in memory
+ * ret_filled  the resulting colours in memory, without alpha
  */
 static bool fill_hidden(VipsImage *image, double sigma, VipsImage **ret_filled)
 {
@@ -190,7 +194,7 @@ static bool fill_hidden(VipsImage *image, double sigma, VipsImage **ret_filled)
 	          pv_replace(&share, &made,
 	                     vips_linear1(share, &made, 1 / most, 0, NULL)) &&
 	          !vips_extract_band(image, &colours, 0, "n", n, NULL) &&
-	          /* around + (colours - around) * share, rounded */
+	          /* Compute around + (colours - around) * share, and round it. */
 	          pv_replace(&colours, &made,
 	                     vips_subtract(colours, around, &made, NULL)) &&
 	          pv_replace(&colours, &made,
@@ -209,7 +213,7 @@ static bool fill_hidden(VipsImage *image, double sigma, VipsImage **ret_filled)
 	return is_done;
 }
 
-/* Add to the colours of an image what sharpening changes in the filled colours. */
+/* Add the difference between the sharpened and the filled colours to the colours of an image. */
 static bool add_change(VipsImage **image, VipsImage *filled, VipsImage *sharpened)
 {
 	VipsBandFormat format = vips_image_get_format(*image);
@@ -273,7 +277,7 @@ static bool threshold(VipsImage **image, void *data)
 	bool was_deep = is_deep(*image);
 	VipsInterpretation space = vips_image_get_interpretation(*image);
 
-	/* The comparison gives 255 or 0. */
+	/* vips_moreeq_const1() gives 255 where the condition is true, and 0 where it is false. */
 	if (!pv_replace(image, &made,
 	                vips_moreeq_const1(*image, &made,
 	                                   filter->number[0] * (was_deep ? 257 : 1),
@@ -306,7 +310,7 @@ static bool modulate(VipsImage **image, void *data)
 }
 
 struct stretch {
-	double low, high; /* parts of L, 0 to 100 */
+	double low, high; /* the lightnesses L that become 0 and 100 */
 };
 
 static bool apply_stretch(VipsImage **image, void *data)
@@ -322,13 +326,14 @@ static bool apply_stretch(VipsImage **image, void *data)
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
-/* A histogram: how many visible pixels have each lightness. */
+/* A histogram of n visible pixels: counts[i] of them have lightness i. */
 struct lightness {
 	uint64_t n, counts[PERCENT_STEPS + 1];
 };
 
-/* Count lightness, in steps from 0 to PERCENT_STEPS, where alpha is not 0. The alpha may be NULL.
- * Both are of 16 bits, in memory. */
+/* Count the pixels with each lightness, except those whose alpha is 0. steps has the lightness,
+ * from 0 to PERCENT_STEPS. alpha is NULL if the picture has none. Both images have samples of 16
+ * bits and are in memory. */
 static void count_lightness(struct lightness *ret_lightness, VipsImage *steps,
                             VipsImage *alpha)
 {
@@ -346,8 +351,8 @@ static void count_lightness(struct lightness *ret_lightness, VipsImage *steps,
 	}
 }
 
-/* Find a percentile: the lightness that the given percentage of the pixels does not exceed; at 0
- * the minimum, at 100 the maximum. There must be a pixel. */
+/* Find a percentile: the lightness, 0 to 100, that percent of the pixels do not exceed. 0 gives the
+ * minimum, 100 the maximum. The histogram must not be empty. */
 static double find_percent(const struct lightness *lightness, double percent)
 {
 	uint64_t n_below = 0;
@@ -407,7 +412,8 @@ static bool normalise(VipsImage **image, void *data)
 		stretch.high = find_percent(lightness, filter->number[1]);
 	}
 	g_free(lightness);
-	/* A picture of one lightness cannot be stretched. */
+	/* A picture with almost the same lightness everywhere cannot be stretched and stays
+	 * unchanged. */
 	return stretch.high - stretch.low < 0.5 ||
 	       in_space(image, VIPS_INTERPRETATION_LAB, apply_stretch, &stretch);
 }
@@ -440,7 +446,8 @@ static bool flip(VipsImage **image, void *data)
 	                            NULL));
 }
 
-/* The table marks this filter as making grey, so there is nothing left to do. */
+/* The filter itself does nothing: apply() converts to grey before, because the table has makes_grey
+ * for this filter. */
 static bool grayscale(VipsImage **image, void *data)
 {
 	(void)image;
@@ -457,19 +464,21 @@ static bool flatten(VipsImage **image, void *data)
 
 /* ---- the table ---- */
 
-/* The engine does not support a filter without a row. */
+/* How each kind of filter is applied. The engine does not support a kind whose apply is NULL. */
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
-		ALPHA_IS_A_BAND, /* the filter handles alpha itself, or it does not matter */
-		/* Alpha is multiplied in before, and divided out after. */
+		/* Apply handles alpha itself, or treats it like a colour. */
+		ALPHA_IS_A_BAND,
+		/* Colours are multiplied by alpha before apply, and divided by it after. */
 		ALPHA_COVERS,
-		ALPHA_STAYS /* the filter sees the colours alone */
+		ALPHA_STAYS /* apply gets only the colours; alpha stays unchanged */
 	} alpha;
-	/* The filter reads neighbouring pixels, and must not read those of another frame. */
+	/* apply is called for each frame alone: it must not read pixels of another frame, or it
+	 * moves pixels. */
 	bool is_per_frame;
-	bool makes_grey;  /* premultiply also before the filter is applied */
-	bool keeps_light; /* the filter also works on linear light above 1 */
+	bool makes_grey;  /* the picture is converted to grey before apply */
+	bool keeps_light; /* apply also works on linear light above 1 */
 } kinds[N_FILTER_KINDS] = {
 	[FILTER_BLUR] =
 		{

@@ -1,5 +1,5 @@
-/* Loading in the vips engine: choosing the loader, reading the header, loading frames, checking
- * every pixel, and estimating memory. */
+/* Loads pictures in the vips engine: chooses the loader, reads the header, loads frames, checks
+ * every pixel, and estimates memory. */
 #include "image/vips/engine_vips.h"
 
 #include "image/hdr.h"
@@ -50,8 +50,8 @@ static bool pv_has_light(VipsImage *image)
 	        (space == VIPS_INTERPRETATION_scRGB || pv_is_pfm(image)));
 }
 
-/* Whether the samples are floats that are not marked as linear light. libvips treats them as 0 to
- * 255. */
+/* Whether the samples are floats that are not marked as linear light. libvips treats such floats as
+ * levels of 0 to 255. */
 static bool pv_has_plain_floats(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -60,8 +60,8 @@ static bool pv_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-/* Whether the samples have more than 8 bits of information. libvips, and every tool based on it,
- * treats most signed samples as 0 to 255. */
+/* Whether the samples have more than 8 bits of information. Most signed samples count as 8 bits,
+ * because libvips and every tool based on it treat them as levels of 0 to 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -71,7 +71,8 @@ static bool pv_has_deep_samples(VipsImage *image)
 	return vips_image_get_format(image) != VIPS_FORMAT_UCHAR;
 }
 
-/* Values below 0, and above the maximum of the space, are clipped. */
+/* Convert signed samples to unsigned samples. Values below 0 and above the maximum of the space are
+ * clipped. *space is changed to the space of the result. */
 static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 {
 	VipsBandFormat format = VIPS_FORMAT_USHORT;
@@ -87,8 +88,8 @@ static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 	return pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
-/* Decode the packed formats of libvips. (From LABQ, libvips converts to sRGB by a table of 6 bits a
- * sample.) */
+/* Decode the packed formats of libvips. LABQ is decoded here, because libvips would convert it to
+ * sRGB with a table that has only 6 bits for each sample. */
 static bool uncode(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -103,7 +104,8 @@ static bool uncode(VipsImage **image)
 	}
 }
 
-/* Linear light of one band is converted through the curve as three equal bands. */
+/* Convert one band of linear light to grey. libvips can apply the curve only to RGB, so the band is
+ * tripled first. */
 static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
@@ -117,8 +119,9 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* PFM holds linear light. Some writers of grey TIFF use 0 to 1, which is linear light, and
- * others 0 to 255. */
+/* Recognise floats that are linear light, and mark or convert them: every PFM, and grey without
+ * alpha if no value exceeds 1. Some writers of grey TIFF use 0 to 1 for linear light, others use
+ * levels of 0 to 255. */
 static bool light_up(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -215,7 +218,7 @@ static bool find_loader(enum image_format format)
 
 bool pv_reads(enum image_format format)
 {
-	/* The result is cached for the life of a process: 1: true, -1: false; 0: not yet tried. */
+	/* The results, kept for the life of the process. 1: true; -1: false; 0: not known yet. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
@@ -235,7 +238,7 @@ static VipsFailOn fail_on_of(const struct recipe *recipe)
 	return levels[recipe->fail_on];
 }
 
-/* Whether an output holds several frames or pages. */
+/* Whether an output can have several frames or pages. */
 static bool wants_frames(const struct source *source)
 {
 	const struct format_info *from = format_info(source->format);
@@ -251,7 +254,7 @@ static bool wants_frames(const struct source *source)
 	return false;
 }
 
-/* Load a picture, or its first frame or page. */
+/* Load a picture: if it has several frames or pages, only the first. */
 static bool load_one(VipsImage **ret_image, const struct pv_state *state,
                      enum image_format format, VipsFailOn fail_on)
 {
@@ -263,11 +266,12 @@ static bool load_one(VipsImage **ret_image, const struct pv_state *state,
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
-/* Load n frames or pages, beginning with number `first`, one below the other. */
+/* Load n frames or pages, one below the other, from the first page on. */
 static bool load_several(VipsImage **ret_image, const struct pv_state *state,
                          enum image_format format, VipsFailOn fail_on, uint32_t n)
 {
-	/* The TIFF loader cannot go back to a page of few lines. */
+	/* With sequential access, the TIFF loader of libvips could not return to a page of few
+	 * lines. */
 	VipsAccess access = format == FORMAT_TIFF ? VIPS_ACCESS_RANDOM
 	                                          : VIPS_ACCESS_SEQUENTIAL;
 
@@ -276,7 +280,8 @@ static bool load_several(VipsImage **ret_image, const struct pv_state *state,
 	                  NULL);
 }
 
-/* The number of pages that libvips can load together: it joins only pages of one size and kind. */
+/* The number of pages that outputs get: all pages if libvips can load them together, that is, if
+ * all have the same size and kind. If not, 1. */
 static uint32_t count_joined_pages(const struct source *source,
                                    const struct tiff_pages *pages)
 {
@@ -293,8 +298,8 @@ static uint32_t count_joined_pages(const struct source *source,
 	return pages->n;
 }
 
-/* Whether the pixels have samples that are neither colour nor alpha, or no sample that the file
- * declares as alpha. libvips uses the first sample beyond the colours as alpha. */
+/* Whether libvips would misread a sample beyond the colours of a TIFF. It uses the first such
+ * sample as alpha, but the file may declare another sample as alpha, or none. */
 static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;
@@ -305,7 +310,7 @@ static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 	return samples->alpha != samples->n_colours || n_bands > samples->n_colours + 1;
 }
 
-/* Keep the colours, and the sample that the file declares as alpha. */
+/* Drop all samples except the colours and the sample that the file declares as alpha. */
 static bool drop_extra_samples(VipsImage **image, const struct pv_state *state)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;
@@ -343,7 +348,7 @@ static void note_header(struct source *source, VipsImage *image)
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
-	/* libvips does not find EXIF after the pixels of a PNG, nor EXIF in its text chunks. */
+	/* libvips does not find the EXIF of a PNG if it is after the pixels or in a text chunk. */
 	if (source->format == FORMAT_PNG && !source->reading->no_rotate) {
 		int known = state->orientation;
 
@@ -351,7 +356,8 @@ static void note_header(struct source *source, VipsImage *image)
 		                                                       (unsigned)known);
 		state->is_turned_by_us = state->orientation != known;
 	}
-	/* The rows of a PFM are stored bottom up, which libvips ignores. */
+	/* A PFM is stored from the bottom row to the top row, and libvips does not turn it.
+	 * Orientation 4 does. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
 	state->is_deep = pv_has_deep_samples(image);
@@ -369,7 +375,7 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
-/* Find the first page of a TIFF, and the number of pages that outputs get. */
+/* Find the first page of a TIFF, and how many pages outputs get. */
 static bool find_pages(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -398,7 +404,7 @@ static bool fits_libvips(struct size size, struct failure *ret_failure)
 	                   size.width, size.height, VIPS_MAX_COORD);
 }
 
-/* Read the header of a picture that libvips does not load. */
+/* Open a picture that image/raster reads. */
 static bool read_raster(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -440,7 +446,8 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 	return true;
 }
 
-/* Find what a PNG says about its colours besides an embedded profile. */
+/* Read the colours of a PNG. Those in cICP and gAMA become a profile, which libvips would not
+ * make. */
 static bool read_png_colours(struct source *source, bool is_grey,
                              struct failure *ret_failure)
 {
@@ -462,7 +469,7 @@ static bool read_png_colours(struct source *source, bool is_grey,
 		memcpy(gamma.xy, scan.chromaticities, sizeof(gamma.xy));
 		result = icc_of_png_gamma(&gamma, is_grey, &state->profile,
 		                          &state->n_profile);
-		/* Impossible values are ignored. */
+		/* Values of gAMA and cHRM that are impossible are ignored. */
 		result = result == ICC_UNKNOWN ? ICC_SRGB : result;
 	}
 	if (result == ICC_NO_MEMORY)
@@ -475,7 +482,7 @@ static bool read_png_colours(struct source *source, bool is_grey,
 	return true;
 }
 
-/* Read the header; nothing is decoded. */
+/* Read the header. No pixel is decoded. */
 static bool read_header(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -513,8 +520,9 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	                   "header: the GIF ends in the middle of a block");
 }
 
-/* Append an end marker to a JPEG without one. Without it, libjpeg would warn even if only the marker
- * is missing. A JPEG without some scans fails, unless fail_on is none. */
+/* Let libvips read a copy of a JPEG with an end marker, if the JPEG has none. Without that, libjpeg
+ * would warn even if only the marker is missing. If scans are missing, the JPEG is refused unless
+ * fail_on is none. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -552,7 +560,8 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 		return false;
 	state->reader = reader;
 	state->stored = reading->size;
-	/* The orientation is that of the codec, which every reader of the format applies. */
+	/* This is the orientation in the format itself, not in EXIF. Every program applies it, so
+	 * no_rotate has no effect on it. */
 	state->orientation = (int)reading->orientation;
 	state->is_deep = reading->is_deep;
 	state->has_alpha = reading->has_alpha;
@@ -563,20 +572,22 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 /* ---- the canvas of a GIF ---- */
 
 /*
- * In a GIF, the parts of the canvas that no frame draws are transparent, and so are frames that are
- * cleared. libvips 8.14.1 makes these parts opaque unless frames have a transparent colour. So each
- * frame gets a transparent colour that none of its pixels has: index 255, if the frame has at most
- * 128 colours.
+ * A copy of a GIF for libvips. In a GIF the parts of the canvas that no frame draws are
+ * transparent, and so are the parts of frames that are cleared. libvips 8.14.1 makes these parts
+ * opaque if the frames have no transparent colour. So in the copy each frame gets a transparent
+ * colour that none of its pixels has: index 255, if the frame has at most 128 colours.
  */
 struct gif_copy {
 	const uint8_t *bytes;
-	size_t n, at; /* length of the file; offset of the next block */
+	size_t n, at; /* length of the file, and offset of the next block to copy */
 	uint8_t *to;
 	size_t n_to;
-	size_t control_at; /* offset of the next frame's extension in the copy; 0: none */
+	/* Offset in the copy of the next frame's control extension; 0: the frame has none. */
+	size_t control_at;
 	uint32_t width, height;
 	unsigned n_frames;
-	bool shows_canvas; /* a frame does not cover the canvas, or is cleared */
+	/* The first frame does not cover the canvas, or a frame is cleared. */
+	bool shows_canvas;
 };
 
 enum {
@@ -598,7 +609,8 @@ static size_t gif_table_bytes(uint8_t flags)
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
-/* Copy the bytes up to an offset of the file. Returns false if the file ends before that offset. */
+/* Copy the bytes before an offset of the file. Returns false if the file ends before this
+ * offset. */
 static bool copy_until(struct gif_copy *copy, size_t until)
 {
 	if (until > copy->n)
@@ -609,8 +621,8 @@ static bool copy_until(struct gif_copy *copy, size_t until)
 	return true;
 }
 
-/* Copy data blocks from an offset up to the empty block that ends them. Each block is a length
- * byte and its data. */
+/* Copy everything up to the end of the data blocks that begin at an offset. Each block is a length
+ * byte and data. An empty block ends them. */
 static bool copy_blocks(struct gif_copy *copy, size_t at)
 {
 	while (at < copy->n && copy->bytes[at] > 0)
@@ -668,7 +680,7 @@ static bool copy_extension(struct gif_copy *copy)
 	return copy_blocks(copy, copy->at + 2);
 }
 
-/* Copy a GIF, with a transparent colour in each frame. */
+/* Copy a GIF, and give each frame a transparent colour. */
 static void copy_gif(struct gif_copy *copy)
 {
 	enum { HEAD_BYTES = 13, FLAGS_AT = 10 };
@@ -691,13 +703,14 @@ static void copy_gif(struct gif_copy *copy)
 	(void)copy_until(copy, copy->n);
 }
 
-/* Let libvips read a copy of a GIF whose canvas shows. */
+/* If parts of a GIF's canvas are visible, let libvips read a copy in which they are transparent. */
 static bool clear_canvas(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	struct gif_copy copy = {.bytes = source->bytes, .n = source->n_bytes};
 
-	/* A frame has at least 12 bytes, and grows by at most 8. */
+	/* The copy is less than twice as long: a frame has at least 12 bytes, and grows by at most
+	 * 8. */
 	copy.to = malloc(2 * copy.n + 1);
 	if (!copy.to)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
@@ -774,7 +787,7 @@ void pv_close_source(struct source *source)
 	source->state = NULL;
 }
 
-/* The factor by which each stored side shrinks. */
+/* How many times larger each side of the stored picture is than that of the output. */
 struct factors {
 	double across, down;
 };
@@ -790,8 +803,8 @@ static struct factors factors_of(const struct pv_job *job)
 	                        (double)from.height / to.height};
 }
 
-/* The factor by which a loader may shrink: twice the final size must be left, so that
- * scaling is as good as from the full size. */
+/* The factor by which a loader may shrink. The loaded picture must have at least twice the final
+ * size, so that scaling it gives the same quality as scaling the full picture. */
 static double find_shrink(const struct pv_job *job)
 {
 	struct factors factors;
@@ -803,9 +816,10 @@ static double find_shrink(const struct pv_job *job)
 	return fmax(1, fmin(factors.across, factors.down) / 2);
 }
 
-/* Whether shrinking by blocks shifts the picture so little that it does not matter. If a side is
- * not a multiple of the block, libjpeg rounds up: the last pixel covers only part of the picture,
- * and scaling shifts everything by that part, in pixels of the output. */
+/* Whether shrinking a side by whole blocks shifts the picture by a negligible part of an output
+ * pixel. If the side is no multiple of the block, libjpeg rounds the number of blocks up. The last
+ * pixel then stands for a block that lies partly outside the picture, and scaling shifts the
+ * picture by that part. */
 static bool divides(uint32_t side, unsigned block, double factor)
 {
 	double most_moved = 1 / 32.0;
@@ -815,9 +829,9 @@ static bool divides(uint32_t side, unsigned block, double factor)
 }
 
 /*
- * The factor by which libjpeg may shrink the picture. Chroma must keep twice the samples of the
- * output, as luma does. libjpeg compensates for subsampling only if it is the same on both axes: in
- * 4:2:0, and not in 4:2:2, 4:4:0 or 4:1:1.
+ * The factor by which libjpeg may shrink without harm to chroma, which must keep at least twice the
+ * samples of the output. If chroma is subsampled by the same factor on both axes, as in 4:2:0,
+ * libjpeg shrinks it less than luma. In 4:2:2, 4:4:0 and 4:1:1 libjpeg does not do that.
  */
 static double find_chroma_shrink(const struct chroma_ratio *chroma,
                                  const struct factors *factors)
@@ -830,8 +844,8 @@ static double find_chroma_shrink(const struct chroma_ratio *chroma,
 	       2;
 }
 
-/* The largest block by which libjpeg may shrink. *ret_is_largest: vips_thumbnail_source(), which
- * looks only at the size, would choose the same. */
+/* The largest block by which libjpeg may shrink: 1, 2, 4 or 8. *ret_is_largest is true if
+ * vips_thumbnail_source(), which considers only the size, would choose the same block. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -872,7 +886,7 @@ double pv_loader_shrink(const struct pv_job *job)
 	return job->from == FORMAT_WEBP ? find_shrink(job) : 1;
 }
 
-/* libjpeg shrinks by whole blocks, libwebp by any factor. */
+/* Load a JPEG or WebP shrunk by this factor. For a JPEG it must be 2, 4 or 8. */
 static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
                         enum image_format format, VipsFailOn fail_on, double shrink)
 {
@@ -885,7 +899,7 @@ static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
 	                  (int)shrink, NULL);
 }
 
-/* Wrap samples in an image that borrows them. */
+/* Make an image that borrows the samples. */
 static VipsImage *image_of_samples(const void *samples, struct size size,
                                    unsigned n_bands, bool is_deep)
 {
@@ -937,7 +951,7 @@ static bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
 	return *ret_image != NULL;
 }
 
-/* Wrap the pixels of another engine in an image that borrows them. */
+/* Make an image that borrows the pixels of another engine. */
 static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 {
 	*ret_image = image_of_samples(pixels->bytes, pixels->size, pixels->n_bands,
@@ -945,7 +959,7 @@ static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 	return *ret_image != NULL;
 }
 
-/* Make an image that owns the samples. */
+/* Make an image that takes over the samples. */
 static bool take_samples(VipsImage **ret_image, struct samples *samples)
 {
 	VipsImage *image = image_of_samples(samples->bytes, samples->size,
@@ -1037,7 +1051,7 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 
 bool pv_prove_whole(struct source *source, struct failure *ret_failure)
 {
-	const char *cut = "premature end of data segment"; /* the warning of libjpeg */
+	const char *cut = "premature end of data segment"; /* a warning of libjpeg */
 	struct pv_state *state = source->state;
 	VipsImage *image = NULL;
 	double average;
@@ -1058,7 +1072,8 @@ bool pv_prove_whole(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* Get all frames, or the first, of the picture that was decoded for several outputs. */
+/* From the picture that was decoded for several outputs, get all frames if the output has several,
+ * or else the first frame. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
 	VipsImage *decoded = job->state->decoded;
@@ -1117,11 +1132,12 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
 /*
  * ---- checking ----
  *
- * This decodes every pixel of a picture row by row and keeps none. Nothing is shrunk, so nothing is
- * skipped, and memory holds only a few rows.
+ * A check decodes every pixel of a picture and keeps none. Nothing is shrunk, so that no part is
+ * skipped. Most formats are decoded row by row, with only a few rows in memory.
  */
 
-/* Decode the pages that the option string selects. The loader is the one that the claim found. */
+/* Decode all pixels of the pages that the option string selects. Returns false if that fails.
+ * *ret_n_pages is the number of pages of the file. */
 static bool decode(const struct source *source, const char *options, int *ret_n_pages)
 {
 	VipsSource *bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
@@ -1153,7 +1169,7 @@ static bool check_raster(const struct source *source, struct failure *ret_failur
 	return true;
 }
 
-/* Draw an SVG, or the first page of a PDF, which is the only page that is read. */
+/* Draw an SVG or the first page of a PDF. Other pages are never read. */
 static bool draw(const struct source *source)
 {
 	const struct recipe as_it_is = {0};
@@ -1181,8 +1197,8 @@ static bool check_reading(struct pv_state *state, struct failure *ret_failure)
 static bool check(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
-	/* Frames of an animation build on each other, so they are decoded together. Pages
-	 * may differ in size, and libvips refuses to join such pages. */
+	/* Frames of an animation build on each other, so they are decoded together. Pages are
+	 * decoded one by one, because libvips cannot load pages of different sizes together. */
 	bool is_animation = source->format == FORMAT_GIF || source->format == FORMAT_WEBP;
 	bool is_whole;
 	int n_pages = 1;
@@ -1217,7 +1233,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
 /*
  * ---- memory ----
  *
- * How much memory the vips engine needs to decode a picture, from its header.
+ * The functions below estimate from the header how much memory the vips engine needs to decode a
+ * picture.
  *
  * In the table below, "lines" means 2048 lines of the picture, or the whole picture if it has
  * fewer. libvips buffers that many lines of a picture that it reads in sequence.
@@ -1235,18 +1252,18 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *   HDR                   20 bytes a pixel
  *   SVG, PDF              8 MiB, and 8 and 4 bytes a pixel of what is drawn
  *
- * Where several outputs are derived, the decoded picture is held as well.
+ * If several outputs are derived, the decoded picture is in memory too.
  *
- * The figures were measured with libvips 8.14.1, on synthetic pictures of 24 and 100 megapixels.
- * Each is the largest data size of a worker, which RLIMIT_DATA limits, sampled from the sixth
- * number of /proc/PID/statm. For photographs it is the lowest limit under which they can be
- * processed. Without the worker itself and the input, in MiB at 24 megapixels: JPEG baseline 11,
- * progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA of 16 bit 81, interlaced 162,
- * TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146, AVIF 156, of 12 bits with alpha
- * 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70. At 100 megapixels: JPEG
- * baseline 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An SVG with text and two translucent
- * groups, and a PDF with text, each drawn at 16 megapixels and written as PNM: 250 and 125 MiB in
- * all; at 36 megapixels 523 and 263.
+ * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels, a
+ * figure is the largest data size of a worker, sampled from the sixth number of /proc/PID/statm;
+ * RLIMIT_DATA limits this size. For photographs, a figure is the lowest RLIMIT_DATA under which the
+ * picture can be processed. The figures do not include the worker itself and the input. In MiB, at
+ * 24 megapixels: JPEG baseline 11, progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA
+ * of 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146,
+ * AVIF 156, of 12 bits with alpha 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70.
+ * At 100 megapixels: JPEG baseline 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An SVG with
+ * text and two translucent groups, and a PDF with text, each drawn at 16 megapixels and written as
+ * PNM: 250 and 125 MiB in all; at 36 megapixels 523 and 263.
  */
 
 enum {
@@ -1256,7 +1273,7 @@ enum {
 	ANIMATED_PIXEL_BYTES = 12,
 };
 
-/* Memory for fonts and shapes. */
+/* Memory for fonts and shapes, in bytes. */
 static const uint64_t drawing_bytes = (uint64_t)8 << 20;
 
 static uint64_t lines_of(const struct picture_header *header, uint32_t n_lines)
@@ -1313,9 +1330,9 @@ static uint64_t loader_memory(const struct picture_header *header)
 	}
 }
 
-/* The minimum factor by which a JPEG is shrunk when it is decoded for all of these outputs: half of
- * the factor that would leave twice the size of the largest output, since sides may not be
- * divisible by more. */
+/* The minimum factor by which a JPEG is shrunk when it is decoded for all these outputs. The loader
+ * shrinks by the largest factor that leaves twice the size of the largest output, or only by half
+ * of this factor if the sides are no multiples of the block. */
 static unsigned shrink_for(struct size from, const struct picture_variant *variants,
                            unsigned n_variants)
 {

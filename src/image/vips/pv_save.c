@@ -1,4 +1,4 @@
-/* Saving in the vips engine: the savers, with their options from a recipe. */
+/* Writes files in the vips engine: calls the savers of libvips with options from a recipe. */
 #include "image/vips/engine_vips.h"
 
 #include "base/fd.h"
@@ -11,7 +11,8 @@
 /*
  * ---- metadata that the savers add and that must be removed ----
  *
- * The bytes come from the savers; a file with an unknown structure is left unchanged.
+ * These functions get the files that the savers wrote. A file with an unknown structure stays
+ * unchanged.
  */
 
 static size_t cut(uint8_t *bytes, size_t n, size_t at, size_t n_cut)
@@ -20,7 +21,7 @@ static size_t cut(uint8_t *bytes, size_t n, size_t at, size_t n_cut)
 	return n - n_cut;
 }
 
-/* Remove the EXIF, in place. Returns the new length. */
+/* Remove the EXIF from a JPEG, in place. Returns the new length. */
 static size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 {
 	enum { START = 2, APP0 = 0xe0, APP1 = 0xe1, APP15 = 0xef, COMMENT = 0xfe };
@@ -30,7 +31,7 @@ static size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment = 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
 
-		/* The metadata is before everything else. */
+		/* All metadata segments come before the other segments. */
 		if (n_segment > n - at ||
 		    ((marker < APP0 || marker > APP15) && marker != COMMENT))
 			return n;
@@ -80,7 +81,7 @@ static size_t big_endian(const uint8_t *at)
 	       (size_t)at[3];
 }
 
-/* Remove the density, in place. Returns the new length. */
+/* Remove the density from a PNG, in place. Returns the new length. */
 static size_t png_drop_density(uint8_t *bytes, size_t n)
 {
 	enum { HEAD = 8, CHUNK = 12 };
@@ -89,7 +90,7 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 	while (at < n && n - at >= CHUNK) {
 		size_t n_data = big_endian(bytes + at);
 
-		/* The density is before the pixels. */
+		/* The chunk of the density comes before the pixels. */
 		if (n_data > n - at - CHUNK || memcmp(bytes + at + 4, "IDAT", 4) == 0)
 			return n;
 		if (memcmp(bytes + at + 4, "pHYs", 4) == 0)
@@ -101,7 +102,8 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 
 /* ---- the savers ---- */
 
-/* Convert effort 0 to 9 to the scale of a saver; the saver's default if the recipe has none. */
+/* Convert an effort of 0 to 9 to the scale of a saver, from least to most. Returns usual, the
+ * saver's default, if the recipe has no effort. */
 static int effort_of(const struct recipe *recipe, int least, int most, int usual)
 {
 	if (!recipe->has_effort)
@@ -123,7 +125,7 @@ static VipsForeignSubsample subsample_of(const struct recipe *recipe)
 static int save_jpeg(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                      bool strip)
 {
-	/* From effort 5 on, Huffman codes are optimised, which is slower and makes smaller
+	/* From effort 5 on, Huffman codes are optimised. This takes more time and makes smaller
 	 * files. */
 	return vips_jpegsave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "optimize_coding",
@@ -194,8 +196,8 @@ static int save_gif(VipsImage *image, VipsTarget *target, const struct recipe *r
 static int save_jp2(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
-	/* Chroma is never subsampled, because libvips 8.14.1 cannot read such files back, and
-	 * aborts unless there are exactly three bands. */
+	/* Chroma is never subsampled, because libvips 8.14.1 cannot read files with subsampled
+	 * chroma, and aborts when it writes one that has not exactly three bands. */
 	return vips_jp2ksave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "lossless", recipe->lossless, "subsample_mode",
 	                            VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip, NULL);
@@ -212,7 +214,7 @@ static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *r
 	                           "strip", strip, NULL);
 }
 
-/* HDR holds linear light: convert to it. */
+/* Convert to linear light, which HDR stores, and save. */
 static int save_hdr(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
@@ -254,9 +256,10 @@ static bool has_profile(VipsImage *image)
 	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
-/* libvips 8.14.1 writes metadata that was not requested: an EXIF of its own unless it must strip
- * everything, and into WebP even then; and a density into PNG. Both are removed here, because a
- * file in the memfd can no longer become shorter. */
+/* Remove metadata that was not requested and that libvips 8.14.1 writes all the same: EXIF in a
+ * JPEG that is not stripped, EXIF in every WebP, a density in every PNG. They are removed before
+ * the file is written, because a file in the memfd cannot become shorter. Returns the new
+ * length. */
 static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_t n)
 {
 	switch (recipe->format) {
@@ -271,7 +274,7 @@ static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_
 	}
 }
 
-/* Whether a pixel of the image is not opaque. */
+/* Whether at least one pixel of the image is not opaque. */
 static bool is_transparent(VipsImage *image)
 {
 	double opaque = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? UINT16_MAX
@@ -286,9 +289,9 @@ static bool is_transparent(VipsImage *image)
 	return least < opaque;
 }
 
-/* Mark an animation as transparent. libwebp crops transparent borders from its frames. If no
- * transparent pixel is left, libwebp marks the file as opaque, and readers show an opaque
- * canvas. */
+/* Set the alpha flag of a WebP animation that has transparent pixels. libwebp crops transparent
+ * borders from its frames. If that leaves no transparent pixel, libwebp does not set the flag, and
+ * readers show an opaque canvas. */
 static void mark_transparent(VipsImage *image, const struct recipe *recipe,
                              uint8_t *bytes, size_t n)
 {
@@ -306,8 +309,9 @@ static bool has_inventions(const struct recipe *recipe, bool strip)
 	       (recipe->format == FORMAT_JPEG && !strip);
 }
 
-/* The savers of TIFF and JPEG 2000 seek to offsets from the beginning of the descriptor,
- * so only the first output may be written to it directly. */
+/* Whether the output begins at the beginning of the descriptor. Only such an output may be written
+ * directly, because the savers of TIFF and JPEG 2000 seek to offsets from the beginning of the
+ * descriptor. */
 static bool is_first_output(int output)
 {
 	return lseek(output, 0, SEEK_CUR) == 0;
@@ -322,7 +326,8 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	size_t n;
 
-	/* vips_target_steal() crashes on a target that a saver has ended (in 8.14.1). */
+	/* vips_target_steal() of libvips 8.14.1 would crash, because the saver has ended the
+	 * target. */
 	if (is_saved)
 		g_object_get(target, "blob", &blob, NULL);
 	VIPS_UNREF(target);
@@ -341,7 +346,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 
 static bool save_image(VipsImage *image, const struct recipe *recipe, int output)
 {
-	/* The profile is all that a saver may write beside the pixels. */
+	/* The profile is the only metadata that a saver may write. */
 	bool strip = !has_profile(image);
 	VipsTarget *target;
 	bool is_saved;
@@ -354,16 +359,17 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* Whether an attempt failed because no thread could be started, or for lack of memory, which does
- * not mean that the codec is missing. */
+/* Whether a saver failed because of a lack of memory or threads. Such a failure does not mean that
+ * the codec is missing. */
 static bool is_lack_of_resources(const char *errors)
 {
 	return strstr(errors, "creating thread") || strstr(errors, "memory") ||
 	       strstr(errors, "webpsave: unable to encode");
 }
 
-/* A saver may exist without its codec (those of libheif are plugins), so it only counts after it
- * has written a small picture. 1: it can; -1: it cannot; 0: this attempt did not show it. */
+/* Try whether a saver works, by writing a small picture. A saver may exist without its codec,
+ * because the codecs of libheif are plugins. Returns 1: the saver works; -1: it does not work; 0:
+ * the attempt failed for lack of memory or threads. */
 static signed char try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];
@@ -390,7 +396,7 @@ static signed char try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* The result is cached for the life of a process: 1: true, -1: false; 0: not yet tried. */
+	/* The results, kept for the life of the process. 1: true; -1: false; 0: not known yet. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
