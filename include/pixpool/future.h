@@ -1,12 +1,13 @@
 /*
  * A future is the one-shot outcome of a task that was submitted to an executor, or of a promise.
  *
- * Life:       pending, running, then one of finished, failed and cancelled: then it is done. The
- *             first completion wins and later ones are refused, so a cancel may race a worker.
+ * Life:       pending, running, and then finished, failed or cancelled. In these last three states
+ *             it is done. The first completion wins and later ones are refused, so a cancel may
+ *             race a worker.
  * Ownership:  reference counted. Submitting a task or creating a promise gives the caller one
- *             reference, which pxp_future_release() gives back. The caller of each function below
- *             holds a reference during the call.
- * Threads:    any function here, from any thread.
+ *             reference, which the caller gives back with pxp_future_release(). The caller of each
+ *             function below must hold a reference during the call.
+ * Threads:    any thread may call any function of this header.
  * Callbacks:  run without any lock held, in the thread that completes the future: a thread of the
  *             executor, or the thread that cancels.
  */
@@ -25,30 +26,30 @@ extern "C" {
 
 struct pxp_future;
 
-/* As a timeout in milliseconds: wait without limit. */
+/* A timeout that means: wait without limit. */
 enum { PXP_FOREVER = -1 };
 
 /* New values are only appended. */
 enum pxp_future_state {
-	/* No worker has begun it. A cancel succeeds. */
+	/* No worker has begun the task. A cancel succeeds. */
 	PXP_PENDING = 0,
-	/* A worker has begun it. A plain cancel is refused. */
+	/* A worker has begun the task. A plain cancel is refused. */
 	PXP_RUNNING = 1,
-	/* Done: it has a result. */
+	/* Done: the task has succeeded, and the future has a result. */
 	PXP_FINISHED = 2,
-	/* Done: it has an error. */
+	/* Done: the task has failed, and the future has an error. */
 	PXP_FAILED = 3,
-	/* Done: it was cancelled. */
+	/* Done: the task was cancelled. */
 	PXP_CANCELLED = 4
 };
 
 /* What a worker process was doing when it died. New values are only appended. */
 enum pxp_phase {
-	/* It had not begun the task; or the worker is a thread. */
+	/* The worker had not begun the task, or the worker is a thread. */
 	PXP_PHASE_NONE = 0,
-	/* It was in the task's function. */
+	/* The worker was in the task's function. */
 	PXP_PHASE_RUNNING = 1,
-	/* It had left the function and was sending the result. */
+	/* The worker had left the task's function and was sending the result. */
 	PXP_PHASE_ANSWERING = 2
 };
 
@@ -59,32 +60,32 @@ struct pxp_progress {
 
 /* How a task ended. Constant once the future is done. */
 struct pxp_outcome {
-	/* Status PXP_OK if it finished. */
+	/* The error. Its status is PXP_OK if the task finished. */
 	struct pxp_error error;
-	/* How often a worker began it. */
+	/* How many times a worker has begun the task. */
 	unsigned attempts;
-	/* Process id of the last worker process that had it; 0: none. */
+	/* The process id of the worker process that had the task last; 0: none. */
 	int64_t worker;
-	/* From the submission to the beginning of the last attempt. */
+	/* Nanoseconds from the submission of the task to the beginning of its last attempt. */
 	int64_t queue_ns;
-	/* From there to the end. */
+	/* Nanoseconds from the beginning of the last attempt to its end. */
 	int64_t run_ns;
-	/* Of a worker that died with it. */
+	/* What the worker was doing when it died, if it died with this task. */
 	enum pxp_phase phase;
 	struct pxp_progress progress;
-	/* CPU time of the task if it was answered, accurate to 0.1 ms; of the worker's whole life if
-	 * the worker died; 0 if a cancel killed the worker. */
+	/* CPU time in nanoseconds. If the worker answered, that of the task, accurate to 0.1 ms. If
+	 * the worker died, that of the worker's whole life. 0 if a cancel killed the worker. */
 	int64_t cpu_ns;
-	/* The largest resident memory of the worker process; 0: unknown. */
+	/* The largest resident memory of the worker process so far; 0: unknown. */
 	uint64_t peak_bytes;
-	/* The last bytes that the worker process wrote to standard error, if the task failed: n_log
-	 * bytes, at most 4 KiB, not terminated. NULL: none. */
+	/* If the task failed: the last bytes that the worker process wrote to standard error. They
+	 * are n_log bytes, at most 4 KiB, without a terminating zero. NULL: no bytes. */
 	const char *log;
 	size_t n_log;
 };
 
-/** Take another reference, which pxp_future_release() gives back. Returns future. A callback may
- *  call it for its future. future must not be NULL. */
+/** Take another reference, which the caller gives back with pxp_future_release(). Returns future. A
+ *  callback may call this function for its own future. future must not be NULL. */
 struct pxp_future *pxp_future_acquire(struct pxp_future *future);
 
 /** Give a reference back. The last release frees the future, with any result and descriptors that
@@ -97,10 +98,10 @@ enum pxp_future_state pxp_future_state(struct pxp_future *future);
 /**
  * Set the tag of a future: a pointer of the caller's own, which tells futures apart when they come
  * back from callbacks, pxp_wait() or an iteration. The library never looks at what it points to and
- * never frees it. A future has the tag of pxp_task_options, or NULL, until a call sets another one.
+ * never frees it. The first tag of a future is that of pxp_task_options, or NULL.
  *
- * A task may be done, and its callbacks may run, before pxp_executor_submit() returns. So a callback
- * needs a tag that was set in pxp_task_options.
+ * A task may be done, and its callbacks may run, before pxp_executor_submit() returns. So a
+ * callback needs a tag that was set in pxp_task_options.
  */
 void pxp_future_set_tag(struct pxp_future *future, void *tag);
 
@@ -115,10 +116,10 @@ bool pxp_future_is_done(struct pxp_future *future);
  *
  * timeout_ms  milliseconds; 0 only polls, PXP_FOREVER waits without limit.
  *
- * PXP_OK        done. This says nothing about the task: ask pxp_future_outcome(). Callbacks may
- *               still be running in another thread.
- * PXP_ETIMEOUT  still pending or running.
- * PXP_EDEADLK   this is a callback or a task of the executor that must run the future's task.
+ * PXP_OK        the future is done. To know whether the task succeeded, call pxp_future_outcome().
+ *               Callbacks may still be running in another thread.
+ * PXP_ETIMEOUT  the future is still pending or running.
+ * PXP_EDEADLK   the caller is a callback or a task of the executor that must run the future's task.
  */
 enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms);
 
@@ -127,7 +128,8 @@ enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms);
 const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
 
 /**
- * Wait until a future is done, and move the result out. This is possible once.
+ * Wait until a future is done, and move the result out of it. The result can be moved out only
+ * once.
  *
  * timeout_ms  as for pxp_future_wait().
  * ret_bytes   on PXP_OK the result, which the caller must free(); NULL if the task returned
@@ -135,13 +137,14 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * ret_n       on PXP_OK the length of the result in bytes; may be NULL.
  * ret_error   filled on all but PXP_OK; may be NULL.
  *
- * PXP_OK        finished, and the result belongs to the caller.
- * PXP_ESTATE    finished, but the result was moved out before.
+ * PXP_OK        the task finished, and the result belongs to the caller.
+ * PXP_ESTATE    the task finished, but its result was moved out before.
  * PXP_ETIMEOUT  as for pxp_future_wait().
  * PXP_EDEADLK   as for pxp_future_wait().
- * any other     the task failed or was cancelled: this is pxp_outcome.error.status. Besides the
- *               second half of enum pxp_status it can be PXP_EBROKEN (no worker could be started),
- *               PXP_ENOMEM or PXP_ESYS (the input or the result could not be transferred).
+ * any other     the task failed or was cancelled, and this status is pxp_outcome.error.status.
+ *               Besides the second half of enum pxp_status it can be PXP_EBROKEN (no worker could
+ *               be started), PXP_ENOMEM or PXP_ESYS (the input or the result could not be
+ *               transferred).
  */
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   void **ret_bytes, size_t *ret_n,
@@ -150,8 +153,8 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
 /**
  * Move out the output that the task wrote (pxp_task_options.output).
  *
- * Returns a memfd that is sealed against every change, which the caller must close; -1 if the future
- * is not finished, has no output, or the output was moved out before.
+ * Returns a memfd that is sealed against every change. The caller must close it. Returns -1 if the
+ * future is not finished, has no output, or if the output was moved out before.
  */
 int pxp_future_take_output(struct pxp_future *future);
 
@@ -160,85 +163,92 @@ enum { PXP_MAX_DESCRIPTORS = 4 };
 /**
  * Move out a descriptor that the task returned (pxp_task_return_descriptor()).
  *
- * index  in the order in which the task returned them, from 0.
+ * index  the number of the descriptor in the order in which the task returned them, from 0.
  *
- * Returns the descriptor, which the caller must close; -1 if the future is not finished, has no such
- * descriptor, or it was moved out before.
+ * Returns the descriptor, which the caller must close. Returns -1 if the future is not finished,
+ * has no such descriptor, or if the descriptor was moved out before.
  */
 int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
 
 /**
- * Cancel a task that no worker has begun, or a pending promise. Waiters are woken and callbacks run
- * before this returns.
+ * Cancel a task that no worker has begun, or a pending promise. This call wakes waiters and runs
+ * callbacks before it returns.
  *
- * Returns whether the future is cancelled, by this call or before it. False: it is running, or done
- * in another way.
+ * Returns true if the future is cancelled, by this call or before it. Returns false if the future
+ * is running, or is finished or failed.
  */
 bool pxp_future_cancel(struct pxp_future *future);
 
-/* How a task that a worker has begun is cancelled. New values are only appended. */
+/* How to cancel a task that a worker has begun. New values are only appended. */
 enum pxp_cancel {
-	/* Not at all, as with pxp_future_cancel(). */
+	/* Do not cancel it, as with pxp_future_cancel(). */
 	PXP_CANCEL_PENDING = 0,
-	/* It is asked to end: pxp_task_is_cancelled() becomes true. The future is cancelled if the
-	 * task's function then returns PXP_ECANCELLED. For a promise, as PXP_CANCEL_PENDING. */
+	/* Ask the task to end: pxp_task_is_cancelled() becomes true. The future is cancelled if the
+	 * task's function then returns PXP_ECANCELLED. A promise is treated as with
+	 * PXP_CANCEL_PENDING. */
 	PXP_CANCEL_ASK = 1,
-	/* Its worker process is killed, and the future is cancelled at once. In a thread, as
-	 * PXP_CANCEL_ASK. */
+	/* Kill the task's worker process, and cancel the future at once. A task in a thread is
+	 * treated as with PXP_CANCEL_ASK. */
 	PXP_CANCEL_KILL = 2
 };
 
 /**
- * Cancel a task that no worker has begun, as pxp_future_cancel() does, or one that was begun as force
- * says.
+ * Cancel a task. If no worker has begun it, this call acts like pxp_future_cancel(). If a worker
+ * has begun it, force says how to cancel it.
  *
- * Returns whether the future is cancelled, by this call or before it. False: it is running, and may
- * have been asked to end; or it is done in another way.
+ * Returns true if the future is cancelled, by this call or before it. Returns false if the future
+ * is running (its task may have been asked to end), or is finished or failed.
  */
 bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force);
 
 /** What the task last reported with pxp_task_progress(). Zeros if it has reported nothing. */
 struct pxp_progress pxp_future_progress(struct pxp_future *future);
 
-/** A callback. future is borrowed for the call; data is what the callback was added with. */
+/** A callback. future is borrowed for the call; data is the pointer that was given to
+ *  pxp_future_on_done(). */
 typedef void pxp_done_fn(struct pxp_future *future, void *data);
 
 /**
- * Call on_done once when the future is done: at once, in this thread, if it is done already.
+ * Call on_done once, when the future is done. If the future is done already, on_done is called at
+ * once, in this thread.
  *
- * Callbacks run in the order in which they were added. One that is added after the completion does
- * not wait for those before it. A callback may submit tasks with pxp_executor_try_submit(), cancel,
- * and release references. It must not wait: it may run in the thread that it would wait for.
+ * Callbacks run in the order in which they were added. A callback that is added after the
+ * completion does not wait for those that were added before. A callback may submit tasks with
+ * pxp_executor_try_submit(), cancel tasks, and release references. It must not wait, because it may
+ * run in the thread that it would wait for.
  *
  * data  passed to on_done; must stay valid until then. If the future is freed before it is done,
- *       which is possible for a promise only, on_done is not called.
+ *       on_done is not called. Only a promise can be freed before it is done.
  *
- * PXP_OK      added, or called.
- * PXP_ENOMEM  no memory. It was not added and will not be called.
+ * PXP_OK      the callback was added, or was called.
+ * PXP_ENOMEM  no memory. The callback was not added and will not be called.
  */
 enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_done,
                                    void *data);
 
 /**
- * Create a promise: a future that the caller completes. It brings work of your own (a file that is
- * on the disk, a page that has arrived) among the futures of executors.
+ * Create a promise: a future that the caller completes. With a promise, a program can wait for
+ * events of its own (a file that is on the disk, a page that has arrived) together with the futures
+ * of executors.
  *
- * Returns a pending future with one reference, which the caller must release. NULL: no memory.
+ * Returns a pending future with one reference, which the caller must release. Returns NULL if there
+ * is no memory.
  */
 struct pxp_future *pxp_promise_create(void);
 
-/** Make a pending promise running. Returns whether it did. False: it is running, cancelled or done,
- *  so do not begin; or the future is not a promise. */
+/** Change a promise from pending to running. Returns true if this call did that. Returns false if
+ *  the promise is running or done already: then do not begin its work. Also returns false if the
+ *  future is not a promise. */
 bool pxp_promise_start(struct pxp_future *promise);
 
 /**
  * Complete a promise as finished.
  *
- * bytes  points to n bytes from malloc(), or to NULL with n 0. On PXP_OK they belong to the future
- *        and *bytes becomes NULL. Otherwise they are still the caller's.
+ * bytes  points to n bytes from malloc(), or to NULL with n 0. On PXP_OK the bytes belong to the
+ *        future, and *bytes becomes NULL. Otherwise they still belong to the caller.
  *
- * PXP_OK      finished.
- * PXP_ESTATE  it is done already.
+ * PXP_OK      the promise is finished now.
+ * PXP_ESTATE  the promise was done already.
  * PXP_EINVAL  the future is not a promise.
  */
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n);
@@ -248,8 +258,8 @@ enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, siz
  *
  * error  copied.
  *
- * PXP_OK      failed, or cancelled.
- * PXP_ESTATE  it is done already.
+ * PXP_OK      the promise has failed now, or is cancelled.
+ * PXP_ESTATE  the promise was done already.
  * PXP_EINVAL  error->status is PXP_OK, or the future is not a promise.
  */
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,

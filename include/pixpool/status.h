@@ -1,6 +1,6 @@
 /*
- * Statuses and errors. The library never prints and never exits: each call returns an
- * enum pxp_status, and a struct that the caller owns says more.
+ * Statuses and errors. The library never prints and never exits: each call returns an enum
+ * pxp_status, and fills in a struct pxp_error of the caller with details.
  */
 #ifndef PXP_STATUS_H
 #define PXP_STATUS_H
@@ -15,15 +15,16 @@ extern "C" {
 enum pxp_status {
 	PXP_OK = 0,
 
-	/* ---- about the call ---- */
+	/* ---- the outcome of a call ---- */
 
 	/* The caller broke a documented rule. */
 	PXP_EINVAL = 1,
 	/* An allocation failed. */
 	PXP_ENOMEM = 2,
-	/* Not possible in this state: the future is done already, or something was not started. */
+	/* The state does not allow the call: the future is done already, or something was not
+	 * started. */
 	PXP_ESTATE = 3,
-	/* There is no room now. A call that waits would have waited. */
+	/* The queue has no room now. A call that waits would have waited. */
 	PXP_EAGAIN = 4,
 	/* The wait timed out. The task continues. */
 	PXP_ETIMEOUT = 5,
@@ -38,22 +39,22 @@ enum pxp_status {
 
 	/* ---- how a task ended, if it did not succeed ---- */
 
-	/* Its function reported a failure: see code. */
+	/* The task's function reported a failure: see code. */
 	PXP_ETASK = 20,
-	/* It was cancelled, before it began or while it ran. */
+	/* The task was cancelled, before it began or while it ran. */
 	PXP_ECANCELLED = 21,
-	/* It ran longer than its deadline, or reported no progress for stall_ms. Its worker was
-	 * killed. */
+	/* The task ran longer than its deadline, or reported no progress for stall_ms. Its worker
+	 * was killed. */
 	PXP_EDEADLINE = 22,
-	/* Its worker process died: see signal or exit_code. */
+	/* The task's worker process died: see signal or exit_code. */
 	PXP_ECRASHED = 23,
-	/* Its worker process violated the protocol and was killed. */
+	/* The task's worker process violated the protocol and was killed. */
 	PXP_EPROTO = 24,
-	/* It did not begin within queue_timeout_ms. */
+	/* The task did not begin within queue_timeout_ms. */
 	PXP_EQUEUED = 25,
-	/* It killed max_kills workers: see signal or exit_code. */
+	/* The task killed max_kills workers: see signal or exit_code. */
 	PXP_EPOISON = 26,
-	/* It exceeded its memory limit: see signal, if it died of that. */
+	/* The task exceeded its memory limit: see signal if its worker died of that. */
 	PXP_EMEMORY = 27
 };
 
@@ -62,13 +63,14 @@ enum { PXP_ERROR_TEXT_BYTES = 240 };
 /* What went wrong. Plain bytes without pointers, so that a worker process can send it. */
 struct pxp_error {
 	enum pxp_status status;
-	/* PXP_ETASK: the number that the task chose. */
+	/* With PXP_ETASK: the number that the task gave to pxp_task_fail(). */
 	int code;
 	/* The errno of the failed system call, or 0. */
 	int sys_errno;
-	/* PXP_ECRASHED, PXP_EPOISON, PXP_EMEMORY: the signal that killed the worker, or 0. */
+	/* With PXP_ECRASHED, PXP_EPOISON and PXP_EMEMORY: the signal that killed the worker, or
+	 * 0. */
 	int signal;
-	/* PXP_ECRASHED, PXP_EPOISON, if signal is 0: the exit code of the worker. */
+	/* With PXP_ECRASHED and PXP_EPOISON, if signal is 0: the exit code of the worker. */
 	int exit_code;
 	/* One line without a newline, always terminated. */
 	char text[PXP_ERROR_TEXT_BYTES];
@@ -81,7 +83,7 @@ struct pxp_error {
  * format  as for printf(). The text is cut at PXP_ERROR_TEXT_BYTES - 1 bytes, and each control
  *         character in it becomes a '?'.
  *
- * Returns status, and leaves errno as it was. Any thread.
+ * Returns status, and leaves errno unchanged. Any thread may call this function.
  */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
@@ -90,11 +92,12 @@ enum pxp_status
 pxp_fail(struct pxp_error *error, enum pxp_status status, const char *format, ...);
 
 /**
- * Fill an error with PXP_ESYS, errno, and the text followed by the description of errno.
+ * Fill an error with PXP_ESYS and errno. The text is that of format, followed by the description of
+ * errno.
  *
  * error, format  as for pxp_fail().
  *
- * Returns PXP_ESYS, and leaves errno as it was. Any thread.
+ * Returns PXP_ESYS, and leaves errno unchanged. Any thread may call this function.
  */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
@@ -102,7 +105,8 @@ __attribute__((format(printf, 2, 3)))
 enum pxp_status
 pxp_fail_errno(struct pxp_error *error, const char *format, ...);
 
-/** The name of a status, such as "crashed". Static text, never NULL. Any thread. */
+/** The name of a status, such as "crashed". Static text, never NULL. Any thread may call this
+ *  function. */
 const char *pxp_status_name(enum pxp_status status);
 
 #ifdef __cplusplus
