@@ -2,8 +2,8 @@
  * A pool of memory blocks of one size, which keeps returned blocks for reuse.
  *
  * An executor allocates each task with its future from such a pool. In a batch of 10,000 empty
- * tasks a task takes 0.19 us that way, and 0.61 us with malloc(), which returns the memory of each
- * batch to the kernel and requests it again.
+ * tasks, a task takes 0.19 us with a block pool and 0.61 us with malloc(), because malloc() returns
+ * the memory of each batch to the kernel and requests it again.
  */
 #ifndef PXP_BLOCK_POOL_H
 #define PXP_BLOCK_POOL_H

@@ -58,7 +58,8 @@ bool cgroup_read_number(const char *folder, const char *name, const char *key,
 
 /* ---- finding the files of a cgroup ---- */
 
-/* Undo the escapes of mountinfo ("\040" is a space), in place. */
+/* Replace the octal escapes of mountinfo by the characters that they stand for ("\040" is a space),
+ * in place. */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -183,7 +184,7 @@ static bool find_group(const char *root, const char *controller, bool is_v2,
 	return is_found;
 }
 
-/* Visit the cgroup, then its ancestors. */
+/* Call visit for the cgroup, and then for each of its ancestors. */
 static void each_level(struct cgroup *group, cgroup_visit_fn *visit, void *data)
 {
 	for (;;) {
@@ -224,7 +225,8 @@ uint64_t cgroup_oom_kills(void)
 	return total;
 }
 
-/* Reduce *data to the cgroup's quota; 0 means no quota. */
+/* Set *data, a number of processors, to the cgroup's quota if the quota is lower. A *data of 0
+ * means that no quota was found so far. */
 static void lower_to_quota(const struct cgroup *group, void *data)
 {
 	char path[2 * PATH_MAX], *text, *rest;
@@ -260,7 +262,8 @@ unsigned cgroup_cpu_quota(const char *root)
 
 /* ---- processors ---- */
 
-/* The kernel refuses a set that has fewer bits than the kernel supports processors. */
+/* The kernel refuses an affinity mask with fewer bits than it supports processors. So the number of
+ * bits starts at FIRST_BITS and is doubled. */
 enum { FIRST_BITS = 1024, MAX_BITS = 1024 * 1024 };
 
 static unsigned count_affinity(void)

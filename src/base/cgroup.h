@@ -1,9 +1,10 @@
 /*
- * The control groups (cgroups) of this process. A cgroup is also limited by its ancestors, so all
- * visible ones are read. Version 1 and version 2 are supported, also side by side.
+ * The control groups (cgroups) of this process. The limits of its ancestors hold for a cgroup too,
+ * so all visible ancestors are read. Version 1 and version 2 are supported, also both on one
+ * machine.
  *
- * root is put before every file name: "" in a program, a folder with made-up files in tests.
- * Nothing is kept between calls. Any thread may call these functions.
+ * The functions put root before every file name: a program passes "", and a test passes a folder
+ * with made-up files. They keep nothing between calls. Any thread may call these functions.
  */
 #ifndef PXP_CGROUP_H
 #define PXP_CGROUP_H
@@ -24,15 +25,14 @@ struct cgroup {
 
 typedef void cgroup_visit_fn(const struct cgroup *group, void *data);
 
-/* Call visit for the cgroup of this process and each of its ancestors, in the hierarchy of
- * controller ("cpu", "memory") of version 1 and then in that of version 2. */
+/* Call visit for the cgroup of this process and each of its ancestors, first in the hierarchy that
+ * version 1 has for controller ("cpu", "memory"), then in the hierarchy of version 2. */
 void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
                  void *data);
 
 /* Read a number from the file name in folder.
  *
- * key  NULL: the file has only the number. Otherwise the number is after key in a line that begins
- *      with key.
+ * key  the text before the number, at the beginning of a line. NULL: the file has only the number.
  *
  * Returns false if the file or the key is missing, or if there is no key and the file has "max" or
  * a negative number. */

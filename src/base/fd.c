@@ -58,8 +58,8 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 	return true;
 }
 
-/* The kernel sends SIGXFSZ to the thread that writes. The signal is blocked meanwhile, and removed
- * if it was sent. */
+/* Write n bytes without SIGXFSZ, which the kernel sends to the thread that writes too much. The
+ * signal is blocked meanwhile, and removed if it was sent. */
 static bool write_all_without_signal(int fd, const void *bytes, size_t n)
 {
 	const struct timespec now = {0};
@@ -125,15 +125,15 @@ bool fd_count(int fd, uint64_t max, uint64_t *ret_n)
 }
 
 /* Whether sendfile() failed because a kernel, a file system or a seccomp filter does not support it
- * for these files. A real error would occur again in write(). */
+ * for these files. Then the bytes are copied with write(), where a real error would occur again. */
 static bool is_without_sendfile(int sys_errno)
 {
 	return sys_errno == EINVAL || sys_errno == ENOSYS || sys_errno == EOPNOTSUPP ||
 	       sys_errno == EPERM || sys_errno == EACCES;
 }
 
-/* Copy the next bytes, at most n, with read and write. Like sendfile(), but a write is never
- * short. */
+/* Copy the next bytes, at most n, with read and write. The result is that of sendfile(), except
+ * that all bytes that were read are written. */
 static ssize_t copy_piece(int to, int from, off_t *offset, size_t n)
 {
 	char bytes[16 * 1024];

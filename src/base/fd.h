@@ -16,23 +16,24 @@ void fd_close(int *fd);
 /* Move fd above the standard descriptors 0 to 2. A program may have closed those, and text that it
  * prints must not go to one of our files.
  *
- * Returns fd if it is above them already or is -1; otherwise a duplicate with close-on-exec, and fd
- * is closed. Returns -1 with errno if it cannot be duplicated; fd is then closed too. */
+ * If fd is -1 or above 2 already, returns fd. If not, returns a duplicate with close-on-exec, and
+ * closes fd. If fd cannot be duplicated, closes it and returns -1 with errno. */
 int fd_keep_above_standard(int fd);
 
-/* Write n bytes. Waits if fd is non-blocking and full. Returns false with errno on failure. */
+/* Write n bytes. If fd is non-blocking and full, waits until it accepts more. Returns false with
+ * errno on failure. */
 bool fd_write_all(int fd, const void *bytes, size_t n);
 
 /* Create a memfd with these n bytes, with close-on-exec and above the standard descriptors.
  *
- * flags  for memfd_create(), besides MFD_CLOEXEC.
+ * flags  more flags for memfd_create(), besides MFD_CLOEXEC.
  *
- * Returns the descriptor, which belongs to the caller. -1 with errno on failure: EFBIG if n is over
- * RLIMIT_FSIZE, without raising SIGXFSZ. */
+ * Returns the descriptor, which belongs to the caller. On failure returns -1 with errno; EFBIG: n
+ * is over RLIMIT_FSIZE. The signal SIGXFSZ is not raised. */
 int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
 
-/* Read n bytes at offset, or fewer if the file ends before. Does not move the file position. Returns
- * the number of bytes; -1 with errno on failure. */
+/* Read n bytes at offset, or fewer bytes if the file ends earlier. Does not move the file position.
+ * Returns the number of bytes; -1 with errno on failure. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 
 /* Count the bytes of a file by reading it to its end, for a file whose st_size is 0 although it has
@@ -41,8 +42,8 @@ ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 bool fd_count(int fd, uint64_t max, uint64_t *ret_n);
 
 /* Copy n bytes of the file from, starting at offset, to the current position of the file to. Does
- * not move the position of from. Where sendfile() is refused, the bytes are read and written.
- * Returns false with errno on failure: ENODATA if from ends too early. */
+ * not move the position of from. If sendfile() is not supported for these files, the bytes are read
+ * and written. Returns false with errno on failure: ENODATA if from ends too early. */
 bool fd_copy(int to, int from, off_t offset, size_t n);
 
 #endif

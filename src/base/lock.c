@@ -95,7 +95,7 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 	if (deadline_ns >= 0)
 		until = clock_timespec(deadline_ns);
-	/* FUTEX_WAIT_BITSET is the futex operation that takes an absolute time of
+	/* FUTEX_WAIT_BITSET is the futex operation whose timeout is an absolute time of
 	 * CLOCK_MONOTONIC. */
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
 	            deadline_ns >= 0 ? &until : NULL, NULL,

@@ -1,7 +1,7 @@
 /*
- * Locks and condition variables that cannot fail. pthreads' calls fail only if their rules are
- * broken; here that prints one line and aborts the process, because the data is not protected any
- * more.
+ * Locks and condition variables that cannot fail. A pthread call on a lock fails only if the
+ * program breaks a rule of pthreads. In that case the data is not protected any more, so the
+ * functions here print one line and abort the process.
  */
 #ifndef PXP_LOCK_H
 #define PXP_LOCK_H
@@ -34,8 +34,8 @@ void cond_broadcast(struct cond *cond);
  * it in a loop. */
 void cond_wait(struct cond *cond, struct lock *lock);
 
-/* Wait as cond_wait() does, but at most until deadline_ns (clock.h; -1: without limit). Returns
- * false if the deadline has passed. */
+/* Wait as cond_wait() does, but at most until deadline_ns, a time of clock.h. -1: without limit.
+ * Returns false if the deadline has passed. */
 bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns);
 
 /* Wait without a lock while *word equals value, at most until deadline_ns (-1: without limit). May

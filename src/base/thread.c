@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
-/* The stack size: frames between processes have up to 64 KiB, and the default, ulimit -s, may be
- * less than twice that. */
+/* The stack size. Frames between processes have up to 64 KiB, and the default of the system (ulimit
+ * -s) may be less than twice that. */
 enum { MIN_STACK_BYTES = 512 * 1024 };
 
 static int create(pthread_t *ret_thread, void *(*run)(void *), void *data)

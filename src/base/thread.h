@@ -5,8 +5,7 @@
 #include <pthread.h>
 
 /* Start a thread as pthread_create() does. All signals are blocked in the thread, because they are
- * meant for the threads of the program. The exceptions are signals that a fault raises in the
- * thread itself.
+ * meant for the threads of the program, except signals that a fault raises in the thread itself.
  *
  * Returns 0, or an error number. */
 int thread_start(pthread_t *ret_thread, void *(*run)(void *), void *data);
