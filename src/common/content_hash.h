@@ -2,11 +2,12 @@
  * Hashes of file contents.
  *
  * Inputs get a fast hash (XXH3-128, libxxhash), which says whether the file is still the one that
- * was read. Outputs get a hash for which nobody can make another file with the same value
- * (BLAKE2b-256, RFC 7693, libb2), because it also becomes part of names that caches trust for ever.
+ * was read. Outputs get a cryptographic hash (BLAKE2b-256, RFC 7693, libb2): nobody can make
+ * another file with the same hash. This is needed because the hash becomes part of file names that
+ * caches trust for ever.
  *
- * Errors: false with the errno of a read; ENODATA if the file is shorter than n_bytes. Any thread
- * may call these functions.
+ * Errors: the functions for files return false with the errno of a read, or with ENODATA if the
+ * file is shorter than n_bytes. Any thread may call these functions.
  */
 #ifndef PXP_CONTENT_HASH_H
 #define PXP_CONTENT_HASH_H
@@ -27,16 +28,16 @@ struct output_hash {
 	unsigned char bytes[OUTPUT_HASH_BYTES];
 };
 
-/* Returns false in a build without the libraries: then hashes are meaningless and are not
+/* Returns false in a build without the libraries of hashes. Then hashes have no meaning and are not
  * stored. */
 bool content_hash_is_built(void);
 
 void input_hash_of_bytes(const void *bytes, size_t n, struct input_hash *ret_hash);
 
-/* Hash the first n_bytes of a file, without moving its position. */
+/* Hash the first n_bytes of a file. Does not move the file position. */
 bool input_hash_of_file(int fd, uint64_t n_bytes, struct input_hash *ret_hash);
 
-/* Hash n_bytes of a file from offset on, without moving its position. */
+/* Hash n_bytes of a file from offset on. Does not move the file position. */
 bool output_hash_of_range(int fd, uint64_t offset, uint64_t n_bytes,
                           struct output_hash *ret_hash);
 

@@ -31,7 +31,8 @@ const char *fail_class_name(enum fail_class class)
 	return class_names[class];
 }
 
-/* Insert a text at a position of the failure's text, as one line without control characters. */
+/* Write text into the failure's text from position at on. Newlines and control characters become
+ * '?'. */
 static void put_at(struct failure *failure, size_t at, const char *text)
 {
 	snprintf(failure->text + at, sizeof(failure->text) - at, "%s", text);

@@ -9,11 +9,12 @@
 /* Workers send these numbers in their answers: add new ones at the end. */
 enum fail_class {
 	FAIL_NONE = 0,
-	/* Not an image, or damaged. */
+	/* The input is not an image, or is damaged. */
 	FAIL_BAD_IMAGE = 1,
-	/* An image that this build cannot read or write. */
+	/* The input is an image that this build cannot read, or cannot write in the output
+	 * format. */
 	FAIL_UNSUPPORTED = 2,
-	/* Over a limit, or over a side limit of the output format. */
+	/* The image is over a limit, or one side is longer than the output format allows. */
 	FAIL_TOO_BIG = 3,
 	/* The worker was stopped at the deadline. */
 	FAIL_TIMEOUT = 4,
@@ -21,7 +22,7 @@ enum fail_class {
 	FAIL_MEMORY = 5,
 	/* The worker died. */
 	FAIL_CRASHED = 6,
-	/* The worker tried something that no decoder does. */
+	/* The worker tried something that no decoder does, and the sandbox stopped it. */
 	FAIL_VIOLATION = 7,
 	/* The input was deleted, or it changed while it was read. */
 	FAIL_VANISHED = 8,
@@ -43,14 +44,14 @@ enum fail_class {
 
 enum { FAILURE_TEXT_BYTES = 240 };
 
-/* A struct without pointers, so that a worker process can send it. */
+/* The failure of one file. Has no pointers, so that a worker process can send it. */
 struct failure {
 	enum fail_class class;
 	char text[FAILURE_TEXT_BYTES]; /* one line without control characters */
 };
 
-/* The name of a class in records, such as "bad-image"; "internal" for any other number. Static
- * text. */
+/* The name of a class in records, such as "bad-image". A number that is no class has the name
+ * "internal". Static text. */
 const char *fail_class_name(enum fail_class class);
 
 /* Set class and text; control characters become '?'. Always returns false, so that a caller can
@@ -58,7 +59,7 @@ const char *fail_class_name(enum fail_class class);
 _Bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Append to the text, or insert at its start. A text that becomes too long is truncated at its end.
+/* Append to the text, or insert at its start. If the text becomes too long, its end is cut off.
  * Always returns false. */
 _Bool failure_append(struct failure *failure, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -12,8 +12,8 @@ struct hash_key hash_key_random(void)
 	struct hash_key key;
 
 	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
-		/* An old kernel has no getrandom(). Time and process id are unpredictable enough,
-		 * because the file names of a batch exist before its key. */
+		/* Only an old kernel has no getrandom(). Then time and process id are unpredictable
+		 * enough here, because the file names of a batch exist before its key. */
 		key.word[0] = (uint64_t)clock_now_ns();
 		key.word[1] = (uint64_t)getpid();
 	}

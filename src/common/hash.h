@@ -1,7 +1,6 @@
 /*
- * A keyed 64-bit hash of bytes: SipHash-2-4 (J.-P. Aumasson and D. J. Bernstein,
- * "SipHash: a fast short-input PRF", 2012). With a random key nobody can choose file names
- * whose hashes collide.
+ * A keyed 64-bit hash of bytes: SipHash-2-4 (J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast
+ * short-input PRF", 2012). If the key is random, nobody can choose file names whose hashes collide.
  */
 #ifndef PXP_HASH_H
 #define PXP_HASH_H

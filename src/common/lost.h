@@ -1,11 +1,12 @@
 /*
- * What an output lost although it should have been kept from the input. Records list the losses,
- * and the summary counts the images that have some.
+ * The metadata and features of an input that an output should have kept but lost. Records list the
+ * losses, and the summary counts the images with losses.
  */
 #ifndef PXP_LOST_H
 #define PXP_LOST_H
 
-/* A bit mask. Workers send it in their answers, so new values must be added at the end. */
+/* A bit mask of losses. Workers send it in their answers, so new values must be added at the
+ * end. */
 enum lost {
 	LOST_ALPHA = 1,
 	LOST_PAGES = 2,

@@ -12,8 +12,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-/* Reduce *data to the free memory under the cgroup's limit. Page cache that was not used recently
- * counts as free. */
+/* Reduce *data, in bytes, to the memory that the cgroup's limit leaves free, if that is less. Page
+ * cache that was not used recently counts as free. */
 static void lower_to_free(const struct cgroup *group, void *data)
 {
 	uint64_t *minimum = data, limit, used = 0, cache = 0;
@@ -35,7 +35,8 @@ static void lower_to_free(const struct cgroup *group, void *data)
 		*minimum = limit;
 }
 
-/* Without /proc: free memory and buffers. Page cache cannot be distinguished from other memory. */
+/* The free memory on a system without /proc: free memory and buffers. The page cache does not
+ * count, because it cannot be distinguished from other memory. */
 static uint64_t free_memory_of_kernel(void)
 {
 	struct sysinfo info;
@@ -61,7 +62,7 @@ uint64_t machine_free_memory(const char *root)
 
 /* ---- processes and threads ---- */
 
-/* Reduce *data to what the cgroup's limit leaves free. */
+/* Reduce *data, a number of tasks, to what the cgroup's limit leaves free, if that is less. */
 static void lower_to_free_tasks(const struct cgroup *group, void *data)
 {
 	struct machine_tasks *tasks = data;
@@ -75,8 +76,8 @@ static void lower_to_free_tasks(const struct cgroup *group, void *data)
 		*tasks = (struct machine_tasks){limit, "pids.max of the cgroup"};
 }
 
-/* Count the tasks of the user, up to max: the folder of a process belongs to its user, and its
- * folder of tasks has a link for each task. */
+/* Count the tasks of a user, up to max. In /proc the folder of a process belongs to the user of the
+ * process, and its sub-folder task has one link for each task. */
 static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 {
 	char path[PATH_MAX];
@@ -99,12 +100,13 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 	return n;
 }
 
-/* Reduce the number to what the limit of the user leaves free. Root itself has no limit, but its
- * workers run as another user, which has that limit and no other processes. */
+/* Reduce the number of free tasks to what the user's limit leaves free, if that is less. Root
+ * itself has no limit, but its workers run as another user, for which the limit holds and which has
+ * no other processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
-	/* Limits above this are not counted, because counting takes time and nobody gets close to
-	 * them. */
+	/* A limit above this is ignored, because counting so many tasks takes long and nobody gets
+	 * close to such a limit. */
 	enum { HIGH = 16384 };
 	uid_t user = getuid();
 	struct rlimit limit;

@@ -6,7 +6,7 @@
 
 /*
  * How many bytes can still be allocated without swapping: the minimum of the kernel's estimate
- * (MemAvailable) and the free memory under the limit of each cgroup. UINT64_MAX: unknown. root is
+ * (MemAvailable) and of what the limit of each cgroup leaves free. UINT64_MAX: unknown. root is
  * explained in base/cgroup.h. Any thread may call this function.
  */
 uint64_t machine_free_memory(const char *root);
@@ -14,13 +14,14 @@ uint64_t machine_free_memory(const char *root);
 /* How many processes and threads can still be started, and the name of the limit that decides
  * this. */
 struct machine_tasks {
-	uint64_t n_free; /* number; UINT64_MAX: not limited */
-	/* Name of the limit, "pids.max of the cgroup" or "ulimit -u"; NULL: not limited. */
+	uint64_t n_free; /* the number; UINT64_MAX: not limited */
+	/* The name of the limit that gives the number: "pids.max of the cgroup" or "ulimit -u";
+	 * NULL: not limited. */
 	const char *limit;
 };
 
-/* Get the minimum over the limits of the cgroups and of the user. root is explained above. Any
- * thread may call this function. */
+/* Get the minimum of what the limits of the cgroups and of the user leave free. root is explained
+ * in base/cgroup.h. Any thread may call this function. */
 struct machine_tasks machine_free_tasks(const char *root);
 
 #endif

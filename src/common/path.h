@@ -5,16 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Join dir and name with one slash between them; only name if dir is "". The caller frees the path.
- * Returns NULL if memory ran out. */
+/* Join dir and name with one slash between them. If dir is "", the path is name. The caller frees
+ * the path. Returns NULL if memory ran out. */
 char *path_join(const char *dir, const char *name);
 
-/* The last component of a path without slashes after it: "b.jpg" of "a/b.jpg", "a" of "a/", "" of
- * "/". It points into path, and its length is *ret_n. */
+/* The last component of a path, without the slashes that follow it: "b.jpg" of "a/b.jpg", "a" of
+ * "a/", "" of "/". Returns a pointer into path; *ret_n is the length. */
 const char *path_base(const char *path, size_t *ret_n);
 
 /* The suffix of a name without its dot: "jpg" of "a.b.jpg". "" for a name without a suffix, such as
- * ".hidden" and "a.". It points into name. */
+ * ".hidden" and "a.". Returns a pointer into name. */
 const char *path_suffix(const char *name);
 
 #endif

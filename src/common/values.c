@@ -70,8 +70,8 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Read the digits at *next, and move *next past them. Returns false without digits, or
- * with too many. */
+/* Read the digits at *next, and move *next past them. Returns false if *next is not at a digit, or
+ * if the number does not fit into 64 bits. */
 static bool read_whole(const char **next, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -102,8 +102,8 @@ bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
 	return true;
 }
 
-/* Read K, M or G at *next, and move *next past it. Returns the factor that the letter stands for,
- * or 1 without a letter. */
+/* Read K, M or G at *next, and move *next past it. Returns the factor that the letter stands for.
+ * If there is no such letter, returns 1 and leaves *next unchanged. */
 static uint64_t read_factor(const char **next, enum unit unit)
 {
 	static const char letters[] = "KkMmGg";
@@ -118,8 +118,7 @@ static uint64_t read_factor(const char **next, enum unit unit)
 	return factor;
 }
 
-/* Print a number as "128M" if that is the same number, so that a limit is printed as users write
- * it. */
+/* Print a number with K, M or G ("128M") if it is a multiple of that, as users write it. */
 static const char *print_amount(uint64_t number, enum unit unit, char text[32])
 {
 	static const char *const suffixes[] = {"", "K", "M", "G"};
@@ -160,7 +159,7 @@ bool amount_parse(const char *value, enum unit unit, uint64_t minimum, uint64_t 
 
 /* ---- decimal numbers ---- */
 
-/* Read at most n_max digits at *next, and move *next past them. Returns how many there were. */
+/* Read at most n_max digits at *next, and move *next past them. Returns the number of digits. */
 static int take_digits(const char **next, int n_max, int64_t *number)
 {
 	int n = 0;
