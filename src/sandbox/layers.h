@@ -1,30 +1,31 @@
-/* The layers of the sandbox. Each one is activated and tested, and then counts as in force or as
- * missing. Tests activate each layer alone. */
+/* The layers of the sandbox. Each layer is activated and tested, and is then recorded as in force
+ * or as missing. Unit tests activate each layer alone. */
 #ifndef PXP_SANDBOX_LAYERS_H
 #define PXP_SANDBOX_LAYERS_H
 
 #include "sandbox/sandbox.h"
 
-/* Drop the user, if state requests that, and all capabilities. */
+/* Drop all capabilities, and also the user if the state requests that. */
 void user_drop(struct sandbox_state *state);
 
-/* Activate Landlock, before seccomp, which would refuse the calls of the test. readable: folders,
- * ended by NULL, below which files may be read; NULL: none. */
+/* Activate Landlock. This must come before seccomp, which would refuse the system calls that test
+ * Landlock. readable: folders, ended by NULL, below which files may be read; NULL: no folder. */
 void landlock_put_up(struct sandbox_state *state, const char *const *readable);
 
-/* Activate seccomp. may_read: files may be opened for reading; Landlock restricts which ones. */
+/* Activate seccomp. may_read: true if files may be opened for reading; Landlock restricts which
+ * files. */
 void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
-/* Build the filter without loading it: for sanitizer builds and tests. Returns 0 or a negative
- * errno. */
+/* The size of a filter, as seccomp_build() reports it. That function builds the filter without
+ * loading it, for sanitizer builds and tests, and returns 0 or a negative errno. */
 struct seccomp_figures {
-	/* Includes rules for system calls that this machine does not have. */
+	/* The number of rules, including rules for system calls that this machine does not have. */
 	unsigned n_rules;
 	size_t n_instructions;
 };
 int seccomp_build(bool may_read, struct seccomp_figures *ret_figures);
 
-/* Record that a layer is in force, or why it is not. */
+/* Record that a layer is in force, or that it is missing and for what reason. */
 void layer_holds(struct sandbox_state *state, enum sandbox_layer layer);
 void layer_is_missing(struct sandbox_state *state, enum sandbox_layer layer,
                       const char *reason);

@@ -51,13 +51,13 @@ void sandbox_drop_user(struct sandbox_state *ret_state)
 		ret_state->wanted |= 1U << SANDBOX_USER;
 
 #ifdef PIXPOOL_SANITIZE
-	/* A sanitizer writes its report to a file of its own, traces its own process to find
-	 * leaks, and maps terabytes: every layer would forbid some of that. */
+	/* A sanitizer writes its report to a file of its own, traces its own process to find leaks,
+	 * and maps terabytes. Every layer would forbid one of these. */
 	for (int layer = 0; layer < N_SANDBOX_LAYERS; layer++)
 		layer_is_missing(ret_state, (enum sandbox_layer)layer,
 		                 "not in a sanitizer build");
 #else
-	/* With this flag no exec can gain privileges. Both later layers require it. */
+	/* With this flag no exec can gain privileges. Landlock and seccomp require it. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	user_drop(ret_state);
 #endif
@@ -67,7 +67,8 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
                        const char *const *readable)
 {
 #ifdef PIXPOOL_SANITIZE
-	/* The filter is built nevertheless, so that the sanitizer checks that code. */
+	/* In a sanitizer build the filter is built but not loaded, so that the sanitizer checks the
+	 * code that builds it. */
 	struct seccomp_figures figures;
 
 	(void)state;
@@ -122,8 +123,8 @@ void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n
 /*
  * ---- the layer user ----
  *
- * Root becomes nobody, and every user loses all capabilities. Then the process tries to become root
- * again, which must fail.
+ * A process of root becomes one of the user nobody, and a process of any user loses all
+ * capabilities. To test this, the process tries to become root again, which must fail.
  */
 
 typedef struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
@@ -202,10 +203,10 @@ void user_drop(struct sandbox_state *state)
 /*
  * ---- Landlock ----
  *
- * Every access that the kernel's version of Landlock can refuse is refused. The only exceptions are
- * folders below which files may be read. The numbers are those of the kernel's interface
- * (linux/landlock.h); they are repeated here because the header of the build may be older than the
- * kernel that the program runs on.
+ * This layer refuses every access that the kernel's version of Landlock can refuse. The only
+ * exceptions are folders below which files may be read. The numbers are those of the kernel's
+ * interface (linux/landlock.h); they are repeated here because the header of the build may be older
+ * than the kernel that the program runs on.
  */
 
 #ifndef SYS_landlock_create_ruleset
@@ -216,8 +217,8 @@ void user_drop(struct sandbox_state *state)
 
 enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
-/* The newest form of the struct. An older kernel, which knows a shorter one, accepts it if the rest
- * is zero. */
+/* The newest form of this struct. An older kernel has a shorter struct, and accepts this one if the
+ * remaining bytes are zero. */
 struct ruleset {
 	uint64_t files, connections, scopes;
 };
@@ -227,7 +228,7 @@ struct rule_of_folder {
 	int32_t folder;
 } __attribute__((packed));
 
-/* All rights that a version of Landlock (its ABI) can refuse. */
+/* All accesses that a version of Landlock (its ABI) can refuse. */
 static struct ruleset everything(uint32_t abi)
 {
 	/* Version 1: execute, read, write, create, remove. */

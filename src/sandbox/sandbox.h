@@ -1,13 +1,13 @@
 /*
  * Locking down a process for good. README.md in this folder has the reasons.
  *
- * A worker is locked down in two steps. Its parent takes the first: the process that forks the
- * workers drops the user before it loads any library. Each worker takes the second step: it
- * activates Landlock and seccomp once everything that it needs is open. Both steps test each layer
- * that they activate, and count only a layer that is effective.
+ * A worker is locked down in two steps. The first step is taken in the process that forks the
+ * workers: it drops the user before it loads any library. The second step is taken in each worker:
+ * it activates Landlock and seccomp once everything that it needs is open. Both steps test each
+ * layer that they activate, and record it as in force only if it is effective.
  *
- * Only for processes with one thread. No step fails: a layer that is not available is recorded as
- * missing, with the reason, and the caller decides what that means.
+ * A process that calls these functions must have only one thread. No step fails: a layer that is
+ * not available is recorded as missing, with the reason, and the caller decides what to do.
  */
 #ifndef PXP_SANDBOX_H
 #define PXP_SANDBOX_H
@@ -39,15 +39,15 @@ struct sandbox_state {
 
 /*
  * The first step: drop all capabilities, the right to gain privileges and, as root, the user and
- * the groups. Fills in *ret_state. Every user may call this: one that is not root has no user to
- * drop.
+ * the groups. Fills in *ret_state. Any user may call this function; the user and the groups are
+ * dropped only for root.
  */
 void sandbox_drop_user(struct sandbox_state *ret_state);
 
 /*
- * The second step: from here on no file can be opened, and a system call that no decoder makes kills
- * the process by SIGSYS. It may read and write the descriptors that it has. Adds to the state of the
- * first step. At most n_descriptors can be open.
+ * The second step: from here on no file can be opened, and a system call that no decoder makes
+ * kills the process by SIGSYS. The process may read and write the descriptors that it has, and can
+ * have at most n_descriptors open. The function adds its layers to the state of the first step.
  *
  * readable: folders, ended by NULL, below which files can still be opened for reading, provided
  * that Landlock is in force. NULL: none.
@@ -58,8 +58,8 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 /* Whether every requested layer is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);
 
-/* Whether these layers (a bit for each), when in force, keep a process that may read some folders
- * from all other files. */
+/* Whether these layers (a bit for each), if they are in force, can restrict a process that may read
+ * some folders to the files in these folders. */
 bool sandbox_confines_files(uint32_t layers);
 
 /* Whether a state that came from another process is valid: its reasons are terminated texts, and
@@ -69,8 +69,8 @@ bool sandbox_is_sound(const struct sandbox_state *state);
 /* The name of a layer, such as "landlock". */
 const char *sandbox_layer_name(enum sandbox_layer layer);
 
-/* List the missing layers in text of n_text bytes, each with its reason: "landlock (Function not
- * implemented), seccomp (not in this build)". */
+/* Write the missing layers into text, which has n_text bytes, each layer with its reason: "landlock
+ * (Function not implemented), seccomp (not in this build)". */
 void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n_text);
 
 #endif

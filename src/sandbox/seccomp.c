@@ -1,7 +1,8 @@
 /*
- * The seccomp filter has two lists. A system call that decoders need is allowed. One that no
- * decoder ever makes kills the process. Every other call is refused with an error, because valid
- * code makes calls that it can do without, and another C library makes different ones.
+ * The seccomp filter has two lists. A system call that decoders need is allowed. A system call that
+ * no decoder ever makes kills the process. Any call that is in neither list fails with an error and
+ * does not kill: valid code makes some calls that it can do without, and different C libraries make
+ * different calls.
  */
 #include "sandbox/layers.h"
 
@@ -39,15 +40,16 @@ int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The errno with which the filter answers the test call. No kernel uses this errno, so it proves
- * that the filter answered. */
+/* The errno with which the filter answers a test call. The kernel itself never gives this errno for
+ * such a call, so it proves that the filter is active. */
 enum { TEST_ANSWER = EUCLEAN };
 
-/* The bits of a mapping's flags that say whether it is shared or private. */
+/* The bits in the flags of mmap() that say whether a mapping is shared or private. */
 enum { MAP_KIND = 0x0f };
 
 /* System calls that are allowed with any arguments. None of them takes a path. Only dup() and
- * recvmsg() give a new descriptor, and recvmsg() only one that the parent has sent. */
+ * recvmsg() give the process a new descriptor, and those from recvmsg() come from the main
+ * process. */
 static const char *const allowed[] = {
 	/* calls on open descriptors */
 	"read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek",
@@ -65,8 +67,8 @@ static const char *const allowed[] = {
 	"clock_nanosleep_time64", "gettimeofday", "nanosleep", "time", "getrandom",
 	"getrusage", "sysinfo", "getuid", "geteuid", "getgid", "getegid"};
 
-/* Calls that no decoder ever makes. They kill the process, so that an attacker cannot try them one
- * by one. */
+/* System calls that no decoder ever makes. They kill the process, so that an attacker cannot try
+ * one after the other. */
 static const char *const deadly[] = {
 	/* programs and processes; the rules for execve() and clone() are below */
 	"execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
@@ -96,8 +98,9 @@ static const char *const deadly[] = {
 
 struct filter {
 	scmp_filter_ctx context;
-	unsigned n_rules; /* includes system calls that do not exist here */
-	int error;        /* the first error, as a negative errno; 0: none so far */
+	/* the number of rules, including those for system calls that this machine does not have */
+	unsigned n_rules;
+	int error; /* the first error, as a negative errno; 0: none so far */
 };
 
 static void add(struct filter *filter, uint32_t action, const char *name,
@@ -106,7 +109,8 @@ static void add(struct filter *filter, uint32_t action, const char *name,
 	int number = seccomp_syscall_resolve_name(name);
 
 	filter->n_rules++;
-	/* The call is unknown to this library or this processor, so no code here can make it. */
+	/* If the name of the call is unknown to this library or this processor, no code here can
+	 * make the call. */
 	if (filter->error || number == __NR_SCMP_ERROR)
 		return;
 	filter->error = seccomp_rule_add_array(filter->context, action, number,
@@ -119,8 +123,8 @@ static void add_one(struct filter *filter, uint32_t action, const char *name,
 	add(filter, action, name, 1, &condition);
 }
 
-/* Compare an argument of a call (counted from 0) with a value. Like SCMP_CMP(), but with every
- * member named. */
+/* Compare an argument of a call (counted from 0) with a value. Like the macro SCMP_CMP(), but it
+ * names every member of the struct. */
 static struct scmp_arg_cmp compare(unsigned argument, enum scmp_compare how,
                                    scmp_datum_t value)
 {
@@ -136,8 +140,8 @@ static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask,
 	                             .datum_b = value};
 }
 
-/* Threads may be started, processes may not. A filter cannot read the flags of clone3(), which are in
- * memory; without that call the C library falls back to clone(). */
+/* Allow the process to start threads, but not processes. A filter cannot read the flags of
+ * clone3(), which are in memory. So clone3() fails, and the C library uses clone() instead. */
 static void add_clone(struct filter *filter)
 {
 	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
@@ -151,7 +155,7 @@ static void add_clone(struct filter *filter)
 	add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
 }
 
-/* Anonymous private memory is allowed: RLIMIT_DATA counts it. New memory may be executable, because
+/* Allow anonymous private memory, which RLIMIT_DATA counts. New memory may be executable, because
  * libvips 8.14 generates code at run time; existing memory cannot become executable. */
 static void add_memory(struct filter *filter)
 {
@@ -162,7 +166,8 @@ static void add_memory(struct filter *filter)
 	add_one(filter, SCMP_ACT_ALLOW, "mprotect", masked(2, PROT_EXEC, 0));
 }
 
-/* A process may send signals to itself, so that a crash keeps its signal. */
+/* Allow the process to send signals to itself, so that a crash still ends it with the signal of the
+ * crash. */
 static void add_signals(struct filter *filter)
 {
 	static const char *const names[] = {"kill", "tgkill"};
@@ -175,8 +180,8 @@ static void add_signals(struct filter *filter)
 	}
 }
 
-/* Add calls that test the filter. Their arguments make no sense otherwise, and their answer is
- * unique. */
+/* Add rules for the system calls that test the filter. Their arguments are invalid, so no other
+ * code makes them, and the filter answers them with an errno that the kernel would not give. */
 static void add_test(struct filter *filter)
 {
 	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "execve",
@@ -189,9 +194,9 @@ static void add_test(struct filter *filter)
 }
 
 /*
- * The calls that are needed to read a font: open it for reading, stat it, map it without changes.
- * Landlock restricts which files can be opened; of other files the process can see names, lengths
- * and times.
+ * Allow the calls that are needed to read a font: open it for reading, stat it, map it without
+ * changes. Landlock restricts which files can be opened. Of all other files the process can see
+ * only names, lengths and times.
  */
 static void add_reading(struct filter *filter)
 {
@@ -199,7 +204,7 @@ static void add_reading(struct filter *filter)
 	                                    "newfstatat", "fstat",     "fstat64",
 	                                    "fstatat64",  "getdents64"};
 	static const int commands[] = {F_GETFD, F_SETFD, F_GETFL};
-	/* The flags of an open() call that can only read. */
+	/* The flags that are allowed when a file is opened for reading. */
 	const uint32_t reading = O_CLOEXEC | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW |
 	                         O_NOCTTY | O_LARGEFILE;
 	const scmp_datum_t other = (uint32_t)~reading;
@@ -231,7 +236,7 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
-	/* A task that returns its input duplicates the descriptor this way. */
+	/* A task that returns its input as a descriptor duplicates it with this call. */
 	add_one(filter, SCMP_ACT_ALLOW, "fcntl",
 	        compare(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));
@@ -243,8 +248,8 @@ static void add_all(struct filter *filter)
 static int compile(bool may_read, struct sock_filter *program, size_t n,
                    struct seccomp_figures *ret_figures)
 {
-	/* libseccomp is told that it may use all features; load() asks the kernel which ones
-	 * exist. */
+	/* libseccomp must not ask the kernel which features exist: load() does that. With this
+	 * level it may use all of them. */
 	enum { WITH_KILL_PROCESS = 3 };
 	struct filter filter = {.error = seccomp_api_set(WITH_KILL_PROCESS)};
 	int memfd = memfd_create("filter", MFD_CLOEXEC);
@@ -253,7 +258,8 @@ static int compile(bool may_read, struct sock_filter *program, size_t n,
 	filter.context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter.context || memfd < 0)
 		filter.error = -ENOMEM;
-	/* Calls of another processor architecture, whose numbers mean something else. */
+	/* Kill the process if it makes a call of another processor architecture, in which the
+	 * numbers of system calls have other meanings. */
 	if (!filter.error)
 		filter.error = seccomp_attr_set(filter.context, SCMP_FLTATR_ACT_BADARCH,
 		                                SCMP_ACT_KILL_PROCESS);
@@ -282,7 +288,8 @@ int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
 	return compile(may_read, program, BPF_MAXINSNS, ret_figures);
 }
 
-/* Load the filter. Returns 0 or a negative errno of the kernel or of a container around us. */
+/* Load the filter. Returns 0 or a negative errno, which comes from the kernel or from a container
+ * that this process runs in. */
 static int load(bool may_read)
 {
 	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
@@ -307,7 +314,7 @@ static bool is_answered(long got, int with)
 	return got == -1 && errno == with;
 }
 
-/* Whether the filter is effective: opening a file for writing is always refused. */
+/* Whether the filter is effective. The last test: opening a file for writing is always refused. */
 static bool holds(void)
 {
 	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), TEST_ANSWER) &&
