@@ -25,8 +25,8 @@
  * zeros is an empty list.
  */
 struct names {
-	char *bytes;      /* mark, name, 0; mark, name, 0; ... */
-	uint32_t *starts; /* offset of each entry in bytes */
+	char *bytes;      /* for each name its mark, its bytes and a zero */
+	uint32_t *starts; /* the offset of each entry in bytes */
 	size_t n_bytes, max_bytes;
 	size_t n, max;
 	size_t n_taken;
@@ -40,8 +40,8 @@ static void names_fini(struct names *names)
 	*names = (struct names){0};
 }
 
-/* Make *block large enough for n elements of this size, by doubling it. Returns false if memory ran
- * out. */
+/* Make *block large enough for n elements of size bytes, by doubling it. Returns false if memory
+ * ran out. */
 static bool grow(void **block, size_t *max, size_t n, size_t size)
 {
 	size_t new_max = *max ? *max : 16;
@@ -154,21 +154,24 @@ static const char *names_taken(const struct names *names, char *ret_mark)
 /* ---- the stack of folders ---- */
 
 /*
- * A stack of the folders from an INPUT down to the folder where the walk is. Each level has the names
- * of its folder in blocks of its own, which are freed with it.
+ * A stack of folders, from an INPUT down to the folder that the walk is in. Each level has the
+ * names of its folder in blocks of its own, which are freed with it.
  *
- * The INPUT's folder stays open, and so do the LEVELS_OPEN deepest ones. A folder between them is
- * opened again when the walk comes back to it, step by step from the nearest open folder above it;
- * it must still be the same folder. So a tree may be of any depth and a path of any length.
+ * The INPUT's folder stays open, and so do the LEVELS_OPEN deepest folders. A folder between them
+ * is closed. When the walk comes back to it, the walk opens it again, step by step from the nearest
+ * open folder above it, and checks that it is still the same folder. So a tree may be of any depth
+ * and a path of any length.
  */
 struct level {
 	const struct walk_calls *calls;
-	int fd; /* descriptor; -1: closed for now; open as long as files are left */
+	/* the descriptor; -1: closed for now. Stays open until all files of the folder are
+	 * returned */
+	int fd;
 	dev_t dev;
 	ino_t ino;
-	size_t path_n; /* length of the folder's path with the slash at its end */
+	size_t path_n; /* the length of the folder's path with the slash at its end */
 	struct names files, folders;
-	/* Errno with which reading stopped early; 0: the folder was read completely. */
+	/* The errno with which reading the folder ended early; 0: it was read completely. */
 	int sys_errno;
 	bool has_mark;
 };
@@ -185,11 +188,11 @@ enum {
 
 enum { BUFFER_BYTES = 32 * 1024 };
 
-/* The stack of folders. It is empty if everything except the buffer is zero. */
+/* The stack of folders. If everything except the buffer is zero, the stack is empty. */
 struct levels {
 	struct level *level;
 	size_t n, max;
-	void *buffer; /* buffer for getdents64(), used by one folder after the other */
+	void *buffer; /* the buffer for getdents64(), shared by all folders */
 };
 
 ssize_t (*walk_getdents)(int folder, void *buffer, size_t n) = getdents64;
@@ -219,7 +222,8 @@ static bool call_stat(const struct walk_calls *calls, const struct walk_place *p
 
 /* ---- one level ---- */
 
-/* Record why a part of a folder could not be read. The first reason counts. */
+/* Record why a part of a folder could not be read. If there are several reasons, the first one is
+ * kept. */
 static void level_note(struct level *level, int sys_errno)
 {
 	if (level->sys_errno == 0)
@@ -286,11 +290,11 @@ static unsigned char type_of(mode_t mode)
 	return S_ISREG(mode)   ? DT_REG
 	       : S_ISDIR(mode) ? DT_DIR
 	       : S_ISLNK(mode) ? DT_LNK
-	                       : DT_CHR; /* stands for every type that is not opened */
+	                       : DT_CHR; /* any type that is not opened */
 }
 
-/* The type of an entry. DT_UNKNOWN: the entry no longer exists. An entry whose type cannot be
- * determined counts as a file, because opening it gives the reason. */
+/* The type of an entry. DT_UNKNOWN: the entry no longer exists. If the type cannot be determined,
+ * the entry counts as a file: opening it will show the reason. */
 static unsigned char type_of_entry(const struct level *level,
                                    const struct dirent64 *entry)
 {
@@ -316,7 +320,7 @@ static unsigned char type_of_target(const struct level *level, const char *name)
 	return errno == ENOENT || errno == ELOOP ? DT_LNK : DT_REG;
 }
 
-/* Returns false if memory ran out. */
+/* Add an entry of a folder to the names of its level. Returns false if memory ran out. */
 static bool add_entry(struct level *level, const struct dirent64 *entry,
                       bool follows_links)
 {
@@ -384,7 +388,8 @@ static void level_read(struct level *level, char *buffer,
 		level_note(level, errno);
 }
 
-/* Called when a folder was opened at depth: close the folder that is LEVELS_OPEN above it. */
+/* Called when a folder was opened at depth: close the folder that is LEVELS_OPEN levels above
+ * it. */
 static void close_far_above(struct levels *levels, size_t depth)
 {
 	if (depth > LEVELS_OPEN)
@@ -392,8 +397,8 @@ static void close_far_above(struct levels *levels, size_t depth)
 }
 
 /* Push the folder that is open as *fd, and read its names. *fd is moved in and becomes -1. Returns
- * false if there is no memory for the level; then the caller still owns *fd. An error while the
- * names are read is recorded in the level, which keeps the names that were read before. */
+ * false if there is no memory for the level; then the caller still owns *fd. If reading the names
+ * fails, the level records the error and keeps the names that were read before. */
 static bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
                         size_t path_n, const struct walk_options *options)
 {
@@ -425,7 +430,8 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 	return true;
 }
 
-/* Open a level from the level above it, whose name taken last is that of this level. */
+/* Open the folder of the level below again, from the open level above it. Its name is the one that
+ * was taken last from the level above. Returns false with errno if that fails. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
 	const char *name;
@@ -434,7 +440,7 @@ static bool reopen_below(const struct level *above, struct level *below)
 	int fd;
 
 	errno = ESTALE;
-	/* cannot happen: `below` was entered by one of these names */
+	/* cannot happen, because the walk entered `below` by one of these names */
 	if (above->folders.n_taken == 0)
 		return false;
 	name = names_taken(&above->folders, &mark);
@@ -470,17 +476,17 @@ static bool levels_reopen(struct levels *levels)
 
 struct walk {
 	struct walk_options options;
-	size_t n_begun;       /* number of inputs that were started */
-	uint64_t n_left_out;  /* files that the globs left out */
+	size_t n_begun;       /* the number of inputs that were started */
+	uint64_t n_left_out;  /* the number of files that the globs left out */
 	struct levels levels; /* the stack, which is empty between inputs */
 
-	char *path; /* path of the last item */
+	char *path; /* the path of the last item */
 	size_t path_max;
-	/* The INPUT that was started last: its path, and how many leading bytes of a path below it
-	 * do not belong to the relative name. */
+	/* The path of the INPUT that was started last, and how many bytes at the beginning of a
+	 * path below it do not belong to the relative name. */
 	const char *input;
 	size_t input_n;
-	dev_t input_dev; /* 0: the device is not known */
+	dev_t input_dev; /* the device of this INPUT; 0: not known */
 };
 
 struct walk *walk_open(const struct walk_options *options)
@@ -506,8 +512,8 @@ void walk_close(struct walk *walk)
 	free(walk);
 }
 
-/* Put n bytes of name into the path at offset at, which is 0 or one past a slash. Returns false if
- * memory ran out. */
+/* Put n bytes of name into the path at offset at, which is 0 or the position after a slash. Returns
+ * false if memory ran out. */
 static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 {
 	if (at + n + 1 > walk->path_max) {
@@ -520,14 +526,13 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		walk->path[at - 1] = '/'; /* the path of a folder may end there */
+		walk->path[at - 1] = '/'; /* the path of a folder may have ended here */
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;
 	return true;
 }
 
-/* The functions give_...() fill in the item and return true, so that the caller of the walk gets
- * it. */
+/* ---- filling in items; these functions return true, so that the walk returns the item ---- */
 
 static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_errno)
 {
@@ -558,7 +563,8 @@ static bool give_standard_input(struct walk *walk, struct walk_item *ret_item)
 	return true;
 }
 
-/* Give the item whose path is in walk->path: a name in the top folder, or a folder. */
+/* Fill in the item whose path is in walk->path. It is an entry of the top folder, or a folder
+ * itself. */
 static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_kind kind,
                      const char *name, int sys_errno)
 {
@@ -576,10 +582,10 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 
 enum { MARKED = -1 };
 
-/* Push the folder that is open as fd, and take the descriptor in any case. Returns 0, also if the
- * folder is the one to skip; MARKED, without pushing the folder, if it was found inside another one
- * and has the mark; otherwise an error number: EXDEV for a folder on another file system that must
- * not be walked. */
+/* Push the folder that is open as fd. Takes over the descriptor, also on failure. Returns 0 if the
+ * folder was pushed, and also if it is the one to skip. Returns MARKED, without pushing the folder,
+ * if it is inside another folder and contains the mark. Otherwise returns an error number; EXDEV:
+ * the folder is on another file system and must not be walked. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;
@@ -664,8 +670,8 @@ static void simplify(char *path)
 	*to = 0;
 }
 
-/* The part of a path that can be appended to a folder: without "./" or a slash at its beginning,
- * and without everything up to its last "..". */
+/* The part of a path that can be appended to another folder: the path without everything up to its
+ * last "..", and without "./" and slashes at the beginning of the rest. */
 static const char *part_below(const char *path)
 {
 	const char *below = path;
@@ -691,7 +697,8 @@ static size_t n_of_base(const char *path, const char *base)
 	return base && strncmp(path, base, n) == 0 && path[n] == '/' ? n + 1 : 0;
 }
 
-/* Put a name of the list, below the base or not, into the path. Returns false if memory ran out. */
+/* Put a name of the list into walk->path, after the base if is_below_base is true. Returns false if
+ * memory ran out. */
 static bool spell(struct walk *walk, const char *name, bool is_below_base)
 {
 	const char *base = walk->options.base;
@@ -719,7 +726,7 @@ static bool stat_path(const struct walk *walk, const char *path, struct stat *re
 	return call_stat(walk->options.calls, &place, 0, ret_stat);
 }
 
-/* Find a file of the list: below the base, or else by the name itself. Returns 0 or an error
+/* Find a file of the list: first below the base, then by the name itself. Returns 0 or an error
  * number. */
 static int find_listed(struct walk *walk, const char *name, struct stat *ret_stat)
 {
@@ -740,7 +747,7 @@ static int find_listed(struct walk *walk, const char *name, struct stat *ret_sta
 
 /* ---- one step ---- */
 
-/* Start with an INPUT folder, whose path is walk->input. */
+/* Start the walk of an INPUT folder, whose path is walk->input. */
 static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 {
 	struct walk_place place = {.dev = walk->input_dev, .folder = AT_FDCWD};
@@ -758,8 +765,9 @@ static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 	               NULL);
 	if (fd < 0)
 		return give_input(walk, ret_item, errno);
-	/* The relative name of a file in a list keeps its folders, if any part is left without "."
-	 * and "..". */
+	/* The relative name of a file in a listed folder keeps the folders of the list's name. But
+	 * if nothing is left of this name without "." and "..", the relative name begins below the
+	 * folder. */
 	if (!walk->options.is_list || walk->input_n >= n)
 		walk->input_n = n + (walk->input[n - 1] != '/');
 	n += walk->input[n - 1] != '/';
@@ -832,11 +840,13 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	fd = level_open_folder(level, name, mark);
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
-		return false; /* the file was removed since its name was read */
+		/* the walk is in the folder now, or the folder was removed since its name was
+		 * read */
+		return false;
 	if (sys_errno == MARKED)
 		return give_met(walk, ret_item, WALK_MARKED, name, 0);
 	if (fd < 0 && (sys_errno == ENOTDIR || sys_errno == ELOOP))
-		/* The file is now a link. */
+		/* The folder was replaced by a link or a file since its name was read. */
 		return give_met(walk, ret_item, WALK_OTHER, name, 0);
 	if (sys_errno == EXDEV || (sys_errno == ELOOP && walk->options.follows_links))
 		return give_met(walk, ret_item, WALK_OTHER, name, sys_errno);
@@ -899,7 +909,8 @@ static struct walk_place place_of(const struct walk_item *item)
 	return (struct walk_place){item->dev, item->folder, item->name, item->path};
 }
 
-/* Open a file by its name; standard input is open already. Returns -1 with errno on failure. */
+/* Open the file of an item by its name. Standard input is open already, so its descriptor is
+ * duplicated. Returns -1 with errno on failure. */
 static int open_item(const struct walk_item *item, struct stat *ret_stat)
 {
 	const struct walk_place place = place_of(item);
@@ -920,7 +931,7 @@ int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 	int fd = open_item(item, ret_stat);
 
 	if (fd < 0) {
-		if (errno == ENXIO) /* a socket cannot be opened */
+		if (errno == ENXIO) /* the file is a socket */
 			errno = EINVAL;
 		return -1;
 	}

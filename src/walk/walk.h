@@ -1,11 +1,11 @@
 /*
- * A pull-style directory walker: the caller asks for the next file, so the walk keeps in memory
- * only the names of the current folders. Names are bytes. Files are returned in the order of the
- * bytes of their names, the files of a folder before its sub-folders; every walk of an unchanged
- * tree has the same order.
+ * A directory walker from which the caller pulls one file after the other, so the walk keeps in
+ * memory only the names of the current folders. Names are bytes, in no particular encoding. Files
+ * are returned in the order of the bytes of their names, the files of a folder before its
+ * sub-folders; every walk of an unchanged tree has the same order.
  *
- * Unless the options say otherwise, links inside folders are not followed, and neither is a folder
- * that is replaced by a link while the walk runs; names inside folders that begin with a dot are
+ * Unless the options say otherwise, links inside folders are not followed, not even a link that
+ * replaces a folder while the walk runs, and names inside folders that begin with a dot are
  * skipped. A tree that changes during the walk causes no error: a file that no longer exists when
  * its turn comes is skipped.
  *
@@ -24,9 +24,9 @@
 struct walk;
 
 /*
- * A pattern for fnmatch(), without FNM_PATHNAME: * also matches a slash. A pattern without a slash is
- * compared with the base name of a file, another one with its path and with every end of its path
- * that begins behind a slash.
+ * A pattern for fnmatch(), without FNM_PATHNAME: * also matches a slash. A pattern without a slash
+ * is compared with the base name of a file. A pattern with a slash is compared with the whole path
+ * of the file, and with each part of the path from behind a slash to the end.
  */
 struct walk_glob {
 	const char *pattern;
@@ -35,9 +35,10 @@ struct walk_glob {
 
 /*
  * File system calls of the walk. A plain call may never return, for example on a dead network
- * share. So a caller may provide calls with a time limit. Each returns the same as the plain call,
- * with errno. A folder and a name are as for openat(). dev is the device of the folder, or 0 if the
- * device is not known or the name may be a mount point. path is for messages.
+ * share. So a caller may provide calls with a time limit. Each of these calls returns the same as
+ * the plain call, with errno. folder and name are as for openat(). dev is the device of the folder;
+ * it is 0 if the device is not known, or if the name may be a mount point. path is used in messages
+ * only.
  */
 struct walk_place {
 	dev_t dev;
@@ -66,34 +67,36 @@ struct walk_options {
 	const char *const *inputs;
 	size_t n_inputs;
 	/*
-	 * The inputs were read from a list. Each is looked up below base, if there is one, or else
-	 * in the current folder, and its relative name keeps its folders ("2009/a.jpg"), without a
-	 * slash at the beginning and without everything up to its last "..".
+	 * The inputs were read from a list. If base is set, each of them is looked up below base.
+	 * If base is NULL, or the input does not exist below base, it is looked up by its own name.
+	 * Its relative name keeps its folders ("2009/a.jpg"), but not a slash at the beginning, and
+	 * nothing up to its last "..".
 	 */
 	bool is_list;
 	const char *base;
-	/* The descriptor of the INPUT "-": an open file that can be read by position. 0: "-" is a
-	 * name like any other. */
+	/* The descriptor of the INPUT "-": an open file that can be read from any offset. 0: "-" is
+	 * a name like any other. */
 	int standard_input;
 
-	/* Patterns with the meaning of --include and --exclude of GNU grep: the last pattern that
-	 * matches a file decides. If none does, the file is selected, unless the first pattern
-	 * includes. Folders are not compared. */
+	/* Patterns like --include and --exclude of GNU grep. The last pattern that matches a file
+	 * decides whether it is selected. If no pattern matches, the file is selected, except if
+	 * the first pattern is one that includes. Folders are not compared. */
 	const struct walk_glob *globs;
 	size_t n_globs;
-	/* How deep below an INPUT folder files are found: 1 is the folder itself, 0 no folder at
-	 * all. */
+	/* Whether max_depth limits how deep below an INPUT folder files are found. With 1, only
+	 * files in the INPUT folder itself; with 0, no files in folders at all. */
 	bool has_max_depth;
 	unsigned max_depth;
 	bool follows_links; /* also follow links inside folders */
-	/* Also walk names that begin with a dot, except those of our own files. */
+	/* Also walk names that begin with a dot, except names of this program's own files. */
 	bool takes_hidden;
 	bool stays_on_device; /* walk no folder on another file system than its INPUT */
-	/* The output folder, which is never walked, even as an INPUT. 0 and 0: none. */
+	/* The device and inode of the output folder, which is never walked, even as an INPUT. 0 and
+	 * 0: no folder is skipped. */
 	dev_t skip_dev;
 	ino_t skip_ino;
-	/* A folder inside an INPUT that contains a name like this is not walked: a pattern for
-	 * fnmatch(); NULL: none. */
+	/* A pattern for fnmatch(). A folder inside an INPUT is not walked if it contains a name
+	 * that matches. NULL: no pattern. */
 	const char *mark;
 };
 
@@ -101,71 +104,73 @@ enum walk_kind {
 	/* A regular file inside a folder, or an INPUT that is not a folder. */
 	WALK_FILE,
 	/*
-	 * A link, socket, FIFO or device inside a folder. It is not opened. sys_errno is 0, or
-	 * ELOOP: a link that is followed leads back to a folder that is being walked; EXDEV: a
-	 * folder on another file system, with stays_on_device.
+	 * A link, socket, FIFO or device inside a folder. It is not opened. sys_errno is usually 0.
+	 * ELOOP: the item is a link that the walk would follow, but it leads back to a folder that
+	 * is being walked. EXDEV: the item is a folder on another file system, and stays_on_device
+	 * is set.
 	 */
 	WALK_OTHER,
 	/* A folder that contains the mark. */
 	WALK_MARKED,
 	/*
-	 * An INPUT that does not exist (ENOENT, ...), or a folder that could not be read; if it was
-	 * read in part, this item comes after the files that were found. sys_errno gives the
-	 * reason. ELOOP: a mount leads back to a folder that is being walked. ESTALE: the folder
-	 * was replaced by another one while the walk was below it.
+	 * An INPUT that does not exist (ENOENT, ...), or a folder that could not be read. If a part
+	 * of the folder was read, this item comes after the files that were found. sys_errno gives
+	 * the reason. ELOOP: a mount leads back to a folder that is being walked. ESTALE: the
+	 * folder was replaced by another one while the walk was below it.
 	 */
 	WALK_ERROR,
 	WALK_END
 };
 
-/* An item of the walk. All of it, including the descriptor, is valid until the next call. */
+/* An item of the walk. All of it, including the descriptor, is valid until the next walk_next(). */
 struct walk_item {
 	enum walk_kind kind;
 	bool is_named;     /* the item is the INPUT itself */
-	bool follows_link; /* its name may be that of a link, which is then followed */
+	bool follows_link; /* the item may be a link, and is opened by following it */
 	bool is_standard_input;
 	bool is_unfollowed_link; /* WALK_OTHER: a link that the option follows_links would follow */
-	size_t input;            /* the index of its INPUT */
+	size_t input;            /* the index of the item's INPUT */
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
-	 * below ".". The path of an INPUT is the INPUT as it was given; that of a name from a list
-	 * begins with its base. */
+	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a name from a
+	 * list begins with the base, if the file was found there. */
 	const char *path;
 	/* The relative name, which points into the end of path. For a file that the walk found: its
 	 * path below the INPUT folder. For an INPUT: its base name. For a name from a list, see
 	 * is_list. */
 	const char *relative;
-	/* The folder of the item, for openat(); AT_FDCWD for an INPUT; for standard input the open
-	 * file. */
+	/* The folder of the item, for openat(). AT_FDCWD if the item is an INPUT. For standard
+	 * input, the descriptor of the open file. */
 	int folder;
-	const char *name; /* the name in that folder, for openat() */
-	/* Errno for WALK_ERROR, and for WALK_OTHER as above; otherwise 0. */
+	const char *name; /* the item's name in that folder, for openat() */
+	/* The errno that WALK_ERROR and WALK_OTHER describe above; otherwise 0. */
 	int sys_errno;
 	/* The calls that walk_open_file() and walk_stat_file() make. */
 	const struct walk_calls *calls;
-	dev_t dev; /* device of the file's folder; 0: not known */
+	dev_t dev; /* the device of the file's folder; 0: not known */
 };
 
-/* Begin a walk. options is copied, but not the inputs that it points to. Nothing is opened yet.
- * Returns NULL if memory ran out. */
+/* Begin a walk. options is copied, but the arrays that it points to are not: they must exist until
+ * walk_close(). Nothing is opened yet. Returns NULL if memory ran out. */
 struct walk *walk_open(const struct walk_options *options);
 
 /* End a walk, at any point. NULL is allowed. */
 void walk_close(struct walk *walk);
 
-/* Get the next item. After WALK_END every call gives WALK_END. When memory runs out inside a folder,
- * the item is a WALK_ERROR with ENOMEM, and the walk goes on with the next folder. */
+/* Get the next item. After WALK_END every call returns WALK_END. If memory runs out inside a
+ * folder, the item is a WALK_ERROR with ENOMEM, and the walk continues with the next folder. */
 enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
 
-/* The number of files so far that the globs left out. */
+/* How many files the globs have left out so far. */
 uint64_t walk_n_left_out(const struct walk *walk);
 
-/* Open a WALK_FILE for reading, before the next call of walk_next(). Never blocks on a FIFO, and
- * follows a link only if the item says so. Returns a descriptor, close-on-exec, which the caller
- * owns, and fills in *ret_stat; or -1 with errno (EINVAL: not a regular file). */
+/* Open a WALK_FILE for reading. Must be called before the next walk_next(). Never blocks on a FIFO,
+ * and follows a link only if follows_link of the item is set. On success fills in *ret_stat and
+ * returns a descriptor with close-on-exec, which the caller owns. On failure returns -1 with errno;
+ * EINVAL: not a regular file. */
 int walk_open_file(const struct walk_item *item, struct stat *ret_stat);
 
-/* Get the stat of a WALK_FILE without opening it, by the same rules. Returns false with errno on
- * failure. */
+/* Get the stat of a WALK_FILE without opening it. Follows a link as walk_open_file() does. Returns
+ * false with errno on failure. */
 bool walk_stat_file(const struct walk_item *item, struct stat *ret_stat);
 
 #endif

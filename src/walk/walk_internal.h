@@ -8,8 +8,8 @@
 /* How many of the deepest folders of a walk stay open. */
 enum { LEVELS_OPEN = 16 };
 
-/* The function that reads a folder: getdents64(). A test replaces it by one that fails halfway, or
- * that does not report the type of an entry, as on some file systems. */
+/* The function that reads a folder: getdents64(). A test replaces it by a function that fails
+ * halfway, or that does not report the types of entries, as some file systems do. */
 extern ssize_t (*walk_getdents)(int folder, void *buffer, size_t n);
 
 #endif
