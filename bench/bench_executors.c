@@ -1,9 +1,11 @@
 /*
  * The question: how much time and memory does an executor itself take, compared with other
- * executors and with the minimum that could work? The program measures tasks per second for empty
- * tasks, in chunks, and with payloads; the start-up of a pool; and the memory of a waiting task.
+ * executors and with the minimum that could work? The program measures the rate of empty tasks, of
+ * tasks in chunks and of tasks with payloads, the start-up time of a pool, and the memory of a
+ * waiting task.
  *
- * In each round, each subject is measured once for each question, in a fresh process.
+ * In each round, the program measures each executor once for each of these questions, in a fresh
+ * process.
  */
 #include "executors.h"
 #include "measure.h"
@@ -25,7 +27,7 @@
 		 [ASK_START] = python_measure, [ASK_PENDING] = python_measure }
 
 static const struct subject subjects[N_SUBJECTS] = {
-	/* The inline executor has no pending tasks. */
+	/* No task ever waits in the inline executor, so it has no ASK_PENDING. */
 	[OUR_INLINE] = {"inline", { RATES(ours_rate), [ASK_CHUNKED] = ours_chunked,
 				    [ASK_START] = ours_start }},
 	[OUR_THREADS] = {"threads", OURS},
@@ -67,7 +69,7 @@ struct run {
 	unsigned n_workers;
 	double min_s;
 	const char *python;
-	/* The subject to measure; NULL: all. */
+	/* The question and the subject to measure; NULL: all. */
 	const char *only_question, *only_subject;
 	const char *payload;
 };
@@ -130,8 +132,8 @@ static bool ask(const struct run *run, enum question question, struct readings *
 {
 	for (int round = 0; round < run->n_rounds; round++) {
 		for (int turn = 0; turn < N_SUBJECTS; turn++) {
-			/* Each round begins with another subject, so that no subject always follows
-			 * the same one. */
+			/* Each round begins with another subject, so that a subject does not always
+			 * follow the same one. */
 			enum subject_id subject = (enum subject_id)((turn + round) %
 			                                            N_SUBJECTS);
 

@@ -3,8 +3,9 @@
  * of photographs, with pixpool and with vipsthumbnail under xargs -P? With -S: how long with and
  * without the sandbox? With -D: how long with and without durable outputs and their records?
  *
- * Both sides convert the same pictures in alternating rounds, each to a new folder. A round is a pair:
- * ratios are computed within each pair, then their median.
+ * In each round both sides convert the same pictures, one side after the other, each to a new
+ * folder. The ratio of the two sides is computed for each round. The result is the median of these
+ * ratios.
  */
 #include "measure.h"
 #include "scratch.h"
@@ -38,7 +39,7 @@ struct question {
 	 * itself. */
 	unsigned n_small;
 
-	/* The working folder, created for the run. */
+	/* The working folder, which is created for the run, and paths in it. */
 	char *scratch, *links, *list, *small;
 	size_t n_pictures;
 };
@@ -48,7 +49,7 @@ struct answer {
 	size_t n_outputs;
 };
 
-/* Run pixpool. more: two or three arguments, the last of which may be NULL. */
+/* Run pixpool. more: two or three more arguments; after two, NULL. */
 static bool run_pixpool(const struct question *question, const char *const more[3],
                         const char *out, const char *said, struct measured *ret_measured)
 {
@@ -194,8 +195,7 @@ static void print_cost(const struct question *question, const char *what,
 	       median(costs[PEER], question->n_rounds), side_names[PEER]);
 }
 
-/* Whether both sides made all outputs in every round. Otherwise the measurements are
- * meaningless. */
+/* Whether both sides made all outputs in every round. If not, the measurements are meaningless. */
 static bool all_done(const struct question *question, struct answer answers[][N_SIDES])
 {
 	for (int i = 0; i < question->n_rounds; i++) {
@@ -238,8 +238,8 @@ static bool ask(const struct question *question)
 	return true;
 }
 
-/* Replace the corpus by small versions of its pictures: one folder has the files, and the other
- * folders have links to them. */
+/* Replace the corpus by small versions of its pictures. One folder has the files, and each of the
+ * other folders has links to them. */
 static bool make_small(struct question *question)
 {
 	char *first = scratch_path(question->small, "0"), name[16], *copy;

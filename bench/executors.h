@@ -11,15 +11,15 @@
 enum question {
 	/* Submit a batch of tasks that do nothing, and collect them all. */
 	ASK_EMPTY,
-	/* Map over empty items, in chunks of CHUNK. */
+	/* Run a map over empty items, in chunks of CHUNK items. */
 	ASK_CHUNKED,
-	/* Like ASK_EMPTY, with this number of bytes as input and as result. */
+	/* Like ASK_EMPTY, but with inputs and results of 1 B, 4 KiB or 1 MiB. */
 	ASK_1_B,
 	ASK_4_KIB,
 	ASK_1_MIB,
-	/* The time from creation to the first result. */
+	/* The time from the creation of a pool to its first result. */
 	ASK_START,
-	/* The memory of tasks that wait behind a task that is held. */
+	/* The memory of tasks that wait behind a task that does not end. */
 	ASK_PENDING,
 	N_QUESTIONS
 };
@@ -27,26 +27,27 @@ enum question {
 enum {
 	CHUNK = 100,
 	MAX_WORKERS = 64,
-	/* The limits of one measurement. */
+	/* The time limit of one measurement in seconds. */
 	MAX_S = 120,
 };
 
 enum subject_id {
 	OUR_INLINE,
 	OUR_THREADS,
-	/* With the default max_pending: submissions wait for room. */
+	/* With the default of max_pending, so that submissions wait for room. */
 	OUR_THREADS_BOUNDED,
 	OUR_PROCESSES,
 	OUR_PROCESSES_BOUNDED,
-	/* The first pool of a process, with the start of the zygote. */
+	/* The first pool of a process, including the start of the zygote. */
 	OUR_PROCESSES_AND_ZYGOTE,
 	PYTHON_THREADS,
 	PYTHON_PROCESSES,
 	GLIB_POOL,
 	LIBUV_QUEUE,
-	/* A mutex, a condition, and a result for each task. */
+	/* The minimum for threads: a mutex, a condition, and a result for each task. */
 	FLOOR_QUEUE,
-	/* An epoll loop over socket pairs, with 1 frame in flight to each child. */
+	/* The minimum for processes: an epoll loop over socket pairs, with 1 frame in flight to
+	 * each child. */
 	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
@@ -65,7 +66,7 @@ struct job {
 	/* The payload of n_bytes bytes. */
 	const char *payload;
 	unsigned n_workers;
-	/* Batches are repeated for at least this time. */
+	/* Batches are repeated for at least this many seconds. */
 	double min_s;
 	/* The interpreter, found on PATH. */
 	const char *python;
@@ -75,18 +76,18 @@ struct reading {
 	/* How many tasks, items or pools were completed. */
 	double n;
 	double wall_s;
-	/* Peak memory of the whole process tree. */
+	/* CPU time of the whole process tree. */
 	double cpu_s;
 	/* For ASK_PENDING: how much the resident memory of this process grew. */
 	double bytes;
 };
 
-/* Measure. Returns false, with a message on standard error, on failure. */
+/* A function that measures. On failure it prints a message on standard error and returns false. */
 typedef bool measure_fn(const struct job *job, struct reading *ret_reading);
 
 struct subject {
 	const char *name;
-	/* The function that measures; NULL: the subject cannot do this. */
+	/* For each question, the function that measures; NULL: the subject cannot do this. */
 	measure_fn *measure[N_QUESTIONS];
 };
 
@@ -97,14 +98,14 @@ measure_fn libuv_rate, libuv_start, libuv_pending;
 measure_fn queue_rate, queue_start, queue_pending;
 measure_fn epoll_rate, epoll_start;
 
-/* ---- for the subjects ---- */
+/* ---- functions for the subjects ---- */
 
 struct watch {
 	double wall_s, cpu_s;
 };
 
-/* Add the time between the two calls to the reading. A process that runs in between must still exist at
- * watch_end(). */
+/* Add the time between the two calls to the reading. Child processes that run between the two calls
+ * must still exist at watch_end(). */
 void watch_begin(struct watch *watch);
 void watch_end(const struct watch *watch, struct reading *reading);
 
@@ -118,11 +119,11 @@ bool repeat_batches(const struct job *job, batch_fn *batch, void *subject,
 /* The resident memory of this process. */
 double resident_bytes(void);
 
-/* Print what failed. Returns false. */
+/* Print a message about a failure. Returns false. */
 bool failed(const char *what);
 
-/* A task for subjects without inputs and results. Like tasks of pixpool, it takes a copy of the
- * payload as its input, and makes another copy its result. */
+/* A task for subjects without inputs and results. Like a task of pixpool, it takes a copy of the
+ * payload as its input, and returns another copy as its result. */
 struct echo {
 	void *input, *result;
 	size_t n;

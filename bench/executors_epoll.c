@@ -14,7 +14,7 @@
 
 enum {
 	MAX_IN_FLIGHT = 16,
-	/* Longer payloads are in shared memory. */
+	/* Payloads longer than this are in shared memory. */
 	MAX_INLINE_BYTES = 64 * 1024,
 };
 
@@ -87,8 +87,8 @@ static bool channel_create(struct epoll_pool *pool, const struct job *job)
 	channel->socket = ends[0];
 	channel->child = fork();
 	if (channel->child == 0) {
-		/* Close the other ends too: a child that holds them would keep the others from
-		 * seeing the end of their socket. */
+		/* Close the parent's ends of the other sockets too. If this child held them, the
+		 * other children would not see the end of their sockets. */
 		for (unsigned i = 0; i <= pool->n_channels; i++)
 			close(pool->channels[i].socket);
 		epoll_child(channel, ends[1], job);

@@ -39,7 +39,8 @@ static enum pxp_executor_kind kind_of(enum subject_id subject)
 	return PXP_PROCESSES;
 }
 
-/* The queue has no limit, because those of the peers have none. */
+/* Create the executor of a job. Its queue has no limit unless the subject is a bounded one, because
+ * the queues of the other executors have none. */
 static struct pxp_executor *create(const struct job *job)
 {
 	bool is_bounded = job->subject == OUR_THREADS_BOUNDED ||
@@ -92,7 +93,7 @@ static bool collect(struct pxp_future *future, const struct job *job)
 
 struct ours {
 	struct pxp_executor *executor;
-	/* The tasks of a batch. */
+	/* The futures of the tasks of a batch. */
 	struct pxp_future **futures;
 };
 

@@ -124,7 +124,7 @@ bool glib_start(const struct job *job, struct reading *ret_reading)
 	return is_done;
 }
 
-/* The tasks are not freed: the process ends after this. */
+/* The tasks are not freed, because the process ends after this measurement. */
 bool glib_pending(const struct job *job, struct reading *ret_reading)
 {
 	struct glib_batch batch = {.pool = glib_create(job)};
@@ -203,7 +203,8 @@ static bool libuv_do_batch(void *subject, const struct job *job, size_t n)
 	return uv_run(&batch->loop, UV_RUN_DEFAULT) == 0 && batch->n_right == n;
 }
 
-/* The threads of libuv belong to the process: they start with the first task and stay. */
+/* The threads of libuv belong to the process: they start with its first task and stay until its
+ * end. */
 static bool libuv_create(struct libuv_batch *batch, const struct job *job)
 {
 	char n_workers[16];
@@ -274,7 +275,7 @@ _Noreturn static void become_python(const struct job *job, int said)
 	snprintf(n_bytes, sizeof(n_bytes), "%zu", job->n_bytes);
 	snprintf(n_workers, sizeof(n_workers), "%u", job->n_workers);
 	snprintf(min_s, sizeof(min_s), "%g", job->min_s);
-	alarm(MAX_S); /* an alarm is not inherited over fork() */
+	alarm(MAX_S); /* fork() does not pass the alarm on to child processes */
 	dup2(said, STDOUT_FILENO);
 	execlp(job->python, job->python, PIXPOOL_BENCH "/executors.py", kind,
 	       question_words[job->question], n_batch, n_bytes, n_workers, min_s,

@@ -171,7 +171,7 @@ bool queue_start(const struct job *job, struct reading *ret_reading)
 	return is_done;
 }
 
-/* The tasks are not freed: the process ends after this. */
+/* The tasks are not freed, because the process ends after this measurement. */
 bool queue_pending(const struct job *job, struct reading *ret_reading)
 {
 	struct queue queue;

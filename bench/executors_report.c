@@ -1,5 +1,5 @@
-/* Prints the tables of bench_executors: the medians of each subject, and the goals, as ratios within each
- * round. */
+/* Prints the tables of bench_executors: for each subject the medians over all rounds, and for each
+ * goal the ratio of two subjects, computed within each round. */
 #include "executors.h"
 
 #include <stdio.h>
@@ -60,7 +60,7 @@ static const struct heading {
 	const char *unit;
 	figure_fn *figure;
 	const char *cpu_unit;
-	/* The label; NULL: not printed. */
+	/* The CPU time; NULL: not printed. */
 	figure_fn *cpu;
 } headings[N_QUESTIONS] = {
 	[ASK_EMPTY] = {"empty tasks", "tasks/s", per_second, "CPU us/task", cpu_us},
@@ -122,7 +122,7 @@ static const struct goal {
 	const char *text;
 	enum question question;
 	enum subject_id ours, peer;
-	/* The minimum ratio of the rates; 0: no goal, only for information. */
+	/* The minimum of the ratio; 0: the ratio is printed for information only. */
 	double goal;
 } goals[] = {
 	{"processes / bare loop, 2 in flight", ASK_EMPTY, OUR_PROCESSES, FLOOR_EPOLL_2,

@@ -14,7 +14,7 @@ bool failed(const char *what)
 	return false;
 }
 
-/* Reading the CPU time of the children takes time, which is not measured. */
+/* The CPU time of the children is read first, so that the time for reading it is not measured. */
 void watch_begin(struct watch *watch)
 {
 	double children_s = measure_children_cpu_s(getpid());

@@ -60,7 +60,8 @@ typedef double figure_fn(pid_t pid);
 
 static double children_sum(pid_t pid, figure_fn *figure, int depth);
 
-/* The children of one thread. A process that has ended meanwhile counts as nothing. */
+/* The sum of a value over the children of one thread and their descendants. A process that has
+ * ended meanwhile counts as 0. */
 static double thread_sum(pid_t pid, const char *thread, figure_fn *figure, int depth)
 {
 	char path[64];
@@ -147,7 +148,7 @@ static _Noreturn void become(const char *const argv[], int said)
 	_exit(127);
 }
 
-/* Sample until the process is a zombie. The caller reaps it and gets its CPU time. */
+/* Sample the memory until the process has ended. The caller reaps it and gets its CPU time. */
 static int64_t watch(pid_t pid, int pidfd)
 {
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};
@@ -208,7 +209,7 @@ bool measure_run(const char *const argv[], const char *said_path,
 		ret_measured->peak_bytes = watch(pid, pidfd);
 		close(pidfd);
 	}
-	/* Wait for the end of the command itself, not of processes that it left. */
+	/* The time ends with the command itself, not with processes that it left. */
 	ret_measured->wall_s = measure_now_s() - begun_s;
 	return reap_all(pid, ret_measured) && pidfd >= 0 && ret_measured->status != 127;
 }

@@ -9,16 +9,16 @@
 #include <sys/types.h>
 
 struct measured {
-	int status; /* the exit status, or 128 plus the signal that killed the command */
+	int status; /* the exit status; if a signal killed the command, 128 plus the signal */
 	double wall_s;
 	double cpu_s; /* user and system time of the process tree */
-	/* The maximum of the sum of resident minus shared memory over the process tree. */
+	/* The peak memory of the process tree: the maximum over time of the sum over all processes
+	 * of resident minus shared memory. */
 	int64_t peak_bytes;
 };
 
 /* Call this once, before the first command. Orphans of a command become our children, so that their
- * time counts. Returns false, with a message on standard error, if this kernel cannot measure
- * that. */
+ * time counts. Prints a message and returns false if this kernel does not support that. */
 bool measure_begin(void);
 
 /*

@@ -13,7 +13,7 @@
 
 enum { N_OPEN_FOLDERS = 16 };
 
-/* nftw() has no argument for the data of its visitor. */
+/* The data of a walk. It is static because nftw() passes no data to its visitor. */
 static struct walk {
 	size_t n_files;
 	const char *links;

@@ -17,13 +17,14 @@ char *scratch_create(const char *parent);
 /* Remove a folder with everything in it. Links are not followed. */
 void scratch_remove(const char *folder);
 
-/* The number of files below a folder, without hidden files: a program may keep its state there. */
+/* The number of files below a folder. Hidden files do not count, because a program may keep its
+ * state in them. */
 size_t scratch_count_files(const char *folder);
 
 /*
- * Read all pictures below from (JPEG, PNG, WebP by suffix) once, so that they are in the page cache.
- * Create the folder links with a link to each picture, under unique base names, and write these names
- * to the file list, each terminated by a 0.
+ * Read all pictures below the folder from (files with the suffixes of JPEG, PNG and WebP) once, so
+ * that they are in the page cache. Create the folder links, and in it a link to each picture, under
+ * a unique name. Write these names to the file list, each terminated by a zero byte.
  *
  * Returns the number of pictures, or 0 with a message.
  */
