@@ -1,11 +1,12 @@
-/* Reads the header fields that decoding libraries ignore. */
+/* Reads header fields that the decoding libraries ignore. */
 #include "image/header/header_quirks.h"
 
 #include "image/header/metadata_scan.h"
 
 #include <string.h>
 
-/* Whether the line at offset at begins with words; *ret_next is the start of the next line. */
+/* Whether the line that starts at offset `at` begins with words. *ret_next is the offset of the
+ * next line. */
 static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words,
                     size_t *ret_next)
 {
@@ -20,15 +21,15 @@ bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n)
 {
 	size_t at = 0, next;
 
-	/* The header ends with an empty line. The next line contains the sides, in the order in
-	 * which pixels are stored. */
+	/* The header ends with an empty line. The line after it has the sides of the picture, in an
+	 * order that tells how the pixels are stored. */
 	while (at < n && bytes[at] != '\n') {
 		if (line_is(bytes, n, at, "FORMAT=32-bit_rle_xyze", &next))
 			return false;
 		at = next;
 	}
 	if (n - at < 2)
-		return true; /* the header is truncated, which the decoder reports */
+		return true; /* the header is truncated; the decoder reports that */
 	at++;
 	return line_is(bytes, n, at, "-Y ", &next) &&
 	       memmem(bytes + at, next - at, " +X ", 4);

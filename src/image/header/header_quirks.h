@@ -1,6 +1,6 @@
 /*
- * Reads header fields that the decoding libraries ignore, and without which the pixels would be
- * wrong. The bytes are untrusted, as in metadata_scan.h.
+ * Reads header fields that the decoding libraries ignore, although the pixels are wrong without
+ * them. The bytes are untrusted: a wrong length ends the reading.
  */
 #ifndef PXP_HEADER_QUIRKS_H
 #define PXP_HEADER_QUIRKS_H
@@ -13,8 +13,8 @@
  * always true. */
 bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n);
 
-/* Whether a TIFF stores YCbCr samples that libjpeg does not convert. libvips takes them
- * for RGB. */
+/* Whether a TIFF stores samples in YCbCr without JPEG compression. libvips reads such samples as
+ * RGB. */
 bool tiff_is_raw_ycbcr(const uint8_t *bytes, size_t n);
 
 #endif

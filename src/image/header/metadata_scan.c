@@ -30,7 +30,8 @@ static uint64_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
 	return number;
 }
 
-/* The sizes of the fields in a TIFF directory: of an entry, of a count and of an offset. */
+/* The layout of a TIFF: offset and size of the first directory's offset; sizes of a directory's
+ * count and of an entry; and where in an entry the value is. */
 static const struct tiff_shape {
 	unsigned first_at, n_first, n_count, entry, value_at;
 } classic_tiff = {4, 4, 2, 12, 8}, big_tiff = {8, 8, 8, 20, 12};
@@ -65,14 +66,15 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 	return otherwise;
 }
 
-/* Reads a TIFF whose first 16 bytes exist. */
+/* Reads a TIFF. The file must have at least 16 bytes. */
 struct tiff {
 	const uint8_t *bytes;
 	size_t n;
 	bool is_big_endian;
 	const struct tiff_shape *shape;
-	/* How many more values may be read. A chain of directories may be circular; valid files do
-	 * not have more values than bytes. */
+	/* The number of values that may still be read, at first the number of bytes of the file.
+	 * Valid files do not have more values than bytes. The limit ends a circular chain of
+	 * directories. */
 	uint64_t n_budget;
 };
 
@@ -103,7 +105,8 @@ static bool read_directory(struct tiff_directory *ret_directory, struct tiff *ti
 	end = at + shape->n_count + n_entries * shape->entry;
 	if (end > n || n - end < shape->n_first)
 		return false;
-	/* An empty directory counts as well, so that the loop is bounded. */
+	/* An empty directory counts as one value, so that a circular chain of empty directories
+	 * ends too. */
 	tiff->n_budget -= n_entries < tiff->n_budget ? n_entries + 1 : tiff->n_budget;
 	*ret_directory = (struct tiff_directory){
 		.entries = tiff->bytes + at + shape->n_count,
@@ -125,7 +128,7 @@ static const uint8_t *find_entry(const struct tiff *tiff,
 	return NULL;
 }
 
-/* The size of a short, a long or a long of BigTIFF; 0 for another type. */
+/* The size of a value: 2 for SHORT, 4 for LONG, 8 for LONG8 of BigTIFF, 0 for other types. */
 static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 {
 	switch (tiff_number(tiff, entry + 2, 2)) {
@@ -140,7 +143,7 @@ static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 	}
 }
 
-/* Read value i of an entry; `otherwise` if there is no such entry or value. */
+/* Read value i of an entry. Returns `otherwise` if the entry is NULL or has no such value. */
 static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint64_t i,
                             uint64_t otherwise)
 {
@@ -162,7 +165,7 @@ static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint6
 	return tiff_number(tiff, tiff->bytes + at + i * n_value, n_value);
 }
 
-/* Whether a directory is a page, and not a preview or a mask. */
+/* Whether a directory is a page, that is, neither a preview nor a mask. */
 static bool is_page(const struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { NEW_KIND = 254, OLD_KIND = 255, PREVIEW = 1, MASK = 4, OLD_PREVIEW = 2 };
@@ -174,8 +177,8 @@ static bool is_page(const struct tiff *tiff, const struct tiff_directory *direct
 	return entry_value(tiff, old, 0, 0) != OLD_PREVIEW;
 }
 
-/* Whether strips or tiles of a directory are beyond the end of the file. The lengths of
- * uncompressed ones are often wrong, so they are not checked. */
+/* Whether a strip or a tile of a directory is beyond the end of the file. The length of an
+ * uncompressed strip or tile is often wrong, so only its beginning is checked. */
 static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { COMPRESSION = 259, STRIPS = 273, STRIP_BYTES = 279, TILES = 324 };
@@ -266,8 +269,8 @@ unsigned exif_orientation(const uint8_t *tiff, size_t n)
 	return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* Read Huffman tables, each with 16 counts and as many codes. stb_image 2.27 writes past its arrays
- * if the counts add up to more than the 256 codes that can exist. */
+/* Check Huffman tables, each of which has 16 counts and then the codes. Only 256 codes can exist.
+ * If the counts add up to more, stb_image 2.27 writes past its arrays. */
 static bool tables_are_sane(const uint8_t *bytes, size_t n)
 {
 	while (n > 0) {
@@ -295,11 +298,12 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* The bits that the scans of a JPEG have sent. */
+/* The coefficients that the scans of a JPEG have sent completely. */
 struct jpeg_scans {
 	unsigned n_components;
 	uint8_t ids[4];
-	uint64_t coefficients[4]; /* a bit for each coefficient whose last bit was sent */
+	/* Bit k is set if a scan sent the lowest bit of coefficient k. */
+	uint64_t coefficients[4];
 };
 
 static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
@@ -312,8 +316,8 @@ static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 		scans->ids[i] = bytes[6 + 3 * i];
 }
 
-/* Read the header of a scan: its components, then the first and the last coefficient, and how many
- * low bits are still missing. */
+/* Read the header of a scan: its components, then the first and the last coefficient that it sends,
+ * and how many low bits of them stay missing after it. */
 static void note_scan(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 {
 	size_t n_components = n > 0 ? bytes[0] : 0, at = 1 + 2 * n_components;
@@ -340,7 +344,7 @@ static bool has_all_scans(const struct jpeg_scans *scans)
 	return scans->n_components > 0;
 }
 
-/* Read the n bytes of one marker segment, without its length. */
+/* Read a marker segment. bytes are its n bytes after the length field. */
 static void take_segment(struct metadata_scan *scan, struct jpeg_scans *scans,
                          uint8_t marker, const uint8_t *bytes, size_t n)
 {
@@ -368,8 +372,8 @@ static void take_segment(struct metadata_scan *scan, struct jpeg_scans *scans,
 	}
 }
 
-/* Skip the data of a scan from offset at on, up to the next marker that is neither a stuffed byte
- * nor a restart. */
+/* Skip the data of a scan, which begin at offset `at`. Returns the offset of the next marker that
+ * is not a restart marker, or n. */
 static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -395,7 +399,7 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment;
 
-		if (marker == 0xff) { /* padding */
+		if (marker == 0xff) { /* fill byte */
 			at++;
 			continue;
 		}
@@ -421,8 +425,8 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 	ret_scan->has_all_scans = ret_scan->lacks_end && has_all_scans(&scans);
 }
 
-/* The ratio between the samplings of the first two components, from a frame header without its
- * length. */
+/* The ratio of the sampling factors of the first two components. frame is a frame header after its
+ * length field. */
 static struct chroma_ratio ratio_of_frame(const uint8_t *frame, size_t n)
 {
 	enum { N_COMPONENTS_AT = 5, FACTORS_AT = 7, COMPONENT_BYTES = 3 };
@@ -459,7 +463,7 @@ struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n)
 		}
 		at += 2 + n_segment;
 	}
-	/* A ratio of 0 means that chroma has more samples than luma: use 1. */
+	/* A ratio of 0 means that chroma has more samples than luma. It counts as 1. */
 	ratio.across += ratio.across == 0;
 	ratio.down += ratio.down == 0;
 	return ratio;
@@ -470,8 +474,8 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
 
 	scan->has_profile = true;
-	/* The chunk has a name and its zero byte, the method (0 is the only one), then compressed
-	 * bytes. */
+	/* The chunk consists of a name that ends with a zero byte, a byte for the method, which
+	 * must be 0, and compressed bytes. */
 	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
 		return;
 	scan->profile = name_end + 2;
@@ -479,7 +483,7 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	scan->profile_is_deflated = true;
 }
 
-/* Read the chunks of a PNG that describe its colours. */
+/* Which chunks with colours a PNG has, apart from those in struct metadata_scan. */
 struct colour_chunks {
 	bool has_cicp, has_srgb;
 };
@@ -568,8 +572,8 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 	ret_scan->colours = colours_of(ret_scan, &chunks);
 }
 
-/* Skip sub-blocks, each a length and as many bytes, up to the empty one. Returns the offset after
- * it; 0 if the bytes end before. */
+/* Skip the sub-blocks that begin at offset `at`. A sub-block is a length byte and data; an empty
+ * sub-block is the last. Returns the offset after it, or 0 if the bytes end before it. */
 static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -584,7 +588,7 @@ static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 	return 0;
 }
 
-/* The size of a colour table, from the flags of its header. */
+/* The number of bytes of a colour table, from the flags of its header. */
 static size_t table_bytes(uint8_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
@@ -612,15 +616,16 @@ bool gif_is_whole(const uint8_t *bytes, size_t n)
 		} else if (kind == IMAGE) {
 			if (n - at < IMAGE_HEAD)
 				return false;
-			/* Skip one more byte: the size of the codes. */
+			/* The 1 is for a byte with the size of the codes. */
 			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
 			at = skip_sub_blocks(bytes, n, at);
 		} else {
-			/* this is the end, or damage that only a decoder can judge */
+			/* The end marker, or damage that only a decoder can judge. */
 			return true;
 		}
 		if (at == 0)
 			return false;
 	}
-	return at == n; /* many files lack only the end marker */
+	/* A file without an end marker counts as complete: many lack it. */
+	return at == n;
 }

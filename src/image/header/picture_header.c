@@ -10,13 +10,14 @@
 
 enum {
 	WINDOW_BYTES = 4096,
-	MAX_MARKERS = 4096, /* segments of a JPEG, or chunks of a PNG, to search */
+	MAX_MARKERS = 4096, /* maximum number of segments or chunks to search */
 };
 
-/* Reads the bytes of a file by offset, through a window. Bytes past the end are zero. */
+/* Reads single bytes of a file through a window, which is a part of the file in memory. Bytes past
+ * the end of the file are 0. */
 struct input {
 	int descriptor;
-	uint64_t n_bytes, at; /* length of the file; offset of the window */
+	uint64_t n_bytes, at; /* length of the file, and offset of the window in it */
 	size_t n;
 	uint8_t window[WINDOW_BYTES];
 };
@@ -67,7 +68,8 @@ static bool is_at(struct input *input, uint64_t offset, const char *magic)
 
 /* ---- the formats ---- */
 
-/* Read a frame header: the size, and the memory for all coefficients. */
+/* Read the frame header of a JPEG. Sets size and n_pixel_bytes, and returns the number of bytes of
+ * all coefficients. */
 static uint64_t read_frame(struct input *input, uint64_t at,
                            struct picture_header *header)
 {
@@ -114,7 +116,8 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 				header->n_coefficient_bytes = n_coefficient_bytes;
 		}
 		if (marker == 0xda) {
-			/* If the first scan lacks a component, there are several scans. */
+			/* If the first scan does not have all components, the file has several
+			 * scans. */
 			if (byte_at(input, at + 4) < n_components)
 				header->n_coefficient_bytes = n_coefficient_bytes;
 			return n_components > 0;
@@ -126,8 +129,8 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 
 static bool read_png(struct input *input, struct picture_header *header)
 {
-	static const uint8_t channels[] = {1, 0, 3, 4,
-	                                   2, 0, 4}; /* a palette may have alpha */
+	/* The number of samples of a pixel for each colour type. A palette may have alpha. */
+	static const uint8_t channels[] = {1, 0, 3, 4, 2, 0, 4};
 	uint8_t kind = byte_at(input, 25), depth = byte_at(input, 24);
 	uint64_t at = 8;
 
@@ -145,7 +148,7 @@ static bool read_png(struct input *input, struct picture_header *header)
 	return is_at(input, 12, "IHDR");
 }
 
-/* The size of a GIF's colour table, from its flags. */
+/* The number of bytes of a colour table of a GIF, from its flags. */
 static uint64_t colours_of(uint8_t flags)
 {
 	return flags & 0x80 ? (uint64_t)3 << ((flags & 7) + 1) : 0;
@@ -209,7 +212,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	return header->size.width > 0;
 }
 
-/* Read the value of a TIFF entry: a short or a long. */
+/* Read the value of a TIFF entry, which has 2 or 4 bytes. */
 static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
                            uint32_t (*number)(struct input *, uint64_t, unsigned))
 {
@@ -228,7 +231,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	uint64_t at = is_big ? number(input, is_mm ? 12 : 8, 4) : number(input, 4, 4);
 	uint32_t n_entries = number(input, at, 2), bits = 8, samples = 1;
 
-	/* Reading the low half of a count of 8 bytes is enough. */
+	/* In a big-endian BigTIFF the count has 8 bytes; read its last 2. */
 	if (is_big && is_mm)
 		n_entries = number(input, at + 6, 2);
 	at += is_big ? 8 : 2;
@@ -244,7 +247,8 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 			header->size.height = value;
 			break;
 		case BITS:
-			/* If there are more than two values, they are stored elsewhere. */
+			/* Up to two values are in the entry. If there are more, the entry has their
+			 * offset. */
 			bits = number(input, entry + 4, 4) <= 2 ? value & 0xffff
 			                                        : number(input, value, 2);
 			break;
@@ -259,13 +263,13 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 		}
 	}
 	if (bits > 64 || samples > 16)
-		bits = samples = 8; /* an invalid file, which libtiff will report */
+		bits = samples = 8; /* the file is invalid; libtiff will report that */
 	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
 	return header->size.width > 0 && header->size.height > 0;
 }
 
-/* Find the largest size in the boxes of this name at the beginning of the file: a grid of tiles
- * also has the size of a tile. */
+/* Find the largest size in the boxes of this name at the beginning of the file. The largest is that
+ * of the whole picture, because a picture in tiles also has a box with the size of a tile. */
 static bool read_boxes(struct input *input, const char *box, unsigned at_width,
                        unsigned at_height, struct picture_header *header)
 {
@@ -339,7 +343,8 @@ bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
 	ret_header->format = format_of_bytes(input.window, input.n, name);
 	if (read_format(&input, ret_header) && ret_header->size.width > 0 &&
 	    ret_header->size.height > 0) {
-		/* The file is truncated before its first frame. */
+		/* 0 frames mean that the file ends before its first frame. It counts as a still
+		 * picture. */
 		if (ret_header->n_frames == 0)
 			ret_header->n_frames = 1;
 		return true;

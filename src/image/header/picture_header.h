@@ -1,39 +1,41 @@
 /*
- * Reads a picture's header before any library sees the bytes: the format, the size, and the facts
- * that determine a decoder's memory use.
+ * Reads a picture's header before any library reads the bytes: the format, the size, and what
+ * determines how much memory a decoder needs.
  */
 #ifndef PXP_PICTURE_HEADER_H
 #define PXP_PICTURE_HEADER_H
 
 #include "recipe/recipe.h"
 
-/* The facts in a header. The size is 0 x 0 if we cannot read it: then the engine finds it out. */
+/* What a header says. The size is 0 x 0 if it cannot be read from the header; then the engine
+ * determines it. */
 struct picture_header {
 	enum image_format format;
-	struct size size; /* size as stored, not rotated */
-	/* For SVG or PDF: the size at which the picture will be drawn. Otherwise 0. */
+	struct size size; /* size as stored, not turned upright */
+	/* The size that is decoded for the largest output; for SVG and PDF, the size of the
+	 * drawing. 0 x 0 until picture.c sets it. */
 	struct size decoded;
-	uint32_t n_frames; /* frames of an animation; 1 for a still picture */
+	uint32_t n_frames; /* number of frames of an animation; 1: a still picture */
 	unsigned n_pixel_bytes;
-	/* Bytes of all coefficients of a JPEG that is decoded in several scans, otherwise 0. */
+	/* For a JPEG with several scans: the number of bytes of all its coefficients. If not, 0. */
 	uint64_t n_coefficient_bytes;
 	uint32_t tile_height;
 	bool is_interlaced;
 };
 
 /*
- * Read the headers at the beginning of an input of n_bytes, by position. The frames of GIF and WebP
- * are counted through the whole file. name is the input's name, by which a TGA is recognised.
- * Returns false if no size was found; the rest of *ret_header then has default values.
+ * Read the header of an input of n_bytes. The offset of the descriptor does not change. To count
+ * the frames of a GIF or WebP, the whole file is searched. name is the name of the input, by which
+ * a TGA is recognised. Returns false if the size was not found. format is set also then.
  */
 bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
                          struct picture_header *ret_header);
 
-/* Whether the input and its pixels are within the recipe's limits; otherwise a failure says so. */
+/* Whether the input has no more bytes and pixels than the recipe allows. */
 bool picture_header_fits(const struct picture_header *header, const struct recipe *recipe,
                          uint64_t input_bytes);
 
-/* Whether the picture has no more frames than the recipe allows; otherwise a failure says so. */
+/* Whether the picture has no more frames than the recipe allows. If it has more, sets a failure. */
 bool picture_header_check_frames(const struct picture_header *header,
                                  const struct recipe *recipe,
                                  struct failure *ret_failure);

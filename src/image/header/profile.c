@@ -26,13 +26,13 @@ bool profile_has_space(const void *profile, size_t n, const char *space)
 	       memcmp((const uint8_t *)profile + SPACE_AT, space, 4) == 0;
 }
 
-/* A tag's data; borrowed. */
+/* The data of a tag, borrowed from the profile. */
 struct tag {
 	const uint8_t *at;
 	size_t n;
 };
 
-/* Find the tag with this signature; false if the profile has no such tag. */
+/* Find the tag with this signature. Returns false if the profile has no such tag. */
 static bool find_tag(const uint8_t *profile, size_t n, const char *signature,
                      struct tag *ret_tag)
 {
@@ -66,7 +66,8 @@ static double fixed_at(const uint8_t *at)
 	return (int32_t)number_at(at) / 65536.0;
 }
 
-/* Whether a primary colour equals that of sRGB, adapted to the white point of profiles. */
+/* Whether the primary colour in a tag is the wanted colour of sRGB. Both are adapted to the white
+ * point of profiles. */
 static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
                         const double wanted[3])
 {
@@ -86,7 +87,7 @@ static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
 	return true;
 }
 
-/* The value at x of a curve given by a table or a power; NAN if it is malformed. */
+/* The value at x of a curve that is given by a table or a power; NAN if the tag is malformed. */
 static double value_of_table(struct tag tag, double x)
 {
 	enum { COUNT_AT = 8, VALUES_AT = 12 };
@@ -108,7 +109,7 @@ static double value_of_table(struct tag tag, double x)
 	return below + (above - below) * (at - (double)i);
 }
 
-/* The value at x of a curve given by a formula; NAN if it is malformed. */
+/* The value at x of a curve that is given by a formula; NAN if the tag is malformed. */
 static double value_of_formula(struct tag tag, double x)
 {
 	enum { KIND_AT = 8, VALUES_AT = 12, N_KINDS = 5 };
@@ -122,7 +123,8 @@ static double value_of_formula(struct tag tag, double x)
 		v[i] = fixed_at(tag.at + VALUES_AT + 4 * i);
 	if (kind == 0)
 		return pow(x, v[0]);
-	/* If the parameter is missing, the curve begins where its base is 0. */
+	/* Kinds 1 and 2 do not store v[4], where the power begins. It begins where its base is
+	 * 0. */
 	if (kind < 3)
 		v[4] = v[1] != 0 ? -v[2] / v[1] : NAN;
 	if (!(x >= v[4]))
@@ -136,7 +138,7 @@ static double srgb_of_light(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Whether a tone curve agrees with the curve of sRGB, to within 0.6 of 255 levels. */
+/* Whether a tone curve differs from the curve of sRGB by no more than 0.6 of 255 levels. */
 static bool is_curve(const uint8_t *profile, size_t n, const char *signature)
 {
 	enum { MIN_BYTES = 12, N_STEPS = 51 };
@@ -166,7 +168,8 @@ bool profile_is_srgb(const void *profile, size_t n)
 	static const char *const tables[] = {"A2B0", "A2B1", "A2B2", "D2B0"};
 	struct tag tag;
 
-	/* Lookup tables take precedence over curves and colorants. */
+	/* Lookup tables take precedence over curves and primary colours, and are not compared with
+	 * sRGB. */
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		if (find_tag(profile, n, tables[i], &tag))
 			return false;

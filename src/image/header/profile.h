@@ -1,6 +1,6 @@
 /*
- * Reads colour profiles (ICC.1), only as far as is necessary to decide whether one must be applied.
- * The bytes are untrusted: a profile that contradicts itself is not sRGB and fits no picture.
+ * Reads as much of a colour profile (ICC.1) as is necessary to decide whether the profile must be
+ * applied. The bytes are untrusted: a malformed profile does not count as sRGB.
  */
 #ifndef PXP_PROFILE_H
 #define PXP_PROFILE_H
@@ -9,19 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether a profile's curves and primary colours (for grey: its curve) are those of sRGB, whatever
- * its name is. A picture with such a profile needs no conversion. */
+/* Whether a profile is sRGB. Its name does not count, only its curves and primary colours; for
+ * grey, only its curve. A picture with such a profile needs no conversion. */
 bool profile_is_srgb(const void *profile, size_t n);
 
-/* Whether a profile is for pixels of this space: "GRAY", "RGB " or "CMYK". */
+/* Whether a profile is for pixels of a colour space, which is "GRAY", "RGB " or "CMYK". */
 bool profile_has_space(const void *profile, size_t n, const char *space);
 
 enum { PROFILE_MAX_BYTES = 4 << 20 };
 
-/* Whether an output can carry this profile: it is for RGB and has at most PROFILE_MAX_BYTES. */
+/* Whether outputs can have this profile: it must be for RGB and have at most PROFILE_MAX_BYTES. */
 bool profile_can_be_output(const void *profile, size_t n);
 
-/* The hash with which a recipe names a profile that is sent with it; never 0. */
+/* The hash by which a recipe names the profile that is sent with it. It is never 0. */
 uint64_t profile_hash(const void *profile, size_t n);
 
 #endif

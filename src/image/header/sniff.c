@@ -1,6 +1,6 @@
 /*
- * Detects the format of a file by its first bytes. This runs before any library does, so it checks
- * every offset before it reads a byte.
+ * Detects the format of a file by its first bytes. The bytes are untrusted: every offset is checked
+ * before a byte is read.
  */
 #include "recipe/format.h"
 
@@ -18,7 +18,7 @@ static bool has_at(struct bytes b, size_t offset, const char *magic, size_t n_ma
 	       memcmp(b.at + offset, magic, n_magic) == 0;
 }
 
-/* Whether the bytes at offset equal this string literal, including its zeros. */
+/* Whether the bytes at offset are those of a string literal, including zeros inside the literal. */
 #define HAS(b, offset, literal) has_at((b), (offset), (literal), sizeof(literal) - 1)
 
 static const struct magic {
@@ -50,8 +50,9 @@ static const struct magic {
 	{FORMAT_RAW, 10, "II\x1a\0\0\0HEAP"}, /* CRW (Canon) */
 };
 
-/* Files of boxes (ISO 14496-12) start with the same box as videos of phones; the brands distinguish
- * them. mif1 and msf1 mean only "a picture"; then the compatible brands decide. */
+/* Pictures in boxes (ISO 14496-12) start with the same box as videos of phones, so the brands in
+ * this box decide. The major brands mif1 and msf1 mean only "a picture". For these the compatible
+ * brands decide. */
 static enum image_format format_of_ftyp(struct bytes b)
 {
 	static const char heic[][5] = {"heic", "heix", "heim", "heis", "hevc", "hevx"};
@@ -101,9 +102,10 @@ static uint32_t tiff_number(const struct tiff *tiff, size_t offset, unsigned n)
 }
 
 /*
- * A camera RAW file is a TIFF whose first directory is a small preview; the sensor data is in a
- * sub-directory. DNG has a tag of its own; other files are recognised by a reduced first picture,
- * sub-directories and the name of a camera maker.
+ * Whether the first directory of a TIFF is that of a camera RAW file: a small preview, with the
+ * data of the sensor in a sub-directory. A DNG is recognised by a tag of its own. Other RAW files
+ * are recognised by three signs together: a reduced first picture, sub-directories, and the name of
+ * a camera maker.
  */
 static bool is_raw_directory(const struct tiff *tiff)
 {
@@ -151,7 +153,7 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether a word, in one-byte letters or UTF-16, is at offset. */
+/* Whether a word is at offset. Its letters are step bytes apart: 1, or 2 for UTF-16. */
 static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 {
 	for (; *word; word++, offset += step) {
@@ -161,8 +163,8 @@ static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 	return true;
 }
 
-/* An SVG begins with its element, or with anything that XML allows before. A compressed SVG is
- * recognised only by its name. */
+/* Whether a file is an SVG: it begins with the element "svg", or with what XML allows before an
+ * element. A compressed SVG is recognised only by its name. */
 static bool is_svg(struct bytes b, const char *name)
 {
 	bool is_little = HAS(b, 0, "\xff\xfe"), is_big = HAS(b, 0, "\xfe\xff");
@@ -186,7 +188,8 @@ static bool is_svg(struct bytes b, const char *name)
 	return format_of_name(name) == FORMAT_SVG;
 }
 
-/* PDF readers search for the signature in the first 1024 bytes. */
+/* Whether the signature of a PDF is in the first 1024 bytes. Like other PDF readers, this one
+ * allows other bytes before it. */
 static bool is_late_pdf(struct bytes b)
 {
 	size_t n = b.n < 1024 ? b.n : 1024;
@@ -203,8 +206,8 @@ static bool is_bmp(struct bytes b)
 	return memchr(header_sizes, b.at[14], sizeof(header_sizes)) != NULL;
 }
 
-/* A number or a comment must follow the magic. libvips accepts any text as a picture of one
- * pixel. */
+/* Whether a file is a PNM. A number or a comment must follow the magic. Without this check, libvips
+ * would accept any text as a picture of one pixel. */
 static bool is_pnm(struct bytes b)
 {
 	size_t at = 2;
@@ -228,7 +231,7 @@ static bool is_tga(struct bytes b, const char *name)
 	if (format_of_name(name) != FORMAT_TGA || b.n < 18 || b.at[1] > 1)
 		return false;
 
-	uint8_t kind = b.at[2] & 0xf7; /* bit 3 means run-length encoded */
+	uint8_t kind = b.at[2] & 0xf7; /* without bit 3, which means run-length coding */
 	uint8_t depth = b.at[16];
 
 	return kind >= 1 && kind <= 3 && (kind == 1) == (b.at[1] == 1) &&

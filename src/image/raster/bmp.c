@@ -1,18 +1,20 @@
 /*
  * Reads BMP with every version of its header. The fourth byte of a pixel is alpha only if a mask of
- * the header says so. A picture whose alpha is 0 everywhere is opaque, because writers without
- * alpha leave it so.
+ * the header says so. A picture whose alpha is 0 everywhere counts as opaque, because writers that
+ * do not support alpha set it to 0.
  */
 #include "image/raster/raster_reader.h"
 
 #include <string.h>
 
 enum {
-	/* Length of the file header, which precedes that of the picture. */
+	/* The length of the file header. The header of the picture follows it. */
 	FILE_BYTES = 14,
-	OLDEST = 12, /* the number of bytes of the first version of the header */
+	OLDEST = 12, /* length of the picture's header in its first version */
 	WINDOWS = 40,
-	OS2 = 64, /* the longest header of OS/2, whose compressions have other numbers */
+	/* The length of the longest header of OS/2. In headers of OS/2, the numbers of compressions
+	 * from MASKS on have other meanings. */
+	OS2 = 64,
 };
 
 enum compression {
@@ -26,12 +28,12 @@ enum compression {
 struct bmp {
 	uint32_t width, height;
 	bool is_from_top;
-	unsigned n_bits; /* bits of a pixel */
+	unsigned n_bits; /* number of bits of a pixel */
 	enum compression compression;
 	/* masks of red, green, blue and alpha in pixels of 16 and 32 bits */
 	uint32_t masks[4];
 	uint64_t palette_at, pixels_at;
-	unsigned n_palette_bytes; /* bytes of a palette colour */
+	unsigned n_palette_bytes; /* number of bytes of a palette colour */
 	uint32_t n_colours;
 };
 
@@ -55,7 +57,7 @@ static void read_masks(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	}
 	for (unsigned i = 0; i < (has_alpha ? 4 : 3); i++)
 		bmp->masks[i] = raster_little(raster, MASKS_AT + 4 * i, 4);
-	/* The shortest header is followed by its masks. */
+	/* After a header of this length the masks follow, and the palette is behind them. */
 	if (n_header == WINDOWS)
 		bmp->palette_at += has_alpha ? 16 : 12;
 }
@@ -77,7 +79,7 @@ static void read_newer(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	bmp->height = bmp->is_from_top ? 0 - height : height;
 	bmp->n_bits = raster_little(raster, 28, 2);
 	bmp->n_palette_bytes = 4;
-	/* A short header of OS/2 ends before these fields. */
+	/* A short header of OS/2 may end before the compression or the number of colours. */
 	if (n_header >= 20)
 		bmp->compression = (enum compression)raster_little(raster, 30, 4);
 	if (n_header >= 36)
@@ -121,7 +123,7 @@ static void read_header(struct bmp *bmp, const struct raster *raster)
 	}
 }
 
-/* Whether the set bits of a mask are contiguous, and no more than a sample has. */
+/* Whether the bits that are set in a mask are contiguous and not more than 8. */
 static bool is_usable_mask(uint32_t mask)
 {
 	uint32_t bits = mask ? mask >> __builtin_ctz(mask) : 0;
@@ -159,8 +161,8 @@ static bool is_supported(const struct bmp *bmp, uint32_t n_header)
 	}
 }
 
-/* Find the profile. Only the newest header has its offset, which counts from the start of the
- * header. */
+/* Find the profile. Only the newest header has the offset of a profile, which counts from the start
+ * of the header. */
 static void find_profile(struct raster *raster)
 {
 	enum { NEWEST = 124, SPACE_AT = 56, PROFILE_AT = 112, N_AT = 116 };
@@ -274,7 +276,8 @@ static bool decode_rows(const struct raster *raster, const struct bmp *bmp,
 
 /* ---- run lengths ---- */
 
-/* The current position in the picture, and the rest of the file. */
+/* The state while runs are decoded: at is the position in the file, x and y the position in the
+ * picture. */
 struct run_state {
 	const struct raster *raster;
 	const struct bmp *bmp;
@@ -283,8 +286,9 @@ struct run_state {
 	uint32_t x, y;
 };
 
-/* Store n pixels whose indices alternate between the two halves of a byte, or are whole bytes.
- * Pixels beyond the right border are dropped. */
+/* Store n pixels. With 4 bits, a byte has the palette indices of two pixels; with 8 bits, of one.
+ * is_one_byte: all n pixels use the first byte. Pixels beyond the right border are dropped. Returns
+ * false if a colour is not in the palette. */
 static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
                     bool is_one_byte)
 {
@@ -308,8 +312,8 @@ static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
 
 enum step { STEP_ON, STEP_END, STEP_CUT, STEP_DAMAGED };
 
-/* Handle the codes that follow a byte of 0: end of line, end of picture, move, and pixels one by
- * one. */
+/* Handle the code after a byte of 0. 0: end of line; 1: end of the picture; 2: move to the right
+ * and to the next rows; other: so many single pixels. */
 static enum step do_escape(struct run_state *state, uint32_t code)
 {
 	const struct raster *raster = state->raster;
@@ -355,7 +359,7 @@ static enum step do_step(struct run_state *state)
 	return put_run(state, bytes + 1, bytes[0], true) ? STEP_ON : STEP_DAMAGED;
 }
 
-/* Pixels that the file skips have the first colour. */
+/* Set all pixels to the first colour of the palette. Pixels that the file skips keep it. */
 static void fill_with_first(const struct raster *raster, const struct bmp *bmp,
                             uint8_t *samples)
 {

@@ -1,19 +1,20 @@
 /*
- * Reads PNM (P1 to P6) and PAM (P7) like netpbm: a comment may be anywhere in the header and
- * between the samples of a plain file, the bits of a plain bitmap need no space between them, and
- * the maximum value in the header is white. If a file has several pictures, the first is read.
+ * Reads PNM (P1 to P6) and PAM (P7) by the same rules as netpbm. Comments are allowed anywhere in
+ * the header, and between the samples of a plain file. Between the bits of a plain bitmap no space
+ * is necessary. The maximum value in the header means white. Of a file with several pictures, the
+ * first is read.
  */
 #include "image/raster/raster_reader.h"
 
 #include <string.h>
 
-/* The header, and the offset of the samples. */
+/* The header. at is the offset of the samples. */
 struct pnm {
 	uint32_t width, height;
-	/* samples of a pixel in the file; those beyond n_bands are not used */
+	/* The number of samples of a pixel in the file. Samples beyond n_bands are not used. */
 	unsigned n_samples;
 	unsigned n_bands;
-	uint32_t white; /* the maximum of a sample */
+	uint32_t white; /* maximum value of a sample, which means white */
 	bool is_plain, is_bitmap;
 	size_t at;
 };
@@ -22,7 +23,8 @@ struct cursor {
 	const uint8_t *at, *end;
 };
 
-/* Read the next byte, or -1 at the end. A comment counts as the newline at its end. */
+/* Read the next byte. Returns -1 at the end of the file. For a whole comment, returns the newline
+ * at its end. */
 static int next_byte(struct cursor *cursor)
 {
 	int byte;
@@ -62,7 +64,7 @@ static int next_after_space(struct cursor *cursor)
 
 enum found { FOUND, FOUND_END, FOUND_OTHER };
 
-/* Read a decimal number and the byte after it. Saturates at UINT32_MAX. */
+/* Read a decimal number, and the byte after it. A number over UINT32_MAX becomes UINT32_MAX. */
 static enum found next_number(struct cursor *cursor, uint32_t *ret_number)
 {
 	int byte = next_after_space(cursor);
@@ -112,13 +114,13 @@ static bool read_pnm_header(struct pnm *pnm, const struct raster *raster)
 
 /* ---- PAM ---- */
 
-/* A line of the header: a word, and the rest without surrounding spaces. */
+/* A line of the header: its first word, and the rest of the line without spaces around it. */
 struct line {
 	const char *word, *rest;
 	size_t n_word, n_rest;
 };
 
-/* Read the next line; false at the end of the file. */
+/* Read the next line. Returns false at the end of the file. */
 static bool next_line(struct cursor *cursor, struct line *ret_line)
 {
 	const uint8_t *at = cursor->at, *end;
@@ -180,7 +182,8 @@ static void take_tuple_type(const struct line *line, struct tuple_type *type)
 	type->is_cmyk = rest_begins_with(line, "CMYK");
 }
 
-/* Decide which samples of a pixel are used. An extra sample is alpha only if the type says so. */
+/* Decide which samples of a pixel are used. A sample beyond the colours is alpha only if the tuple
+ * type says so. */
 static bool choose_bands(struct pnm *pnm, const struct tuple_type *type,
                          struct failure *ret_failure)
 {
@@ -246,7 +249,7 @@ static bool read_header(struct pnm *pnm, const struct raster *raster,
 	                   pnm->white);
 }
 
-/* The number of bytes of a row of samples that are not plain. */
+/* The number of bytes of a row in a file that is not plain. */
 static uint64_t row_bytes(const struct pnm *pnm)
 {
 	if (pnm->is_bitmap)
@@ -269,7 +272,7 @@ static bool pnm_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Store a sample from 0 to white. */
+/* Convert a sample from the range 0 to white to the range of the raster, and store it. */
 static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *samples,
                 uint64_t i, uint32_t sample)
 {
@@ -278,7 +281,7 @@ static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *sam
 	/* In a bitmap 1 is black. */
 	if (pnm->is_bitmap)
 		sample = 1 - sample;
-	/* In lenient mode samples may be larger than the maximum. */
+	/* A larger sample is possible here if damage is accepted. */
 	if (sample > pnm->white)
 		sample = pnm->white;
 	sample = (uint32_t)(((uint64_t)sample * most + pnm->white / 2) / pnm->white);
@@ -313,7 +316,7 @@ static bool decode_plain(const struct raster *raster, const struct pnm *pnm,
 	return true;
 }
 
-/* The sample of an index in a row. */
+/* Get sample i of a row. */
 static uint32_t sample_at(const struct pnm *pnm, const uint8_t *row, uint64_t i)
 {
 	if (pnm->is_bitmap)

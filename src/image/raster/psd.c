@@ -1,7 +1,7 @@
 /*
  * Reads the merged picture of PSD and PSB, in grey, RGB or a palette, with 8 or 16 bits. A channel
- * beyond the colours is transparency only if the layers say so; otherwise it is a selection that
- * the user saved.
+ * beyond the colours is transparency only if the section of layers says so. If not, it is a
+ * selection that the user saved.
  */
 #include "image/raster/raster_reader.h"
 
@@ -13,16 +13,16 @@ enum {
 	MODE_GREY = 1,
 	MODE_PALETTE = 2,
 	MODE_RGB = 3,
-	MODE_DUOTONE = 8, /* grey that is printed with other inks (duotone) */
-	PACKED = 1,       /* run lengths, which TIFF calls PackBits */
+	MODE_DUOTONE = 8, /* duotone: grey that is printed with other inks */
+	PACKED = 1,       /* run-length coding, called PackBits in TIFF */
 	PALETTE_BYTES = 768,
 };
 
 struct psd {
-	bool is_large; /* whether the file is a PSB, in which some lengths have 8 bytes */
+	bool is_large; /* the file is a PSB, in which some lengths have 8 bytes */
 	unsigned n_channels, n_bits, mode;
 	uint32_t width, height;
-	unsigned n_colours; /* number of channels with colour */
+	unsigned n_colours; /* number of colour channels */
 	bool has_alpha;
 	unsigned compression;
 	uint64_t palette_at, pixels_at;
@@ -38,7 +38,7 @@ static uint32_t read_big(const struct raster *raster, uint64_t at, unsigned n)
 	return number;
 }
 
-/* Read a length of 4 bytes, or of 8 if is_long. */
+/* Read a length of 8 bytes if is_long is true, or of 4 bytes if not. */
 static uint64_t read_length(const struct raster *raster, uint64_t at, bool is_long)
 {
 	if (!is_long)
@@ -46,7 +46,7 @@ static uint64_t read_length(const struct raster *raster, uint64_t at, bool is_lo
 	return (uint64_t)read_big(raster, at, 4) << 32 | read_big(raster, at + 4, 4);
 }
 
-/* a + b, or UINT64_MAX if that overflows. */
+/* Compute a + b, or UINT64_MAX if the sum overflows. */
 static uint64_t add(uint64_t a, uint64_t b)
 {
 	uint64_t sum;
@@ -60,8 +60,8 @@ static bool is_text_at(const struct raster *raster, uint64_t at, const char *tex
 	       memcmp(raster->bytes + at, text, 4) == 0;
 }
 
-/* Whether the number of layers says that the first extra channel is transparency: it is negative
- * then. */
+/* Whether the number of layers is negative, which means that the first channel beyond the colours
+ * is transparency. */
 static bool says_transparent(const struct raster *raster, uint64_t at)
 {
 	return read_big(raster, at, 2) & 0x8000;
@@ -73,8 +73,8 @@ static bool is_block_at(const struct raster *raster, uint64_t at)
 }
 
 /*
- * Files of 16 bits have their layers in a block behind the masks; and a block without bytes may say
- * that there is transparency though there are no layers.
+ * Search the blocks after the masks for transparency. Files of 16 bits have their layers in such a
+ * block. In a file without layers, a block without data may mean transparency.
  */
 static bool find_in_blocks(const struct raster *raster, const struct psd *psd,
                            uint64_t at, uint64_t end)
@@ -95,7 +95,7 @@ static bool find_in_blocks(const struct raster *raster, const struct psd *psd,
 		if (is_of_layers)
 			return says_transparent(raster, at + n_head);
 		at = add(at, add(n_head, read_length(raster, at + 8, is_long)));
-		/* Writers pad blocks to 2 or 4 bytes. */
+		/* Writers pad blocks to multiples of 2 or 4 bytes. */
 		for (int i = 0; i < 3 && !is_block_at(raster, at); i++)
 			at = add(at, 1);
 	}
@@ -115,7 +115,7 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 	at += n_length;
 	if (n_layers > 0 && says_transparent(raster, at))
 		return true;
-	/* The masks follow. Their length has 4 bytes in both formats. */
+	/* The masks follow the layers. Their length has 4 bytes in PSD and in PSB. */
 	at = add(at, n_layers);
 	if (at >= end)
 		return false;
@@ -123,8 +123,9 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 	                      add(at, add(4, read_length(raster, at, false))), end);
 }
 
-/* Find the profile among the resources, whose section begins at an offset. A resource has a signature, a
- * number, a name with its length, and data with their length. Name and data are padded to even lengths. */
+/* Find the profile in the section of resources, which begins at offset at. A resource consists of a
+ * signature, a number, a name with its length, and data with their length. Name and data are padded
+ * to even lengths. */
 static void find_profile(struct raster *raster, uint64_t at)
 {
 	enum { PROFILE = 1039, NAME_AT = 6 };
@@ -204,7 +205,7 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PSD has %u channels, but needs %u",
 		                   psd.n_channels, psd.n_colours);
-	/* The image resources follow the palette. */
+	/* The section of resources follows the palette. */
 	find_profile(raster, HEAD_BYTES + 4 + (uint64_t)read_big(raster, HEAD_BYTES, 4));
 	raster->size = (struct size){psd.width, psd.height};
 	raster->n_bits = psd.n_bits;
@@ -246,13 +247,13 @@ static bool unpack(const uint8_t *from, uint64_t n_from, uint8_t *to, uint64_t n
 struct rows {
 	const struct raster *raster;
 	const struct psd *psd;
-	uint64_t n_row;     /* bytes of a decompressed row */
+	uint64_t n_row;     /* number of bytes of a decompressed row */
 	uint64_t counts_at; /* offset of the compressed length of the next row */
 	uint64_t at;        /* offset of the next row */
 	uint8_t *unpacked;  /* a buffer for a row */
 };
 
-/* Read the next row; NULL if the file ends early. */
+/* Read the next row of a channel. Returns NULL if the file ends early. */
 static const uint8_t *next_row(struct rows *rows)
 {
 	const struct raster *raster = rows->raster;
@@ -290,7 +291,8 @@ static void put_row(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* A palette is three rows of 256 samples. Its index is stored in the first band. */
+/* Convert palette indices, which are in the first band, to colours. The palette has 256 samples of
+ * red, then of green, then of blue. */
 static void apply_palette(const struct raster *raster, const struct psd *psd,
                           uint8_t *samples)
 {
@@ -305,7 +307,7 @@ static void apply_palette(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* Colours are stored blended with white. Undo that blending. */
+/* The colours of a PSD are blended with white. Compute a colour before this blending. */
 static uint32_t without_white(uint32_t sample, uint32_t alpha, uint32_t most)
 {
 	uint64_t white = most - alpha;

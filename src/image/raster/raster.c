@@ -1,4 +1,4 @@
-/* The table of formats that have a reader here, and the functions that the readers share. */
+/* The table of the readers in this folder, and the functions that these readers share. */
 #include "image/raster/raster_reader.h"
 
 #include <string.h>
@@ -38,7 +38,7 @@ uint64_t raster_bytes(const struct raster *raster)
 {
 	uint64_t n_pixels = (uint64_t)raster->size.width * raster->size.height, n;
 
-	/* Sides have up to 32 bits, so the product may not fit. */
+	/* The sides have up to 32 bits each, so the product may overflow. */
 	if (__builtin_mul_overflow(n_pixels,
 	                           (uint64_t)raster->n_bands * raster->n_bits / 8, &n))
 		return UINT64_MAX;

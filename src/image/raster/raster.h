@@ -14,24 +14,25 @@ struct raster {
 	enum image_format format;
 	const uint8_t *bytes;
 	size_t n;
-	/* Missing and impossible samples become black, and this is set to true. NULL: they are a
-	 * failure. */
+	/* Set to true if the file has missing or impossible samples; they become black. NULL: a
+	 * missing or impossible sample is a failure. */
 	bool *is_damaged;
 
 	struct size size;
-	unsigned n_bands; /* bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
-	/* Bits of a sample: 8, or 16 in the byte order of this machine. */
+	unsigned n_bands; /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
+	/* Number of bits of a sample: 8 or 16. Samples of 16 bits are in the byte order of this
+	 * machine. */
 	unsigned n_bits;
-	/* The colour profile (ICC), which is inside the bytes of the file; NULL: sRGB. */
+	/* The ICC profile of the colours, inside the bytes of the file. NULL: sRGB. */
 	const uint8_t *profile;
 	size_t n_profile;
-	/* The samples, if the file stores them in the form that raster_decode() would write;
-	 * otherwise NULL. */
+	/* The samples inside the bytes of the file, if the file stores them as raster_decode()
+	 * would write them. If not, NULL. */
 	const uint8_t *ready;
 };
 
-/* Whether this room reads a format, and whether it reads a file that begins with these bytes. (A
- * PFM is a PNM of floats, which is not supported.) */
+/* Whether these readers read a format, and whether they read this file of the format. They do not
+ * read PFM, which is PNM with floats. */
 bool raster_reads(enum image_format format);
 bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n);
 
@@ -47,13 +48,14 @@ bool raster_open(struct raster *ret_raster, enum image_format format,
                  const uint8_t *bytes, size_t n, bool *is_damaged,
                  struct failure *ret_failure);
 
-/* The number of bytes of all samples. Compare the size with the limits first. */
+/* The number of bytes of all samples, which may be huge. So compare the size with the limits before
+ * allocating them. */
 uint64_t raster_bytes(const struct raster *raster);
 
 /*
  * Write the samples, row by row from the top left.
  *
- * samples  raster_bytes() bytes, all zero
+ * samples  memory of raster_bytes() bytes, all zero
  *
  * FAIL_BAD_IMAGE  the file ends early, or a sample is impossible
  */

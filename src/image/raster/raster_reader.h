@@ -22,10 +22,10 @@ uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n);
 /* Set the profile to the n bytes at an offset, if all of them are inside the file. */
 void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 
-/* The result of a reader whose file ends early: true if the raster accepts damage, which is recorded,
- * otherwise false with a failure. */
+/* Handle a file that ends early. If the raster accepts damage, the damage is recorded. If not, a
+ * failure is set. Returns whether the raster accepts damage. */
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure);
-/* The same for an impossible sample, which `what` describes. */
+/* Do the same for an impossible sample. what describes the damage. */
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure);
 

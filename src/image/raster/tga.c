@@ -1,6 +1,6 @@
 /*
  * Reads TGA: grey, RGB and palettes, with and without run lengths, from any corner. The header says
- * how many bits of a pixel are alpha; other bits beside the colours are ignored.
+ * how many bits of a pixel are alpha. Any other bits beyond the colours are ignored.
  */
 #include "image/raster/raster_reader.h"
 
@@ -22,12 +22,14 @@ enum extra { EXTRA_ALPHA, EXTRA_UNUSED, EXTRA_PREMULTIPLIED };
 
 struct tga {
 	uint32_t width, height;
-	unsigned kind, n_bits; /* bits of a pixel in the file */
-	/* Bits of a colour: those of the palette, if there is one. */
+	unsigned kind, n_bits; /* number of bits of a pixel in the file */
+	/* Number of bits of a colour: of a palette colour if the pixels are indices, of a pixel if
+	 * not. */
 	unsigned n_colour_bits;
 	bool is_in_runs, is_from_right, is_from_top;
 	bool has_alpha, is_premultiplied;
-	uint32_t first, n_colours; /* number of palette colours */
+	/* Index of the first palette colour; number of palette colours. */
+	uint32_t first, n_colours;
 	uint64_t palette_at, pixels_at;
 };
 
@@ -36,7 +38,8 @@ static unsigned bytes_of(unsigned n_bits)
 	return (n_bits + 7) / 8;
 }
 
-/* The last 26 bytes of a new TGA give the offset of its extension area. */
+/* Read the meaning of the extra bits. The last 26 bytes of a new TGA give the offset of its
+ * extension area. */
 static enum extra read_extra(const struct raster *raster)
 {
 	enum { FOOT_BYTES = 26, ATTRIBUTES_AT = 494 };
@@ -62,7 +65,7 @@ static enum extra read_extra(const struct raster *raster)
 	}
 }
 
-/* Whether colours of this number of bits have room for the alpha that the header declares. */
+/* Whether a colour has enough bits for the alpha that the header declares. */
 static bool can_have_alpha(const struct tga *tga)
 {
 	return tga->n_colour_bits == 32 || tga->n_colour_bits == 16;
@@ -90,7 +93,7 @@ static void read_header(struct tga *tga, const struct raster *raster)
 	tga->has_alpha = (flags & 15) > 0 && extra != EXTRA_UNUSED && can_have_alpha(tga);
 	tga->is_premultiplied = extra == EXTRA_PREMULTIPLIED;
 	tga->pixels_at = tga->palette_at;
-	/* A file may have a palette even if its pixels do not use it. */
+	/* A file may have a palette although its pixels are no indices. */
 	if (raster_little(raster, 1, 1) == 1)
 		tga->pixels_at += (uint64_t)tga->n_colours * bytes_of(n_palette_bits);
 }
@@ -142,7 +145,7 @@ static uint8_t divide_by_alpha(unsigned sample, unsigned alpha)
 	return (uint8_t)(value < 255 ? value : 255);
 }
 
-/* Store a colour of the file, grey or RGB, with alpha if the picture has it. */
+/* Store a colour: grey or RGB, and alpha if the picture has alpha. */
 static void put_colour(const struct tga *tga, const uint8_t *from, uint8_t *to)
 {
 	unsigned n_colours = tga->kind == KIND_GREY ? 1 : 3, word;
@@ -169,7 +172,7 @@ static void put_colour(const struct tga *tga, const uint8_t *from, uint8_t *to)
 	to[n_colours] = (uint8_t)alpha;
 }
 
-/* Store a pixel. Returns false if the palette does not contain its colour, or is missing. */
+/* Store a pixel. Returns false if it is an index that the palette does not contain. */
 static bool put_pixel(const struct raster *raster, const struct tga *tga,
                       const uint8_t *from, uint8_t *to)
 {
@@ -191,15 +194,15 @@ static bool put_pixel(const struct raster *raster, const struct tga *tga,
 	return true;
 }
 
-/* Reads the pixels of the file in their order, one at a time. */
+/* Reads the pixels of the file one after the other. */
 struct stream {
 	uint64_t at;
-	unsigned n_bytes; /* bytes of a pixel */
-	unsigned n_left;  /* pixels left in the current packet */
+	unsigned n_bytes; /* number of bytes of a pixel */
+	unsigned n_left;  /* number of pixels left in the current packet */
 	bool is_run;
 };
 
-/* Find the next pixel; NULL at the end of the file. */
+/* Find the next pixel. Returns NULL at the end of the file. */
 static const uint8_t *next_pixel(struct stream *stream, const struct raster *raster,
                                  const struct tga *tga)
 {
@@ -213,7 +216,7 @@ static const uint8_t *next_pixel(struct stream *stream, const struct raster *ras
 	}
 	if (tga->is_in_runs)
 		stream->n_left--;
-	/* All pixels of a run have the same bytes. */
+	/* All pixels of a run share the bytes of the first. */
 	if (!stream->is_run || is_first)
 		stream->at += stream->n_bytes;
 	if (stream->at > raster->n)

@@ -468,11 +468,11 @@ static bool flatten(VipsImage **image, void *data)
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
-		/* Apply handles alpha itself, or treats it like a colour. */
+		/* The function handles alpha itself, or like any other band. */
 		ALPHA_IS_A_BAND,
-		/* Colours are multiplied by alpha before apply, and divided by it after. */
+		/* Colours are multiplied by alpha before the call, and divided by it after. */
 		ALPHA_COVERS,
-		ALPHA_STAYS /* apply gets only the colours; alpha stays unchanged */
+		ALPHA_STAYS /* the function gets only the colours; alpha stays unchanged */
 	} alpha;
 	/* apply is called for each frame alone: it must not read pixels of another frame, or it
 	 * moves pixels. */
