@@ -1,5 +1,5 @@
-/* Boxes of ISO 14496-12: a length, a type, bytes. HEIC, AVIF, JPEG XL and JPEG 2000 are files
- * of boxes. */
+/* Boxes of ISO 14496-12. A box is a length, a type and data. HEIC, AVIF, JPEG XL and JPEG 2000
+ * files consist of boxes. */
 #ifndef PXP_BOXES_H
 #define PXP_BOXES_H
 
@@ -10,8 +10,8 @@ struct box {
 	size_t n_head;
 };
 
-/* Get the box at *at, and move *at past it; false at the end, and if the box is not completely
- * inside. A box with the length 0 extends to the end. */
+/* Get the box at *at and move *at past it. Returns false at the end, or if the box is not
+ * completely inside boxes. A box with the length 0 extends to the end. */
 bool box_next(struct bytes boxes, size_t *at, struct box *ret_box);
 
 bool box_is(const struct box *box, const char *type);

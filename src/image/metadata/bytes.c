@@ -1,5 +1,4 @@
-/* Functions for checked parts of borrowed bytes, numbers in either byte order, and blocks of bytes
- * that grow. */
+/* Ranges of borrowed bytes, numbers in both byte orders, and blocks of bytes that grow. */
 #include "image/metadata/bytes.h"
 
 #include <stdlib.h>

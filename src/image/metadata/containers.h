@@ -1,10 +1,10 @@
 /*
- * Containers: the positions of metadata blocks in the files of each format. Blocks are read from
- * inputs and inserted into encoded outputs. No pixel is decoded.
+ * Containers know where metadata blocks are in the files of each format. They read blocks from
+ * inputs and insert blocks into encoded outputs. No pixel is decoded.
  *
- * Inputs are hostile. A wrong length ends the reading of that part; blocks that were found before
- * it count. Outputs come from our own encoders; an output with an unknown structure is left
- * unchanged, and the blocks are reported as lost.
+ * Inputs are hostile. A wrong length ends the reading of the part in which it is; blocks that were
+ * found before are used. Outputs come from our own encoders. An output with an unknown structure
+ * stays unchanged, and its blocks are reported as lost.
  */
 #ifndef PXP_CONTAINERS_H
 #define PXP_CONTAINERS_H
@@ -14,17 +14,17 @@
 /*
  * Read the blocks of a file.
  *
- * ret_metadata  all is set; the caller frees it with metadata_fini(). Its lost has bits
- *               for parts of the file that no output will have.
+ * ret_metadata  all members are set. The caller frees it with metadata_fini(). Its member lost has
+ *               bits for parts of the file that no output will have.
  *
- * False when memory ran out; all is empty then. Formats that are not known here have
- * nothing. Any thread.
+ * Returns false if memory ran out; *ret_metadata is empty then. For a format without a container
+ * the result is empty. May be called by any thread.
  */
 bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file);
 
-/* The change that puts metadata into a file: new bytes in place of its beginning, the bytes between
- * from and until unchanged, and new bytes in place of the rest. */
+/* How to make the file with metadata from the file without: first the bytes of head, then the
+ * file's own bytes from offset from to offset until, then the bytes of tail. */
 struct splice {
 	struct block head;
 	size_t from, until;
@@ -34,31 +34,31 @@ struct splice {
 void splice_fini(struct splice *splice); /* a splice of zeros is allowed */
 
 /*
- * Insert blocks into an encoded file. Blocks that the encoder wrote are replaced. A file of our
- * encoders, which has none except those that libvips writes into HEIC and AVIF, does not become
- * shorter.
+ * Insert blocks into an encoded file. Blocks that the encoder wrote are replaced. The result is
+ * never shorter than the file: of our encoders only libvips writes blocks, into HEIC and AVIF, and
+ * there padding replaces them.
  *
- * ret_splice  is set; the caller frees it. It leaves a file as it is of which nothing is known
- *             here.
- * lost        bits of enum lost are added for the blocks that the format, or a segment of it,
- *             cannot hold.
+ * ret_splice  always set; the caller frees it. For a file with an unknown structure it is the
+ *             unchanged file.
+ * lost        gets bits of enum lost for the blocks that the format cannot store, or not in this
+ *             length.
  *
- * False when memory ran out. Any thread.
+ * Returns false if memory ran out. May be called by any thread.
  */
 bool metadata_write(struct splice *ret_splice, enum image_format format,
                     struct bytes file, const struct metadata *metadata, unsigned *lost);
 
-/* For readers: set the bytes of a block, if it has none yet. */
+/* For readers of containers: set the bytes of a block if the block is empty. */
 void metadata_take(struct metadata *metadata, struct block *block, struct bytes bytes);
-/* For readers: append to the bytes of a block. */
+/* For readers of containers: append bytes to a block. */
 void metadata_take_more(struct metadata *metadata, struct block *block,
                         struct bytes bytes);
 
-/* One container format. Each has a file of its own. */
+/* The functions of one container. */
 struct container {
 	void (*read)(struct metadata *metadata, struct bytes file);
-	/* The splice initially leaves the file unchanged. Returns false if the file does not have
-	 * the expected structure. NULL: this container can only be read. */
+	/* Fill in the splice, which is the unchanged file at first. Returns false if the file does
+	 * not have the expected structure. NULL: this container can only be read. */
 	bool (*write)(struct splice *splice, struct bytes file,
 	              const struct metadata *metadata, unsigned *lost);
 };

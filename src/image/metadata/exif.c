@@ -1,10 +1,12 @@
 /*
- * EXIF, field by field. A structure is read into four directories of borrowed values, each field is
- * kept, set or dropped by the table of rules, and the result is written in the same byte order.
+ * Filters EXIF field by field. A TIFF structure is read into four directories, whose values are
+ * borrowed. The table of rules decides whether each field is kept, set or dropped. The result is
+ * written in the byte order of the input.
  *
- * The bytes are hostile. Each directory is read at most once, so no chain of pointers makes
- * a loop; a value outside the structure is dropped; and the values together are never
- * longer than the structure, so that many fields that share one value cannot make it grow.
+ * The bytes are hostile. Each directory is read at most once, so pointers cannot make a loop. A
+ * value outside the structure is dropped. The total length of the values is limited by that of the
+ * structure, so that many fields with the same value cannot make the output much longer than the
+ * input.
  */
 #include "image/metadata/exif.h"
 
@@ -40,10 +42,10 @@ enum type {
 	TYPE_RATIONAL = 5,
 	TYPE_UNDEFINED = 7,
 	TYPE_IFD = 13,
-	TYPE_UTF8 = 129, /* EXIF 3.0 */
+	TYPE_UTF8 = 129, /* a type of EXIF 3.0 */
 };
 
-/* The size of one value of a type; 0 for a type that does not exist in a classic TIFF. */
+/* The number of bytes of one value of a type; 0: the type does not exist in a classic TIFF. */
 static size_t type_bytes(unsigned type)
 {
 	static const uint8_t n_bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
@@ -56,7 +58,7 @@ static size_t type_bytes(unsigned type)
 struct field {
 	uint16_t tag, type;
 	uint32_t count;
-	const uint8_t *value; /* the value; NULL: it is stored in own */
+	const uint8_t *value; /* NULL: the value is in own */
 	uint8_t own[16];
 };
 
@@ -68,39 +70,40 @@ struct directory {
 struct structure {
 	struct bytes bytes;
 	bool is_big_endian;
-	bool is_wide; /* BigTIFF: offsets and counts of 8 bytes */
+	bool is_wide; /* BigTIFF, in which offsets and counts have 8 bytes */
 	struct directory directories[N_DIRECTORIES];
 	size_t n_value_bytes;
-	size_t base; /* offset at which the written bytes begin in their file */
-	/* Offset of the directory that follows the main one, when written. */
+	size_t base; /* offset in the file at which the written bytes will be */
+	/* For writing: offset of the directory that follows the main directory. */
 	uint32_t next_directory;
 
 	/* The parameters of the filter. */
 	unsigned keep;
-	/* Facts about the output; NULL: values are not changed. */
+	/* What fields must say about the output. NULL: values are not changed. */
 	const struct metadata_target *target;
 	bool has_lost, has_failed;
 };
 
 /* The rules for fields. */
 enum rule {
-	RULE_KEEP = 0, /* keep with the class EXIF */
-	/* Drop: it describes the structure of the file, or contains a preview or another block. */
+	RULE_KEEP = 0, /* keep if the recipe keeps EXIF */
+	/* Drop: the field describes the structure of the file, or contains a preview or another
+	 * block. */
 	RULE_DROP,
-	RULE_PLACE,         /* keep with the class GPS */
-	RULE_COPYRIGHT,     /* keep with the classes copyright or EXIF */
-	RULE_ORIENTATION,   /* set to 1 */
-	RULE_WIDTH,         /* set to the value of the output */
-	RULE_HEIGHT,        /* set to the value of the output */
-	RULE_SITING,        /* set to 1: chroma samples are centred in our outputs */
-	RULE_COLOUR_SPACE,  /* set to that of the output */
+	RULE_PLACE,       /* keep if the recipe keeps places */
+	RULE_COPYRIGHT,   /* keep if the recipe keeps copyright or EXIF */
+	RULE_ORIENTATION, /* set to 1 */
+	RULE_WIDTH,       /* set to the value of the output */
+	RULE_HEIGHT,      /* set to the value of the output */
+	RULE_SITING, /* set to 1, because chroma samples are centred in our outputs */
+	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
-	RULE_INTEROP_INDEX, /* set to that of the output */
-	RULE_SUBJECT,       /* a point and a size in pixels */
+	RULE_INTEROP_INDEX, /* set to the value for the output's colours */
+	RULE_SUBJECT,       /* convert the point and the size to those in the output */
 };
 
-/* The rules, sorted by directory and tag. GPS has no rows, because every field of it is a
- * location. */
+/* The rules for ranges of tags. Tags without a row have RULE_KEEP. The directory GPS has no rows:
+ * all its fields have RULE_PLACE. */
 static const struct rule_row {
 	uint8_t directory;
 	uint16_t first, last;
@@ -192,7 +195,8 @@ static size_t field_bytes(const struct field *field)
 	return field->count * type_bytes(field->type);
 }
 
-/* The value at index of a field of whole numbers; 0 if the field has fewer values. */
+/* Value number index of a field of whole numbers; 0 if the field has no such value or is of another
+ * type. */
 static uint32_t field_number(const struct structure *structure, const struct field *field,
                              uint32_t index)
 {
@@ -215,7 +219,7 @@ static void put(const struct structure *structure, struct field *field, uint32_t
 	block_set_number(&own, (size_t)index * n, number, n, structure->is_big_endian);
 }
 
-/* Set a whole number, of the type that the field has if that type is wide enough. */
+/* Set a field to a whole number. A field of type SHORT keeps its type if the number fits. */
 static void set_number(const struct structure *structure, struct field *field,
                        uint32_t number)
 {
@@ -236,7 +240,8 @@ static bool set_colour_space(struct structure *structure, struct field *field)
 	return true;
 }
 
-/* "R98" means sRGB, "R03" Adobe RGB; other values say nothing about colours. */
+/* Set the interoperability index. "R98" means sRGB, "R03" means Adobe RGB; other values say nothing
+ * about colours. Returns false if the field must be dropped. */
 static bool set_interop_index(struct structure *structure, struct field *field)
 {
 	enum metadata_colour colour = structure->target->colour;
@@ -257,8 +262,9 @@ static uint32_t scaled(double part, uint32_t side)
 	return (uint32_t)lround(fmin(fmax(part, 0), 1) * side);
 }
 
-/* Set a subject area: a point; with 3 numbers a circle and its diameter; with 4 numbers a
- * rectangle's centre, width and height. */
+/* Convert a subject area to the output: 2 numbers are a point, 3 the centre and the diameter of a
+ * circle, 4 the centre, the width and the height of a rectangle. Returns false if the field must be
+ * dropped. */
 static bool set_subject(struct structure *structure, struct field *field)
 {
 	const struct metadata_target *target = structure->target;
@@ -294,7 +300,8 @@ static bool set_subject(struct structure *structure, struct field *field)
 	return true;
 }
 
-/* Set a field that describes the file to the output's value; false if it must be dropped. */
+/* If a field describes the file, set it to the output's value. Returns false if the field must be
+ * dropped. */
 static bool adapt(struct structure *structure, struct field *field, enum rule rule)
 {
 	const struct metadata_target *target = structure->target;
@@ -346,7 +353,8 @@ static const struct field *find(const struct directory *directory, unsigned tag)
 	return NULL;
 }
 
-/* Read the entry at an offset; false if its value is not completely inside. */
+/* Read the entry at an offset. Returns false if its value is not completely inside the
+ * structure. */
 static bool read_field(const struct structure *structure, uint64_t at,
                        struct field *ret_field)
 {
@@ -376,8 +384,9 @@ static void add_field(struct structure *structure, enum directory_name name,
 	struct directory *directory = &structure->directories[name];
 
 	if (find(directory, field->tag))
-		return; /* keep only the first, because readers use the first */
-	/* Values that overlap would make the output longer than the input. */
+		return; /* keep the first field with this tag, which readers use */
+	/* Fields may share the bytes of a value. Limit the sum, so that the output does not
+	 * grow. */
 	structure->n_value_bytes += field_bytes(field);
 	if (structure->n_value_bytes > structure->bytes.n + sizeof(field->own) * 64 ||
 	    structure->n_value_bytes > METADATA_MAX_BYTES) {
@@ -390,7 +399,8 @@ static void add_field(struct structure *structure, enum directory_name name,
 static void read_directory(struct structure *structure, enum directory_name name,
                            uint64_t at, uint64_t pointers[N_DIRECTORIES]);
 
-/* The directory to which an entry with this tag points, if any. */
+/* The directory to which an entry with this tag points; N_DIRECTORIES if the entry is no
+ * pointer. */
 static enum directory_name pointed_to(enum directory_name name, unsigned tag)
 {
 	if (name == MAIN && tag == TAG_EXIF_POINTER)
@@ -417,7 +427,7 @@ static void take_entry(struct structure *structure, enum directory_name name, ui
 	enum rule rule = rule_of(name, field.tag, field.type);
 
 	if (is_pointer(field.tag)) {
-		/* Some writers give it the type of a directory. */
+		/* Some writers give a pointer the type IFD. */
 		field.type = field.type == TYPE_IFD ? TYPE_LONG : field.type;
 		if (to != N_DIRECTORIES && is_whole && pointers[to] == 0)
 			pointers[to] = field_number(structure, &field, 0);
@@ -451,7 +461,8 @@ static void read_directory(struct structure *structure, enum directory_name name
 		structure->has_lost = true;
 		n = n_left;
 	}
-	/* Room for three more fields for the density that a target may add, and two pointers. */
+	/* The additional 5 fields are for the density, which a target may add as 3 fields, and 2
+	 * pointers. */
 	directory->fields = calloc((size_t)n + 5, sizeof(struct field));
 	if (!directory->fields) {
 		structure->has_failed = true;
@@ -493,7 +504,7 @@ static void read_structure(struct structure *structure, struct bytes tiff)
 	}
 }
 
-/* Set a field of the main directory, and add it if it is missing. */
+/* Replace a field of the main directory, or add the field if it is missing. */
 static void set_main(struct structure *structure, const struct field *field)
 {
 	struct directory *main = &structure->directories[MAIN];
@@ -511,7 +522,8 @@ static void set_rational(struct structure *structure, unsigned tag, double numbe
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
 	struct block own = {.at = field.own, .n = sizeof(field.own)};
-	/* PNG stores density in whole pixels per metre, which is as exact as this. */
+	/* A density that is almost whole counts as whole. In PNG, density is rounded to pixels per
+	 * metre, so it is no more exact than this. */
 	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
@@ -542,7 +554,8 @@ static int compare_tags(const void *a, const void *b)
 	return (first->tag > second->tag) - (first->tag < second->tag);
 }
 
-/* Write the bytes of a directory followed by its values; an empty directory is not written. */
+/* The number of bytes of a directory and its values when they are written. An empty directory is
+ * not written. */
 static size_t directory_bytes(const struct directory *directory)
 {
 	size_t n = 2 + 12 * directory->n + 4;
@@ -596,7 +609,8 @@ static void write_directory(const struct structure *structure,
 	}
 }
 
-/* Add a pointer to a directory that is not empty; its value is set once it is known. */
+/* Add a pointer to a directory, unless the directory is empty. set_pointer() sets its value
+ * later. */
 static struct field *add_pointer(struct structure *structure, enum directory_name from,
                                  unsigned tag, enum directory_name to)
 {
@@ -680,7 +694,7 @@ bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
 	return !structure.has_failed;
 }
 
-/* Drop the fields of a directory whose tags are listed. */
+/* Drop the fields with these tags from a directory. */
 static void drop_fields(struct directory *directory, const uint16_t *tags, size_t n_tags)
 {
 	size_t n = 0;
@@ -697,10 +711,10 @@ static void drop_fields(struct directory *directory, const uint16_t *tags, size_
 }
 
 /*
- * Collect the EXIF of a TIFF file, which is spread over its first directory. Fields that describe
- * samples or density are left out.
+ * Collect the EXIF of a TIFF file: the fields of its first directory, except those that describe
+ * samples or density, and the directories to which it points.
  *
- * ret_exif  an empty block; stays empty when the file has none. The caller frees it.
+ * ret_exif  an empty block, which stays empty if the file has no EXIF. The caller frees it.
  *
  * False when memory ran out.
  */
@@ -727,7 +741,7 @@ static bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lo
 	return !structure.has_failed;
 }
 
-/* Read a rational number of the main directory; 0 if the tag is missing. */
+/* Read a rational number of the main directory. Returns 0 if the tag is missing. */
 static double main_rational(const struct structure *structure, unsigned tag)
 {
 	const struct field *field = find(&structure->directories[MAIN], tag);
@@ -757,7 +771,7 @@ struct density exif_density(struct bytes tiff)
 	unit = find(&structure.directories[MAIN], TAG_RESOLUTION_UNIT);
 	if (unit && field_number(&structure, unit, 0) == CENTIMETRE)
 		scale = 2.54;
-	/* Without a unit field the unit is the inch, as TIFF and EXIF say. */
+	/* In TIFF and EXIF, the default unit is the inch. */
 	if (!unit || field_number(&structure, unit, 0) == INCH || scale > 1) {
 		density.x = main_rational(&structure, TAG_X_RESOLUTION) * scale;
 		density.y = main_rational(&structure, TAG_Y_RESOLUTION) * scale;
@@ -768,7 +782,7 @@ struct density exif_density(struct bytes tiff)
 	return density;
 }
 
-/* The bytes of a field of the main directory, borrowed; empty if the tag is missing. */
+/* Borrow the bytes of a field of the main directory. The result is empty if the tag is missing. */
 static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
 {
 	struct structure structure = {.bytes = tiff};
@@ -795,7 +809,7 @@ static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
  * ---- writing into a TIFF file ----
  */
 
-/* The number of bytes that a change of byte order reverses in one value. */
+/* The size of the units in a value whose bytes a change of byte order reverses. */
 static size_t unit_bytes(unsigned type)
 {
 	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
@@ -809,14 +823,14 @@ static size_t unit_bytes(unsigned type)
 	               : 1;
 }
 
-/* Convert the values of a directory to the other byte order, in memory of turned. */
+/* Convert the values of a directory to the other byte order. The new values are in turned. */
 static void turn_values(struct directory *directory, struct block *turned)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < directory->n; i++)
 		n += field_bytes(&directory->fields[i]);
-	/* Allocate it in one piece, so that it does not move. */
+	/* Allocate the memory at once, so that it does not move when it grows. */
 	if (n == 0 || !block_extend(turned, n))
 		return;
 	n = 0;
@@ -833,7 +847,8 @@ static void turn_values(struct directory *directory, struct block *turned)
 	}
 }
 
-/* Keep an entry of the file's own directory that describes the structure of the file. */
+/* Copy an entry of the file's first directory if it describes the structure of the file. Entries
+ * with metadata are not copied. */
 static void keep_entry(struct structure *structure, const struct structure *of_file,
                        uint64_t at)
 {
@@ -862,8 +877,8 @@ static void add_block(struct structure *structure, unsigned tag, struct bytes by
 		set_main(structure, &field);
 }
 
-/* A unit of 1 means that the density is unknown: then the numbers give the aspect ratio of a
- * pixel. */
+/* Write that the density is unknown, if none was set. A unit of 1 means that, and the numbers are
+ * then the aspect ratio of a pixel. */
 static void set_no_density(struct structure *structure)
 {
 	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};
@@ -889,20 +904,22 @@ static bool grow_main(struct structure *structure, size_t n)
 }
 
 /*
- * Write the directories that add fields and two more blocks to a TIFF file: a new first directory,
- * with its own fields and the added ones. It is written at the end, so nothing else moves. Numbers
- * have the file's byte order. If no density is known, the file's own, which its encoder invented,
- * is replaced by one that says so.
+ * Add EXIF, XMP and IPTC to a TIFF file. A new first directory gets the file's own fields and the
+ * fields of the metadata. It is written after the end of the file, together with the directories to
+ * which it points, so that nothing else moves. Numbers have the file's byte order. The density of
+ * the file was invented by its encoder: it is replaced by the density of the metadata, or by fields
+ * that say that the density is unknown.
  *
- * to  an empty block: the bytes behind the file, which is padded to an even length by one.
+ * to  an empty block. It gets the bytes to append to the file. The first is a padding byte if the
+ *     file has an odd length.
  *
- * False when the file is no classic TIFF or memory ran out.
+ * Returns false if the file is no classic TIFF or memory ran out.
  */
 static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* These fields describe another file than the one to which they are added. */
+	/* These fields of the metadata describe the samples of another file. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};
@@ -949,7 +966,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 	return is_done;
 }
 
-/* Set the offset of the first directory in the header of a TIFF file. */
+/* Let the header of a TIFF file point to its first directory at offset `at`. */
 static void exif_point_to(struct block *head, size_t at)
 {
 	enum { FIRST_AT = 4 };
@@ -961,13 +978,15 @@ static void exif_point_to(struct block *head, size_t at)
 /*
  * ---- TIFF files as containers ----
  *
- * EXIF consists of fields of the first directory and of those to which it points; XMP and IPTC are
- * fields of it, IPTC also one of Photoshop's resources. The metadata of other pages is not read.
+ * The EXIF of a TIFF file consists of fields of the first directory and of the directories to which
+ * it points. XMP and IPTC are also fields of the first directory. IPTC may instead be in the field
+ * with Photoshop's resources. The metadata of other pages is not read.
  */
 
 enum { HEAD_BYTES = 8 };
 
-/* Some writers reversed the bytes of IPTC as if they were numbers of 4 bytes. */
+/* Take the IPTC of a TIFF. Some writers reversed its bytes in groups of 4, as if it consisted of
+ * numbers. This is undone. */
 static void take_iptc(struct metadata *metadata, struct bytes iptc)
 {
 	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;

@@ -1,6 +1,7 @@
 /*
- * The IPTC filter, dataset by dataset. A dataset is a marker, the numbers of a record and of a
- * dataset, a length and as many bytes; kept datasets are copied unchanged.
+ * Filters IPTC dataset by dataset. A dataset consists of a marker byte, the number of a record, the
+ * number of a dataset, a length, and data of this length. Datasets that are kept are copied
+ * unchanged.
  */
 #include "image/metadata/iptc.h"
 
@@ -17,7 +18,7 @@ enum { MARK = 0x1c, HEAD_BYTES = 5, MAX_LENGTH_BYTES = 4 };
 /* Record numbers of IIM. */
 enum { ENVELOPE = 1, APPLICATION = 2, DATA_SIZE = 7, DATA = 8, DATA_END = 9 };
 
-/* Read the dataset at an offset; false if there is no complete one. */
+/* Read the dataset at an offset. Returns false if no complete dataset is there. */
 static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_dataset)
 {
 	struct bytes head = bytes_part(datasets, at, HEAD_BYTES);
@@ -28,7 +29,8 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 		return false;
 	n = bytes_be16(head, 3);
 	if (n & 0x8000) {
-		/* An extended dataset: this number of bytes contains the length. */
+		/* In an extended dataset, this is the number of bytes of the length, which
+		 * follows. */
 		unsigned n_length = n & 0x7fff;
 
 		if (n_length == 0 || n_length > MAX_LENGTH_BYTES)
@@ -45,7 +47,7 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 	return ret_dataset->all.n > 0;
 }
 
-/* Datasets that belong to no class, because other datasets cannot be read without them. */
+/* Whether a dataset is necessary to read the others. It belongs to no class, and is always kept. */
 static bool is_frame(const struct dataset *dataset)
 {
 	enum { CHARACTER_SET = 90, VERSION = 0 };
@@ -55,7 +57,7 @@ static bool is_frame(const struct dataset *dataset)
 	       (dataset->record == APPLICATION && dataset->number == VERSION);
 }
 
-/* Datasets with a preview, or with a picture of their own. */
+/* Whether a dataset contains a preview or another picture. */
 static bool is_preview(const struct dataset *dataset)
 {
 	return (dataset->record == APPLICATION && dataset->number >= 200 &&
@@ -75,7 +77,7 @@ static bool is_place(const struct dataset *dataset)
 
 	if (dataset->record != APPLICATION)
 		return false;
-	/* A machine tag such as geo:lat=48.1. */
+	/* A keyword may be a machine tag with a place, such as geo:lat=48.1. */
 	if (dataset->number == KEYWORDS && dataset->value.n >= 4 &&
 	    strncasecmp((const char *)dataset->value.at, "geo:", 4) == 0)
 		return true;
@@ -102,7 +104,8 @@ static bool keeps(const struct dataset *dataset, unsigned keep)
 	return keep & KEEP_IPTC;
 }
 
-/* "P", "L" or "S" is the orientation of the picture. */
+/* Add the dataset with the shape of the picture, set to that of the output: "P" (portrait), "L"
+ * (landscape) or "S" (square). */
 static void add_orientation(struct block *to, const struct dataset *dataset,
                             const struct metadata_target *target)
 {
@@ -153,8 +156,9 @@ struct bytes photoshop_resource(struct bytes resources, unsigned number)
 {
 	size_t at = 0;
 
-	/* Read a resource: "8BIM", the number, a name, a length, as many bytes. Name and bytes are
-	 * padded to an even length. Other programs write other markers of four letters. */
+	/* A resource consists of a marker, a number, a name, a length, and data of this length.
+	 * Name and data are padded to even lengths. The marker of Photoshop is "8BIM"; other
+	 * programs have other markers of four letters. */
 	while (bytes_part(resources, at, 12).n > 0) {
 		size_t n_name = (resources.at[at + 6] + 2u) & ~1u;
 		size_t data_at = at + 6 + n_name + 4;

@@ -1,6 +1,6 @@
 /*
- * IPTC: datasets of the Information Interchange Model (IIM 4.2), and Photoshop's image
- * resources, in which JPEG and other formats hold them.
+ * IPTC consists of datasets of the Information Interchange Model (IIM 4.2). In JPEG and other
+ * formats, they are inside one of Photoshop's image resources.
  */
 #ifndef PXP_IPTC_H
 #define PXP_IPTC_H
@@ -10,19 +10,21 @@
 /*
  * Filter IIM datasets.
  *
- * ret_iptc  an empty block; stays empty when nothing is kept. The caller frees it.
+ * ret_iptc  an empty block, which stays empty if nothing is kept. The caller frees it.
  * keep      a mask of enum keep.
- * lost      LOST_IPTC is added when the datasets end in something else, which is dropped.
+ * lost      gets LOST_IPTC if bytes after the last valid dataset were dropped.
  *
- * False when memory ran out. Any thread.
+ * Returns false if memory ran out. May be called by any thread.
  */
 bool iptc_filter(struct block *ret_iptc, struct bytes datasets, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
-/* The data of the Photoshop resource with this number, borrowed; empty without such a resource. */
+/* Borrow the data of the Photoshop resource with this number. The result is empty if no resource
+ * has this number. */
 struct bytes photoshop_resource(struct bytes resources, unsigned number);
 
-/* Write Photoshop resources that contain only the datasets, for JPEG's APP13 and TIFF. */
+/* Append a Photoshop resource that contains the datasets. JPEG's APP13 and PNG store IPTC in this
+ * way. */
 void iptc_add_as_resource(struct block *to, struct bytes datasets);
 
 enum { PHOTOSHOP_IPTC = 0x0404, PHOTOSHOP_EXIF = 0x0422, PHOTOSHOP_XMP = 0x0424 };

@@ -1,4 +1,5 @@
-/* The metadata blocks of one picture together, and the geometry that their fields share. */
+/* Filters all metadata blocks of a picture, and converts points and sizes in their fields to the
+ * output. */
 #include "image/metadata/metadata.h"
 
 #include "image/metadata/exif.h"
@@ -16,8 +17,8 @@ void metadata_fini(struct metadata *metadata)
 	*metadata = (struct metadata){0};
 }
 
-/* How a stored picture becomes an upright one: its axes may be exchanged, after each may be
- * reversed. */
+/* How each orientation turns a stored picture upright: first an axis may be reversed (from_right,
+ * from_bottom), then the axes may be exchanged (is_swapped). */
 static const struct {
 	bool from_right, from_bottom, is_swapped;
 } turns[9] = {
@@ -49,7 +50,7 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* A loss in a block does not count if the recipe keeps nothing of that block. */
+/* Remove from a mask of losses those of blocks of which the recipe keeps nothing. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

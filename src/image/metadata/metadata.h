@@ -1,18 +1,18 @@
 /*
- * Metadata: the one place that decides, field by field, which EXIF, XMP and IPTC an
- * output keeps.
+ * Metadata: this is the only code that decides which fields of EXIF, XMP and IPTC an output keeps.
  *
- * Each field has a class, whatever block it stands in:
+ * Each field belongs to a class, whatever block the field is in. The class decides:
  *
- *   place      names a place: GPS data, city, country, ...      kept with KEEP_GPS
- *   copyright  artist, creator, rights, credit, usage terms     kept with KEEP_COPYRIGHT,
- *                                                               or with its block's class
- *   of pixels  says how the samples are stored, oriented, sized set to the output's, or dropped
- *   never      previews, maker notes, claims about parts of the never kept
- *              file that an output does not have (a video, ...)
- *   other      everything else                                  kept with its block's class
+ *   place      GPS data, city, country and other places: kept with KEEP_GPS.
+ *   copyright  artist, creator, rights, credit, usage terms: kept with KEEP_COPYRIGHT, or if the
+ *              recipe keeps the block.
+ *   pixels     how the samples are stored, their orientation, their size: set to what is true of
+ *              the output, or dropped.
+ *   never      previews, maker notes, claims about parts of the file that an output does not have,
+ *              such as a video: never kept.
+ *   other      all other fields: kept if the recipe keeps the block.
  *
- * A block that cannot be read safely is dropped whole, and reported as lost.
+ * A block that cannot be read safely is dropped as a whole and reported as lost.
  */
 #ifndef PXP_METADATA_H
 #define PXP_METADATA_H
@@ -21,51 +21,54 @@
 #include "image/metadata/bytes.h"
 #include "recipe/recipe.h"
 
-/* The density in pixels per inch; 0 if the file has none. */
+/* The density in pixels per inch. 0: the file has none. */
 struct density {
 	double x, y;
 };
 
-/* Larger blocks are lost, because a hostile file must not make the worker hold them twice. */
+/* The maximum size of a block. A larger block is lost, because the block is copied in memory, and a
+ * hostile file must not make a worker use too much memory. */
 enum { METADATA_MAX_BYTES = 16 << 20 };
 
-/* The metadata blocks of one picture, each without the header that its container adds. */
+/* The metadata blocks of one picture. The headers that containers put before a block are
+ * removed. */
 struct metadata {
 	struct block exif; /* a TIFF structure, from its byte order mark on */
-	struct block xmp;  /* XMP: one packet */
-	/* The second part of an XMP packet that a JPEG splits; metadata_filter() joins them. */
+	struct block xmp;  /* an XMP packet */
+	/* The second part of an XMP packet that is split in a JPEG. metadata_filter() joins the two
+	 * parts. */
 	struct block xmp_extended;
-	/* IPTC: IIM datasets, without Photoshop's resource around them. */
+	/* IIM datasets, without the resource of Photoshop that contains them. */
 	struct block iptc;
-	struct block comment; /* a comment: text of unknown encoding */
+	struct block comment; /* text of unknown encoding */
 	/* Text chunks of a PNG, unchanged: a PNG output keeps them all. */
 	struct block png_text;
 	struct density density;
-	/* A mask of enum lost: parts of the file that no block describes. */
+	/* A mask of enum lost: the parts of the file that no output will have. */
 	unsigned lost;
 };
 
 /* Free the blocks, and set everything to zero. */
 void metadata_fini(struct metadata *metadata);
 
-/* The meaning of the output's colours, as EXIF and XMP describe it. */
+/* The colour space of the output, as far as EXIF and XMP describe it. */
 enum metadata_colour {
 	COLOUR_SRGB,
-	COLOUR_KEPT,  /* that of the input, which is not sRGB */
-	COLOUR_OTHER, /* another space than that of the input, which is not sRGB either */
+	COLOUR_KEPT,  /* the space of the input, which is not sRGB */
+	COLOUR_OTHER, /* neither sRGB nor the space of the input */
 };
 
-/* The facts about an output to which fields are set. */
+/* What fields must say about the output. */
 struct metadata_target {
 	uint32_t width, height;
-	/* The input's size, as it is stored. */
+	/* The size of the input as it is stored, not turned upright. */
 	uint32_t from_width, from_height;
-	/* The orientation that was applied, 1 to 8; 1 if there was nothing to apply. */
+	/* The orientation that was applied, 1 to 8. 1: the picture was not turned. */
 	unsigned orientation;
-	/* Orientation tags are kept, because the picture was left as it is stored. */
+	/* The picture was not turned upright, so orientation tags are kept. */
 	bool is_as_stored;
-	/* The output shows all of the input and nothing else: rotated by its orientation, and
-	 * scaled. Fields about a part of the picture are adapted then, and dropped otherwise. */
+	/* The output shows the whole input and nothing else; it is only scaled and turned upright.
+	 * If so, fields about a part of the picture are adapted. If not, they are dropped. */
 	bool is_whole;
 	enum metadata_colour colour;
 	/* The MIME type of the output; NULL if it has none. */
@@ -73,8 +76,8 @@ struct metadata_target {
 	struct density density;
 };
 
-/* Convert a point or a rectangle's size from fractions (0 to 1) of the stored input to fractions of
- * the output, which is_whole. */
+/* A point or a size, in fractions (0 to 1) of a picture's sides. The functions convert it from the
+ * stored input to the output. The target must have is_whole. */
 struct part {
 	double x, y;
 };
@@ -83,16 +86,15 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 struct part target_turn_size(const struct metadata_target *target, struct part size);
 
 /*
- * Drop the fields that a recipe does not keep, and set those that describe the file to the
- * output's values.
+ * Make the metadata of an output: drop the fields that a recipe does not keep, and set the fields
+ * that describe the file to the output's values.
  *
- * ret_metadata  the output's blocks; a block of which nothing is kept is empty. The caller
- *               frees it with metadata_fini(). Its lost has the losses.
- * from          the input's blocks. XMP may come as UTF-8, UTF-16 or UTF-32 and leaves as
- *               UTF-8.
+ * ret_metadata  the blocks of the output. A block of which nothing is kept is empty. The caller
+ *               frees it with metadata_fini(). Its member lost has the losses.
+ * from          the blocks of the input. XMP may be UTF-8, UTF-16 or UTF-32; it becomes UTF-8.
  * keep          a mask of enum keep.
  *
- * False when memory ran out; ret_metadata is empty then. Any thread.
+ * Returns false if memory ran out; *ret_metadata is empty then. May be called by any thread.
  */
 bool metadata_filter(struct metadata *ret_metadata, const struct metadata *from,
                      unsigned keep, const struct metadata_target *target);

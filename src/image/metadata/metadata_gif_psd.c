@@ -1,5 +1,5 @@
-/* Containers that are only read: GIF, with XMP in an extension, and PSD, with Photoshop's
- * resources. */
+/* The containers GIF and PSD, which are only read. In a GIF, XMP is in an extension. In a PSD, all
+ * blocks are in Photoshop's resources. */
 #include "image/metadata/containers.h"
 
 #include "image/metadata/exif.h"
@@ -7,14 +7,14 @@
 
 enum { EXTENSION = 0x21, IMAGE = 0x2c, APPLICATION = 0xff, COMMENT = 0xfe };
 
-/* The length of a colour table, from the flags of its header. */
+/* The number of bytes of a colour table, from the flags of its header. */
 static size_t table_bytes(uint64_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
-/* Skip blocks, each a length and as many bytes, up to the empty one; their bytes are added to a
- * block, which may be NULL. */
+/* Skip the data blocks that begin at offset `at`. Each is a length byte and data; an empty one is
+ * the last. Their data is appended to `to`, if it is not NULL. Returns the offset after them. */
 static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 {
 	while (at < file.n) {
@@ -29,8 +29,9 @@ static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 	return file.n;
 }
 
-/* XMP is stored directly, not in blocks. A trailer after it leads any reader of blocks out: 1, 255,
- * 254, ..., 1, 0, 0. */
+/* Read the XMP at offset `at` and return the offset after it. XMP is stored without block lengths.
+ * So that readers of blocks find its end, a trailer follows: the bytes 1, 255, 254, ..., 1, 0,
+ * 0. */
 static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 {
 	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);
@@ -64,7 +65,7 @@ static void read_gif(struct metadata *metadata, struct bytes file)
 			uint64_t flags = bytes_number(file, at + IMAGE_BYTES - 1, 1,
 			                              true);
 
-			/* Skip one more byte: the size of the codes. */
+			/* The 1 is for a byte with the size of the codes. */
 			at = take_blocks(file, at + IMAGE_BYTES + table_bytes(flags) + 1,
 			                 NULL);
 		} else {

@@ -1,9 +1,10 @@
 /*
- * The containers HEIC and AVIF (ISO 23008-12): items, listed in the box "meta". EXIF is an item of
- * the type "Exif", XMP one of the type "mime"; both describe the primary item.
+ * The containers HEIC and AVIF (ISO 23008-12). A file consists of items, which the box "meta"
+ * lists. EXIF is an item of type "Exif", XMP an item of type "mime". Both refer to the primary
+ * item, the picture.
  *
  * Writing adds items. The box "meta" grows, so everything after it moves, and the offsets of all
- * items change; the new items' bytes are in a box of their own at the end.
+ * items change. The bytes of the new items are in a new box at the end of the file.
  */
 #include "image/metadata/containers.h"
 
@@ -16,11 +17,11 @@ enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_DROPPED = 8 };
 
 #define XMP_TYPE BYTES_OF("application/rdf+xml\0")
 
-/* The relevant boxes in "meta", each with its header. */
+/* The box "meta" and the boxes in it that matter here. */
 struct meta {
 	struct bytes file;
 	struct box all, iinf, iloc, iref, idat, pitm;
-	/* Items that are left out of the file that is written. */
+	/* The items with metadata in the file. They are left out when the file is written again. */
 	uint64_t dropped[MAX_DROPPED];
 	size_t n_dropped;
 };
@@ -57,7 +58,8 @@ static bool find_meta(struct bytes file, struct meta *ret_meta)
  * ---- reading ----
  */
 
-/* The header of "iloc": how many bytes each kind of number has. */
+/* The header of the box "iloc", which has the locations of items. n_offset to n_id are the numbers
+ * of bytes of its numbers. */
 struct iloc {
 	unsigned version, n_offset, n_length, n_base, n_index, n_id;
 	size_t n_items;
@@ -83,10 +85,11 @@ static bool read_iloc(const struct box *box, struct iloc *ret_iloc)
 	       iloc.n_base <= 8 && iloc.n_index <= 8 && iloc.n_items <= MAX_ITEMS;
 }
 
-/* Read the location of one item: the entry at *at of the list; *at moves past it. */
+/* The location of one item. next_place() reads it from the entry at *at of "iloc", and moves *at
+ * past this entry. */
 struct item_place {
 	uint64_t id, method, base;
-	size_t base_at; /* offset of the base in an entry */
+	size_t base_at; /* offset of the base in iloc->entries */
 	size_t extents_at, n_extents;
 };
 
@@ -111,7 +114,7 @@ static bool next_place(const struct iloc *iloc, size_t *at, struct item_place *r
 	return *at <= entries.n;
 }
 
-/* Add an item's bytes: pieces of the file, or of the box "idat". */
+/* Append the bytes of an item. They are in pieces, in the file or in the box "idat". */
 static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 {
 	struct iloc iloc;
@@ -145,7 +148,7 @@ static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 
 enum item_kind { ITEM_OTHER, ITEM_EXIF, ITEM_XMP };
 
-/* Get the kind of the item that an "infe" box lists. */
+/* Get the kind and the number of the item that an "infe" box describes. */
 static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
 {
 	unsigned version = (unsigned)bytes_number(infe->data, 0, 1, true);
@@ -168,7 +171,7 @@ static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
 	return bytes_begin_with(rest, XMP_TYPE) ? ITEM_XMP : ITEM_OTHER;
 }
 
-/* The list of items in "iinf", after the header and the count. */
+/* The "infe" boxes in "iinf", which follow its header and the number of items. */
 static struct bytes listed_items(const struct meta *meta)
 {
 	unsigned version = (unsigned)bytes_number(meta->iinf.data, 0, 1, true);
@@ -176,7 +179,8 @@ static struct bytes listed_items(const struct meta *meta)
 	return bytes_after(meta->iinf.data, version == 0 ? 6 : 8);
 }
 
-/* An EXIF item begins with the offset of its TIFF header after that number. */
+/* Take an EXIF item. It begins with a number of 4 bytes: the offset of the TIFF header, counted
+ * from after this number. */
 static void take_exif(struct metadata *metadata, struct bytes item)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
@@ -188,7 +192,7 @@ static void take_exif(struct metadata *metadata, struct bytes item)
 	metadata_take(metadata, &metadata->exif, exif);
 }
 
-/* The type of an auxiliary picture tells whether it is a gain map. */
+/* Whether the file has a gain map. The type of an auxiliary picture shows that. */
 static bool has_gainmap(const struct meta *meta)
 {
 	static const struct bytes words[] = {{(const uint8_t *)"hdrgainmap", 10},
@@ -245,7 +249,7 @@ static void end_box(struct block *to, size_t begin)
 		block_set_number(to, begin, to->n - begin, 4, true);
 }
 
-/* Begin a box whose length end_box() sets; returns its offset. */
+/* Begin a box, and return its offset. end_box() sets its length. */
 static size_t begin_box(struct block *to, const char *type)
 {
 	size_t begin = to->n;
@@ -262,9 +266,9 @@ static void add_infe(struct block *to, const struct new_item *item)
 
 	block_add_number(to, (uint64_t)VERSION << 24, 4, true);
 	block_add_number(to, item->id, 2, true);
-	block_add_number(to, 0, 2, true); /* unprotected */
+	block_add_number(to, 0, 2, true); /* the item is not protected */
 	block_add_text(to, item->type);
-	block_add_number(to, 0, 1, true); /* no name */
+	block_add_number(to, 0, 1, true); /* the name is empty */
 	if (strcmp(item->type, "mime") == 0)
 		block_add(to, XMP_TYPE);
 	end_box(to, begin);
@@ -302,7 +306,7 @@ static bool is_dropped(const struct meta *meta, uint64_t id)
 	return false;
 }
 
-/* Write the references "cdsc": each new item describes the primary one. */
+/* Write the references. Those of type "cdsc" say that a new item describes the primary item. */
 static void add_iref(struct block *to, const struct meta *meta,
                      const struct new_item *items, size_t n)
 {
@@ -327,7 +331,8 @@ static void add_iref(struct block *to, const struct meta *meta,
 	end_box(to, begin);
 }
 
-/* Copy the location of an item, moved by shift. */
+/* Copy the location of an item, which is the entry from begin to end. If the item is in the file,
+ * its offsets grow by shift. */
 static void add_place(struct block *to, const struct iloc *iloc,
                       const struct item_place *place, size_t begin, size_t end,
                       uint64_t shift)
@@ -353,7 +358,8 @@ static void add_place(struct block *to, const struct iloc *iloc,
 	}
 }
 
-/* Write the locations of new items, from data_at on, and move those of the others by shift. */
+/* Write the locations of all items. Those of the file move by shift. The new items follow each
+ * other from offset data_at on. */
 static bool add_iloc(struct block *to, const struct meta *meta, const struct iloc *iloc,
                      const struct new_item *items, size_t n, uint64_t shift,
                      uint64_t data_at)
@@ -374,7 +380,7 @@ static bool add_iloc(struct block *to, const struct meta *meta, const struct ilo
 	for (size_t i = 0; i < n; i++) {
 		block_add_number(to, items[i].id, iloc->n_id, true);
 		block_add_number(to, 0, iloc->version > 0 ? 2 : 0, true);
-		block_add_number(to, 0, 2, true); /* in this file */
+		block_add_number(to, 0, 2, true); /* the item is in this file */
 		block_add_number(to, 0, iloc->n_base, true);
 		block_add_number(to, 1, 2, true);
 		block_add_number(to, 0, iloc->n_index, true);
@@ -413,8 +419,8 @@ static bool add_meta(struct block *to, const struct meta *meta,
 	return true;
 }
 
-/* Record the metadata items of the file: false if there are too many, or if one is listed without a
- * location. */
+/* Record the metadata items of the file in meta->dropped. Returns false if they are too many, or if
+ * one of them has no location. */
 static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 {
 	struct item_place place;
@@ -435,8 +441,9 @@ static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 	return n_places == meta->n_dropped;
 }
 
-/* Whether the file has the layout that encoders write: every item is in the file after "meta", with
- * numbers of 4 bytes. */
+/* Whether the file has the only layout that can be changed here, which is that of our encoders:
+ * every item is after the box "meta", and offsets and lengths have 4 bytes. *ret_max_id is the
+ * largest number of an item. */
 static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 {
 	size_t meta_end = (size_t)(meta->all.all.at - meta->file.at) + meta->all.all.n;
@@ -467,7 +474,7 @@ static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* Add a free box to fill up, if n bytes have become only n_now. */
+/* If n bytes were replaced by fewer bytes, n_now, add a box "free" that fills the gap. */
 static void add_padding(struct block *to, size_t n, size_t n_now)
 {
 	enum { HEAD_BYTES = 8 };
@@ -491,7 +498,7 @@ static bool add_items(struct splice *splice, const struct meta *meta,
 	struct block grown = {0};
 	bool is_done;
 
-	/* The first pass finds out the length. */
+	/* A first pass determines the length of the new "meta". */
 	is_done = add_meta(&grown, meta, items, n, 0, 0) && !grown.has_failed;
 	n_meta = grown.n;
 	block_fini(&grown);
@@ -528,7 +535,8 @@ static bool write_heif(struct splice *splice, struct bytes file,
 	if (metadata->exif.n == 0 && metadata->xmp.n == 0 && meta.n_dropped == 0)
 		return true; /* the file needs no change */
 	if (metadata->exif.n > 0) {
-		block_add_number(&exif, 0, 4, true); /* the TIFF header follows at once */
+		/* The TIFF header follows immediately. */
+		block_add_number(&exif, 0, 4, true);
 		block_add(&exif, block_bytes(&metadata->exif));
 		items[n++] = (struct new_item){++max_id, "Exif", block_bytes(&exif)};
 	}

@@ -1,6 +1,6 @@
 /*
- * The container JPEG: marker segments before the first scan. EXIF and XMP are in APP1, IPTC in
- * APP13, and density in JFIF's APP0 if there is no EXIF.
+ * The container JPEG. Metadata is in marker segments before the first scan: EXIF and XMP in APP1,
+ * IPTC in APP13. Without EXIF, the density is in APP0 (JFIF).
  */
 #include "image/metadata/containers.h"
 
@@ -38,8 +38,8 @@ struct segment {
 	struct bytes all, data;
 };
 
-/* Get the segment at *at, and move *at past it. False at the first scan, and if there is no
- * segment. */
+/* Get the segment at *at and move *at past it. Returns false at the first scan, or if no valid
+ * segment is there. */
 static bool next_segment(struct bytes file, size_t *at, struct segment *ret_segment)
 {
 	struct bytes head;
@@ -84,7 +84,7 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 	/* a gain map (ISO 21496-1) */
 	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
 		metadata->lost |= LOST_GAINMAP;
-	/* There are several pictures in one file: one of them may be a gain map. */
+	/* "MPF" means that the file contains several pictures. One of them may be a gain map. */
 	if (!bytes_begin_with(data, BYTES_OF("MPF\0")))
 		return;
 	for (size_t i = 0; i < sizeof(gainmaps) / sizeof(gainmaps[0]); i++) {
@@ -93,8 +93,9 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 	}
 }
 
-/* Read a piece of the extended part: a GUID, the total length, an offset, the bytes. Pieces in
- * order are joined; they are complete at the total length. */
+/* Read a piece of extended XMP: a GUID, the length of all pieces together, the offset of this
+ * piece, and its bytes. Pieces are joined if they are in order. They are complete if they have the
+ * length *n_full together. */
 static void read_extension(struct metadata *metadata, struct bytes data, size_t *n_full)
 {
 	struct bytes body = bytes_after(data, EXTENSION_HEAD.n);
@@ -125,7 +126,7 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 	} else if (segment->marker == APP1 && bytes_begin_with(data, EXTENSION_HEAD)) {
 		read_extension(metadata, data, n_full);
 	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
-		/* A resource that is too long for one segment continues in the next. */
+		/* A resource that is too long for one segment continues in the next segment. */
 		if (resources->n < METADATA_MAX_BYTES)
 			block_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
 	} else if (segment->marker == COM) {
@@ -159,7 +160,7 @@ static void read_jpeg(struct metadata *metadata, struct bytes file)
 		metadata->lost |= LOST_XMP;
 		block_fini(&metadata->xmp_extended);
 	}
-	/* A video after the picture, in Samsung's trailer. */
+	/* The trailer of Samsung after the picture may contain a video. */
 	if (file.n > 4 && memcmp(file.at + file.n - 4, "SEFT", 4) == 0 &&
 	    bytes_find(file, BYTES_OF("MotionPhoto_Data"), at) < file.n)
 		metadata->lost |= LOST_VIDEO;
@@ -189,10 +190,11 @@ static void add_jfif(struct block *to, const struct density *density)
 	struct block body = {0};
 
 	block_add(&body, BYTES_OF("JFIF\0\1\1"));
-	block_add_number(&body, is_known, 1, true); /* unit: the inch, or none */
+	/* Unit: 1 is the inch, 0 is no unit. */
+	block_add_number(&body, is_known, 1, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);
-	block_add_number(&body, 0, 2, true); /* size of the preview: none */
+	block_add_number(&body, 0, 2, true); /* the preview has 0 x 0 pixels */
 	add_segment(to, APP0, (struct bytes){NULL, 0}, block_bytes(&body));
 	to->has_failed |= body.has_failed;
 	block_fini(&body);
@@ -289,7 +291,7 @@ static bool write_jpeg(struct splice *splice, struct bytes file,
 
 	if (!bytes_begin_with(file, BYTES_OF("\xff\xd8\xff")))
 		return false;
-	/* JFIF supports neither CMYK nor RGB, which Adobe's segment describes. */
+	/* A file with Adobe's segment (APP14) may be CMYK or RGB, which JFIF does not support. */
 	while (next_segment(file, &at, &segment))
 		takes_jfif &= segment.marker != APP14;
 

@@ -1,6 +1,6 @@
 /*
- * The containers JPEG XL (ISO 18181-2) and JPEG 2000: boxes with EXIF and XMP. A bare JPEG XL
- * codestream has no place for them: it is put into a file of boxes.
+ * The containers JPEG XL (ISO 18181-2) and JPEG 2000. EXIF and XMP are in boxes. A bare JPEG XL
+ * codestream has no boxes, so it is put into a file of boxes.
  */
 #include "image/metadata/containers.h"
 
@@ -22,7 +22,7 @@ static void take_exif(struct metadata *metadata, struct bytes data)
 		              bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
 }
 
-/* Decompress to at most METADATA_MAX_BYTES; false if the bytes are damaged or give more. */
+/* Decompress the bytes. Returns false if they are damaged or give more than METADATA_MAX_BYTES. */
 static bool unpack(struct block *to, struct bytes packed)
 {
 	enum { STEP = 32 << 10 };
@@ -45,7 +45,7 @@ static bool unpack(struct block *to, struct bytes packed)
 	return result == BROTLI_DECODER_RESULT_SUCCESS;
 }
 
-/* A compressed box begins with the type of its contents. */
+/* Take a compressed box, which begins with the type of its contents. */
 static void take_packed(struct metadata *metadata, struct bytes data)
 {
 	bool is_exif = bytes_begin_with(data, BYTES_OF("Exif"));
@@ -92,7 +92,8 @@ static void add_box(struct block *to, const char *type, struct bytes head,
 	block_add(to, data);
 }
 
-/* Find the offset of the metadata boxes; false if there is something after them. */
+/* Set splice->until to the offset of the first metadata box. Returns false if other boxes follow
+ * it, or a box has an invalid length. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	struct box box;

@@ -1,7 +1,7 @@
 /*
- * The container PNG: chunks. EXIF is in eXIf, XMP in iTXt; ImageMagick and GraphicsMagick write
- * both, and IPTC, as hexadecimal text ("Raw profile type exif"), which is read too. IPTC is written
- * in that way. Chunks after the pixels count as well.
+ * The container PNG. EXIF is in the chunk eXIf, XMP in iTXt. ImageMagick and GraphicsMagick write
+ * EXIF, XMP and IPTC as hexadecimal text ("Raw profile type exif"); this is read too, and IPTC is
+ * written in this way. Chunks after the pixels are read too.
  */
 #include "image/metadata/containers.h"
 
@@ -12,13 +12,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#define ZLIB_CONST /* inflate() does not change its input */
+#define ZLIB_CONST /* declares the input of inflate() const */
 #include <zlib.h>
 
 enum {
 	HEAD_BYTES = 8,
 	CHUNK_BYTES = 12,
-	/* The maximum number of texts that are read: each may decompress to METADATA_MAX_BYTES. */
+	/* The maximum number of texts with metadata that are read. Each may decompress to
+	 * METADATA_MAX_BYTES. */
 	MAX_PROFILES = 8
 };
 
@@ -54,7 +55,8 @@ static bool is_type(const struct chunk *chunk, const char *type)
  * ---- text ----
  */
 
-/* Decompress to at most METADATA_MAX_BYTES; empty if the bytes are damaged. */
+/* Decompress a text. The result is empty if the bytes are damaged or give more than
+ * METADATA_MAX_BYTES. */
 static void inflate_text(struct block *to, struct bytes deflated)
 {
 	z_stream stream = {.next_in = deflated.at, .avail_in = (uInt)deflated.n};
@@ -78,7 +80,7 @@ static void inflate_text(struct block *to, struct bytes deflated)
 		to->n = 0;
 }
 
-/* Take the bytes up to a zero; rest moves past it. */
+/* Take the bytes up to the next zero byte, and move *rest past this byte. */
 static struct bytes take_string(struct bytes *rest)
 {
 	const uint8_t *end = rest->n > 0 ? memchr(rest->at, 0, rest->n) : NULL;
@@ -107,7 +109,7 @@ static bool read_text(const struct chunk *chunk, struct text *ret_text)
 		take_string(&rest); /* skip the language */
 		take_string(&rest); /* skip the keyword in that language */
 	} else if (is_deflated) {
-		/* Skip the compression method: zlib is the only one. */
+		/* Skip the byte for the compression method, which is always zlib. */
 		rest = bytes_after(rest, 1);
 	}
 	if (is_deflated)
@@ -125,8 +127,8 @@ static int hex_digit(uint8_t c)
 	return found ? (int)(found - digits) : -1;
 }
 
-/* Read a profile in text: a line break, the profile's name, a line break, its length, hexadecimal
- * digits. */
+/* Decode a text with a profile. The text is: a line break, the name of the profile, a line break,
+ * its length, and its bytes as hexadecimal digits. */
 static void decode_raw_profile(struct block *to, struct bytes text)
 {
 	size_t at = 1, n = 0;
@@ -149,7 +151,8 @@ static void decode_raw_profile(struct block *to, struct bytes text)
 	}
 }
 
-/* Find the kind of a profile by its bytes, because its name may be wrong. */
+/* Take a profile. Its first bytes decide whether it is EXIF, XMP or IPTC, because its name may be
+ * wrong. */
 static void take_raw_profile(struct metadata *metadata, struct bytes profile)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
@@ -226,7 +229,7 @@ static void read_png(struct metadata *metadata, struct bytes file)
 		if (is_type(&chunk, "eXIf")) {
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
-			/* This chunk takes precedence over text of the same kind. */
+			/* This chunk takes precedence over EXIF in a text. */
 			block_fini(&metadata->exif);
 			metadata_take(metadata, &metadata->exif, data);
 		} else if (is_type(&chunk, "pHYs")) {
@@ -267,13 +270,13 @@ static void add_density(struct block *to, const struct density *density)
 		return;
 	block_add_number(&data, (uint64_t)llround(x), 4, true);
 	block_add_number(&data, (uint64_t)llround(y), 4, true);
-	block_add_number(&data, 1, 1, true); /* unit: the metre */
+	block_add_number(&data, 1, 1, true); /* the unit is the metre */
 	add_chunk(to, "pHYs", block_bytes(&data), (struct bytes){NULL, 0});
 	to->has_failed |= data.has_failed;
 	block_fini(&data);
 }
 
-/* Write IPTC like ImageMagick: with Photoshop's resource around it. */
+/* Write IPTC as ImageMagick does: as text, inside a resource of Photoshop. */
 static void add_iptc(struct block *to, struct bytes iptc)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -298,7 +301,7 @@ static void add_iptc(struct block *to, struct bytes iptc)
 	block_fini(&text);
 }
 
-/* Write a comment from another format: as tEXt if it is ASCII, otherwise as UTF-8 in iTXt. */
+/* Write a comment from another format: in tEXt if it is ASCII. If not, in iTXt, as UTF-8. */
 static void add_comment(struct block *to, struct bytes comment)
 {
 	bool is_ascii = true;

@@ -1,6 +1,7 @@
 /*
- * The container WebP: chunks of a RIFF file. Metadata is stored after the pixels, and the extended
- * header before them announces it; a file that has no such header gets one.
+ * The container WebP, a RIFF file of chunks. Metadata is in chunks after the pixels. Flags in the
+ * extended header (VP8X), before the pixels, announce these chunks. A file without an extended
+ * header gets one.
  */
 #include "image/metadata/containers.h"
 
@@ -47,7 +48,7 @@ static void read_webp(struct metadata *metadata, struct bytes file)
 		struct bytes data = chunk.data;
 
 		if (is_type(&chunk, "EXIF") && metadata->exif.n == 0) {
-			/* Some writers put the EXIF prefix used in JPEG before it. */
+			/* Some writers put the prefix that JPEG uses before the EXIF. */
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
 			metadata_take(metadata, &metadata->exif, data);
@@ -66,7 +67,8 @@ static void add_chunk(struct block *to, const char *type, struct bytes data)
 	block_add_number(to, 0, data.n & 1, false);
 }
 
-/* Make the extended header of a file that has only a picture; false for other files. */
+/* Write an extended header for a file that begins with the chunk of a picture. Returns false if the
+ * chunk is not that of a picture. */
 static bool add_header(struct block *to, const struct chunk *picture, unsigned flags)
 {
 	uint32_t width, height;
@@ -98,8 +100,9 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_type(chunk, "EXIF") || is_type(chunk, "XMP ");
 }
 
-/* Write the part before the pixels, with the flags in the extended header, which is added if they
- * are not 0. False if the file does not begin with a known structure. */
+/* Write the part before the pixels, and set the flags in the extended header. If the file has no
+ * extended header, it is added if flags is not 0. Returns false if the file does not begin with a
+ * known structure. */
 static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 {
 	struct block *head = &splice->head;
@@ -125,7 +128,8 @@ static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 	return true;
 }
 
-/* Find the offset of the metadata after the pixels; false if there is something after them. */
+/* Set splice->until to the offset of the first metadata chunk after the pixels. Returns false if
+ * other chunks follow it. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	size_t at = splice->from, end = file.n;

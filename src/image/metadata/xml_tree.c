@@ -1,4 +1,4 @@
-/* An XML tree, built from expat's events, with the memory of all nodes in a few blocks. */
+/* Builds XML trees from the events of expat. All nodes of a tree are in a few blocks of memory. */
 #include "image/metadata/xml_tree.h"
 
 #include <expat.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* The separator between the parts of expat's names. It is not a character of XML, so no name
- * contains it. */
+/* The separator that expat puts between the parts of a name. XML does not allow this character, so
+ * no name contains it. */
 #define PART_END '\f'
 
 enum { BLOCK_BYTES = 32 << 10, MAX_SPACES = 256 };
@@ -170,7 +170,7 @@ bool xml_set_text(struct xml_tree *tree, struct xml_node *node, const char *text
 	return true;
 }
 
-/* The state of a parse: the open elements, and the last child of each. */
+/* The state of parsing: the elements that are open, and the last child of each. */
 struct reading {
 	struct xml_tree *tree;
 	XML_Parser parser;
@@ -188,7 +188,8 @@ static void refuse(struct reading *reading)
 	XML_StopParser(reading->parser, XML_FALSE);
 }
 
-/* Split expat's "URI, end, name, end, prefix"; the last parts may be missing. */
+/* Split a name of expat, which is "URI name prefix", separated by PART_END. URI and prefix may be
+ * missing. */
 static bool take_name(struct xml_tree *tree, const char *triplet, unsigned *ret_space,
                       const char **ret_name)
 {
@@ -333,8 +334,8 @@ static bool has_prefix(const struct xml_tree *tree, const char *prefix, unsigned
 	return false;
 }
 
-/* Give each namespace a prefix, and each prefix one namespace. Names that begin with "xml" are
- * reserved. Returns false if there is no memory. */
+/* Give each namespace a prefix, and each prefix one namespace. Prefixes that begin with "xml" are
+ * reserved and are replaced. Returns false if memory ran out. */
 static bool settle_prefixes(struct xml_tree *tree)
 {
 	char text[32];
@@ -428,8 +429,9 @@ static void declare_space(const struct xml_tree *tree, unsigned space, bool *is_
 	write_value(tree->spaces[space].uri, to);
 }
 
-/* Declare the namespaces in the order in which the document uses them. The order in which they were
- * read would depend on names that were dropped since then. */
+/* Declare the namespaces that node and its descendants use, in the order of their first use. The
+ * order in which they were read cannot be used, because it depends on names that have been
+ * dropped. */
 static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
                                bool *is_declared, struct block *to)
 {

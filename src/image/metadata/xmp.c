@@ -1,7 +1,7 @@
 /*
- * The XMP filter, property by property. Names of properties decide: by namespace and name in the
- * table of rules, and by words in the name that mean a location, because each camera maker has a
- * namespace of its own for that.
+ * Filters XMP property by property. The name of a property decides. The table of rules has known
+ * namespaces and names. In other namespaces, words in the name that mean a location decide, because
+ * each camera maker stores locations in a namespace of its own.
  */
 #include "image/metadata/xmp.h"
 
@@ -99,31 +99,35 @@ static const struct {
 
 /* The rules for properties. */
 enum rule {
-	RULE_KEEP,      /* keep with the class XMP */
-	RULE_PLACE,     /* keep with the class GPS */
-	RULE_COPYRIGHT, /* keep with the classes copyright or XMP */
-	/* Drop: it describes the structure of the file, or contains a preview. */
+	RULE_KEEP,      /* keep if the recipe keeps XMP */
+	RULE_PLACE,     /* keep if the recipe keeps places */
+	RULE_COPYRIGHT, /* keep if the recipe keeps copyright or XMP */
+	/* Drop: the property describes the structure of the file, or contains a preview. */
 	RULE_DROP,
-	/* Drop and report lost: it describes, or is, another part of the input. */
+	/* Drop and report a loss: the property is or describes a part of the input that outputs do
+	 * not have. */
 	RULE_PART,
 	RULE_VIDEO,         /* drop and report a lost video */
 	RULE_GAINMAP,       /* drop and report a lost gain map */
-	RULE_DIRECTORY,     /* drop and report the parts that it lists */
+	RULE_DIRECTORY,     /* drop and report the loss of the parts that it lists */
 	RULE_ORIENTATION,   /* set to 1 */
 	RULE_WIDTH,         /* set to the value of the output */
 	RULE_HEIGHT,        /* set to the value of the output */
 	RULE_FORMAT,        /* set to the value of the output */
-	RULE_COLOUR_SPACE,  /* set to that of the output */
+	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
 	RULE_PANORAMA,      /* keep if the picture was neither cropped nor rotated */
-	RULE_SCALE_X, /* a length in pixels: scale it if the whole picture is left */
+	/* A length in pixels: scale it if the output shows the whole picture. */
+	RULE_SCALE_X,
 	RULE_SCALE_Y,
-	RULE_REGIONS, /* areas of the picture, as fractions of its sides: rotate them */
-	/* Areas: keep them if the picture was neither cropped nor rotated. */
+	/* Areas in fractions of the picture's sides: turn them with the picture. */
+	RULE_REGIONS,
+	/* Areas in another form: keep them if the picture was neither cropped nor rotated. */
 	RULE_UNTURNED,
 };
 
-/* A row without a name applies to all other properties of its namespace, except locations. */
+/* The rules for properties. A row without a name applies to all properties of its namespace that
+ * have no row of their own and whose names do not mean a location. */
 static const struct {
 	uint8_t space, rule;
 	const char *name;
@@ -165,7 +169,8 @@ static const struct {
 	{EXIF, RULE_DROP, "MakerNote"},
 	{EXIF, RULE_DROP, "CompressedBitsPerPixel"},
 	{EXIF, RULE_DROP, "SubjectArea"},
-	{EXIF, RULE_DROP, "SubjectLocation"}, /* in pixels, so it is not a location */
+	/* A location in the picture, not a place. */
+	{EXIF, RULE_DROP, "SubjectLocation"},
 	{EXIF_EX, RULE_COPYRIGHT, "Photographer"},
 	{EXIF_EX, RULE_COLOUR_DETAIL, "Gamma"},
 	{EXIF_EX, RULE_COLOUR_DETAIL, "InteroperabilityIndex"},
@@ -203,11 +208,11 @@ static const struct {
 
 struct filtering {
 	struct xml_tree *tree;
-	uint8_t *spaces; /* the enum space for each namespace of the tree */
+	uint8_t *spaces; /* spaces[i] is the enum space of namespace i of the tree */
 	unsigned keep;
 	const struct metadata_target *target;
 	unsigned lost;
-	size_t n_kept;   /* how many properties are kept */
+	size_t n_kept;   /* number of properties that are kept */
 	bool has_failed; /* memory ran out */
 };
 
@@ -220,8 +225,8 @@ static bool contains(const char *name, const char *word)
 	return strcasestr(name, word) != NULL;
 }
 
-/* Find the end of the word that begins at name in a CamelCase name: "City" of "CityName", "URL" of
- * "URLCity", "city" of "city_name". */
+/* Find the end of the word with which a name begins. It is "City" in "CityName", "URL" in
+ * "URLCity", "city" in "city_name". */
 static const char *word_end(const char *name)
 {
 	const char *end = name;
@@ -231,7 +236,7 @@ static const char *word_end(const char *name)
 	if (isupper((unsigned char)end[0]) && isupper((unsigned char)end[1])) {
 		while (isupper((unsigned char)*end))
 			end++;
-		/* The last capital begins the next word. */
+		/* The last capital letter belongs to the next word. */
 		return islower((unsigned char)*end) ? end - 1 : end;
 	}
 	for (end++; islower((unsigned char)*end); end++)
@@ -304,7 +309,8 @@ static enum rule rule_of_camera(const char *name)
 	return RULE_KEEP;
 }
 
-/* Find the rule for one name or (NULL) a whole namespace; RULE_KEEP if there is no row. */
+/* Find the row for a name, or for the whole namespace if name is NULL. Returns its rule, or
+ * RULE_KEEP if no row is found. */
 static enum rule rule_of_row(enum space space, const char *name)
 {
 	for (size_t i = 0; space && i < sizeof(rules) / sizeof(rules[0]); i++) {
@@ -332,7 +338,8 @@ static enum rule rule_of(const struct filtering *filtering, unsigned space,
 	return rule != RULE_KEEP ? rule : rule_of_camera(name);
 }
 
-/* Names of RDF and of the packet's wrapper are not properties. */
+/* Whether a namespace is that of RDF or of the packet's wrapper. Names in these namespaces are not
+ * properties. */
 static bool is_frame(const struct filtering *filtering, unsigned space)
 {
 	enum space known = space_of(filtering, space);
@@ -350,8 +357,9 @@ static void lose(struct filtering *filtering, enum rule rule)
 		filtering->lost |= LOST_XMP;
 }
 
-/* Whether a property is kept, by its class. At the top level that is a property of the picture;
- * below, a part of one that is kept. */
+/* Whether a property with this rule is kept. is_top: it is a property of the picture. If not, it is
+ * a part of a property that is kept; such a part is kept unless it is a place or must be
+ * dropped. */
 static bool keeps(const struct filtering *filtering, enum rule rule, bool is_top)
 {
 	unsigned keep = filtering->keep;
@@ -398,12 +406,13 @@ static const char *scaled(struct filtering *filtering, const char *value, uint32
 	return number_word(filtering, round(number * to / from));
 }
 
-/* Get the value that a property has in the output; NULL drops the property. */
+/* Get the value that a property must have in the output. NULL: the property must be dropped. */
 static const char *adapted(struct filtering *filtering, enum rule rule, enum space space,
                            const char *value)
 {
 	const struct metadata_target *target = filtering->target;
-	/* The size of a panorama is meaningful only together with its position in the whole. */
+	/* The size of a part of a panorama has a meaning only if its position in the panorama is
+	 * known. */
 	bool is_fit = space != PANORAMA || (target->is_whole && target->orientation <= 1);
 
 	switch (rule) {
@@ -436,7 +445,7 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DIRECTORY;
 }
 
-/* Record the loss of a part that a list of parts names. */
+/* Record the loss of the part of the input that value, an entry of a list of parts, names. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
@@ -476,7 +485,7 @@ static void lose_all_listed(struct filtering *filtering, const struct xml_node *
 	}
 }
 
-/* Whether a text itself is a location: "geo:48.1,11.7", a machine tag "geo:lat=48.1". */
+/* Whether a text is a place, such as "geo:48.1,11.7" or the machine tag "geo:lat=48.1". */
 static bool value_is_place(const char *value, size_t n)
 {
 	while (n > 0 && isspace((unsigned char)*value)) {
@@ -502,7 +511,8 @@ static bool has_place(const struct xml_node *node)
  * ---- regions of the Metadata Working Group: areas in fractions of the sides ----
  */
 
-/* Get the value of a part of a structure, which may be an attribute or an element. */
+/* Where a value in a structure is stored: in an attribute or in an element. NULL and NULL: the
+ * structure does not have it. */
 struct place_of_value {
 	struct xml_attribute *attribute;
 	struct xml_node *element;
@@ -594,7 +604,8 @@ static void turn_regions(struct filtering *filtering, struct xml_node *node)
  * ---- the walk over the tree ----
  */
 
-/* RDF's own attributes are not properties. Old packets have them without a prefix. */
+/* Whether an attribute is one of RDF, which is no property. Old packets have RDF's attributes
+ * without a prefix. */
 static bool is_of_rdf(const struct filtering *filtering,
                       const struct xml_attribute *attribute)
 {
@@ -612,8 +623,8 @@ static bool is_of_rdf(const struct filtering *filtering,
 	return false;
 }
 
-/* The namespaces of RDF and of the packet itself define no location. A name in them that means a
- * location anyway is dropped without the class GPS, as in any other namespace. */
+/* Whether a name in a namespace of RDF or of the packet's wrapper means a location and must be
+ * dropped. These namespaces define no such names, but a file may contain them. */
 static bool is_place_in_frame(const struct filtering *filtering, unsigned space,
                               const char *name)
 {
@@ -648,7 +659,8 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
-		/* All other properties only describe the input file. */
+		/* The loss of other properties does not count: they only describe the input
+		 * file. */
 		if (space == PANORAMA)
 			lose(filtering, RULE_PART);
 		return false;
@@ -673,7 +685,8 @@ static void filter_attributes(struct filtering *filtering, struct xml_node *node
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top);
 
-/* Set the text of an element to the output's value; false if the element must be dropped. */
+/* Set the text of an element to the output's value. Returns false if the element must be
+ * dropped. */
 static bool adapt_element(struct filtering *filtering, struct xml_node *node,
                           enum rule rule)
 {
@@ -770,7 +783,7 @@ static bool node_stays(struct filtering *filtering, struct xml_node *node, bool 
 	return false;
 }
 
-/* Whether a node has anything except blanks in it. */
+/* Whether a node has children other than blank texts. */
 static bool has_content(const struct xml_node *node)
 {
 	for (const struct xml_node *child = node->first; child; child = child->next) {
@@ -780,7 +793,8 @@ static bool has_content(const struct xml_node *node)
 	return false;
 }
 
-/* Filter the children of a node; false if it had some and none is left. */
+/* Filter the children of a node. Returns false if the node had children and none is left, unless
+ * is_top is true. */
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top)
 {
@@ -793,7 +807,8 @@ static bool filter_children(struct filtering *filtering, struct xml_node *node,
 		else
 			*link = (*link)->next;
 	}
-	/* A node at the top level may still have attributes that are properties. */
+	/* A node at the top level may have attributes that are properties, so it is kept without
+	 * children. */
 	return is_top || !had_content || has_content(node);
 }
 
@@ -811,7 +826,7 @@ static struct xml_node *find_rdf(const struct filtering *filtering, struct xml_n
 	return NULL;
 }
 
-/* Find the number of each namespace of the tree. */
+/* Find the enum space of each namespace of the tree. */
 static bool name_spaces(struct filtering *filtering)
 {
 	const struct xml_tree *tree = filtering->tree;
@@ -830,7 +845,7 @@ static bool name_spaces(struct filtering *filtering)
 	return true;
 }
 
-/* The name of the subject, in rdf:about, belongs to the class XMP. */
+/* Clear the name of the subject, rdf:about, unless the recipe keeps XMP. */
 static void clear_about(struct filtering *filtering, struct xml_node *rdf)
 {
 	for (struct xml_node *child = rdf->first; child; child = child->next) {
@@ -892,7 +907,8 @@ static void add_character(struct block *to, uint32_t c)
 	}
 }
 
-/* Convert UTF-16, or UTF-32 with units of 4 bytes, to UTF-8; false if it is malformed. */
+/* Convert UTF-16 (n_unit is 2) or UTF-32 (n_unit is 4) to UTF-8. Returns false if the text is
+ * malformed. */
 static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool is_big)
 {
 	for (size_t at = 0; from.n - at >= n_unit; at += n_unit) {
@@ -908,15 +924,15 @@ static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool i
 		}
 		if ((c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
 			return false;
-		/* Zeros at the end are padding, which expat does not accept. */
+		/* Leave out zeros: they are padding at the end, which expat does not accept. */
 		if (c != 0)
 			add_character(to, c);
 	}
 	return true;
 }
 
-/* Find the encoding by its byte order mark, or by the form of the "<" with which a packet
- * begins. */
+/* Convert a packet to UTF-8. Its encoding is recognised by a byte order mark, or by the bytes of
+ * "<", with which a packet begins. */
 static bool to_utf8(struct block *to, struct bytes packet)
 {
 	static const struct {
@@ -945,7 +961,7 @@ static bool to_utf8(struct block *to, struct bytes packet)
 	return true;
 }
 
-/* Remove the blanks and zeros around the packet, which do not belong to the document. */
+/* Remove the blanks and zeros around a packet, which are not part of the document. */
 static struct bytes trimmed(struct bytes text)
 {
 	while (text.n > 0 && memchr(" \t\r\n", text.at[text.n - 1], 5))
@@ -966,8 +982,8 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 	return root;
 }
 
-/* Whether a packet of which nothing is kept may mention a video or a gain map: only then it must be
- * parsed. */
+/* Whether a packet may mention a video or a gain map. If nothing of a packet is kept, it is parsed
+ * only if this is true. */
 static bool may_tell_of_parts(struct bytes packet)
 {
 	static const struct bytes words[] = {{(const uint8_t *)"MotionPhoto", 11},
@@ -985,7 +1001,8 @@ static bool may_tell_of_parts(struct bytes packet)
 	return false;
 }
 
-/* Add the properties of the extended part to those of the main one. */
+/* Add the properties of an extended packet to those of the main packet. Returns false if the
+ * extended packet cannot be read. */
 static bool join(struct filtering *filtering, struct xml_node *root,
                  struct bytes extended)
 {
@@ -1051,13 +1068,13 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
  * ---- splitting ----
  */
 
-/* A property of the picture, and where it is stored: in a description's attributes, or among its
- * children. */
+/* A property of the picture. It is stored either as an attribute or as a child element of a
+ * description. */
 struct property {
 	struct xml_node *description;
 	struct xml_attribute *attribute;
 	struct xml_node *element;
-	size_t n; /* its length when written */
+	size_t n; /* number of bytes of the property when it is written */
 };
 
 struct properties {
@@ -1112,7 +1129,7 @@ static int compare_sizes(const void *a, const void *b)
 	return (first->n < second->n) - (first->n > second->n);
 }
 
-/* Move a property to another description; an attribute becomes an element. */
+/* Move a property to another description. An attribute becomes an element. */
 static bool move_property(struct filtering *filtering, const struct property *property,
                           struct xml_node *to)
 {
@@ -1141,7 +1158,8 @@ static bool move_property(struct filtering *filtering, const struct property *pr
 	return true;
 }
 
-/* Make a packet without properties: x:xmpmeta, rdf:RDF, one description. */
+/* Make a packet without properties. It consists of x:xmpmeta, in it rdf:RDF, in it a description,
+ * which is returned. Returns NULL if memory ran out. */
 static struct xml_node *new_packet(struct xml_tree *tree, struct xml_node **ret_root)
 {
 	unsigned x = xml_space(tree, "adobe:ns:meta/", "x");
@@ -1172,7 +1190,8 @@ static void write_guid(struct bytes bytes, char guid[XMP_GUID_BYTES + 1])
 		snprintf(guid + 2 * i, 3, "%02X", digest[i]);
 }
 
-/* Move the largest properties out of the main packet, until it has at most n_max bytes. */
+/* Move the largest properties out of a packet of n_main bytes, until it has at most n_max bytes.
+ * Returns false if that is not possible. */
 static bool move_largest(struct filtering *filtering, struct xml_node *root,
                          struct xml_node *to, size_t n_main, size_t n_max)
 {
@@ -1200,7 +1219,7 @@ static bool split(struct filtering *filtering, struct bytes packet, size_t n_max
                   struct block *ret_main, struct block *ret_extended,
                   char guid[XMP_GUID_BYTES + 1])
 {
-	/* Add the pointer to the extended part, and its namespace. */
+	/* room for the attribute that names the extended packet, and its namespace */
 	enum { POINTER_BYTES = 128 };
 	struct xml_tree *tree = filtering->tree;
 	struct xml_node *root = read_packet(tree, packet), *rest, *to, *rdf;
