@@ -62,6 +62,13 @@ static bool turns_by_itself(enum image_format format)
 	return format == FORMAT_HEIC || format == FORMAT_AVIF || format == FORMAT_JXL;
 }
 
+/* Whether files of this format store the density in EXIF only. */
+static bool has_density_in_exif(enum image_format format)
+{
+	return format == FORMAT_WEBP || format == FORMAT_HEIC || format == FORMAT_AVIF ||
+	       format == FORMAT_JXL;
+}
+
 static bool moves_pixels(const struct filter_chain *chain)
 {
 	for (size_t i = 0; i < chain->n; i++) {
@@ -121,6 +128,7 @@ static struct metadata_target target_of(const struct source *source,
 		.colour = colours[facts->colour],
 		.mime = mime_of(recipe->format),
 		.density = source->metadata->density,
+		.has_density_in_exif = has_density_in_exif(recipe->format),
 	};
 }
 

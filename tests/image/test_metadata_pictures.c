@@ -282,6 +282,34 @@ TEST(metadata_pictures, pixel_density_is_kept_and_never_invented)
 	}
 }
 
+TEST(metadata_pictures,
+     formats_without_a_density_of_their_own_get_it_in_exif_if_exif_is_kept)
+{
+	static const enum image_format plain[] = {FORMAT_WEBP, FORMAT_HEIC, FORMAT_AVIF,
+	                                          FORMAT_JXL};
+	static const struct density densities[] = {{0, 0}, {300, 300}};
+	static const uint8_t keeps[] = {KEEP_ALL, KEEP_EXIF, KEEP_XMP, 0};
+
+	for (size_t k = 0; k < N_OF(densities) * N_OF(keeps) * N_OF(plain); k++) {
+		const struct density *density = &densities[k % 2];
+		uint8_t keep = keeps[k / 2 % N_OF(keeps)];
+		enum image_format format = plain[k / 2 / N_OF(keeps)];
+		struct metadata from = {.density = *density};
+		struct recipe recipe = recipe_for(format, ENGINE_AUTO);
+		struct blob input = jpeg_with(&from);
+		struct metadata metadata;
+		unsigned lost;
+
+		recipe.keep = keep;
+		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+		EXPECT_EQ(metadata.density.x, keep & KEEP_EXIF ? density->x : 0);
+		EXPECT_EQ(metadata.exif.n > 0, metadata.density.x > 0);
+		EXPECT_EQ(lost, 0);
+		metadata_fini(&metadata);
+		blob_fini(&input);
+	}
+}
+
 TEST(metadata_pictures, a_kept_colour_space_stays_marked_as_uncalibrated_in_exif)
 {
 	struct recipe recipe = recipe_of_words("profile p3", FORMAT_JPEG, ENGINE_AUTO);

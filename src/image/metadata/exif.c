@@ -694,6 +694,21 @@ bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
 	return !structure.has_failed;
 }
 
+bool exif_of_density(struct block *ret_exif, const struct metadata_target *target)
+{
+	struct structure structure = {.target = target, .is_big_endian = true};
+	struct directory *main = &structure.directories[MAIN];
+
+	/* Room for the three fields of the density. */
+	main->fields = calloc(3, sizeof(struct field));
+	if (!main->fields)
+		return false;
+	set_density(&structure, &target->density);
+	write_structure(&structure, ret_exif);
+	free_directories(&structure);
+	return !structure.has_failed;
+}
+
 /* Drop the fields with these tags from a directory. */
 static void drop_fields(struct directory *directory, const uint16_t *tags, size_t n_tags)
 {

@@ -20,6 +20,10 @@
 bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
+/* Make a TIFF structure that holds only the density of the target; the block stays empty if the
+ * target has none. False when memory ran out. */
+bool exif_of_density(struct block *ret_exif, const struct metadata_target *target);
+
 /* The density in the main directory; zeros if the directory has none. */
 struct density exif_density(struct bytes tiff);
 

@@ -76,6 +76,9 @@ bool metadata_filter(struct metadata *ret_metadata, const struct metadata *from,
 	if (from->exif.n > 0)
 		is_done = exif_filter(&to.exif, block_bytes(&from->exif), keep, target,
 		                      &lost);
+	if (is_done && to.exif.n == 0 && (keep & KEEP_EXIF) &&
+	    target->has_density_in_exif)
+		is_done = exif_of_density(&to.exif, target);
 	if (is_done && from->xmp.n > 0)
 		is_done = xmp_filter(&to.xmp, block_bytes(&from->xmp),
 		                     block_bytes(&from->xmp_extended), keep, target,

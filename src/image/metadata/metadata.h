@@ -74,6 +74,8 @@ struct metadata_target {
 	/* The MIME type of the output; NULL if it has none. */
 	const char *mime;
 	struct density density;
+	/* The format of the output has no other place for the density than EXIF. */
+	bool has_density_in_exif;
 };
 
 /* A point or a size, in fractions (0 to 1) of a picture's sides. The functions convert it from the
