@@ -312,6 +312,145 @@ TEST(tiff, an_extra_tiff_sample_of_unspecified_meaning_is_not_alpha)
 	blob_fini(&blob);
 }
 
+/* A TIFF of one strip or one strip for each plane, whose pixels all have these samples. The palette
+ * has the colours 2 i, 255 - i, 7, or is grey. */
+struct tiff_by_hand {
+	bool is_big_endian, is_in_planes, has_grey_palette;
+	unsigned photometric, n_samples;
+	uint8_t samples[4];
+	unsigned extra; /* the value of ExtraSamples for every sample beyond the first */
+};
+
+static void put_number(const struct tiff_by_hand *how, uint8_t *at, uint32_t number,
+                       unsigned n)
+{
+	put_big_endian(at, number, n);
+	for (unsigned i = 0; !how->is_big_endian && i < n / 2; i++) {
+		uint8_t byte = at[i];
+
+		at[i] = at[n - 1 - i];
+		at[n - 1 - i] = byte;
+	}
+}
+
+static struct blob make_tiff_by_hand(const struct tiff_by_hand *how)
+{
+	enum { SHORT = 3, LONG = 4, N_ENTRIES = 11, HEAD = 8, LISTS = 64, AREA = 6 * 4 };
+	enum { PALETTE_AT = HEAD + LISTS, PIXELS_AT = PALETTE_AT + 3 * 256 * 2 };
+	enum {
+		DIRECTORY_AT = PIXELS_AT + AREA * 4,
+		N_BYTES = DIRECTORY_AT + 6 + 12 * 11
+	};
+	unsigned n = how->n_samples, n_strips = how->is_in_planes ? n : 1;
+	const uint32_t entries[N_ENTRIES][4] = {
+		{256, SHORT, 1, 6},
+		{257, SHORT, 1, 4},
+		{258, SHORT, n, 8},
+		{262, SHORT, 1, how->photometric},
+		{273, LONG, n_strips, PIXELS_AT},
+		{277, SHORT, 1, n},
+		{278, SHORT, 1, 4},
+		{279, LONG, n_strips, AREA * n / n_strips},
+		{284, SHORT, 1, how->is_in_planes ? 2 : 1},
+		{320, SHORT, 3 * 256, PALETTE_AT},
+		{338, SHORT, n > 1 ? n - 1 : 1, how->extra},
+	};
+	struct blob blob = {calloc(1, N_BYTES), N_BYTES};
+	uint8_t *at = blob.bytes;
+	uint32_t list = HEAD;
+
+	REQUIRE(at != NULL);
+	memcpy(at, how->is_big_endian ? "MM\0*" : "II*\0", 4);
+	put_number(how, at + 4, DIRECTORY_AT, 4);
+	for (unsigned i = 0; i < 3 * 256; i++) {
+		unsigned colour = i % 256;
+		unsigned rgb[] = {2 * colour % 256, 255 - colour, 7};
+
+		put_number(how, at + PALETTE_AT + 2 * i,
+		           257 * (how->has_grey_palette ? colour : rgb[i / 256]), 2);
+	}
+	for (unsigned i = 0; i < AREA * n; i++)
+		at[PIXELS_AT + i] = how->samples[how->is_in_planes ? i / AREA : i % n];
+	put_number(how, at + DIRECTORY_AT, N_ENTRIES, 2);
+	for (unsigned i = 0; i < N_ENTRIES; i++) {
+		uint8_t *entry = at + DIRECTORY_AT + 2 + 12 * (size_t)i;
+		unsigned n_value = entries[i][1] == SHORT ? 2 : 4;
+		uint32_t count = entries[i][2];
+		bool is_listed = count * n_value > 4 && entries[i][0] != 320;
+		bool is_place = entries[i][0] == 320;
+
+		put_number(how, entry, entries[i][0], 2);
+		put_number(how, entry + 2, entries[i][1], 2);
+		put_number(how, entry + 4, count, 4);
+		if (is_listed || is_place)
+			put_number(how, entry + 8, is_place ? entries[i][3] : list, 4);
+		for (uint32_t k = 0; k < count && !is_place; k++) {
+			uint32_t step = entries[i][0] == 273 ? AREA * k : 0;
+
+			put_number(how, (is_listed ? at + list : entry + 8) + k * n_value,
+			           entries[i][3] + step, n_value);
+		}
+		list += is_listed ? count * n_value : 0;
+	}
+	return blob;
+}
+
+TEST(tiff, the_colours_of_a_palette_are_kept_with_and_without_further_samples)
+{
+	enum { PALETTE = 3 };
+	static const double colour[] = {60, 225, 7, 120}, grey[] = {30, 120};
+	static const uint8_t samples[] = {30, 120, 0, 0};
+
+	for (unsigned i = 0; i < 24; i++) {
+		struct tiff_by_hand how = {
+			.is_big_endian = i & 1,
+			.has_grey_palette = i & 2,
+			.is_in_planes = i & 4,
+			.photometric = PALETTE,
+			.n_samples = i < 8 ? 1 : 2,
+			.extra = i < 16 ? UNSPECIFIED : UNASSOCIATED,
+		};
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct outcome outcome;
+		struct blob blob;
+
+		memcpy(how.samples, samples, sizeof(samples));
+		blob = make_tiff_by_hand(&how);
+		if (how.is_in_planes && how.n_samples > 1) {
+			outcome = run_picture(&blob, "a.tif", &recipe);
+			EXPECT(!outcome.is_done);
+			EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+			outcome_fini(&outcome);
+		} else {
+			expect_png(&blob, (how.has_grey_palette ? 1 : 3) + (i >= 16),
+			           how.has_grey_palette ? grey : colour, 0, "palette");
+		}
+		blob_fini(&blob);
+	}
+}
+
+TEST(tiff, grey_with_further_samples_in_planes_is_unsupported)
+{
+	enum { WHITE_IS_ZERO = 0, BLACK_IS_ZERO = 1 };
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct tiff_by_hand how = {
+			.is_in_planes = true,
+			.photometric = i & 1 ? WHITE_IS_ZERO : BLACK_IS_ZERO,
+			.n_samples = i & 2 ? 2 : 4,
+			.extra = UNASSOCIATED,
+		};
+		struct blob blob = make_tiff_by_hand(&how);
+		struct outcome outcome = run_picture(&blob, "a.tif", &recipe);
+
+		EXPECT(!outcome.is_done);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
 TEST(tiff, among_several_extra_tiff_samples_only_the_declared_alpha_is_alpha)
 {
 	static const uint8_t samples[] = {200, 100, 50, 0, 120};

@@ -209,15 +209,23 @@ static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
                          struct tiff_samples *ret_samples)
 {
-	enum { PHOTOMETRIC = 262, EXTRA_SAMPLES = 338, ASSOCIATED = 1, UNASSOCIATED = 2 };
+	enum { PHOTOMETRIC = 262, N_SAMPLES = 277, PLANES = 284, EXTRA_SAMPLES = 338 };
+	enum { ASSOCIATED = 1, UNASSOCIATED = 2, IN_PLANES = 2, PALETTE = 3 };
 	static const uint8_t n_colours[] = {1, 1, 3, 1, 1, 4, 3, 0, 3, 3};
 	const uint8_t *extras = find_entry(tiff, directory, EXTRA_SAMPLES);
 	uint64_t kind = entry_value(tiff, find_entry(tiff, directory, PHOTOMETRIC), 0,
 	                            sizeof(n_colours));
+	uint64_t n_samples = entry_value(tiff, find_entry(tiff, directory, N_SAMPLES), 0,
+	                                 1);
 
-	*ret_samples = (struct tiff_samples){0};
+	*ret_samples = (struct tiff_samples){.has_palette = kind == PALETTE};
 	if (kind < sizeof(n_colours))
 		ret_samples->n_colours = n_colours[kind];
+	if (n_samples > ret_samples->n_colours && n_samples <= UINT16_MAX)
+		ret_samples->n_extra = (uint32_t)n_samples - ret_samples->n_colours;
+	ret_samples->is_grey_in_planes =
+		ret_samples->n_colours == 1 && ret_samples->n_extra > 0 &&
+		entry_value(tiff, find_entry(tiff, directory, PLANES), 0, 1) == IN_PLANES;
 	for (uint32_t i = 0; ret_samples->n_colours > 0; i++) {
 		uint64_t use = entry_value(tiff, extras, i, UINT64_MAX);
 

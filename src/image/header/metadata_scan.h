@@ -71,8 +71,14 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 struct tiff_samples {
 	/* the number of colour samples; 0: the colour space is unknown */
 	uint32_t n_colours;
+	/* The colour sample is an index into a palette; decoders replace it by 1 or 3 samples. */
+	bool has_palette;
+	/* the number of samples beyond the colours */
+	uint32_t n_extra;
 	/* the index of the sample that the file declares as alpha; 0: none */
 	uint32_t alpha;
+	/* The pixels are grey, and their samples are stored in a plane each. */
+	bool is_grey_in_planes;
 };
 
 /* The pages of a TIFF. A directory with a preview or a mask does not count as a page. If all

@@ -298,6 +298,17 @@ static uint32_t count_joined_pages(const struct source *source,
 	return pages->n;
 }
 
+/* Count the colour samples of a TIFF with a palette: 1 if all colours of the palette are grey. */
+static void count_palette_samples(struct tiff_samples *samples, VipsImage *image)
+{
+	uint32_t n_bands = (uint32_t)vips_image_get_bands(image);
+
+	if (!samples->has_palette || n_bands <= samples->n_extra)
+		return;
+	samples->n_colours = n_bands - samples->n_extra;
+	samples->alpha += samples->alpha > 0 ? samples->n_colours - 1 : 0;
+}
+
 /* Whether libvips would misread a sample beyond the colours of a TIFF. It uses the first such
  * sample as alpha, but the file may declare another sample as alpha, or none. */
 static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
@@ -360,6 +371,7 @@ static void note_header(struct source *source, VipsImage *image)
 	 * Orientation 4 does. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
+	count_palette_samples(&state->tiff_samples, image);
 	state->is_deep = pv_has_deep_samples(image);
 	state->is_light = pv_has_light(image);
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
@@ -385,6 +397,10 @@ static bool find_pages(struct source *source, struct failure *ret_failure)
 	if (!pages.is_whole && source->reading->fail_on != FAIL_ON_NONE)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the file ends early: a page is missing");
+	if (pages.samples.is_grey_in_planes)
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: a TIFF in grey or with a palette is not "
+		                   "supported if further samples are in separate planes");
 	source->is_damaged |= !pages.is_whole;
 	state->n_directories = pages.n_directories;
 	state->first_page = pages.first;
