@@ -446,24 +446,32 @@ static void report_collisions(struct batch *batch)
 
 static void on_signals(struct batch *batch);
 
-/* Another run holds the state: wait for it, unless the user chose otherwise. */
-static bool wait_for_other_run(void *data)
+/* Wait a moment for another run, unless the user chose otherwise. The first call tells the user which
+ * folder the other run is using, and how. */
+static bool wait_for_other_run(struct batch *batch, const char *use, const char *folder)
 {
 	enum { LOOK_MS = 100 };
-	struct batch *batch = data;
 	struct pollfd event = {.fd = batch->signals, .events = POLLIN};
 
 	if (batch->options->no_wait)
 		return false;
 	if (!batch->is_waiting)
-		report_say(batch->report,
-		           "another run is using the output folder %s; waiting for it",
-		           quoted(batch->options->output));
+		report_say(batch->report, "another run is %s %s; waiting for it", use,
+		           quoted(folder));
 	batch->is_waiting = true;
 	if (poll(&event, 1, LOOK_MS) > 0)
 		on_signals(batch);
 	report_tick(batch->report);
 	return batch_goes_on(batch);
+}
+
+/* Another run holds the state. */
+static bool wait_for_state(void *data)
+{
+	struct batch *batch = data;
+
+	return wait_for_other_run(batch, "using the output folder",
+	                          batch->options->output);
 }
 
 char *batch_state_path(const struct batch_options *options)
@@ -484,7 +492,7 @@ static bool open_state(struct batch *batch)
 	struct state_options state = {
 		.keeps_foreign = options->state != NULL,
 		.is_durable = !options->no_fsync,
-		.wait = wait_for_other_run,
+		.wait = wait_for_state,
 		.data = batch,
 	};
 	char notice[FAILURE_TEXT_BYTES] = "", *path;
@@ -1326,11 +1334,52 @@ static void say_why_empty(struct batch *batch)
 		           n_backups == 1 ? "was" : "were");
 }
 
+/* Note the folders of all INPUTs of a run in place. */
+static void note_folders(struct batch *batch)
+{
+	/* The locks take at most this part of the descriptors. */
+	enum { MAX_LOCKS = 64, PART = 8 };
+	const struct walk_options *walk = &batch->walk;
+	struct rlimit limit;
+	rlim_t n = MAX_LOCKS * PART;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		n = limit.rlim_cur;
+	batch->locks = folder_locks_create(at_most(n / PART, MAX_LOCKS));
+	if (batch->locks && walk->is_list && walk->base)
+		folder_locks_add(batch->locks, walk->base);
+	else if (batch->locks) {
+		for (size_t i = 0; i < walk->n_inputs; i++)
+			folder_locks_add(batch->locks, walk->inputs[i]);
+	}
+}
+
+/* Keep other runs in place out of the folders of this one, and wait for those that are in them. If
+ * that ends the batch, it is stopped. */
+static void lock_folders(struct batch *batch)
+{
+	const char *busy;
+	struct failure failure;
+
+	if (!batch->options->in_place || batch->options->plans_only)
+		return;
+	note_folders(batch);
+	do
+		busy = batch->locks ? folder_locks_try(batch->locks) : NULL;
+	while (busy && wait_for_other_run(batch, "replacing images in", busy));
+	if (!busy || !batch_goes_on(batch))
+		return;
+	failure_set(&failure, FAIL_IO, "another run is replacing images in %s",
+	            quoted(busy));
+	batch_stop_early(batch, &failure);
+}
+
 static int run(struct batch *batch, bool *ret_is_stuck)
 {
 	struct failure failure;
 
-	if (!start(batch, &failure)) {
+	lock_folders(batch);
+	if (batch_goes_on(batch) && !start(batch, &failure)) {
 		report_say(batch->report, "cannot start: %s", failure.text);
 		return EXIT_USAGE;
 	}
@@ -1408,6 +1457,7 @@ bool batch_fini(struct batch *batch)
 	plan_destroy(batch->plan);
 	free(batch->complete);
 	free(batch->waited_for);
+	folder_locks_destroy(batch->locks);
 	is_whole = openers_destroy(batch->openers);
 	fd_close(&batch->signals);
 	fd_close(&batch->wakeup);

@@ -14,6 +14,7 @@
 #include "batch/plan.h"
 #include "batch/picture_workers.h"
 #include "store/committer.h"
+#include "store/folder_locks.h"
 
 /* The states of a batch. A batch only moves down this list; batch_enter() has the legal
  * transitions. */
@@ -60,11 +61,13 @@ struct batch {
 	int signals;             /* the descriptor of signals (signalfd) */
 	int ended_by;            /* the first signal that ended the batch; 0: none */
 	struct openers *openers; /* any thread may use it */
-	int64_t stuck_ns;        /* the time to give up waiting; -1: never */
-	int64_t looked_ns;       /* the time when the running images were last checked */
-	int64_t stop_ns;  /* the time when --stop-after ends the batch; -1: never */
-	bool was_limited; /* --max-failures or --stop-after has ended the batch */
-	bool is_waiting;  /* the user was told that another run uses the state */
+	/* In place: keeps other such runs out of the folders. NULL: nothing is locked. */
+	struct folder_locks *locks;
+	int64_t stuck_ns;  /* the time to give up waiting; -1: never */
+	int64_t looked_ns; /* the time when the running images were last checked */
+	int64_t stop_ns;   /* the time when --stop-after ends the batch; -1: never */
+	bool was_limited;  /* --max-failures or --stop-after has ended the batch */
+	bool is_waiting;   /* the user was told that another run uses the state */
 	/* The batch did not start: wrong usage, a collision, no output folder. */
 	bool was_refused;
 	pthread_t feeder;

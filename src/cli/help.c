@@ -38,7 +38,7 @@ static const char exit_status[] =
 	"  3    no image was found\n"
 	"  4    stopped early: the output folder or the report cannot be written, by\n"
 	"       --fail-fast, --max-failures or --stop-after, or another run uses the\n"
-	"       output folder (with --no-wait)\n"
+	"       same folder (with --no-wait)\n"
 	"  129, 130, 143\n"
 	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n"
 	"  141  with -o -: ended by SIGPIPE, because the reader of standard output\n"

@@ -523,7 +523,7 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "no-wait", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_wait),
-		.help = "do not wait for another run on the same output folder",
+		.help = "do not wait for another run on the same output folder,\nor in place on the same folder",
 	}, {
 		.name = "no-fsync", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_fsync),

@@ -5,8 +5,13 @@
  */
 #include "cli_fixture.h"
 
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -444,5 +449,98 @@ TEST(in_place, a_file_named_twice_is_replaced_once)
 		"link.jpg two/a.jpg");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(strstr(ended.err, "\n2 images: 2 done in "), "%s", ended.err);
+	fixture_leave();
+}
+
+/* Whether this process gets a lock on a folder. The caller closes *ret_fd. */
+static bool gets_lock(const char *folder, int kind, int *ret_fd)
+{
+	*ret_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(*ret_fd >= 0);
+	return flock(*ret_fd, kind | LOCK_NB) == 0;
+}
+
+static bool could_lock(const char *folder, int kind)
+{
+	int fd;
+	bool is_free = gets_lock(folder, kind, &fd);
+
+	fd_close(&fd);
+	return is_free;
+}
+
+static void make_folders_of_scripts(void)
+{
+	fixture_enter();
+	write_script("in/a.png", "gate a\nsize 2 2");
+	write_script("in/b.png", "size 2 2");
+	write_script("in/sub/c.png", "size 2 2");
+	write_script("beside/d.png", "size 2 2");
+	scratch_link("link.png", "in/sub/c.png");
+}
+
+TEST(in_place, a_run_locks_its_folder_and_shares_those_above_it)
+{
+	struct command first;
+
+	make_folders_of_scripts();
+	first = begin(
+		"pixpool-scripted convert --in-place --no-backup in --progress none");
+	await_gate("a");
+	EXPECT(!could_lock("in", LOCK_SH));
+	EXPECT(!could_lock(".", LOCK_EX) && could_lock(".", LOCK_SH));
+	EXPECT(could_lock("in/sub", LOCK_EX), "a run below it finds the lock of in");
+	let_pass("in/a.png");
+	end(&first); /* its status is 1, because opening the gate changes the image */
+	EXPECT(could_lock("in", LOCK_EX));
+	fixture_leave();
+}
+
+/* The test itself holds the locks of a run on the folder "in". The other run works on this folder,
+ * above it, below it, or on a file in it. */
+TEST(in_place, a_second_run_on_the_same_folder_waits_or_with_no_wait_exits_with_status_4)
+{
+	static const char *const inputs[] = {"in", ".", "in/sub", "in/b.png", "link.png"};
+	const char *const convert = "pixpool-scripted convert --in-place --no-backup";
+	struct command second;
+	struct ended ended;
+	int in, above;
+
+	make_folders_of_scripts();
+	let_pass("in/a.png");
+	REQUIRE(gets_lock("in", LOCK_EX, &in) && gets_lock(".", LOCK_SH, &above));
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		ended = run("%s --no-wait beside %s", convert, inputs[i]);
+		EXPECT_EQ(ended.status, 4);
+		EXPECT(strstr(ended.err,
+		              "pixpool: stopped: another run is replacing images in "),
+		       "%s: %s", inputs[i], ended.err);
+	}
+	/* A plan changes nothing, and a folder beside it is another folder. */
+	EXPECT_EQ(run("%s -n in", convert).status, 0);
+	EXPECT_EQ(run("%s --no-wait beside", convert).status, 0);
+
+	second = begin("%s in --report r", convert);
+	await_error(&second,
+	            "pixpool: another run is replacing images in in; waiting for it\n");
+	fd_close(&in);
+	EXPECT_EQ(end(&second).status, 0);
+	EXPECT(strstr(records("r"), "'ok':3,"), "%s", records("r"));
+	fd_close(&above);
+	fixture_leave();
+}
+
+TEST(in_place, a_run_that_waits_for_another_one_can_be_interrupted)
+{
+	struct command second;
+	int in;
+
+	make_folders_of_scripts();
+	REQUIRE(gets_lock("in", LOCK_EX, &in));
+	second = begin("pixpool-scripted convert --in-place --no-backup in");
+	await_error(&second, "waiting for it\n");
+	kill(second.pid, SIGINT);
+	EXPECT_EQ(end(&second).status, 128 + SIGINT);
+	fd_close(&in);
 	fixture_leave();
 }

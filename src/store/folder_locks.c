@@ -1,0 +1,164 @@
+/* Locks on the folders of a run in place. A lock belongs to an open folder, so it ends with its run. */
+#include "store/folder_locks.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+/* A folder, by its device and inode, which are the same for every path to it. */
+struct folder {
+	dev_t dev;
+	ino_t ino;
+	int fd;
+	bool is_alone;     /* locked alone; false: shared, because an INPUT is below it */
+	const char *input; /* the INPUT for which it is locked */
+};
+
+struct folder_locks {
+	char *last; /* the folder in which the last file was named; NULL: none */
+	size_t n, max;
+	struct folder folders[];
+};
+
+struct folder_locks *folder_locks_create(size_t max)
+{
+	struct folder_locks *locks = calloc(1, sizeof(*locks) +
+	                                               max * sizeof(locks->folders[0]));
+
+	if (locks)
+		locks->max = max;
+	return locks;
+}
+
+void folder_locks_destroy(struct folder_locks *locks)
+{
+	if (!locks)
+		return;
+	for (size_t i = 0; i < locks->n; i++)
+		fd_close(&locks->folders[i].fd);
+	free(locks->last);
+	free(locks);
+}
+
+static struct folder *find(struct folder_locks *locks, const struct stat *st)
+{
+	for (size_t i = 0; i < locks->n; i++) {
+		if (locks->folders[i].dev == st->st_dev &&
+		    locks->folders[i].ino == st->st_ino)
+			return &locks->folders[i];
+	}
+	return NULL;
+}
+
+/* Note one folder. Returns false if the folders above it are noted already, or cannot be. */
+static bool note(struct folder_locks *locks, int folder, const char *input, bool is_alone)
+{
+	struct folder *known;
+	struct stat st;
+	int fd;
+
+	if (fstat(folder, &st) != 0)
+		return false;
+	known = find(locks, &st);
+	if (known) {
+		known->is_alone |= is_alone;
+		return false;
+	}
+	if (locks->n == locks->max)
+		return false;
+	fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		locks->folders[locks->n++] = (struct folder){st.st_dev, st.st_ino, fd,
+		                                             is_alone, input};
+	return true;
+}
+
+/* Replace a folder by the one above it. Returns false at the root. */
+static bool go_up(int *folder)
+{
+	int above = openat(*folder, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st, of_above;
+	bool is_above = above >= 0 && fstat(*folder, &st) == 0 &&
+	                fstat(above, &of_above) == 0 &&
+	                (st.st_dev != of_above.st_dev || st.st_ino != of_above.st_ino);
+
+	fd_close(folder);
+	if (is_above)
+		*folder = above;
+	else
+		fd_close(&above);
+	return is_above;
+}
+
+static void note_with_those_above(struct folder_locks *locks, const char *path,
+                                  const char *input)
+{
+	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool is_alone = true;
+
+	while (folder >= 0 && note(locks, folder, input, is_alone) && go_up(&folder))
+		is_alone = false;
+	fd_close(&folder);
+}
+
+/* Get the path of the folder that contains a file, with links resolved. The caller frees it. */
+static char *folder_of(const char *file)
+{
+	char *path, *slash;
+	struct stat st;
+
+	if (lstat(file, &st) != 0)
+		return NULL;
+	path = S_ISLNK(st.st_mode) ? realpath(file, NULL) : strdup(file);
+	slash = path ? strrchr(path, '/') : NULL;
+	if (slash)
+		slash[1] = 0;
+	else if (path)
+		strcpy(path, ".");
+	return path;
+}
+
+void folder_locks_add(struct folder_locks *locks, const char *input)
+{
+	struct stat st;
+	char *folder;
+
+	if (locks->n == locks->max || stat(input, &st) != 0)
+		return;
+	if (S_ISDIR(st.st_mode)) {
+		note_with_those_above(locks, input, input);
+		return;
+	}
+	/* Thousands of files may be named in one folder. */
+	folder = folder_of(input);
+	if (folder && (!locks->last || strcmp(locks->last, folder) != 0)) {
+		note_with_those_above(locks, folder, input);
+		free(locks->last);
+		locks->last = folder;
+		folder = NULL;
+	}
+	free(folder);
+}
+
+/* Unlock those that were locked before one was busy, so that two runs cannot wait for each other. */
+const char *folder_locks_try(struct folder_locks *locks)
+{
+	for (size_t i = 0; i < locks->n; i++) {
+		const struct folder *folder = &locks->folders[i];
+		const char *input = folder->input;
+
+		if (flock(folder->fd, (folder->is_alone ? LOCK_EX : LOCK_SH) | LOCK_NB) ==
+		            0 ||
+		    errno != EWOULDBLOCK)
+			continue;
+		while (i-- > 0)
+			flock(locks->folders[i].fd, LOCK_UN);
+		return input;
+	}
+	return NULL;
+}
