@@ -169,14 +169,49 @@ static void hash_output(struct history *history, struct freshness *freshness,
 	fd_close(&fd);
 }
 
+/* Whether a record has the size and time, or the size and content, of the output. */
+static bool is_of_output(struct history *history, struct freshness *freshness,
+                         struct found *found, const struct stamp *record)
+{
+	if (record->out_bytes != freshness->out.n_bytes)
+		return false;
+	if (record->out_mtime_ns == freshness->out.mtime_ns)
+		return true;
+	if (!(freshness->looked_for & EVIDENCE_OUTPUT_HASH))
+		hash_output(history, freshness, found);
+	freshness->looked_for |= EVIDENCE_OUTPUT_HASH;
+	return freshness->out_hash && memcmp(freshness->out_hash, &record->out_hash,
+	                                     sizeof(record->out_hash)) == 0;
+}
+
+/* Find the row of an output. If a run was killed after it had named an output without a stamp, the
+ * row of this output is still an intended one. */
+static bool find_row(struct history *history, struct freshness *freshness,
+                     struct found *found)
+{
+	struct state *state = history->options.state;
+	struct stamp intended;
+	bool has_row;
+
+	if (!state)
+		return false;
+	has_row = state_find(state, freshness->output, &found->row);
+	if (freshness->kind == OUTPUT_FILE &&
+	    state_find_intended(state, freshness->output, &intended) &&
+	    is_of_output(history, freshness, found, &intended)) {
+		found->row = intended;
+		has_row = true;
+	}
+	return has_row;
+}
+
 static void look(struct history *history, struct history_input *input,
                  struct freshness *freshness, struct found *found, enum evidence evidence)
 {
 	freshness->looked_for |= evidence;
 	switch (evidence) {
 	case EVIDENCE_ROW:
-		if (history->options.state &&
-		    state_find(history->options.state, freshness->output, &found->row))
+		if (find_row(history, freshness, found))
 			freshness->row = &found->row;
 		break;
 	case EVIDENCE_STAMP:

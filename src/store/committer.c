@@ -169,6 +169,26 @@ static int64_t publish(struct committer *committer, struct commit *first)
 
 /* ---- the state ---- */
 
+/* Write the rows of outputs that are about to get their names without a stamp. If the process is
+ * killed before write_state(), these rows are all that the next run knows about them. */
+static bool intend_outputs(const struct store_output *outputs, size_t n, void *data,
+                           struct failure *ret_failure)
+{
+	struct state *state = data;
+	enum state_result result = state_begin(state);
+
+	for (size_t i = 0; i < n && result == STATE_OK; i++) {
+		if (outputs[i].is_intended)
+			result = state_intend(state, outputs[i].stamp);
+	}
+	if (result == STATE_OK)
+		result = state_commit(state, ret_failure);
+	else
+		state_undo(state, ret_failure);
+	/* If the database turned out to be damaged, the batch goes on without it. */
+	return result != STATE_PLACE && result != STATE_MEMORY;
+}
+
 /* Write the rows of a published file, and record or delete the known failure of its picture. */
 static enum state_result put_rows(struct state *state, const struct commit *commit)
 {
@@ -292,6 +312,8 @@ struct committer *committer_create(const struct committer_options *options)
 	if (!committer)
 		return NULL;
 	committer->options = *options;
+	if (options->state)
+		store_before_naming(options->store, intend_outputs, options->state);
 	if (options->group_outputs == 0)
 		committer->options.group_outputs = COMMIT_GROUP_OUTPUTS;
 	committer->last = &committer->first;

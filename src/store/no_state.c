@@ -33,6 +33,14 @@ bool state_find(struct state *state, const char *output, struct stamp *ret_row)
 	return false;
 }
 
+bool state_find_intended(struct state *state, const char *output, struct stamp *ret_row)
+{
+	(void)state;
+	(void)output;
+	(void)ret_row;
+	return false;
+}
+
 bool state_find_failure(struct state *state, const char *source,
                         struct known_failure *ret_known)
 {
@@ -45,6 +53,13 @@ bool state_find_failure(struct state *state, const char *source,
 enum state_result state_begin(struct state *state)
 {
 	(void)state;
+	return STATE_NONE;
+}
+
+enum state_result state_intend(struct state *state, const struct stamp *row)
+{
+	(void)state;
+	(void)row;
 	return STATE_NONE;
 }
 

@@ -23,6 +23,9 @@ enum query {
 	PUT_OUTPUT,
 	DROP_OUTPUT,
 	NEXT_OUTPUT,
+	FIND_INTENDED,
+	PUT_INTENDED,
+	DROP_INTENDED,
 	FIND_FAILURE,
 	PUT_FAILURE,
 	DROP_FAILURE,
@@ -31,6 +34,8 @@ enum query {
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS outputs ("
+	" name BLOB PRIMARY KEY, stamp BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS intended ("
 	" name BLOB PRIMARY KEY, stamp BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS failures ("
 	" source BLOB PRIMARY KEY, recipe INTEGER, build INTEGER, in_bytes INTEGER,"
@@ -42,6 +47,9 @@ static const char *const queries[N_QUERIES] = {
 	[PUT_OUTPUT] = "INSERT OR REPLACE INTO outputs VALUES (?1, ?2)",
 	[DROP_OUTPUT] = "DELETE FROM outputs WHERE name = ?1",
 	[NEXT_OUTPUT] = "SELECT name FROM outputs WHERE name > ?1 ORDER BY name LIMIT 1",
+	[FIND_INTENDED] = "SELECT stamp FROM intended WHERE name = ?1",
+	[PUT_INTENDED] = "INSERT OR REPLACE INTO intended VALUES (?1, ?2)",
+	[DROP_INTENDED] = "DELETE FROM intended WHERE name = ?1",
 	[FIND_FAILURE] = "SELECT recipe, build, in_bytes, in_mtime_ns, in_hash, deaths,"
 			 " class, text FROM failures WHERE source = ?1",
 	[PUT_FAILURE] = "INSERT OR REPLACE INTO failures"
@@ -58,6 +66,7 @@ struct state {
 	struct lock lock;  /* guards all members below */
 	sqlite3 *database; /* the database; NULL: closed after an error */
 	sqlite3_stmt *statements[N_QUERIES];
+	bool has_intended; /* whether there may be rows of intended outputs */
 };
 
 /* ---- opening ---- */
@@ -273,6 +282,12 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 	return run(database, marks);
 }
 
+/* If that is unknown, there may be some. */
+static bool has_intended(sqlite3 *database)
+{
+	return ask(database, "SELECT EXISTS (SELECT 1 FROM intended)") != 0;
+}
+
 /* Try once to open the database, with all steps. */
 static int open_steps(struct state *state, const struct state_options *options,
                       bool *ret_is_foreign)
@@ -306,6 +321,8 @@ static int open_steps(struct state *state, const struct state_options *options,
 		code = sqlite3_prepare_v3(state->database, queries[i], -1,
 		                          SQLITE_PREPARE_PERSISTENT,
 		                          &state->statements[i], NULL);
+	if (code == SQLITE_OK && !*ret_is_foreign)
+		state->has_intended = has_intended(state->database);
 	return code;
 }
 
@@ -388,6 +405,11 @@ static int open_read_only(struct state *state)
 	if (code == SQLITE_OK)
 		code = sqlite3_prepare_v2(state->database, queries[FIND_FAILURE], -1,
 		                          &state->statements[FIND_FAILURE], NULL);
+	/* Earlier versions did not write intended outputs. */
+	if (code == SQLITE_OK && has_intended(state->database))
+		(void)sqlite3_prepare_v2(state->database, queries[FIND_INTENDED], -1,
+		                         &state->statements[FIND_INTENDED], NULL);
+	state->has_intended = state->statements[FIND_INTENDED] != NULL;
 	return code;
 }
 
@@ -523,12 +545,36 @@ enum state_result state_open(const struct state_options *options,
 	return result;
 }
 
+/*
+ * Remove the journal that a killed run left: SQLite does so only if this run has written a row. While
+ * this run holds the database, and is in no transaction, a journal whose first byte is 0 belongs to
+ * no transaction, either.
+ */
+static void remove_old_journal(const struct state *state)
+{
+	size_t n = strlen(state->path) + sizeof("-journal");
+	char *journal = malloc(n), first = 0;
+	int fd = -1;
+
+	if (journal) {
+		snprintf(journal, n, "%s-journal", state->path);
+		fd = open(journal, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	}
+	if (fd >= 0 && pread(fd, &first, 1, 0) >= 0 && first == 0)
+		unlink(journal);
+	if (fd >= 0)
+		close(fd);
+	free(journal);
+}
+
 void state_close(struct state *state)
 {
 	if (!state)
 		return;
 	if (state->database && !sqlite3_get_autocommit(state->database))
 		run(state->database, "ROLLBACK");
+	if (state->is_writable && sqlite3_get_autocommit(state->database))
+		remove_old_journal(state);
 	give_up(state);
 	lock_fini(&state->lock);
 	free(state->path);
@@ -594,14 +640,14 @@ static enum state_result run_query(struct state *state, sqlite3_stmt *statement)
 
 /* ---- outputs ---- */
 
-bool state_find(struct state *state, const char *output, struct stamp *ret_row)
+/* Called with the lock held. */
+static bool find_row(struct state *state, enum query query, const char *output,
+                     struct stamp *ret_row)
 {
+	sqlite3_stmt *statement = begin_query(state, query, output);
 	bool is_found = false;
-	sqlite3_stmt *statement;
 	int code;
 
-	lock_acquire(&state->lock);
-	statement = begin_query(state, FIND_OUTPUT, output);
 	if (statement) {
 		code = sqlite3_step(statement);
 		if (code == SQLITE_ROW) {
@@ -615,40 +661,83 @@ bool state_find(struct state *state, const char *output, struct stamp *ret_row)
 		if (code != SQLITE_ROW && code != SQLITE_DONE)
 			note_error(state, code);
 	}
+	return is_found;
+}
+
+bool state_find(struct state *state, const char *output, struct stamp *ret_row)
+{
+	bool is_found;
+
+	lock_acquire(&state->lock);
+	is_found = find_row(state, FIND_OUTPUT, output, ret_row);
 	lock_release(&state->lock);
 	return is_found;
 }
 
-enum state_result state_put(struct state *state, const struct stamp *row)
+bool state_find_intended(struct state *state, const char *output, struct stamp *ret_row)
+{
+	bool is_found;
+
+	lock_acquire(&state->lock);
+	is_found = state->has_intended && find_row(state, FIND_INTENDED, output, ret_row);
+	lock_release(&state->lock);
+	return is_found;
+}
+
+/* Called with the lock held. */
+static enum state_result put_row(struct state *state, enum query query,
+                                 const struct stamp *row)
 {
 	unsigned char bytes[STAMP_MAX_BYTES];
 	size_t n = stamp_encode(row, bytes);
-	enum state_result result;
-	sqlite3_stmt *statement;
+	sqlite3_stmt *statement = begin_query(state, query, row->output);
 
-	lock_acquire(&state->lock);
-	statement = begin_query(state, PUT_OUTPUT, row->output);
 	if (statement)
 		sqlite3_bind_blob64(statement, 2, bytes, n, SQLITE_STATIC);
-	result = run_query(state, statement);
+	return run_query(state, statement);
+}
+
+/* Called with the lock held. */
+static enum state_result drop_intended(struct state *state, const char *output)
+{
+	return state->has_intended
+	               ? run_query(state, begin_query(state, DROP_INTENDED, output))
+	               : STATE_OK;
+}
+
+enum state_result state_intend(struct state *state, const struct stamp *row)
+{
+	enum state_result result;
+
+	lock_acquire(&state->lock);
+	state->has_intended = true;
+	result = put_row(state, PUT_INTENDED, row);
 	lock_release(&state->lock);
 	return result;
 }
 
-static enum state_result run_with_name(struct state *state, enum query query,
-                                       const char *name)
+enum state_result state_put(struct state *state, const struct stamp *row)
 {
 	enum state_result result;
 
 	lock_acquire(&state->lock);
-	result = run_query(state, begin_query(state, query, name));
+	result = put_row(state, PUT_OUTPUT, row);
+	if (result == STATE_OK)
+		result = drop_intended(state, row->output);
 	lock_release(&state->lock);
 	return result;
 }
 
 enum state_result state_drop(struct state *state, const char *output)
 {
-	return run_with_name(state, DROP_OUTPUT, output);
+	enum state_result result;
+
+	lock_acquire(&state->lock);
+	result = run_query(state, begin_query(state, DROP_OUTPUT, output));
+	if (result == STATE_OK)
+		result = drop_intended(state, output);
+	lock_release(&state->lock);
+	return result;
 }
 
 /* Find the name of the next row after this one. The caller frees it. NULL at the end. */
@@ -773,7 +862,12 @@ enum state_result state_put_failure(struct state *state, const char *source,
 
 enum state_result state_drop_failure(struct state *state, const char *source)
 {
-	return run_with_name(state, DROP_FAILURE, source);
+	enum state_result result;
+
+	lock_acquire(&state->lock);
+	result = run_query(state, begin_query(state, DROP_FAILURE, source));
+	lock_release(&state->lock);
+	return result;
 }
 
 /* ---- groups ---- */

@@ -71,6 +71,13 @@ bool state_is_writable(const struct state *state);
  * database is damaged; no row is found after that. */
 bool state_find(struct state *state, const char *output, struct stamp *ret_row);
 
+/*
+ * The row that state_intend() wrote before an output got its name. It counts if it matches the
+ * output: then the run was killed after the output got its name, and before state_put(). False if
+ * there is none.
+ */
+bool state_find_intended(struct state *state, const char *output, struct stamp *ret_row);
+
 /* A failure caused by the picture itself: with the same input, recipe and build it will fail
  * again. */
 struct known_failure {
@@ -95,6 +102,10 @@ bool state_find_failure(struct state *state, const char *source,
  * nothing is found or written, and state_notice() says so. Stamps hold what it held.
  */
 enum state_result state_begin(struct state *state);
+/* Note that an output without a stamp is about to get its name. The row of the file that has this
+ * name now stays. */
+enum state_result state_intend(struct state *state, const struct stamp *row);
+/* Write a row, in place of the row of the same output and of what was intended. */
 enum state_result state_put(struct state *state, const struct stamp *row);
 enum state_result state_drop(struct state *state, const char *output);
 enum state_result state_put_failure(struct state *state, const char *source,

@@ -1125,6 +1125,12 @@ void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino)
 	*ret_ino = store->ino;
 }
 
+void store_before_naming(struct store *store, store_intend_fn *intend, void *data)
+{
+	store->intend = intend;
+	store->intend_data = data;
+}
+
 void store_make_durable(struct store *store)
 {
 	int fd = store->was_made ? openat(store->root, ".", O_RDONLY | O_CLOEXEC) : -1;
@@ -1863,7 +1869,31 @@ static void write_outputs(struct store *store, struct work *works, size_t n)
 	}
 }
 
-static void publish_works(struct store *store, struct work *works, size_t n)
+/* Let the caller record the outputs that are about to get their names without a stamp. */
+static void intend_names(struct store *store, struct work *works,
+                         struct store_output *outputs, size_t n)
+{
+	struct failure failure;
+	bool has_one = false;
+
+	for (size_t i = 0; i < n; i++) {
+		outputs[i].is_intended = works[i].step == PUBLISHED && outputs[i].stamp &&
+		                         !works[i].output.has_stamp;
+		has_one |= outputs[i].is_intended;
+	}
+	if (!has_one || !store->intend ||
+	    store->intend(outputs, n, store->intend_data, &failure))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (works[i].step == PUBLISHED) {
+			works[i].step = PLACE_REFUSED;
+			outputs[i].failure = failure;
+		}
+	}
+}
+
+static void publish_works(struct store *store, struct work *works,
+                          struct store_output *outputs, size_t n)
 {
 	write_outputs(store, works, n);
 	for (size_t i = 0; i < n && store->is_durable; i++) {
@@ -1876,6 +1906,7 @@ static void publish_works(struct store *store, struct work *works, size_t n)
 		if (is_failed(&works[i]))
 			drop_siblings(works, n, &works[i]);
 	}
+	intend_names(store, works, outputs, n);
 	for (size_t i = 0; i < n; i++) {
 		if (works[i].step == PUBLISHED)
 			name_output(store, &works[i]);
@@ -1908,7 +1939,7 @@ void store_publish_group(struct store *store, struct store_output *outputs, size
 	}
 	if (!works)
 		return;
-	publish_works(store, works, n);
+	publish_works(store, works, outputs, n);
 	for (size_t i = 0; i < n; i++) {
 		outputs[i].result = result_of(store, &works[i]);
 		outputs[i].has_stamp = works[i].output.has_stamp;

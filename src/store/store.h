@@ -182,7 +182,22 @@ struct store_output {
 	struct failure failure;
 	/* Whether the stamp is on the output, which depends on the file system. */
 	bool has_stamp;
+	/* Whether the output is about to get its name without the stamp, for store_intend_fn. */
+	bool is_intended;
 };
+
+/*
+ * Called when a group is written and before its first output gets its name, if the file system
+ * gave some output of the group no stamp: the caller can record these outputs elsewhere, so that
+ * the next run knows them even if this one is killed. Only outputs with is_intended are about to
+ * get their names. If it returns false, with a failure, no output gets its name, and each is
+ * STORE_PLACE_FAILED.
+ */
+typedef bool store_intend_fn(const struct store_output *outputs, size_t n, void *data,
+                             struct failure *ret_failure);
+
+/* Set before any other thread uses the store. */
+void store_before_naming(struct store *store, store_intend_fn *intend, void *data);
 
 /*
  * Publish outputs together, so that the slow calls for durability are shared: each is written to a

@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "common/failure.h"
 #include "common/hash_set.h"
+#include "store/store.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -46,6 +47,10 @@ struct claimed_files {
 };
 
 struct store {
+	/* Set before other threads start; see store_before_naming(). */
+	store_intend_fn *intend; /* a function; NULL: none */
+	void *intend_data;
+
 	/* The output folder, opened with O_PATH, like every folder here, so it need not be
 	 * readable; -1: no folder. */
 	int root;

@@ -3,7 +3,7 @@
 # unnamed files, times in coarse steps, like the cards of cameras), and an overlay. On each:
 #   - a run makes all outputs, and a second run makes none of them again; if the file system keeps stamps, this is also
 #     true after the database was deleted;
-#   - the same command resumes a run that was killed;
+#   - the same command resumes a run that was killed, at any moment;
 #   - the output of a changed input is made again, and an output that somebody changed is kept;
 #   - with --in-place, images are replaced with and without a backup, and a warning names the folder that cannot have
 #     records.
@@ -19,6 +19,10 @@ kinds=("$@")
 (($#)) || kinds=(vfat exfat overlay)
 ((EUID == 0)) || {
 	echo "skipped: mounting needs root"
+	exit 77
+}
+command -v strace > /dev/null || {
+	echo "skipped: there is no strace"
 	exit 77
 }
 work=$(mktemp -d)
@@ -138,6 +142,29 @@ check_kill() {
 	resize in -o mount/killed || wrong "the run after a kill failed"
 	[[ $(find mount/killed -name '*.png' -size +0 | wc -l) == 7 ]] || wrong "outputs are missing after a kill"
 	[[ -z $(find mount -name '.pixpool-*') ]] || wrong "left over: $(find mount -name '.pixpool-*')"
+	check_kill_while_naming
+}
+
+# Kill a run in the middle of a group, when some outputs have their names and the state has no rows of them yet.
+check_kill_while_naming() {
+	local call n status
+
+	for call in renameat linkat; do
+		for n in 2 4 7; do
+			rm -rf mount/killed
+			status=0
+			{ strace -f -o /dev/null -e "trace=$call" -e "inject=$call:signal=KILL:when=$n" \
+				"$program" resize -s 99 in -o mount/killed --progress none 2> said; } 2> killed || status=$?
+			((status == 0 || status == 137)) || wrong "the run to be killed ended with status $status"
+			((status == 0)) || n_killed=$((n_killed + 1))
+			resize in -o mount/killed || wrong "the run after a kill at $call number $n failed"
+			[[ $(find mount/killed -name '*.png' -size +0 | wc -l) == 7 ]] ||
+				wrong "outputs are missing after a kill at $call number $n"
+			resize in -o mount/killed || wrong "the third run failed"
+			expect 0 7 0
+		done
+	done
+	((n_killed > 0)) || wrong "no run was killed while it named its outputs"
 }
 
 check_in_place() {
@@ -167,6 +194,7 @@ resize in -o right --state none || wrong "an undisturbed run failed"
 n_done=0
 for kind in "${kinds[@]}"; do
 	rm -rf in
+	n_killed=0
 	mkdir mount
 	if ! why=$("mount_$kind"); then
 		echo "skipped: $kind: $why"

@@ -171,6 +171,84 @@ TEST(durable, a_group_is_written_then_synced_then_linked_then_its_folders_are_sy
 	scratch_leave();
 }
 
+static bool has_no_attributes; /* the file system does not support stamps */
+
+int __real_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags)
+{
+	if (!has_no_attributes)
+		return __real_fsetxattr(fd, name, value, n, flags);
+	errno = ENOTSUP;
+	return -1;
+}
+
+static size_t n_intended;
+
+/* Data is a failure, which makes the call fail, or NULL. */
+static bool note_intended(const struct store_output *outputs, size_t n, void *data,
+                          struct failure *ret_failure)
+{
+	note('i');
+	for (size_t i = 0; i < n; i++)
+		n_intended += outputs[i].is_intended;
+	if (data)
+		*ret_failure = *(struct failure *)data;
+	return data == NULL;
+}
+
+/* Publish two outputs, one of them with a stamp. */
+static void publish_with_stamp(struct failure *failure, struct store_output outputs[2])
+{
+	static struct stamp stamp;
+	int content = content_of('x', 10);
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	store = durable_store(0);
+	store_before_naming(store, note_intended, failure);
+	n_intended = 0;
+	outputs[0] = output_of("a.jpg", content, 10);
+	outputs[1] = output_of("b.jpg", content, 10);
+	outputs[1].stamp = &stamp;
+	store_publish_group(store, outputs, 2);
+	store_close(store);
+	fd_close(&content);
+}
+
+TEST(durable, an_output_that_gets_no_stamp_is_recorded_before_it_gets_its_name)
+{
+	struct store_output outputs[2];
+
+	has_no_attributes = true;
+	publish_with_stamp(NULL, outputs);
+	EXPECT(outputs[0].result == STORE_DONE && outputs[1].result == STORE_DONE);
+	EXPECT_STR(calls, "wwffilld");
+	EXPECT_EQ(n_intended, 1);
+	scratch_leave();
+
+	has_no_attributes = false;
+	publish_with_stamp(NULL, outputs);
+	EXPECT_STR(calls, "wwfflld");
+	scratch_leave();
+}
+
+TEST(durable, no_output_gets_its_name_if_its_record_cannot_be_written)
+{
+	struct failure full = {FAIL_IO, "full"};
+	struct store_output outputs[2];
+
+	has_no_attributes = true;
+	publish_with_stamp(&full, outputs);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(outputs[i].result, STORE_PLACE_FAILED);
+		EXPECT_STR(outputs[i].failure.text, "full");
+	}
+	EXPECT_EQ(n_names("out"), 0);
+	scratch_leave();
+}
+
 TEST(durable, a_new_folder_is_synced_before_a_file_is_created_in_it)
 {
 	int content = content_of('x', 10);

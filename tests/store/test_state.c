@@ -63,6 +63,11 @@ static int64_t bytes_of(struct state *state, const char *output)
 	return state_find(state, output, &row) ? (int64_t)row.out_bytes : -1;
 }
 
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
 TEST(state, a_run_finds_the_rows_of_the_previous_run)
 {
 	struct state *state;
@@ -106,6 +111,49 @@ TEST(state, an_uncommitted_group_is_lost)
 	state = open_at(&plain);
 	EXPECT(bytes_of(state, "a.jpg") == -1);
 	state_close(state);
+	scratch_leave();
+}
+
+/* A run that is killed between naming an output and writing its row leaves the intended row. */
+TEST(state, an_intended_row_is_found_until_its_output_gets_a_row)
+{
+	const struct state_options to_read = {.path = "db", .reads_only = true};
+	struct stamp row = row_of("a.jpg", 5), found;
+	struct state *state;
+
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	EXPECT(put_one(state, "a.jpg", 4) == STATE_OK);
+	EXPECT(!state_find_intended(state, "a.jpg", &found));
+	EXPECT(state_begin(state) == STATE_OK && state_intend(state, &row) == STATE_OK);
+	EXPECT(state_commit(state, &failure) == STATE_OK);
+	state_close(state);
+
+	state = open_at(&to_read);
+	EXPECT(bytes_of(state, "a.jpg") == 4, "the row of the old output stays");
+	EXPECT(state_find_intended(state, "a.jpg", &found) && found.out_bytes == 5);
+	state_close(state);
+
+	state = open_at(&plain);
+	EXPECT(state_find_intended(state, "a.jpg", &found) && found.out_bytes == 5);
+	EXPECT(!state_find_intended(state, "b.jpg", &found));
+	EXPECT(put_one(state, "a.jpg", 5) == STATE_OK);
+	EXPECT(!state_find_intended(state, "a.jpg", &found));
+	EXPECT(state_intend(state, &row) == STATE_OK);
+	EXPECT(state_drop(state, "a.jpg") == STATE_OK);
+	EXPECT(!state_find_intended(state, "a.jpg", &found));
+	state_close(state);
+	scratch_leave();
+}
+
+/* On a file system where SQLite keeps no write-ahead log, a killed run leaves its journal. */
+TEST(state, a_journal_that_a_killed_run_left_is_removed)
+{
+	scratch_enter(NULL);
+	state_close(open_at(&plain));
+	scratch_file("db-journal", "");
+	state_close(open_at(&plain));
+	EXPECT(!is_there("db-journal"));
 	scratch_leave();
 }
 
@@ -235,11 +283,6 @@ TEST(state, the_state_is_unlocked_and_complete_after_a_killed_run)
 }
 
 /* ---- files that are not our state ---- */
-
-static bool is_there(const char *path)
-{
-	return access(path, F_OK) == 0;
-}
 
 TEST(state, a_state_file_that_is_not_a_database_is_renamed_with_a_notice)
 {
