@@ -1,7 +1,10 @@
 # shellcheck shell=bash
-# The code that crash-points.sh and error-points.sh share: six images, three ways to write them, and the conditions
+# The code that crash-points.sh and error-points.sh share: six images, four ways to write them, and the conditions
 # that must hold after a disturbed run and a second, undisturbed run. Source this file in an empty folder that may be
 # removed.
+#
+# The points are visited by several workers at the same time, each in a folder of its own. A worker goes on after a
+# point whose conditions do not hold, so that one run of a script finds all of them.
 
 skip() {
 	echo "skipped: $*"
@@ -16,6 +19,36 @@ ulimit -n 128 # the program checks every descriptor number that it may have inhe
 wrong() {
 	echo "$point: $*" >&2
 	exit 1
+}
+
+n_workers=$(nproc)
+worker=0
+
+note_wrong() { n_wrong=$((n_wrong + 1)); }
+
+# Call a function in each worker, with the number of the worker in $worker. The function counts the points that it
+# visits in n_visited, and calls note_wrong for each whose conditions do not hold. Sets n_visited to the sum over all
+# workers, and ends the script if anything is wrong.
+in_workers() { # argument: FUNCTION
+	local pids=() pid status=0
+
+	for ((worker = 0; worker < n_workers; worker++)); do
+		(
+			mkdir -p "worker-$worker"
+			cp -a template right-* "worker-$worker"
+			cd "worker-$worker" || exit 1
+			before=none n_visited=0 n_wrong=0
+			"$1"
+			echo "$n_visited" > visited
+			((n_wrong == 0))
+		) &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || status=1
+	done
+	((status == 0)) || exit 1
+	n_visited=$(cat worker-*/visited | awk '{n += $1} END {print n}')
 }
 
 mkdir -p template/sub
@@ -33,16 +66,21 @@ facts_of() { # print the properties of the images in a folder that must not chan
 }
 facts=$(facts_of template)
 
-# The three ways to write outputs: into a folder, in place with a backup, and without.
+# The ways to write outputs: into a folder, into a folder on a file system without user attributes, links and rename
+# flags (which stepped.c pretends), in place with a backup, and without.
 arguments() {
 	case $way in
-	folder) echo "in -o out" ;;
+	folder | bare) echo "in -o out" ;;
 	backup) echo "in --in-place --backup .orig" ;;
 	in-place) echo "in --in-place --no-backup" ;;
 	esac
 }
 
+to_folder() { [[ $way == folder || $way == bare ]]; }
+
 batch() { # arguments: PROGRAM REPORT: run once in the current way
+	unset STEPPED_BARE
+	[[ $way != bare ]] || export STEPPED_BARE=1
 	# shellcheck disable=SC2046
 	"${tracer[@]}" "$1" resize -s 9999 $(arguments) --sandbox off --progress none --report "$2" 2> said
 }
@@ -71,12 +109,12 @@ missing_now() {
 
 	for image in $images; do
 		there=out/$image
-		[[ $way == folder ]] || there=in/$image
+		to_folder || there=in/$image
 		if [[ -e $there ]] && cmp -s "$there" "right-$way/$image"; then
 			continue
-		elif [[ $way == folder && -e $there && -s $there ]]; then
+		elif to_folder && [[ -s $there ]]; then
 			wrong "$there is not whole"
-		elif [[ $way != folder ]] && ! cmp -s "$there" "template/$image"; then
+		elif ! to_folder && ! cmp -s "$there" "template/$image"; then
 			wrong "$there is neither the old nor the new file"
 		fi
 		echo "$image"
@@ -88,13 +126,13 @@ check_end() { # argument: MISSING: check the invariants after the second run
 
 	for image in $images; do
 		case $way in
-		folder) cmp -s "out/$image" "right-$way/$image" || wrong "out/$image differs" ;;
+		folder | bare) cmp -s "out/$image" "right-$way/$image" || wrong "out/$image differs" ;;
 		*) cmp -s "in/$image" "right-$way/$image" || wrong "in/$image differs" ;;
 		esac
 		[[ $way != backup ]] || cmp -s "in/$image.orig" "template/$image" || wrong "in/$image.orig is not the original"
 	done
 	[[ $(facts_of in) == "$facts" ]] || wrong "inputs have other modes or times: $(facts_of in)"
-	if [[ $way == folder ]]; then
+	if to_folder; then
 		diff -r in template > said || wrong "inputs have changed: $(cat said)"
 		extra=$(find out in -type f ! -name '?.png' ! -name .pixpool.db)
 	else
@@ -110,7 +148,7 @@ visit() { # argument: PROGRAM: run it a second time, and check the result
 
 	# Skip this point, because the run would be undisturbed.
 	[[ $(tree_now) != "$before" ]] || return 0
-	missing=$(missing_now)
+	missing=$(missing_now) || exit 1
 	tracer=()
 	batch "$1" second || wrong "the second run ended with status $?: $(cat said)"
 	check_end "$missing"
@@ -124,8 +162,8 @@ undisturbed() { # argument: PROGRAM: run it once to make right-WAY, and once mor
 	batch "$1" first || skip "the program does not run on one thread: $(cat said)"
 	n=$(made_in first | wc -l)
 	((n == 6)) || wrong "an undisturbed run makes $n images"
-	if [[ $way == folder ]]; then cp -a out right-folder; else cp -a in "right-$way"; fi
+	if to_folder; then cp -a out "right-$way"; else cp -a in "right-$way"; fi
 	begin
-	tracer=(strace -o trace)
+	tracer=(setarch -R strace -o trace)
 	batch "$1" first
 }

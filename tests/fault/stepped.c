@@ -5,19 +5,28 @@
  * condition, for a thread, or in poll(). Pictures run at once, in the context that submits them,
  * and there is no zygote. Only for pixpool-stepped, whose process crash-points.sh kills at every
  * system call.
+ *
+ * If the environment has STEPPED_BARE, the output folder seems to be on a file system like vfat:
+ * without user attributes, links, unnamed files and rename flags.
  */
 #include "base/fd.h"
 
 #include <pixpool/pixpool.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 enum { MAX_CONTEXTS = 8, STACK_BYTES = 4 << 20 };
 
@@ -200,4 +209,64 @@ int __wrap_pxp_future_take_output(struct pxp_future *future)
 	(void)future;
 	output = -1;
 	return taken;
+}
+
+/* ---- a file system that lacks features ---- */
+
+static bool is_bare(void)
+{
+	return getenv("STEPPED_BARE") != NULL;
+}
+
+static int refuse(int sys_errno)
+{
+	errno = sys_errno;
+	return -1;
+}
+
+int __real_openat(int folder, const char *name, int flags, ...);
+int __wrap_openat(int folder, const char *name, int flags, ...);
+int __wrap_openat(int folder, const char *name, int flags, ...)
+{
+	const bool is_unnamed = (flags & O_TMPFILE) == O_TMPFILE;
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = (flags & O_CREAT) || is_unnamed ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return is_unnamed && is_bare() ? refuse(EOPNOTSUPP)
+	                               : __real_openat(folder, name, flags, mode);
+}
+
+int __real_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
+int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags)
+{
+	return is_bare() ? refuse(ENOTSUP) : __real_fsetxattr(fd, name, value, n, flags);
+}
+
+int __real_linkat(int from, const char *old, int to, const char *name, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *name, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *name, int flags)
+{
+	return is_bare() ? refuse(EPERM) : __real_linkat(from, old, to, name, flags);
+}
+
+int __real_renameat2(int from, const char *old, int to, const char *name, unsigned flags);
+int __wrap_renameat2(int from, const char *old, int to, const char *name, unsigned flags);
+int __wrap_renameat2(int from, const char *old, int to, const char *name, unsigned flags)
+{
+	return is_bare() ? refuse(EINVAL) : __real_renameat2(from, old, to, name, flags);
+}
+
+int __real_statfs(const char *path, struct statfs *ret_facts);
+int __wrap_statfs(const char *path, struct statfs *ret_facts);
+int __wrap_statfs(const char *path, struct statfs *ret_facts)
+{
+	int result = __real_statfs(path, ret_facts);
+
+	if (is_bare())
+		ret_facts->f_type = MSDOS_SUPER_MAGIC;
+	return result;
 }
