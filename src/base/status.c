@@ -75,7 +75,7 @@ const char *pxp_status_name(enum pxp_status status)
 	case PXP_EAGAIN:
 		return "no room";
 	case PXP_ETIMEOUT:
-		return "wait ran out";
+		return "timed out";
 	case PXP_ESHUTDOWN:
 		return "shut down";
 	case PXP_EBROKEN:
@@ -93,9 +93,9 @@ const char *pxp_status_name(enum pxp_status status)
 	case PXP_ECRASHED:
 		return "crashed";
 	case PXP_EPROTO:
-		return "protocol broken";
+		return "protocol violation";
 	case PXP_EQUEUED:
-		return "queue deadline";
+		return "queue timeout";
 	case PXP_EPOISON:
 		return "poison";
 	case PXP_EMEMORY:

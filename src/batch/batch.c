@@ -298,12 +298,15 @@ static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 	batch->limits = limits_make(options->memory, options->n_workers);
 	if (batch->limits.tasks_limit)
 		report_say(batch->report,
-		           "%u of %u workers: the limit on processes (%s) allows no more",
+		           "using %u of %u workers: the limit on processes (%s) allows "
+		           "no more",
 		           batch->limits.n_workers,
 		           options->n_workers > 0 ? options->n_workers : cpus_usable(""),
 		           batch->limits.tasks_limit);
 	else if (batch->limits.n_workers < options->n_workers)
-		report_say(batch->report, "%u of %u workers: not enough memory for more",
+		report_say(batch->report,
+		           "using %u of %u workers: there is not enough "
+		           "memory for more",
 		           batch->limits.n_workers, options->n_workers);
 	if (options->memory > 0 && !pxp_memory_is_limited())
 		report_say(batch->report,
@@ -312,10 +315,10 @@ static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 	if (!fit_to_descriptors(batch, &n_workers, ret_failure))
 		return false;
 	if (n_workers < batch->limits.n_workers)
-		report_say(
-			batch->report,
-			"%u of %u workers: the limit on open files (ulimit -n) allows no more",
-			n_workers, batch->limits.n_workers);
+		report_say(batch->report,
+		           "using %u of %u workers: the limit on open files (ulimit -n) "
+		           "allows no more",
+		           n_workers, batch->limits.n_workers);
 	batch->n_workers = n_workers;
 	return true;
 }
@@ -390,7 +393,7 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 	if (!choose_limits(batch, ret_failure))
 		return false;
 	if (!make_room_for_complete(batch))
-		return failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+		return failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
 	batch->n_files = 1; /* the feeder */
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)
@@ -528,11 +531,12 @@ static bool open_state(struct batch *batch)
 		return true;
 	case STATE_FOREIGN:
 		report_say(batch->report,
-		           "--state: %s is not a state of pixpool; choose another name",
+		           "--state: %s exists and is not a state database of pixpool; "
+		           "choose another name",
 		           quoted(options->state));
 		return false;
 	case STATE_MEMORY:
-		report_say(batch->report, "cannot start: no memory");
+		report_say(batch->report, "cannot start: out of memory");
 		return false;
 	}
 	return true;
@@ -568,7 +572,7 @@ static bool open_history(struct batch *batch)
 		.compare_contents = options->compare_contents,
 	});
 	if (!batch->history)
-		report_say(batch->report, "cannot start: no memory");
+		report_say(batch->report, "cannot start: out of memory");
 	return batch->history != NULL;
 }
 
@@ -591,7 +595,7 @@ static bool open_store(struct batch *batch)
 		batch->store = batch->options->plans_only ? store_open_to_look(NULL)
 		                                          : store_open_in_place();
 		if (!batch->store)
-			report_say(batch->report, "cannot start: no memory");
+			report_say(batch->report, "cannot start: out of memory");
 		return batch->store != NULL;
 	}
 	if (batch->options->plans_only) {
@@ -656,7 +660,7 @@ static void decide(struct batch *batch)
 		refuse(batch);
 		return;
 	case PLAN_NO_MEMORY:
-		report_say(batch->report, "no memory for the plan");
+		report_say(batch->report, "out of memory for the plan");
 		refuse(batch);
 		return;
 	case PLAN_STOPPED:
@@ -851,7 +855,8 @@ static void report_result(const struct file_result *result, const char *folder,
 	if (result->end == FILE_IGNORED) {
 		if (result->is_loop)
 			report_say(report,
-			           "%s is a link to a folder above it; not followed",
+			           "%s is a symbolic link to a folder that contains "
+			           "it; not followed",
 			           quoted(result->input));
 		report_ignored(report, result->input);
 		return;
@@ -1223,7 +1228,7 @@ static const char *why_not_to_prune(struct batch *batch)
 	has_walk_errors = batch->has_walk_errors || batch->plan->has_errors;
 	lock_release(&batch->lock);
 	if (!batch->history || !history_keeps_records(batch->history))
-		return "there are no records";
+		return "this run has no records of its outputs";
 	if (state_of(batch) != BATCH_FED)
 		return "the run did not complete";
 	if (has_walk_errors)
@@ -1289,10 +1294,10 @@ static void say_stamps(struct batch *batch)
 		return;
 	if (report_counts(batch->report).ok > 0 &&
 	    (!content_hash_is_built() || store_has_lost_stamp(batch->store)))
-		report_say(
-			batch->report,
-			"warning: %s does not support records on images, so a second run would make them again",
-			content_hash_is_built() ? "the file system" : "this build");
+		report_say(batch->report,
+		           "warning: %s cannot store records on images, so a second run "
+		           "would make the images again",
+		           content_hash_is_built() ? "the file system" : "this build");
 }
 
 /* Report once that file times could not be kept. */
@@ -1475,7 +1480,7 @@ int batch_run(const struct batch_options *options, struct report *report,
 
 	*ret_is_stuck = false;
 	if (!batch) {
-		report_say(report, "cannot start: no memory");
+		report_say(report, "cannot start: out of memory");
 		return EXIT_USAGE;
 	}
 	if (!batch_init(batch, options, report) || (batch->signals = open_signals()) < 0)

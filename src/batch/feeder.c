@@ -282,7 +282,8 @@ static bool adopt_equal_ones(struct file *file)
 		if (!is_same_as_there(file->batch, &result->variants[i], known,
 		                      file->content))
 			return failure_set(&result->failure, FAIL_EXISTS,
-			                   "publish: the output name is already taken");
+			                   "publish: a file with the name of the "
+			                   "output exists");
 		known->is_expected = true; /* replaced by the same bytes, with a stamp */
 	}
 	return true;
@@ -652,7 +653,7 @@ static void watch_task(struct file *file, struct pxp_future *task)
 		return;
 	pxp_future_cancel_with(task, PXP_CANCEL_KILL);
 	leave_workers(file);
-	failure_set(&file->result->failure, FAIL_INTERNAL, "no memory");
+	failure_set(&file->result->failure, FAIL_INTERNAL, "out of memory");
 	file_fail(file);
 }
 
@@ -797,10 +798,10 @@ static void change_to_drawing(struct batch *batch)
 	if (batch->no_renderer.class != FAIL_NONE ||
 	    pools_change(batch->pools, POOL_DRAWS, &why) || !batch_goes_on(batch))
 		return;
-	failure_set(
-		&batch->no_renderer, FAIL_UNSUPPORTED,
-		"format: SVG and PDF are drawn by separate workers, and none can be started: %s",
-		why.text);
+	failure_set(&batch->no_renderer, FAIL_UNSUPPORTED,
+	            "format: SVG and PDF are drawn by separate workers, which cannot be "
+	            "started: %s",
+	            why.text);
 }
 
 /* Wait until the workers are idle, and then let all deferred drawings be drawn. */
@@ -1039,7 +1040,8 @@ static bool check_in_place(const struct file *file)
 	if (content != FORMAT_NONE && content != named)
 		return failure_set(
 			failure, FAIL_UNSUPPORTED,
-			"in place: the format would change from %s to %s, because the suffix says so; rename the file",
+			"in place: the format would change from %s to %s, because of "
+			"the suffix; rename the file",
 			format_info(content)->name, format_info(named)->name);
 	if (!has_one_name(file))
 		return failure_set(failure, FAIL_UNSUPPORTED,
@@ -1366,7 +1368,7 @@ static void feed_all(struct batch *batch)
 	}
 	walk_close(walk);
 	if (!has_memory) {
-		failure_set(&no_memory, FAIL_INTERNAL, "no memory");
+		failure_set(&no_memory, FAIL_INTERNAL, "out of memory");
 		batch_stop_early(batch, &no_memory);
 	}
 	/* Each file that a worker still has may turn out to be a drawing, so wait for them. */

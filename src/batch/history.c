@@ -410,7 +410,7 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 			ret_failure, FAIL_EXISTS,
 			in_place
 				? "publish: a file with the name of the backup exists, and the image was not made by pixpool"
-				: "publish: the output name is already taken");
+				: "publish: a file with the name of the output exists");
 		return HISTORY_EXISTS;
 	}
 	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)
@@ -448,7 +448,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 		return HISTORY_MAKE; /* opening the input will give the reason */
 	known = calloc(input->n_variants, sizeof(*known));
 	if (!known) {
-		failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+		failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
 		return HISTORY_EXISTS;
 	}
 	for (size_t i = 0; i < input->n_variants; i++) {

@@ -113,8 +113,8 @@ static bool refuse_field(const char *open, struct failure *ret_failure)
 	char word[32];
 
 	if (*open == '}' || !close)
-		return failure_set(ret_failure, FAIL_USAGE, "'%c' without '%c'", *open,
-		                   *open == '{' ? '}' : '{');
+		return failure_set(ret_failure, FAIL_USAGE, "'%c' needs a matching '%c'",
+		                   *open, *open == '{' ? '}' : '{');
 	snprintf(word, sizeof(word), "%.*s", (int)(close + 1 - open), open);
 	for (int i = 0; i < N_FIELDS; i++)
 		suggest_consider(&best, word, field_words[i]);

@@ -101,7 +101,7 @@ static enum pxp_status lockdown_finish(const char *const *readable,
 		return PXP_OK;
 	sandbox_say_missing(state, missing, sizeof(missing));
 	return pxp_fail(ret_error, PXP_ETASK,
-	                "sandbox: a worker is missing layers that the first one had: %s",
+	                "sandbox: a worker lacks layers that the first worker had: %s",
 	                missing);
 }
 
@@ -171,7 +171,7 @@ bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
 		return true;
 	sandbox_say_missing(ret_state, missing, sizeof(missing));
 	return failure_set(ret_failure, FAIL_INTERNAL,
-	                   "sandbox: required, but missing: %s", missing);
+	                   "sandbox: required layers are missing: %s", missing);
 }
 
 /* ---- a picture's task ---- */
@@ -886,7 +886,7 @@ struct pools *pools_create(const struct pools_options *options,
 	struct pools *pools = calloc(1, sizeof(*pools));
 
 	if (!pools) {
-		failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+		failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
 		return NULL;
 	}
 	pools->options = *options;

@@ -39,7 +39,8 @@ static bool is_picture(const char *file)
 static int open_records(const char *file)
 {
 	const char *why =
-		"it is an image and would be overwritten; --report needs a FILE";
+		"it is an image, which the report would overwrite; give --report "
+		"another FILE";
 	char name[1024];
 	int fd = -1;
 
@@ -104,7 +105,7 @@ static void say_no_image(const struct command_line *line, struct report *report)
 	if (line->batch.walk.n_inputs == 1)
 		report_say(report, "no images found in %s%s", name, others);
 	else
-		report_say(report, "no images found in %s and %zu more%s", name,
+		report_say(report, "no images found in %s and %zu more INPUTs%s", name,
 		           line->batch.walk.n_inputs - 1, others);
 }
 

@@ -319,10 +319,11 @@ static bool read_list(struct command_line *line, struct failure *ret_failure)
 		return false;
 	if (!line->is_null_separated && memchr(line->list, 0, n))
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--files-from: '%.60s' has NUL characters; add -0 if "
-		                   "they end its names",
+		                   "--files-from: '%.60s' has NUL characters; add -0 "
+		                   "if a NUL character ends each name",
 		                   line->files_from);
-	return divide_list(line, n) || failure_set(ret_failure, FAIL_USAGE, "no memory");
+	return divide_list(line, n) ||
+	       failure_set(ret_failure, FAIL_USAGE, "out of memory");
 }
 
 /* With a list one INPUT is allowed: the folder that contains the listed files. */
@@ -345,7 +346,7 @@ static bool takes_list(struct command_line *line, struct failure *ret_failure)
 	    (stat(walk->inputs[0], &folder) != 0 || !S_ISDIR(folder.st_mode)))
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"with --files-from INPUT must be a folder, got '%.60s'",
+			"with --files-from, INPUT must be a folder, got '%.60s'",
 			walk->inputs[0]);
 	return read_list(line, ret_failure);
 }
@@ -421,7 +422,7 @@ static bool take_output_file(struct command_line *line, struct failure *ret_fail
 	line->batch.style.file_name = slash ? slash + 1 : output;
 	line->output_folder = strndup(output, slash ? (size_t)(slash + 1 - output) : 0);
 	if (!line->output_folder)
-		return failure_set(ret_failure, FAIL_USAGE, "no memory");
+		return failure_set(ret_failure, FAIL_USAGE, "out of memory");
 	line->batch.output = line->output_folder;
 	return true;
 }
@@ -461,13 +462,14 @@ static bool fits_output(struct command_line *line, struct failure *ret_failure)
 		return true;
 	if (!is_one_file && is_stream)
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--output: - needs exactly one file as INPUT; for a "
-		                   "folder named '-' write ./-");
+		                   "--output: '-' (standard output) needs exactly one "
+		                   "file as INPUT; for a folder named '-', write './-'");
 	if (!is_one_file)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"--output: '%.60s' needs exactly one file as INPUT; else name a "
-			"folder, and choose the format by -f %s",
+			"--output: the file name '%.60s' needs exactly one file as "
+			"INPUT; for more images, name a folder and choose the format "
+			"with -f %s",
 			output, format_info(format_of_name(output))->extension);
 	if (!is_one_file_alone(line, ret_failure) ||
 	    !(is_stream ? take_output_stream(line, ret_failure)

@@ -36,9 +36,9 @@ static const char exit_status[] =
 	"  2    wrong usage, a missing INPUT, or two inputs with the same output;\n"
 	"       nothing was done\n"
 	"  3    no image was found\n"
-	"  4    stopped early: the output folder or the report cannot be written, by\n"
-	"       --fail-fast, --max-failures or --stop-after, or another run uses the\n"
-	"       same folder (with --no-wait)\n"
+	"  4    stopped early, because the output folder or the report cannot be\n"
+	"       written, because of --fail-fast, --max-failures or --stop-after, or\n"
+	"       because another run uses the same folder (with --no-wait)\n"
 	"  129, 130, 143\n"
 	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n"
 	"  141  with -o -: ended by SIGPIPE, because the reader of standard output\n"
@@ -148,8 +148,9 @@ static void print_filter(const struct filter_info *info)
 
 static void print_filters(void)
 {
-	printf("\nFilters of a CHAIN, with commas between them, each with its numbers. When\n"
-	       "scaling, trim, rotate, flip and flop come before it, the others after it.\n");
+	printf("\nFilters of a CHAIN, with commas between them, each with its numbers. If the\n"
+	       "image is scaled, trim, rotate, flip and flop are applied before scaling, and\n"
+	       "all other filters after scaling.\n");
 	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++)
 		print_filter(filter_info((enum filter_kind)kind));
 }

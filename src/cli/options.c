@@ -55,7 +55,8 @@ static bool take_files_from(struct command_line *line, const char *value,
 {
 	line->files_from = value;
 	return value[0] || failure_set(ret_failure, FAIL_USAGE,
-	                               "must be a file, or - for standard input; got ''");
+	                               "must be the name of a file, or '-' for "
+	                               "standard input; got ''");
 }
 
 static bool take_glob(struct command_line *line, struct walk_glob glob,
@@ -66,7 +67,7 @@ static bool take_glob(struct command_line *line, struct walk_glob glob,
 	                                       sizeof(*globs));
 
 	if (!globs)
-		return failure_set(ret_failure, FAIL_USAGE, "no memory");
+		return failure_set(ret_failure, FAIL_USAGE, "out of memory");
 	globs[walk->n_globs++] = glob;
 	walk->globs = line->globs = globs;
 	return glob.pattern[0] ||
@@ -106,7 +107,8 @@ static bool take_output(struct command_line *line, const char *value,
 	line->batch.output = value;
 	return value[0] ||
 	       failure_set(ret_failure, FAIL_USAGE,
-	                   "must be a folder or a file name such as a.webp, got ''");
+	                   "must be the name of a folder, or of a file such as a.webp; "
+	                   "got ''");
 }
 
 static bool take_name(struct command_line *line, const char *value,
@@ -151,13 +153,13 @@ static bool read_profile(struct command_line *line, const char *name,
 
 	if (n < 0)
 		failure_set(ret_failure, FAIL_USAGE,
-		            "must be srgb, p3, keep or an ICC file; cannot read '%.60s': "
-		            "%s",
+		            "must be srgb, p3, keep or the name of an ICC file; cannot "
+		            "read '%.60s': %s",
 		            name, strerrordesc_np(errno));
 	else if (!is_profile)
 		failure_set(ret_failure, FAIL_USAGE,
-		            "must be an RGB profile of at most %d MiB, which '%.60s' is "
-		            "not",
+		            "must be an ICC file with an RGB profile of at most %d "
+		            "MiB, got '%.60s'",
 		            PROFILE_MAX_BYTES >> 20, name);
 	fd_close(&fd);
 	if (!is_profile) {
@@ -230,8 +232,9 @@ static bool take_state(struct command_line *line, const char *value,
 {
 	line->batch.keeps_no_state = strcmp(value, "none") == 0;
 	line->batch.state = line->batch.keeps_no_state ? NULL : value;
-	return value[0] ||
-	       failure_set(ret_failure, FAIL_USAGE, "must be a file or none, got ''");
+	return value[0] || failure_set(ret_failure, FAIL_USAGE,
+	                               "must be the name of a file or the "
+	                               "word none, got ''");
 }
 
 static bool take_backup(struct command_line *line, const char *value,
@@ -287,8 +290,8 @@ static bool take_stop_after(struct command_line *line, const char *value,
 	    !(number * units[unit].seconds >= 0.001 &&
 	      number * units[unit].seconds <= MAX_STOP_SECONDS))
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "must be a time such as 90, 90s, 15m, 2h or 1d, got "
-		                   "'%.40s'",
+		                   "must be a time such as 90 (seconds), 90s, 15m, 2h "
+		                   "or 1d, got '%.40s'",
 		                   value);
 	line->batch.stop_after_ms = (int64_t)ceil(number * units[unit].seconds * 1000);
 	return true;
@@ -333,7 +336,8 @@ static bool take_report(struct command_line *line, const char *value,
 	line->report_file = value;
 	return value[0] ||
 	       failure_set(ret_failure, FAIL_USAGE,
-	                   "must be a file, or - for standard output; got ''");
+	                   "must be the name of a file, or '-' for standard output; "
+	                   "got ''");
 }
 
 static void ask_for_help(struct command_line *line, enum help_request help)
@@ -412,30 +416,32 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "files-from", .argument = "FILE", .commands = READS,
 		.take = take_files_from,
-		.help = "take the names in FILE, a line each; - is standard\n"
-		        "input. They are below the INPUT folder, if one is\n"
-		        "named, and outputs keep their folders",
+		.help = "take the names of inputs from FILE, one name a line; -\n"
+		        "is standard input. If an INPUT folder is given, names\n"
+		        "are relative to it. Outputs keep the folders of the\n"
+		        "names",
 	}, {
 		.letter = '0', .name = "null", .commands = READS, .is_flag = true,
 		OF_LINE(is_null_separated),
-		.help = "names in that list end with a NUL character, as those\n"
-		        "of find -print0",
+		.help = "names in the FILE of --files-from end with NUL\n"
+		        "characters, as find -print0 writes them",
 	}, {
 		.name = "include", .argument = "GLOB", .commands = READS,
 		.take = take_include,
-		.help = "take only files that match, such as '*.jpg': by their\n"
-		        "name, or with a / in GLOB by the end of their path;\n"
-		        "the last --include or --exclude that matches decides",
+		.help = "take only files that match GLOB, such as '*.jpg'. GLOB\n"
+		        "is compared with the file name, or if it contains a /\n"
+		        "with the end of the path. The last --include or\n"
+		        "--exclude that matches decides",
 	}, {
 		.name = "exclude", .argument = "GLOB", .commands = READS,
 		.take = take_exclude,
-		.help = "leave out files that match, such as '*.cr2' or\n"
+		.help = "leave out files that match GLOB, such as '*.cr2' or\n"
 		        "'cache/*'",
 	}, {
 		.name = "max-depth", .argument = "N", .commands = READS,
 		.take = take_max_depth,
-		.help = "search N levels of folders; 1 is the INPUT folder\n"
-		        "alone",
+		.help = "search N levels of folders; with 1, the INPUT folder\n"
+		        "without its subfolders",
 	}, {
 		.letter = 'L', .name = "follow", .commands = READS, .is_flag = true,
 		OF_LINE(batch.walk.follows_links),
@@ -443,23 +449,25 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "hidden", .commands = READS, .is_flag = true,
 		OF_LINE(batch.walk.takes_hidden),
-		.help = "also take names that begin with a dot",
+		.help = "also take files and folders whose names begin with a\n"
+		        "dot",
 	}, {
 		.name = "one-file-system", .commands = READS, .is_flag = true,
 		OF_LINE(batch.walk.stays_on_device),
-		.help = "leave out folders on other file systems than that of\n"
+		.help = "leave out folders that are on another file system than\n"
 		        "their INPUT",
 	}, {
 		.name = "shard", .argument = "I/N", .commands = WRITES, .take = take_shard,
-		.help = "take one of N parts of the inputs, I from 0 to N-1, by a\n"
-		        "hash of the output's name; each part has its own state",
+		.help = "process one of N parts of the inputs: part I, from 0\n"
+		        "to N-1. A hash of the output's name decides the part;\n"
+		        "each part has its own state",
 	}, {
 		.letter = 'o', .name = "output", .argument = "DIR|FILE|-",
 		.commands = WRITES, .take = take_output,
-		.help = "output folder, made if it is missing; below it the\n"
-		        "tree of each INPUT folder is repeated. With one file\n"
-		        "as INPUT also a file name such as a.webp, which is\n"
-		        "always replaced, or - for standard output",
+		.help = "output folder, made if it is missing. The tree of each\n"
+		        "INPUT folder is repeated below it. If INPUT is one\n"
+		        "file, FILE can be a file name such as a.webp (always\n"
+		        "replaced) or - (standard output)",
 		.group = "Outputs",
 	}, {
 		.name = "flat", .commands = WRITES, .is_flag = true,
@@ -468,27 +476,29 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "name", .argument = "TEMPLATE", .commands = WRITES,
 		.take = take_name,
-		.help = "file names of outputs: {name} is the name of the\n"
-		        "input without its suffix, {ext} the suffix of the\n"
-		        "output's format, {hash} a hash of its content, as in\n"
+		.help = "file names of outputs: {name} is the name of the input\n"
+		        "without its suffix, {ext} the suffix of the output's\n"
+		        "format, {hash} a hash of the output's content, as in\n"
 		        "'{name}-{hash}.{ext}'",
 	}, {
 		.name = "on-collision", .argument = "stop|keep-ext", .commands = WRITES,
 		.choices = collisions, OF_LINE(on_collision),
-		.help = "if two inputs have the same output: do nothing (stop,\n"
-		        "default), or keep the suffixes of all inputs in the\n"
-		        "names of their outputs (a.png.webp)",
+		.help = "if two inputs have the same output: stop before any\n"
+		        "work (stop, the default), or keep the suffix of each\n"
+		        "input in the name of its output, as in a.png.webp\n"
+		        "(keep-ext)",
 	}, {
 		.name = "in-place", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.in_place),
-		.help = "replace each image by its output, instead of -o; keeps\n"
-		        "owner, mode, times and attributes of the file, and\n"
-		        "metadata, colours and depth of the image",
+		.help = "replace each image by its output, without -o. The file\n"
+		        "keeps its owner, mode, times and attributes, and the\n"
+		        "image its metadata, colours and depth",
 	}, {
 		.name = "backup", .argument = "SUFFIX", .commands = WRITES,
 		.take = take_backup,
 		.help = "with --in-place: keep each original under its name and\n"
-		        "SUFFIX, such as .orig; an existing file stays",
+		        "SUFFIX, such as .orig; an existing backup is never\n"
+		        "replaced",
 	}, {
 		.name = "no-backup", .commands = WRITES, .is_flag = true,
 		OF_LINE(keeps_no_backup),
@@ -496,47 +506,55 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "overwrite", .argument = "own|skip|older|always",
 		.commands = WRITES, .choices = overwrites, OF_LINE(batch.overwrite),
-		.help = "outputs that may be replaced: own (default): those that\n"
-		        "pixpool made and nobody changed, for others the image\n"
-		        "fails; skip: none; older: those older than the input;\n"
-		        "always: all. Outputs that are up to date stay",
+		.help = "which existing files outputs may replace: own\n"
+		        "(default): outputs of pixpool that nobody changed, and\n"
+		        "any other file fails its image; skip: none, and the\n"
+		        "image is skipped; older: files older than the input;\n"
+		        "always: all. Outputs that are up to date are not made\n"
+		        "again",
 	}, {
 		.name = "prune", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.prunes),
-		.help = "remove outputs that pixpool made, nobody changed, and\n"
-		        "whose input is gone; only after a whole run over the\n"
-		        "same INPUTs, each with an image",
+		.help = "remove outputs that pixpool made and nobody changed,\n"
+		        "if their input no longer exists. Only at the end of a\n"
+		        "complete run that found an image in each INPUT",
 	}, {
 		.name = "redo", .commands = WRITES, .is_flag = true, OF_LINE(batch.redo),
-		.help = "make outputs again that are up to date",
+		.help = "also make outputs again that are up to date",
 	}, {
 		.letter = 'c', .name = "checksum", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.compare_contents),
-		.help = "compare contents even where size and time are the same;\n"
+		.help = "compare contents even if size and time are the same;\n"
 		        "outputs without a record are made and compared",
 	}, {
 		.name = "state", .argument = "FILE|none", .commands = WRITES,
 		.take = take_state,
-		.help = "where to remember what was made (default: .pixpool.db\n"
-		        "in the output folder); none: nowhere, and outputs get no\n"
-		        "stamp",
+		.help = "database of the outputs that were made (default:\n"
+		        ".pixpool.db in the output folder); none: no database,\n"
+		        "and no stamps on outputs",
 	}, {
 		.name = "no-wait", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_wait),
-		.help = "do not wait for another run on the same output folder,\nor in place on the same folder",
+		.help = "end with status 4 instead of waiting for another run\n"
+		        "on the same output folder, or in place on the same\n"
+		        "folder",
 	}, {
 		.name = "no-fsync", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_fsync),
-		.help = "do not wait for the disk: a power cut may lose outputs\nthat were reported as done",
+		.help = "do not wait for the disk: a power cut may lose outputs\n"
+		        "that were reported as done",
 	}, {
 		.name = "accept-known", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.accept_known),
-		.help = "failures that an earlier run found do not make the exit\n"
-		        "status 1",
+		.help = "failures that an earlier run found do not make the\n"
+		        "exit status 1",
 	}, {
 		.letter = 's', .name = "size", .argument = "GEOM",
 		.commands = SCALES, .take = take_size,
-		.help = "1600 is the longest side, 800x600 a box, 800x the\nwidth, x600 the height, 50% a scale. After it, in\nquotes for the shell: > only shrinks, < only enlarges,\n! ignores proportions, as in '800x600>'",
+		.help = "1600 is the longest side, 800x600 a box, 800x the\n"
+		        "width, x600 the height, 50% a scale. A last character,\n"
+		        "in quotes for the shell, as in '800x600>': > only\n"
+		        "shrinks, < only enlarges, ! ignores proportions",
 		.group = "Size",
 	}, {
 		.name = "no-enlarge", .commands = SCALES, .field = RECIPE_NO_ENLARGE,
@@ -553,13 +571,16 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "position", .argument = "WHERE", .commands = SCALES,
 		.field = RECIPE_POSITION,
-		.help = "what cover keeps and where contain puts the image:\n"
-		        "centre (default), north, northeast, east, ..., or\n"
-		        "X%,Y%; entropy or attention finds the interesting part",
+		.help = "what --fit cover keeps and where --fit contain puts\n"
+		        "the image: centre (default), north, northeast, east,\n"
+		        "..., or X%,Y%; entropy or attention finds the\n"
+		        "interesting part",
 	}, {
 		.name = "background", .argument = "COLOUR", .commands = WRITES,
 		.field = RECIPE_BACKGROUND,
-		.help = "background of contain and transparency: a name, #rgb,\n#rrggbb or #rrggbbaa (default: white where the format\nhas no transparency)",
+		.help = "background colour for --fit contain and for\n"
+		        "transparent pixels: a name, #rgb, #rrggbb or #rrggbbaa\n"
+		        "(default: white if the format has no transparency)",
 	}, {
 		.name = "linear", .commands = SCALES, .field = RECIPE_LINEAR,
 		.help = "scale in linear light",
@@ -580,7 +601,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "intent", .argument = "INTENT", .commands = WRITES,
 		.field = RECIPE_INTENT,
-		.help = "intent of that conversion: relative (default),\nperceptual, saturation, absolute",
+		.help = "intent of the conversion to the --profile: relative\n"
+		        "(default), perceptual, saturation, absolute",
 	}, {
 		.name = "depth", .argument = "8|16|keep", .commands = WRITES,
 		.field = RECIPE_DEPTH,
@@ -599,18 +621,24 @@ const struct cli_option cli_options[] = {
 		.help = "encoder effort: 0 is fast, 9 makes small files",
 	}, {
 		.name = "lossless", .commands = WRITES, .field = RECIPE_LOSSLESS,
-		.help = "lossless compression, in formats that have both kinds",
+		.help = "lossless compression, in formats that also have lossy\n"
+		        "compression",
 	}, {
 		.name = "progressive", .commands = WRITES, .field = RECIPE_PROGRESSIVE,
 		.help = "progressive JPEG, interlaced PNG and GIF",
 	}, {
 		.name = "chroma", .argument = "auto|420|444", .commands = WRITES,
 		.field = RECIPE_CHROMA,
-		.help = "colour resolution: half (420) or full (444)",
+		.help = "resolution of colour: half (420), full (444), or as\n"
+		        "the encoder decides (auto, the default)",
 	}, {
 		.name = "keep", .argument = "CLASS,...", .commands = WRITES,
 		.field = RECIPE_KEEP,
-		.help = "metadata to keep: none, all, or exif, icc, xmp, iptc,\ngps (locations; without it they are removed from the\nothers), copyright (artist, rights,\ncredit and usage terms of all three)\n(default: none; convert, filter and --in-place: all)",
+		.help = "metadata to keep: none, all, or a list of exif, icc,\n"
+		        "xmp, iptc, gps, copyright. Without gps, locations are\n"
+		        "removed from EXIF, XMP and IPTC; copyright keeps\n"
+		        "artist, rights, credit and usage terms in them\n"
+		        "(default: none; convert, filter and --in-place: all)",
 		.group = "Metadata",
 	}, {
 		.name = "keep-dates", .commands = WRITES, .is_flag = true,
@@ -619,7 +647,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "filter", .argument = "CHAIN", .commands = SCALES,
 		.field = RECIPE_FILTER,
-		.help = "filters with commas between them, as listed below",
+		.help = "filters with commas between them; they are listed\n"
+		        "below",
 		.group = "Filters",
 	}, {
 		.name = "fail-on", .argument = "LEVEL", .commands = READS,
@@ -630,7 +659,8 @@ const struct cli_option cli_options[] = {
 		.group = "Limits and safety",
 	}, {
 		.name = "timeout", .argument = "SECONDS", .commands = ALL, .take = take_timeout,
-		.help = "time limit for one image, once it is read (default: 60,\nand 2 for each megapixel)",
+		.help = "time limit for one image, counted once it is read\n"
+		        "(default: 60, plus 2 for each megapixel)",
 	}, {
 		.name = "memory", .argument = "SIZE", .commands = ALL, .take = take_memory,
 		.help = "memory limit for all processes together, such as 2G\n(default: 3/4 of the free memory)",
@@ -653,7 +683,9 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "sandbox", .argument = "auto|require|off", .commands = ALL,
 		.choices = sandbox_modes, OF_LINE(batch.sandbox),
-		.help = "auto (default): all layers that this system offers;\nrequire: do not start if one is missing",
+		.help = "auto (default): use all layers that this system\n"
+		        "offers; require: do not start if a layer is missing;\n"
+		        "off: no sandbox",
 	}, {
 		.name = "retries", .argument = "N", .commands = READS, .take = take_retries,
 		.help = "further attempts after a crash (default: 1)",
@@ -668,7 +700,7 @@ const struct cli_option cli_options[] = {
 		.name = "stop-after", .argument = "DURATION", .commands = READS,
 		.take = take_stop_after,
 		.help = "start no image after this time, such as 90s, 15m or\n"
-		        "2h; the same command continues",
+		        "2h; run the same command again to continue",
 	}, {
 		.letter = 'n', .name = "dry-run", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.plans_only),
@@ -688,11 +720,12 @@ const struct cli_option cli_options[] = {
 		.name = "engine", .argument = "ENGINE", .commands = READS,
 		.take = take_engine,
 		.help = "the code that reads and writes images; 'pixpool info'\n"
-		        "lists them (default: auto)",
+		        "lists the engines (default: auto)",
 	}, {
 		.name = "progress", .argument = "auto|bar|plain|json|none", .commands = READS,
 		.choices = progresses, OF_LINE(report.progress),
-		.help = "progress on standard error (default: a bar on a\nterminal, else a line for each image)",
+		.help = "progress on standard error (auto, the default: a bar\n"
+		        "on a terminal, elsewhere a line for each image)",
 		.group = "Reporting",
 	}, {
 		.name = "json", .commands = 1 << COMMAND_INFO, .is_flag = true,
@@ -700,8 +733,8 @@ const struct cli_option cli_options[] = {
 		.help = "print JSON instead of tables",
 	}, {
 		.name = "report", .argument = "FILE", .commands = READS, .take = take_report,
-		.help = "write a line of JSON for each image, and a summary;\n"
-		        "- is standard output",
+		.help = "write a line of JSON for each image, and a summary,\n"
+		        "into FILE; - is standard output",
 	}, {
 		.letter = 'v', .name = "verbose", .commands = ALL, .is_flag = true,
 		OF_LINE(report.verbose),

@@ -43,7 +43,8 @@ static enum pxp_status check_memory(const struct pxp_executor_options *options,
 {
 	if (options->memory_budget > 0 && options->memory_allowance == 0)
 		return pxp_fail(ret_error, PXP_EINVAL,
-		                "memory_budget needs a memory_allowance, got none");
+		                "memory_budget needs a memory_allowance, but "
+		                "memory_allowance is 0");
 	if (options->memory_allowance > INT64_MAX / 2 ||
 	    options->memory_budget > INT64_MAX / 2)
 		return pxp_fail(

@@ -164,7 +164,8 @@ static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_
 	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
-			"size: the output would be %u x %u, but the longest side is %d",
+			"size: the output would be %u x %u, but a side can have at "
+			"most %d pixels",
 			size.width, size.height, RECIPE_MAX_SIDE);
 	/* The product of two sides of 24 bits and a number of frames of 32 bits has more
 	 * than 64 bits. */
@@ -195,8 +196,8 @@ bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
 	if (info->max_side && (to.width > info->max_side || to.height > info->max_side))
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
-			"size: the output would be %u x %u, but the longest side of %s "
-			"is %u",
+			"size: the output would be %u x %u, but %s allows sides of at "
+			"most %u pixels",
 			to.width, to.height, info->name, info->max_side);
 	return true;
 }

@@ -355,7 +355,7 @@ static bool check_job(const struct picture_job *job, struct failure *ret_failure
 		if (!reads_alike(job->variants[i].recipe, reading_of(job)))
 			return failure_set(
 				ret_failure, FAIL_INTERNAL,
-				"internal: the outputs of one picture disagree in "
+				"internal: the outputs of one picture disagree about "
 				"how to read it");
 	}
 	return true;
@@ -506,14 +506,17 @@ static bool check_header(const struct source *source, struct size size,
 	uint64_t n_pixels = area_of(size);
 
 	if (size.width == 0 || size.height == 0)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side is 0");
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the width or the "
+		                   "height is 0");
 	if (recipe->max_frames && source->n_frames > recipe->max_frames)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: %u frames, the limit is %u", source->n_frames,
-		                   recipe->max_frames);
+		                   "header: the image has %u frames, the limit is %u",
+		                   source->n_frames, recipe->max_frames);
 	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: %u x %u, but the longest side is %d",
+		                   "header: the image is %u x %u, but a side can have "
+		                   "at most %d pixels",
 		                   size.width, size.height, RECIPE_MAX_SIDE);
 	if (__builtin_mul_overflow(n_pixels, source->n_frames, &n_pixels))
 		n_pixels = UINT64_MAX;
@@ -591,11 +594,11 @@ static bool fail_of_length(const struct picture_job *job, struct failure *ret_fa
 {
 	if (job->max_output > 0 && job->max_output <= job->max_file)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "encode: the output is over %ju bytes",
+		                   "encode: the output has more than %ju bytes",
 		                   (uintmax_t)job->max_output);
 	return failure_set(ret_failure, FAIL_IO,
-	                   "publish: the output is over %ju bytes, the limit on file "
-	                   "sizes (ulimit -f)",
+	                   "publish: the output has more than %ju bytes, the limit on "
+	                   "file sizes (ulimit -f)",
 	                   (uintmax_t)job->max_file);
 }
 

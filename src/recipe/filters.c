@@ -50,7 +50,7 @@ static const struct filter_info infos[N_FILTER_KINDS] = {
                               {"SATURATION", NULL, 0, 100, 1, false},
                               {"HUE", "degrees", -360, 360, 0, false}}},
 	[FILTER_THRESHOLD] = {"threshold",
-                              "white from this level of grey on, black below",
+                              "white at or above this level of grey, black below",
                               0,
                               false,
                               {{"LEVEL", NULL, 0, 255, 128, false}}},

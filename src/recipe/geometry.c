@@ -103,8 +103,8 @@ bool geometry_parse(struct geometry *ret_geometry, const char *word,
 	if (*next) {
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"must be N, WxH, Wx, xH or N%%, then < or > or ! or nothing; "
-			"got '%.40s' at '%.20s'",
+			"must be N, WxH, Wx, xH or N%%, optionally followed by <, > or "
+			"!; got '%.40s', wrong from '%.20s' on",
 			word, next);
 	}
 	if (!is_percent && !geometry.width && !geometry.height) {

@@ -306,7 +306,7 @@ void landlock_put_up(struct sandbox_state *state, const char *const *readable)
 		return;
 	}
 	if (!holds()) {
-		layer_is_missing(state, SANDBOX_LANDLOCK, "accepted, but not effective");
+		layer_is_missing(state, SANDBOX_LANDLOCK, "accepted, but without effect");
 		return;
 	}
 	state->landlock_abi = (uint32_t)abi;

@@ -330,7 +330,7 @@ void seccomp_put_up(struct sandbox_state *state, bool may_read)
 	if (error)
 		layer_is_missing(state, SANDBOX_SECCOMP, strerrordesc_np(-error));
 	else if (!holds())
-		layer_is_missing(state, SANDBOX_SECCOMP, "accepted, but not effective");
+		layer_is_missing(state, SANDBOX_SECCOMP, "accepted, but without effect");
 	else
 		layer_holds(state, SANDBOX_SECCOMP);
 }

@@ -72,9 +72,9 @@ static const char *reason_of(int sys_errno)
 
 	switch (sys_errno) {
 	case ENOTDIR:
-		return "a file or a link has the folder's name";
+		return "a file or a link has the name of the folder";
 	case ENODATA:
-		return "the picture is shorter than announced";
+		return "the output is shorter than the worker announced";
 	case EMFILE:
 		return "too many open files; raise their limit (ulimit -n)";
 	default:
@@ -488,7 +488,9 @@ static enum published write_unnamed(struct output *output, struct failure *failu
 	if (output->fd < 0)
 		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
 		               ? NOT_THIS_WAY
-		               : refuse(output, failure, "create a file");
+		               : refuse(output, failure,
+		                        "create a file in the folder "
+		                        "of the output");
 	return fill_or_drop(output, failure);
 }
 
@@ -506,7 +508,9 @@ static enum published write_hidden(struct output *output, struct failure *failur
 	         ++tries < TEMP_TRIES);
 	if (output->fd < 0) {
 		output->temp[0] = 0;
-		return refuse(output, failure, "create a file");
+		return refuse(output, failure,
+		              "create a file in the folder of the "
+		              "output");
 	}
 	return fill_or_drop(output, failure);
 }
@@ -643,8 +647,9 @@ static enum published claim_and_rename(struct output *output, struct failure *fa
 	enum published result;
 
 	if (claim < 0)
-		return errno == EEXIST ? IN_THE_WAY
-		                       : refuse(output, failure, "name the output");
+		return errno == EEXIST
+		               ? IN_THE_WAY
+		               : refuse(output, failure, "give the output its name");
 	fd_close(&claim);
 	result = rename_over(output, failure);
 	if (result != PUBLISHED)
@@ -666,8 +671,9 @@ static enum published rename_new(struct output *output, struct failure *failure)
 		return PUBLISHED;
 	}
 	if (!has_no_links())
-		return errno == EEXIST ? IN_THE_WAY
-		                       : refuse(output, failure, "name the output");
+		return errno == EEXIST
+		               ? IN_THE_WAY
+		               : refuse(output, failure, "give the output its name");
 	errno = EPERM;
 	if (!(output->without & WITHOUT_LINKS))
 		done = linkat(folder, output->temp, folder, output->name, 0);
@@ -678,7 +684,7 @@ static enum published rename_new(struct output *output, struct failure *failure)
 	if (errno == EEXIST)
 		return IN_THE_WAY;
 	return has_no_links() ? claim_and_rename(output, failure)
-	                      : refuse(output, failure, "name the output");
+	                      : refuse(output, failure, "give the output its name");
 }
 
 /* Make the name of the backup. The caller frees it. Returns NULL if memory ran out. */
@@ -807,7 +813,7 @@ static enum published copy_backup(struct output *output, const char *backup,
 	enum published result;
 
 	if (original < 0)
-		return refuse(output, failure, "keep a backup");
+		return refuse(output, failure, "keep a backup of the original");
 	output_begin(&copy);
 	result = output_write(&copy, failure);
 	/* Copy the properties that a link would have, as far as the file system supports them. */
@@ -858,19 +864,20 @@ static enum published make_backup(struct output *output, bool is_durable,
 		return PUBLISHED;
 	backup = name_of_backup(output->name, output->backup_suffix);
 	if (!backup)
-		return refuse(output, failure, "keep a backup");
+		return refuse(output, failure, "keep a backup of the original");
 	mark_original(output, backup);
 	errno = EPERM;
 	if ((output->without & WITHOUT_LINKS) ||
 	    linkat(folder, output->name, folder, backup, 0) != 0) {
 		if (errno != EEXIST && !has_no_links())
-			result = refuse(output, failure, "keep a backup");
+			result = refuse(output, failure, "keep a backup of the original");
 		else
 			result = keep_or_copy_backup(output, backup, is_durable, failure);
 	}
 	if (result == IN_THE_WAY) {
 		failure_set(failure, FAIL_EXISTS,
-		            "publish: cannot keep a backup: %s exists", backup);
+		            "publish: cannot keep a backup of the original: %s exists",
+		            backup);
 		result = REFUSED;
 	}
 	output->has_backup = result == PUBLISHED;
@@ -1317,13 +1324,16 @@ static enum published open_step(const struct store *store, int parent, const cha
 	if (*ret_fd < 0 && errno == ENOENT && may_make) {
 		/* EEXIST: another thread created the folder first. */
 		if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
-			return store_refuse("make its folder", is_in_root, ret_failure);
+			return store_refuse("create the folder of the output", is_in_root,
+			                    ret_failure);
 		if (store->is_durable && !sync_folder(parent, name))
-			return store_refuse("make its folder", is_in_root, ret_failure);
+			return store_refuse("create the folder of the output", is_in_root,
+			                    ret_failure);
 		*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
 	}
 	return *ret_fd >= 0 ? PUBLISHED
-	                    : store_refuse("open its folder", is_in_root, ret_failure);
+	                    : store_refuse("open the folder of the output", is_in_root,
+	                                   ret_failure);
 }
 
 /* Open the folder component by component, if openat2() does not exist or has failed. Creates
@@ -1337,7 +1347,7 @@ static enum published open_by_steps(const struct store *store, const char *path,
 	int at = store->root;
 
 	if (!names)
-		return store_refuse("open its folder", false, ret_failure);
+		return store_refuse("open the folder of the output", false, ret_failure);
 	while (result == PUBLISHED && (name = strsep(&rest, "/"))) {
 		bool is_in_root = at == store->root;
 		int below;
@@ -1363,7 +1373,7 @@ static enum published open_below(struct store *store, const char *path, bool may
 	if (*ret_fd >= 0)
 		return PUBLISHED;
 	if (!path[0])
-		return store_refuse("open its folder", false, ret_failure);
+		return store_refuse("open the folder of the output", false, ret_failure);
 	*ret_fd = open_at_once(store, path);
 	if (*ret_fd < 0)
 		result = open_by_steps(store, path, may_make, ret_fd, ret_failure);
@@ -1403,7 +1413,7 @@ static enum published open_folder_of(struct store *store, const char *relative,
 	*ret_name = slash ? slash + 1 : relative;
 	*ret_fd = -1;
 	if (!path)
-		return store_refuse("open its folder", false, ret_failure);
+		return store_refuse("open the folder of the output", false, ret_failure);
 	result = open_below(store, path, may_make, ret_fd, ret_failure);
 	free(path);
 	return result;
@@ -1631,7 +1641,8 @@ static enum published blame_a_removed_folder(const struct work *work, enum publi
 	if (step <= TWIN_IN_THE_WAY || !is_removed(work->folder))
 		return step;
 	errno = ENOENT;
-	return store_refuse("create a file", work->output.is_in_root, failure);
+	return store_refuse("create a file in the folder of the output",
+	                    work->output.is_in_root, failure);
 }
 
 static bool has_own_folder(const struct store_output *asked)
@@ -1650,9 +1661,9 @@ static enum published open_place(struct store *store, struct work *work)
 		                      &work->output.name, &asked->failure);
 	work->output.name = asked->name;
 	work->folder = duplicate(original->folder);
-	return work->folder >= 0
-	               ? PUBLISHED
-	               : store_refuse("open its folder", false, &asked->failure);
+	return work->folder >= 0 ? PUBLISHED
+	                         : store_refuse("open the folder of the output", false,
+	                                        &asked->failure);
 }
 
 /* Claim an output that has just got its name. */
@@ -1813,10 +1824,10 @@ static enum store_result refuse_name(const struct store_output *asked,
 		return STORE_FAILED;
 	}
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
-	            asked->expected ? "the existing file has changed meanwhile"
+	            asked->expected ? "the existing file was changed during the run"
 	            : asked->overwrite == OVERWRITE_ALWAYS
-	                    ? "a folder with its name exists"
-	                    : "a file with its name exists");
+	                    ? "a folder with the name of the output exists"
+	                    : "a file with the name of the output exists");
 	return STORE_FAILED;
 }
 

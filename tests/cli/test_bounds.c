@@ -200,7 +200,8 @@ TEST(bounds, a_too_big_failure_names_the_exceeded_limit)
 	          0);
 	EXPECT_EQ(run("pixpool verify in/pendulum.gif --report r --max-frames 11").status,
 	          1);
-	expect_record("'class':'too-big','message':'header: 12 frames, the limit is 11'");
+	expect_record("'class':'too-big','message':'header: the image has 12 frames, "
+	              "the limit is 11'");
 	EXPECT_EQ(run("pixpool verify in/pendulum.gif --report r --max-frames 12").status,
 	          0);
 	/* Only decoded frames count towards the limit: an output without animation needs the first
@@ -238,8 +239,8 @@ TEST(bounds, a_small_memory_option_reduces_the_number_of_workers)
 	ended = run(
 		"pixpool-scripted resize -s 8 -j 9 --memory 128M in -o out --report r");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(strstr(ended.err, "1 of 9 workers: not enough memory for more"), "%s",
-	       ended.err);
+	EXPECT(strstr(ended.err, "1 of 9 workers: there is not enough memory for more"),
+	       "%s", ended.err);
 	EXPECT_EQ(count_workers(), 1);
 	fixture_leave();
 }

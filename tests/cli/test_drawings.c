@@ -151,7 +151,7 @@ TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 	               "cannot draw all text: cannot open the font ");
 	expect_refused(
 		"refuse landlock_add_rule=38", "",
-		"SVG and PDF are drawn by separate workers, and none can be started: ");
+		"SVG and PDF are drawn by separate workers, which cannot be started: ");
 	expect_refused("refuse landlock_create_ruleset=38", "",
 	               "--sandbox off renders it anyway");
 	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,

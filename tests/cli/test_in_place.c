@@ -321,9 +321,9 @@ TEST(in_place, an_image_whose_format_would_change_is_unsupported)
 	scratch_file("photos/layers.psd", "8BPS");
 	EXPECT_EQ(resize("64", "--no-backup photos").status, 1);
 	EXPECT(strstr(records("r"),
-	              "'input':'photos/really.png','status':'failed','class':"
-	              "'unsupported','message':'in place: the format would "
-	              "change from jpeg to png, because the suffix says so"),
+	              "'input':'photos/really.png','status':'failed','class':'unsupported','message':'in "
+	              "place: the format would change from jpeg to png, because of the "
+	              "suffix"),
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"),
 	              "'input':'photos/layers.psd','status':'failed','class':"

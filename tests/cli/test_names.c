@@ -85,8 +85,8 @@ TEST(output_names, an_invalid_template_is_refused)
 		{"--name '{name}{hash}{hash}.{ext}'",
 	         "--name: {hash} must occur once, together with {name}, got "
 	         "'{name}{hash}{hash}.{ext}'"},
-		{"--name '{name'", "--name: '{' without '}'"},
-		{"--name 'name}.{ext}'", "--name: '}' without '{'"},
+		{"--name '{name'", "--name: '{' needs a matching '}'"},
+		{"--name 'name}.{ext}'", "--name: '}' needs a matching '{'"},
 		{"--name 'small/{name}.{ext}'", "--name: must be a file name without "
 	                                        "'/', got 'small/{name}.{ext}'"},
 		{"--name '{name}.webp' -f png",

@@ -210,10 +210,11 @@ TEST(old_folder, following_circular_links_in_an_old_folder_ends)
 	/* The other year is found twice, under two names. */
 	ended = expect_run(nobody, "--follow", N_GOOD + IMAGES_PER_YEAR, 0, 1);
 	EXPECT(strstr(ended.err,
-	              "pixpool: Photos/2011/up is a link to a folder above it; "
-	              "not followed\n"),
+	              "pixpool: Photos/2011/up is a symbolic link to a folder that "
+	              "contains it; not followed\n"),
 	       "%s", ended.err);
-	EXPECT(strstr(ended.err, "pixpool: Photos/2012/here is a link"), "%s", ended.err);
+	EXPECT(strstr(ended.err, "pixpool: Photos/2012/here is a symbolic link"), "%s",
+	       ended.err);
 	leave_tree();
 }
 

@@ -191,8 +191,8 @@ TEST(single_file, output_to_standard_output_needs_a_format_and_a_single_input)
 	expect_refused("pixpool thumb in/a.jpg -o -",
 	               "-o - needs -f FORMAT, because standard output has no suffix");
 	expect_refused("pixpool thumb in -o - -f jpg",
-	               "--output: - needs exactly one file as INPUT; for a folder named "
-	               "'-' write ./-");
+	               "--output: '-' (standard output) needs exactly one file as "
+	               "INPUT; for a folder named '-', write './-'");
 	expect_refused("pixpool thumb in/a.jpg -o - -f jpg --report -",
 	               "-o - and --report - cannot both use standard output");
 	fixture_leave();

@@ -72,9 +72,9 @@ TEST(records, a_report_file_never_replaces_an_image)
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool verify a.jpg --report a.jpg");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT_STR(
-		ended.err,
-		"pixpool: cannot write the report a.jpg: it is an image and would be overwritten; --report needs a FILE\n");
+	EXPECT_STR(ended.err,
+	           "pixpool: cannot write the report a.jpg: it is an image, which the "
+	           "report would overwrite; give --report another FILE\n");
 	EXPECT_EQ(run("pixpool verify a.jpg").status, 0);
 	fixture_leave();
 }

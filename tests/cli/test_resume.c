@@ -283,8 +283,8 @@ TEST(resume, a_file_that_is_no_state_is_never_renamed)
 		char want[128];
 
 		snprintf(want, sizeof(want),
-		         "pixpool: --state: %s is not a state of pixpool; choose another "
-		         "name\n",
+		         "pixpool: --state: %s exists and is not a state database of "
+		         "pixpool; choose another name\n",
 		         files[i]);
 		EXPECT(strstr(
 			run("pixpool thumb in/lake.jpg -o other --state %s", files[i])

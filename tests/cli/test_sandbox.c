@@ -104,7 +104,8 @@ static void expect_missing(const char *container, const char *layer, const char 
 
 	ended = run("%s pixpool resize -s 64 in -o none --sandbox require", container);
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "sandbox: required, but missing: "), "%s", ended.err);
+	EXPECT(strstr(ended.err, "sandbox: required layers are missing: "), "%s",
+	       ended.err);
 	EXPECT(strstr(ended.err, said), "%s", ended.err);
 	EXPECT_STR(tree("none"), "");
 
@@ -139,7 +140,7 @@ TEST(sandbox, a_layer_that_is_accepted_but_has_no_effect_is_reported_missing)
 		if (!enter_whole())
 			SKIP("the sandbox is not complete here");
 		expect_missing(containers[i], container_names[i],
-		               "accepted, but not effective");
+		               "accepted, but without effect");
 		fixture_leave();
 	}
 }

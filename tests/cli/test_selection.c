@@ -123,8 +123,8 @@ TEST(selection, the_follow_option_follows_links_and_detects_loops)
 		EXPECT_EQ(ended.status, 0);
 		EXPECT_STR(tree("out"), "file.jpg jpeg 32x21\nfolder/\n"
 		                        "folder/a.jpg jpeg 32x21\n");
-		EXPECT(strstr(ended.err, "pixpool: in/here is a link to a folder above "
-		                         "it; not followed\n"));
+		EXPECT(strstr(ended.err, "pixpool: in/here is a symbolic link to a "
+		                         "folder that contains it; not followed\n"));
 		EXPECT(strstr(ended.err, ", 2 other files ignored\n"));
 		EXPECT_EQ(run("rm -rf out").status, 0);
 	}
@@ -211,10 +211,9 @@ TEST(selection, the_names_in_a_list_may_end_with_a_NUL)
 	              "pixpool verify --null --files-from=- -Q")
 	                  .status,
 	          0);
-	EXPECT_STR(
-		run("find in -type f -print0 | pixpool verify --files-from -").err,
-		"pixpool: --files-from: '-' has NUL characters; add -0 if they end its "
-		"names\nTry 'pixpool verify --help'.\n");
+	EXPECT_STR(run("find in -type f -print0 | pixpool verify --files-from -").err,
+	           "pixpool: --files-from: '-' has NUL characters; add -0 if a NUL "
+	           "character ends each name\nTry 'pixpool verify --help'.\n");
 	fixture_leave();
 }
 
@@ -257,12 +256,13 @@ TEST(selection, invalid_uses_of_files_from_are_refused)
 		{"pixpool thumb --files-from in -o out",
 	         "--files-from: cannot read 'in': Is a directory"},
 		{"pixpool thumb --files-from '' -o out",
-	         "--files-from: must be a file, or - for standard input; got ''"},
+	         "--files-from: must be the name of a file, or '-' for standard input; "
+	         "got ''"},
 		{"pixpool thumb in 2009 --files-from list -o out",
 	         "--files-from takes at most one INPUT, the folder that listed names are relative to; got "
 	         "'in' and '2009'"},
 		{"pixpool thumb in/a.jpg --files-from list -o out",
-	         "with --files-from INPUT must be a folder, got 'in/a.jpg'"},
+	         "with --files-from, INPUT must be a folder, got 'in/a.jpg'"},
 		{"pixpool thumb in -o out --include ''",
 	         "--include: must be a pattern such as '*.jpg' or 'cache/*', got ''"},
 		{"pixpool thumb in -o out --max-depth -1",

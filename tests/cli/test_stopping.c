@@ -133,8 +133,8 @@ TEST(stopping, stop_after_takes_seconds_minutes_hours_or_days)
 		char want[256];
 
 		snprintf(want, sizeof(want),
-		         "pixpool: --stop-after: must be a time such as 90, 90s, 15m, 2h "
-		         "or 1d, got '%s'\nTry 'pixpool thumb --help'.\n",
+		         "pixpool: --stop-after: must be a time such as 90 (seconds), "
+		         "90s, 15m, 2h or 1d, got '%s'\nTry 'pixpool thumb --help'.\n",
 		         wrong[i]);
 		EXPECT_STR(
 			run("pixpool thumb a.jpg -o out --stop-after '%s'", wrong[i]).err,

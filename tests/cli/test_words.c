@@ -202,9 +202,11 @@ TEST(command_line, an_invalid_value_is_refused_and_the_valid_ones_are_listed)
 		{"pixpool thumb in -o out --background '#12'",
 	         "--background: must be a colour name (white, red, transparent) or #rgb, #rgba, #rrggbb, #rrggbbaa; got '#12'"},
 		{"pixpool thumb in -o out --profile adobe",
-	         "--profile: must be srgb, p3, keep or an ICC file; cannot read 'adobe': No such file or directory"},
+	         "--profile: must be srgb, p3, keep or the name of an ICC file; cannot "
+	         "read 'adobe': No such file or directory"},
 		{"pixpool thumb in -o out --profile /dev/null",
-	         "--profile: must be an RGB profile of at most 4 MiB, which '/dev/null' is not"},
+	         "--profile: must be an ICC file with an RGB profile of at most 4 MiB, "
+	         "got '/dev/null'"},
 		{"pixpool thumb in -o out --intent=relatif",
 	         "--intent: must be one of relative, perceptual, saturation, absolute; got 'relatif'; did you mean 'relative'?"},
 		{"pixpool thumb in -o out --depth 32",
@@ -228,7 +230,8 @@ TEST(command_line, an_invalid_value_is_refused_and_the_valid_ones_are_listed)
 		{"pixpool filter in -o out",
 	         "CHAIN: 'in' is not a filter; the filters are blur, sharpen, grayscale, negate, normalise, gamma, median, modulate, threshold, rotate, flip, flop, trim, flatten"},
 		{"pixpool thumb in -o out --report ''",
-	         "--report: must be a file, or - for standard output; got ''"},
+	         "--report: must be the name of a file, or '-' for standard output; "
+	         "got ''"},
 	};
 
 	fixture_enter();
@@ -311,18 +314,20 @@ TEST(command_line, an_output_folder_that_looks_like_a_file_is_refused_with_a_hin
 {
 	static const struct refusal refusals[] = {
 		{"pixpool thumb in -o out.jpg",
-	         "--output: 'out.jpg' needs exactly one file as INPUT; else name a folder, and "
-	         "choose the format by -f jpg"},
+	         "--output: the file name 'out.jpg' needs exactly one file as INPUT; "
+	         "for more images, name a folder and choose the format with -f jpg"},
 		{"pixpool thumb a.jpg b.jpg -o out.webp",
-	         "--output: 'out.webp' needs exactly one file as INPUT; else name a folder, and "
-	         "choose the format by -f webp"},
+	         "--output: the file name 'out.webp' needs exactly one file as INPUT; "
+	         "for more images, name a folder and choose the format with -f webp"},
 		{"pixpool thumb in -o tn_%s.jpg",
 	         "--output: must be a folder, got 'tn_%s.jpg'; --name changes the names of "
 	         "outputs"},
 		{"pixpool thumb in -o ''",
-	         "--output: must be a folder or a file name such as a.webp, got ''"},
+	         "--output: must be the name of a folder, or of a file such as a.webp; "
+	         "got ''"},
 		{"pixpool thumb in -o -",
-	         "--output: - needs exactly one file as INPUT; for a folder named '-' write ./-"},
+	         "--output: '-' (standard output) needs exactly one file as INPUT; for "
+	         "a folder named '-', write './-'"},
 	};
 
 	fixture_enter();

@@ -41,7 +41,7 @@ TEST(future, a_result_can_be_taken_only_once)
 	free(got);
 	EXPECT_EQ(pxp_future_result(promise, 0, &got, NULL, &error), PXP_ESTATE);
 	EXPECT(got == NULL);
-	EXPECT_STR(error.text, "the result was taken before");
+	EXPECT_STR(error.text, "the result was already taken");
 	pxp_future_release(promise);
 }
 

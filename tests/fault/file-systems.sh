@@ -179,7 +179,7 @@ check_in_place() {
 		resize --in-place --backup .orig mount/photos || wrong "the second run in place failed"
 		expect 0 6 0
 	else
-		grep -q 'the file system does not support records on images' said || wrong "no warning that there are no records"
+		grep -q 'the file system cannot store records on images' said || wrong "no warning that there are no records"
 	fi
 	make_inputs mount/others
 	resize --in-place --no-backup mount/others || wrong "in place without a backup failed"

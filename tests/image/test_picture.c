@@ -200,7 +200,7 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 		                                    .height = 8,
 		                                    .fit = FIT_FILL};
 		outcome = run_picture(&png, "a.png", &recipe);
-		snprintf(words, sizeof(words), "the longest side of %s is %u",
+		snprintf(words, sizeof(words), "%s allows sides of at most %u pixels",
 		         format_info(recipe.format)->name, formats[i / 2].most);
 		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
 			/* This build does not support the format. */

@@ -54,7 +54,7 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	static const struct given given[] = {
 		{FAIL_TOO_BIG, "header: 640 x 427 is 273280 pixels, the limit is 1000",
 	         "jpeg", "more pixels than --max-pixels"},
-		{FAIL_TOO_BIG, "header: 12 frames, the limit is 11", "gif",
+		{FAIL_TOO_BIG, "header: the image has 12 frames, the limit is 11", "gif",
 	         "more frames than --max-frames"},
 		{FAIL_TOO_BIG, "open: the file has 9 bytes, the limit is 8", NULL,
 	         "larger than --max-file-size"},
@@ -64,12 +64,16 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	         "took too long; see --timeout"},
 		{FAIL_MEMORY, "out of memory", "png",
 	         "needs too much memory; see --memory"},
-		{FAIL_EXISTS, "publish: a file with its name exists", NULL,
+		{FAIL_EXISTS, "publish: a file with the name of the output exists", NULL,
 	         "output exists; see --overwrite"},
-		{FAIL_PERMISSION, "publish: cannot open its folder: Permission denied",
+		{FAIL_PERMISSION,
+	         "publish: cannot open the folder of the output: "
+	         "Permission denied",
 	         "png", "no permission to write its output"},
-		{FAIL_IO, "publish: cannot open its folder: File name too long", "png",
-	         "output that cannot be written"},
+		{FAIL_IO,
+	         "publish: cannot open the folder of the output: File name "
+	         "too long",
+	         "png", "output that cannot be written"},
 		{FAIL_IO, "read folder: Input/output error", NULL,
 	         "folder that cannot be read"},
 	};
@@ -90,7 +94,8 @@ TEST(reason, the_reason_uses_the_common_names_of_formats)
 		{FAIL_UNSUPPORTED, "header: tiff2vips: subsampled images not supported",
 	         "tiff", "unsupported kind of TIFF"},
 		{FAIL_UNSUPPORTED,
-	         "format: SVG and PDF are drawn by separate workers, and none can be started: no sandbox",
+	         "format: SVG and PDF are drawn by separate workers, which cannot be "
+	         "started: no sandbox",
 	         "svg", "SVG cannot be drawn here"},
 		{FAIL_UNSUPPORTED,
 	         "header: cannot draw all text: no font is installed; install one", "pdf",

@@ -134,7 +134,8 @@ static void own_and_skip_keep_what_is_there(int way)
 	scratch_file("out/a.jpg", "old");
 	EXPECT_EQ(publish_text(store, "a.jpg", "new", OVERWRITE_OWN), STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_EXISTS);
-	EXPECT_STR(last_failure.text, "publish: a file with its name exists");
+	EXPECT_STR(last_failure.text, "publish: a file with the name of the output "
+	                              "exists");
 	EXPECT_EQ(publish_text(store, "a.jpg", "new", OVERWRITE_SKIP), STORE_SKIPPED);
 	EXPECT_EQ(last_failure.class, FAIL_NONE);
 	EXPECT_STR(scratch_text("out/a.jpg"), "old");
@@ -163,7 +164,8 @@ static void always_replaces(int way)
 	EXPECT_EQ(publish_text(store, "folder.jpg", "new", OVERWRITE_ALWAYS),
 	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_EXISTS);
-	EXPECT_STR(last_failure.text, "publish: a folder with its name exists");
+	EXPECT_STR(last_failure.text, "publish: a folder with the name of the output "
+	                              "exists");
 	EXPECT_EQ(n_names("out"), 3);
 	store_close(store);
 }
@@ -194,9 +196,9 @@ static void goes_through_no_link(int way)
 		EXPECT_EQ(publish_text(store, names[i], "x", OVERWRITE_ALWAYS),
 		          STORE_FAILED);
 		EXPECT_EQ(last_failure.class, FAIL_EXISTS);
-		EXPECT_STR(
-			last_failure.text,
-			"publish: cannot open its folder: a file or a link has the folder's name");
+		EXPECT_STR(last_failure.text,
+		           "publish: cannot open the folder of the output: a file or a "
+		           "link has the name of the folder");
 		EXPECT(!store_has(store, names[i]));
 	}
 	EXPECT_EQ(publish_text(store, "link.jpg", "x", OVERWRITE_OWN), STORE_FAILED);
@@ -262,9 +264,9 @@ static void fails_alone(int way)
 	                        OVERWRITE_OWN, &last_failure),
 	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_INTERNAL);
-	EXPECT_STR(
-		last_failure.text,
-		"publish: cannot write the output: the picture is shorter than announced");
+	EXPECT_STR(last_failure.text,
+	           "publish: cannot write the output: the output is shorter than the "
+	           "worker announced");
 	EXPECT_EQ(n_names("out"), 0);
 	fd_close(&content);
 	store_close(store);

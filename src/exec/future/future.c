@@ -449,7 +449,7 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
 		return completion->outcome.error.status;
 	}
 	if (atomic_exchange(&future->is_taken, true))
-		return pxp_fail(ret_error, PXP_ESTATE, "the result was taken before");
+		return pxp_fail(ret_error, PXP_ESTATE, "the result was already taken");
 	*ret_bytes = completion->result;
 	completion->result = NULL;
 	if (ret_n)

@@ -196,7 +196,7 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 	if (file->height == 0)
 		return cannot(parser, "the height comes after the first scan (DNL)");
 	if (file->n_components != 1 && file->n_components != 3)
-		return cannot(parser, "neither grey nor three components");
+		return cannot(parser, "the picture has neither one nor three components");
 	for (unsigned i = 0; i < file->n_components; i++) {
 		enum read_status status = read_frame_component(parser, i,
 		                                               bytes + 6 + (size_t)3 * i);
@@ -323,7 +323,7 @@ static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret
 		if (marker == MARKER_TEM)
 			continue;
 		if (marker == MARKER_SOI)
-			return damaged(parser, "a second start of image");
+			return damaged(parser, "a second start-of-image marker");
 		if (marker >= MARKER_RST0 && marker <= MARKER_RST7)
 			return damaged(parser, "a restart marker outside of a scan");
 		status = read_segment(parser, marker);
@@ -405,7 +405,7 @@ static enum read_status check_sequence(struct jpg_parser *parser,
 		int8_t *known_bit = parser->known_bit[scan->component[i]];
 
 		if (known_bit[0] >= 0)
-			return damaged(parser, "component occurs twice");
+			return damaged(parser, "a scan has the same component twice");
 		memset(known_bit, 0, JPG_BLOCK_SIZE);
 	}
 	return READ_OK;
@@ -436,7 +436,7 @@ static enum read_status latch_quantization(struct jpg_parser *parser,
 		if (component->has_quantization)
 			continue;
 		if (!parser->has_quantization[table])
-			return damaged(parser, "component has no quantization table");
+			return damaged(parser, "a component has no quantization table");
 		memcpy(component->quantization, parser->quantization[table],
 		       sizeof(component->quantization));
 		component->has_quantization = true;
@@ -521,7 +521,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	memset(parser->known_bit, -1, sizeof(parser->known_bit));
 
 	if (n_bytes < 2 || bytes[0] != 0xff || bytes[1] != MARKER_SOI)
-		return cannot(parser, "no start of image");
+		return cannot(parser, "no start-of-image marker");
 	parser->at += 2;
 	status = read_up_to_scan(parser, &marker);
 	if (status != READ_OK)
@@ -531,7 +531,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	if (marker == MARKER_EOI || !parser->has_frame)
 		return damaged(parser, "no frame header before the first scan");
 	if (is_rgb(parser))
-		return cannot(parser, "components are RGB");
+		return cannot(parser, "the components are RGB");
 	return READ_OK;
 }
 
@@ -545,7 +545,7 @@ static enum read_status check_completeness(struct jpg_parser *parser)
 		const int8_t *known_bit = parser->known_bit[i];
 
 		if (known_bit[0] < 0 && file->has_end)
-			return damaged(parser, "component has no scan");
+			return damaged(parser, "a component has no scan");
 		for (unsigned k = 0; k < JPG_BLOCK_SIZE && !file->has_end; k++) {
 			if (known_bit[k] != 0)
 				return say(parser, READ_TRUNCATED,

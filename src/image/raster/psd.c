@@ -192,10 +192,10 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 	read_header(&psd, raster);
 	if (!is_known(&psd))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a PSD that is not grey, RGB or a palette, or "
-		                   "has %u bits a sample, is not supported: save it as "
+		                   "header: this PSD has the colour mode %u and %u "
+		                   "bits a sample, which is not supported: save it as "
 		                   "TIFF first",
-		                   psd.n_bits);
+		                   psd.mode, psd.n_bits);
 	if (psd.compression > PACKED)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: a PSD with compression %u is not supported: "

@@ -31,7 +31,9 @@ bool raster_open(struct raster *ret_raster, enum image_format format,
 	if (!readers[format]->open(ret_raster, ret_failure))
 		return false;
 	return (ret_raster->size.width > 0 && ret_raster->size.height > 0) ||
-	       failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side is 0");
+	       failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "header: the width or the "
+	                   "height is 0");
 }
 
 uint64_t raster_bytes(const struct raster *raster)

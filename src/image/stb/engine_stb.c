@@ -804,7 +804,8 @@ static bool read_header(struct source *source, struct ps_state *state,
 	if (width > STBI_MAX_DIMENSIONS || height > STBI_MAX_DIMENSIONS)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
-			"header: %d x %d, but the longest side of the stb engine is %d",
+			"header: the image is %d x %d, but the stb engine allows sides "
+			"of at most %d pixels",
 			width, height, STBI_MAX_DIMENSIONS);
 	state->stored = (struct size){(uint32_t)width, (uint32_t)height};
 	return true;

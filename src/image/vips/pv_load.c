@@ -416,7 +416,8 @@ static bool fits_libvips(struct size size, struct failure *ret_failure)
 	if (size.width <= VIPS_MAX_COORD && size.height <= VIPS_MAX_COORD)
 		return true;
 	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "header: %u x %u, but the longest side of libvips is %d",
+	                   "header: the image is %u x %u, but libvips allows sides of "
+	                   "at most %d pixels",
 	                   size.width, size.height, VIPS_MAX_COORD);
 }
 
@@ -510,7 +511,8 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	if (strcmp(found, g_type_name(loader_type(source->format))) != 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the file begins like %s but is not one",
+		                   "header: the file begins like %s, but libvips takes "
+		                   "it for another format",
 		                   format_info(source->format)->name);
 	if (!is_understood(source, ret_failure) ||
 	    (source->format == FORMAT_TIFF && !find_pages(source, ret_failure)))
