@@ -26,7 +26,7 @@
 
 #define BIT(state) (1U << (state))
 
-/* For each state, the states that may follow. */
+/* For each state, the set of states to which it may change. */
 static const unsigned next_states[N_BATCH_STATES] = {
 	[BATCH_PLANNING] = BIT(BATCH_PLANNED) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
 	[BATCH_PLANNED] = BIT(BATCH_FEEDING) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
@@ -110,7 +110,8 @@ void batch_wake_main(struct batch *batch)
 {
 	const uint64_t one = 1;
 
-	/* This fails only when the counter is full, which wakes the main thread, too. */
+	/* The write can fail only because the counter is full. In that case the main thread is
+	 * woken already. */
 	(void)!write(batch->wakeup, &one, sizeof(one));
 }
 
@@ -139,7 +140,8 @@ static bool inputs_exist(struct batch *batch)
 	bool all = true;
 	struct stat stat_of_input;
 
-	/* A name from a list that is missing fails as a file. */
+	/* A missing file that is named in a list does not end the run. It is reported as a failed
+	 * file later, so only other INPUTs are checked here. */
 	for (size_t i = 0; i < walk->n_inputs && !walk->is_list; i++) {
 		if (walk->standard_input > 0 && strcmp(walk->inputs[i], "-") == 0)
 			continue;
@@ -166,8 +168,9 @@ static bool is_same_folder(struct batch *batch, const char *name,
 	       stat_of_name.st_ino == folder->st_ino;
 }
 
-/* Make the walk skip the output folder. If the folder does not exist yet, the walk cannot find it.
- * Returns false, with a message, if it is not a folder. */
+/* Make the walk skip the output folder. If the folder does not exist yet, this does nothing,
+ * because the walk cannot find the folder. Prints a message and returns false if the output is not
+ * a folder, or if its file system does not answer. */
 static bool skip_output_folder(struct batch *batch)
 {
 	const char *output = batch->options->output;
@@ -198,7 +201,8 @@ static bool skip_output_folder(struct batch *batch)
 	return true;
 }
 
-/* Signals that are ignored (nohup, a shell's background) stay ignored. */
+/* Open a descriptor for the signals that the batch handles. A signal that was ignored at the start
+ * (nohup, background jobs of a shell) is left out, so it stays ignored. */
 static int open_signals(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
@@ -219,7 +223,7 @@ static unsigned at_most(rlim_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-/* Count the open descriptors below the limit: those of this program, and those that it
+/* Count the open descriptors below the limit: those that this program opened, and those that it
  * inherited. */
 static unsigned count_open_descriptors(rlim_t limit)
 {
@@ -231,27 +235,28 @@ static unsigned count_open_descriptors(rlim_t limit)
 	return n;
 }
 
-/* How many descriptors the parts of a run need, beyond those that are open at its start. */
+/* How many descriptors the parts of a run need, besides those that are open when the run starts. */
 enum {
-	/* The minimum: one worker in shallow folders, with everything else that a run needs. */
+	/* The minimum for a run, with one worker and without deep folders. */
 	MIN_FREE = 20,
-	/* Descriptors for the walk through deep folders, the store, the state and the pool. */
+	/* For the walk through deep folders, the store, the state and the pool. */
 	OTHERS = 40,
-	/* Descriptors for each worker: a channel, a pidfd, a log and two outputs, besides its
-	 * inputs. */
+	/* For each worker: a channel, a pidfd, a log and two outputs. Its inputs are counted
+	 * separately. */
 	PER_WORKER = 5,
 	MIN_WAITING = 4,
 };
 
 /*
- * Divide the descriptors that the process may still open: set the maximum numbers of inputs,
- * finished outputs, outputs in a group and deferred drawings, and reduce the number of workers.
- * Returns false with a failure if they are not enough for one worker.
+ * Divide the descriptors that the process may still open. The function sets the maximum numbers of
+ * inputs, finished outputs, outputs in a group and deferred drawings, and reduces the number of
+ * workers if necessary. Returns false with a failure if the descriptors are not enough for one
+ * worker.
  */
 static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
                                struct failure *ret_failure)
 {
-	/* With --in-place each input also needs a descriptor of its folder. */
+	/* With --in-place, the folder of each input takes one descriptor more. */
 	const unsigned per_input = batch->options->in_place ? 2 : 1,
 		       n_each = PER_WORKER + per_input * INPUTS_PER_WORKER;
 	struct rlimit limit;
@@ -281,7 +286,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
-	 * are written, with two descriptors each, and a third for drawings. */
+	 * are being written, which take two descriptors each, and a third for deferred drawings. */
 	batch->max_finished = at_most(n_free / 3 + MIN_WAITING / 2, FINISHED_OUTPUTS);
 	batch->group_outputs = at_most(n_free / 6 + 1, COMMIT_GROUP_OUTPUTS);
 	batch->max_deferred = at_most(n_free / 3 + MIN_WAITING / 2, DEFERRED_DRAWINGS);
@@ -347,7 +352,8 @@ static bool make_room_for_complete(struct batch *batch)
 {
 	enum { COMPLETE_FILES = 1024 };
 
-	/* All inputs that workers have may be deferred or finished before the next one is fed. */
+	/* Before the next input is fed, each input that a worker has may become a deferred drawing
+	 * or a finished file. */
 	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
 	                   4 * batch->max_inputs;
 	batch->complete = calloc(batch->max_files, sizeof(struct pxp_future *));
@@ -378,8 +384,8 @@ static bool start_workers(struct batch *batch, struct failure *ret_failure)
 	lock_acquire(&batch->lock);
 	batch->pools = pools;
 	lock_release(&batch->lock);
-	/* If the batch was stopped before batch->pools was set, nobody else has stopped the
-	 * pools. */
+	/* If the batch was stopped before batch->pools was set, batch_stop() did not stop the
+	 * pools. Do it here. */
 	if (state_of(batch) >= BATCH_DRAINING)
 		stop_pools(pools, state_of(batch));
 	return true;
@@ -394,7 +400,7 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 		return false;
 	if (!make_room_for_complete(batch))
 		return failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
-	batch->n_files = 1; /* the feeder */
+	batch->n_files = 1; /* counts the feeder until it ends */
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)
 		return failure_set(ret_failure, FAIL_INTERNAL,
@@ -412,7 +418,7 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* Print advice for a run without the collisions. */
+/* Print advice on how to run the batch without collisions. */
 static void say_way_out(struct batch *batch)
 {
 	const struct variant_rule *rule = &batch->rules[0];
@@ -449,8 +455,9 @@ static void report_collisions(struct batch *batch)
 
 static void on_signals(struct batch *batch);
 
-/* Wait a moment for another run, unless the user chose otherwise. The first call tells the user which
- * folder the other run is using, and how. */
+/* Wait a moment for another run, and return whether to wait on. Returns false if the user chose not
+ * to wait, or if the batch is being stopped. The first call tells the user which folder the other
+ * run is using, and for what. */
 static bool wait_for_other_run(struct batch *batch, const char *use, const char *folder)
 {
 	enum { LOOK_MS = 100 };
@@ -542,7 +549,8 @@ static bool open_state(struct batch *batch)
 	return true;
 }
 
-/* Open the state for a plan. Without a state, the stamps on the outputs decide. */
+/* Open the state for reading, for a plan. If it cannot be opened, the stamps on the outputs
+ * decide. */
 static void open_state_to_look(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -576,16 +584,17 @@ static bool open_history(struct batch *batch)
 	return batch->history != NULL;
 }
 
-/* Whether a folder cannot be created because of its file system, and not because of a wrong
- * name. */
+/* Whether this errno of a call that creates a folder comes from the file system or its permissions,
+ * and not from a wrong name. */
 static bool is_places_fault(int sys_errno)
 {
 	return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EROFS ||
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
-/* Open the output folder. Returns false, with a message, if the batch must end. The batch may have
- * been stopped meanwhile, and then there is no store. */
+/* Open the output folder. Returns false, with a message, if the batch must end. If the folder
+ * cannot be created because of its file system, stops the batch and returns true without a
+ * store. */
 static bool open_store(struct batch *batch)
 {
 	const char *output = batch->options->output;
@@ -688,8 +697,8 @@ static void suspend(struct batch *batch)
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);
-	pthread_sigmask(SIG_UNBLOCK, &stop,
-	                NULL); /* the process stops and continues here */
+	/* The process stops in this call, which returns when the process continues. */
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	if (batch->pools)
 		pools_resume(batch->pools);
@@ -697,7 +706,8 @@ static void suspend(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
-	/* The message comes last: once it is printed, no more image starts. */
+	/* The message is printed after the batch has stopped, because it says that no more image
+	 * starts. */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
@@ -762,7 +772,8 @@ static enum record_status status_of(enum file_end end)
 	}
 }
 
-/* The record of a failed file names its outputs only if an existing output is the reason. */
+/* Whether the record of a file names its outputs. If the file failed, it does so only if an
+ * existing output is the reason for the failure, or in a plan. */
 static bool names_outputs(const struct file_result *result)
 {
 	return result->end != FILE_FAILED || result->plans_only ||
@@ -770,7 +781,8 @@ static bool names_outputs(const struct file_result *result)
 	       result->failure.class == FAIL_COLLISION;
 }
 
-/* Whether a picture that was decoded without error has the suffix of another format. */
+/* Whether a picture was decoded without error although its name has the suffix of another
+ * format. */
 static bool is_misnamed(const struct file_result *result)
 {
 	enum image_format by_name = format_of_name(result->input),
@@ -836,7 +848,8 @@ static unsigned all_lost(const struct file_result *result)
 	return lost;
 }
 
-/* Report a result. folder is the output folder, which is prefixed to the names of outputs. */
+/* Report a result. folder is the output folder; the record shows it in front of the names of
+ * outputs. */
 static void report_result(const struct file_result *result, const char *folder,
                           struct report *report)
 {
@@ -892,7 +905,8 @@ static struct pxp_future *take_complete(struct batch *batch)
 		future = batch->complete[batch->first_complete];
 		batch->first_complete = (batch->first_complete + 1) % batch->max_files;
 		batch->n_complete--;
-		/* The feeder waits for this count only when the count has reached its maximum. */
+		/* The feeder waits for this count to fall only if the count has reached its
+		 * maximum. */
 		if (batch->n_files-- == batch->max_files)
 			cond_signal(&batch->has_room);
 	}
@@ -904,7 +918,7 @@ static struct pxp_future *take_complete(struct batch *batch)
  * meanwhile, because the reader of a pipe may be slow. Returns false with errno on failure. */
 static bool write_to_stream(struct batch *batch, int content, uint64_t offset, uint64_t n)
 {
-	/* A pipe that is ready accepts this number of bytes without blocking. */
+	/* If a pipe is ready for writing, it accepts this number of bytes without blocking. */
 	enum { CHUNK_BYTES = PIPE_BUF };
 	struct pollfd events[] = {
 		{.fd = batch->options->output_stream, .events = POLLOUT},
@@ -936,9 +950,9 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* Write the output of a file that is written to a stream. If that fails, the batch ends. Returns
- * false if the reader of a pipe has closed it: then the batch ends as if SIGPIPE had ended it, and
- * the file is not reported, so that it only counts as cancelled. */
+/* If the result has an output for the stream, write it there. If that fails, end the batch. Returns
+ * false if the output is a pipe whose reader has closed it: then the batch ends as if by SIGPIPE,
+ * and the caller must not report the file, so that it is counted as cancelled. */
 static bool deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
@@ -1012,7 +1026,7 @@ static bool workers_are_wanted(struct batch *batch)
 	return are_wanted;
 }
 
-/* The feeder is waiting for workers: start them. If that fails, the batch is refused. */
+/* Called when the feeder waits for workers: start them. If that fails, refuse the batch. */
 static void answer_for_workers(struct batch *batch)
 {
 	struct failure failure;
@@ -1028,7 +1042,7 @@ static void answer_for_workers(struct batch *batch)
 	refuse(batch);
 }
 
-/* Drain the batch when it has too many failures, or when its time is over. */
+/* Stop feeding when the batch has too many failures, or when its time is over. */
 static void check_limits(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -1055,7 +1069,7 @@ static void check_limits(struct batch *batch)
 	}
 }
 
-/* Pass to the report the facts that the progress line shows besides the finished images. */
+/* Pass to the report what the progress line shows besides the number of finished images. */
 static void report_running(struct batch *batch)
 {
 	static const int64_t LOOK_NS = 100000000, SLOW_NS = 3000000000;
@@ -1104,14 +1118,16 @@ static void say_wait(struct batch *batch)
 	free(path);
 }
 
-/* Run until every file that was fed is reported. Returns false if it gave up waiting. */
+/* Run until every file that was fed is reported. Returns false if the time stuck_ns has passed
+ * before that. */
 static bool watch(struct batch *batch)
 {
 	bool is_planning = true;
 
 	while (has_files(batch)) {
 		wait_for_events(batch);
-		/* If the batch ends before the plan is made, these images count as cancelled. */
+		/* The images that the plan has found so far. If the batch ends before the plan is
+		 * made, they count as cancelled. */
 		if (is_planning)
 			report_scanning(batch->report, batch->plan->n_images);
 		if (is_planning && state_of(batch) == BATCH_PLANNED) {
@@ -1183,7 +1199,7 @@ static void say_missing(struct batch *batch)
 struct pruned {
 	struct batch *batch;
 	uint64_t n_removed, n_failed;
-	int sys_errno; /* errno of the last failure */
+	int sys_errno; /* the errno of the last failure */
 };
 
 static bool is_planned(void *data, const char *output)
@@ -1208,7 +1224,7 @@ static void on_removed(void *data, const char *output, int sys_errno)
 	free(path);
 }
 
-/* A signal ends the pruning. */
+/* Whether pruning may continue. A signal ends it. */
 static bool may_prune(void *data)
 {
 	struct pruned *pruned = data;
@@ -1218,8 +1234,8 @@ static bool may_prune(void *data)
 	return state_of(pruned->batch) == BATCH_FED;
 }
 
-/* The reason why nothing may be pruned; NULL: pruning is allowed. An INPUT without any image may be
- * a disk that is not mounted. */
+/* The reason why nothing may be pruned; NULL: pruning is allowed. One reason is an INPUT without
+ * any image, because that may be a disk that is not mounted. */
 static const char *why_not_to_prune(struct batch *batch)
 {
 	bool has_walk_errors;
@@ -1279,8 +1295,8 @@ static void say_state(struct batch *batch)
 		report_say(batch->report, "%s", notice);
 }
 
-/* Report once that outputs of --in-place have no stamp, or backups no mark, which would be the only
- * record of them. */
+/* Report once that an output of --in-place has no stamp, or a backup no mark. With --in-place no
+ * other record of them exists. */
 static void say_stamps(struct batch *batch)
 {
 	if (!batch->options->in_place || !batch->store)
@@ -1310,8 +1326,9 @@ static void say_dates(struct batch *batch)
 		           strerrordesc_np(sys_errno));
 }
 
-/* If no image was found, name the options that decided so: without --follow a folder of links looks
- * empty, --include and --exclude leave out files, and a backup of --in-place is no input. */
+/* If no image was found, name the options that may be the cause. Without --follow a folder of links
+ * looks empty, --include and --exclude leave files out, and backups of --in-place are not
+ * inputs. */
 static void say_why_empty(struct batch *batch)
 {
 	const uint64_t n_links = batch->plan->n_links,
@@ -1447,7 +1464,8 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 	return batch->plan && batch->openers && batch->wakeup >= 0;
 }
 
-/* Each thread ends before the thread that gets files from it. */
+/* The threads end in this order: a thread that passes files on ends before the thread that gets
+ * them. */
 bool batch_fini(struct batch *batch)
 {
 	bool is_whole;

@@ -1,6 +1,6 @@
 /*
- * The internals of a batch: one object, with a section for each thread that uses it. README.md
- * explains the threads, the states and the processing of a file.
+ * The internals of a batch: struct batch, whose members are grouped by the threads that may use
+ * them. README.md explains the threads, the states and the processing of a file.
  */
 #ifndef PXP_BATCH_INTERNAL_H
 #define PXP_BATCH_INTERNAL_H
@@ -16,14 +16,14 @@
 #include "store/committer.h"
 #include "store/folder_locks.h"
 
-/* The states of a batch. A batch only moves down this list; batch_enter() has the legal
- * transitions. */
+/* The states of a batch. A batch never returns to an earlier state of this list; batch_enter() has
+ * the legal transitions. */
 enum batch_state {
 	/* The feeder makes the plan. */
 	BATCH_PLANNING,
 	/* The plan is made, or has failed; the feeder waits for the main thread's decision. */
 	BATCH_PLANNED,
-	/* The feeder walks, opens and submits. */
+	/* The feeder walks the inputs, opens files and submits tasks. */
 	BATCH_FEEDING,
 	/* The walk has ended; the files that were fed are being finished. */
 	BATCH_FED,
@@ -36,7 +36,7 @@ enum batch_state {
 	N_BATCH_STATES
 };
 
-/* The workers are started when the first picture needs one. */
+/* Whether the workers were started. They are started when the first picture needs one. */
 enum batch_workers { WORKERS_NONE, WORKERS_WANTED, WORKERS_READY, WORKERS_REFUSED };
 
 struct batch {
@@ -45,8 +45,8 @@ struct batch {
 	/* The rules of the outputs: options->variants, or the single rule below. */
 	const struct variant_rule *rules;
 	struct variant_rule only_rule;
-	size_t n_rules; /* number of rules, at least 1 */
-	/* Number of outputs per input: n_rules; 0 if nothing is written. */
+	size_t n_rules; /* the number of rules, at least 1 */
+	/* The number of outputs of each input: n_rules, or 0 if nothing is written. */
 	size_t n_outputs;
 	struct limits limits;
 	unsigned n_workers;
@@ -60,29 +60,34 @@ struct batch {
 	struct report *report;
 	int signals;             /* the descriptor of signals (signalfd) */
 	int ended_by;            /* the first signal that ended the batch; 0: none */
-	struct openers *openers; /* any thread may use it */
-	/* In place: keeps other such runs out of the folders. NULL: nothing is locked. */
+	struct openers *openers; /* any thread may use the openers */
+	/* With --in-place: keeps other runs with --in-place out of the folders of this run. NULL:
+	 * nothing is locked. */
 	struct folder_locks *locks;
-	int64_t stuck_ns;  /* the time to give up waiting; -1: never */
-	int64_t looked_ns; /* the time when the running images were last checked */
-	int64_t stop_ns;   /* the time when --stop-after ends the batch; -1: never */
-	bool was_limited;  /* --max-failures or --stop-after has ended the batch */
+	/* the time at which the batch stops waiting; -1: never */
+	int64_t stuck_ns;
+	int64_t looked_ns; /* when the running images were last checked */
+	int64_t stop_ns;   /* when --stop-after ends the batch; -1: never */
+	bool was_limited;  /* the batch was ended by --max-failures or --stop-after */
 	bool is_waiting;   /* the user was told that another run uses the state */
-	/* The batch did not start: wrong usage, a collision, no output folder. */
+	/* The batch was not started, because of wrong usage, a collision, or an output folder that
+	 * cannot be used. */
 	bool was_refused;
 	pthread_t feeder;
 	bool has_feeder;
 
 	/* ---- Used by the feeder; the main thread may use them in BATCH_PLANNED. ---- */
 	struct walk_options walk;
-	struct plan *plan; /* n_images may be read by any thread */
+	struct plan *plan; /* its member n_images may be read by any thread */
 	enum plan_result plan_result;
-	/* The reason why drawings cannot be drawn; FAIL_NONE: they can, or nobody has tried. */
+	/* The reason why drawings cannot be drawn. FAIL_NONE: they can be drawn, or this was not
+	 * tried yet. */
 	struct failure no_renderer;
 
 	/* ---- Created by the main thread in BATCH_PLANNED, then constant. ---- */
 	struct store *store; /* the store; NULL: nothing is written */
-	/* The state; NULL: nothing is written, or records are kept only as stamps. */
+	/* The state (the database). NULL: nothing is written, or records are kept only as
+	 * stamps. */
 	struct state *database;
 	struct history *history;     /* NULL: nothing is written */
 	struct committer *committer; /* NULL: nothing is written */
@@ -95,17 +100,17 @@ struct batch {
 	/* Signalled for the feeder: a count went down, or the state has changed. */
 	struct cond has_room;
 	enum batch_state state;
-	/* The path on which a file system call has been waiting. NULL: no call waits, or the
-	 * main thread has told the user. */
+	/* The path of a file system call that has been waiting for long. NULL: no call waits, or
+	 * the main thread has told the user about it. */
 	char *waited_for;
 	enum batch_workers workers;
 	bool has_walk_errors; /* the feeder could not read a part of an INPUT */
-	/* Inputs that are open, in the feeder, the executor or a worker. */
+	/* The number of inputs that are open in the feeder, the executor or a worker. */
 	unsigned n_inputs;
-	/* The feeder sleeps until n_inputs has fallen to this number. */
+	/* The feeder is woken when n_inputs has fallen to this number. */
 	unsigned awaited_inputs;
-	unsigned n_finished;       /* files that the committer has */
-	uint64_t n_finished_bytes; /* the bytes of their outputs */
+	unsigned n_finished;       /* the number of files that the committer has */
+	uint64_t n_finished_bytes; /* the total size of the outputs of these files */
 	/* The number of files that were fed and not yet reported, plus one for the feeder while
 	 * it runs. */
 	unsigned n_files;
@@ -119,44 +124,44 @@ struct batch {
 	struct pxp_future **complete;
 	unsigned first_complete, n_complete;
 	/* The error that stopped the batch early: the output folder cannot be written, no worker
-	 * can be started, no memory. FAIL_NONE: no error stopped it. */
+	 * can be started, no memory. FAIL_NONE: no error stopped the batch. */
 	struct failure stop_reason;
 };
 
-/* Make an empty batch in BATCH_PLANNING, without threads, pools or signals. Returns false with
- * errno if memory or descriptors ran out; the caller must call batch_fini() in any case. */
+/* Initialise a batch in the state BATCH_PLANNING, without threads, pools or signals. Returns false
+ * with errno if memory or descriptors ran out. The caller must call batch_fini() in both cases. */
 bool batch_init(struct batch *batch, const struct batch_options *options,
                 struct report *report);
-/* Returns false if a file system call still hangs. Then the process must not wait for its child
- * processes. */
+/* Free everything that the batch owns. Returns false if a file system call still hangs. Then the
+ * process must not wait for its child processes. */
 bool batch_fini(struct batch *batch);
 
-/* Change to a state. Returns false without a change if that is not a legal transition, because
- * another thread has already moved the batch on. Any thread. */
+/* Change to a state. Returns false without a change if the transition is not legal, because another
+ * thread has already changed to a later state. Any thread may call this function. */
 bool batch_enter(struct batch *batch, enum batch_state state);
 
-/* Whether the feeder may continue planning or feeding. Any thread. */
+/* Whether the feeder may continue planning or feeding. Any thread may call this function. */
 bool batch_goes_on(struct batch *batch);
 
-/* Drain the batch because of an error that no single file has caused, and stop publishing. Only the
- * first error is kept. Any thread. */
+/* Drain the batch because of an error that no single file has caused, and stop publishing outputs.
+ * If this is called several times, the first error is kept. Any thread may call this function. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
 
-/* Wake the main thread to check the state and the counts. Any thread. */
+/* Wake the main thread to check the state and the counts. Any thread may call this function. */
 void batch_wake_main(struct batch *batch);
 
 /*
- * Find the image that a worker has processed for the longest time, at least min_ns. Returns its
- * path, which the caller frees, and sets *ret_ns; NULL: no image has taken so long. The main thread
- * must call this often, because the time of an image counts from the first call that finds it
- * running.
+ * Find the image that a worker has processed for the longest time. If that time is at least min_ns,
+ * stores it in *ret_ns and returns the path of the image, which the caller frees. If not, returns
+ * NULL. The main thread must call this often, because the time of an image counts from the first
+ * call that finds it running.
  */
 char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns);
 
 /* The main function of the feeder thread (feeder.c). data is the batch. */
 void *feeder_main(void *data);
 
-/* The committer's callback (feeder.c): data is the batch. */
+/* The callback for a file that the committer has finished (feeder.c). data is the batch. */
 void file_on_committed(struct commit *commit, void *data);
 
 #endif

@@ -12,16 +12,16 @@
 #include <pixpool/pixpool.h>
 
 enum file_end {
-	FILE_DONE,  /* done: its outputs have their names */
+	FILE_DONE,  /* done: its outputs are written under their names */
 	FILE_FRESH, /* skipped: its outputs are up to date */
 	/* Skipped: its outputs exist, and the overwrite policy keeps them. */
 	FILE_SKIPPED,
 	FILE_FAILED,    /* failed: failure gives the reason */
 	FILE_PLANNED,   /* planned: a run would make its outputs */
-	FILE_CANCELLED, /* cancelled: the batch ended first */
+	FILE_CANCELLED, /* cancelled: the batch ended before the file was done */
 	/* Ignored: the file is not an image; it is counted, and -v lists it. */
 	FILE_IGNORED,
-	/* Not readable: this build cannot read its format; such files are counted by format. */
+	/* Not readable: this build cannot read the format; such files are counted by format. */
 	FILE_UNREAD,
 	FILE_MARKED, /* a folder that is not walked because it is an output folder */
 };
@@ -29,31 +29,33 @@ enum file_end {
 struct file_result {
 	enum file_end end;
 	struct failure failure;
-	const char *reason; /* why its outputs would be made; NULL: not planned */
+	const char *reason; /* in a plan: why the outputs would be made; otherwise NULL */
 	bool is_remembered; /* the failure is known from an earlier run */
-	char *input;        /* path of the input as a user would type it */
-	const char *name;   /* path relative to its INPUT; points into input */
-	/* The file was ignored because it is a link to a folder above it, with --follow. */
+	char *input;        /* the path of the input as a user would type it */
+	const char *name;   /* the path relative to the INPUT; points into input */
+	/* The file was ignored because it is a link to a folder that contains it, with --follow. */
 	bool is_loop;
-	bool plans_only; /* the batch only plans; then a failure also names the outputs */
-	bool decodes_only; /* its format is compared with its suffix */
+	/* the batch only plans, so the record of a failure names the outputs too */
+	bool plans_only;
+	/* the batch only decodes, so the format is compared with the suffix */
+	bool decodes_only;
 
 	/* The known properties of the input. */
 	struct picture_side in;
-	char engine[8];  /* the engine; "": none has read the input */
+	char engine[8];  /* the engine that read the input; "": none */
 	bool is_damaged; /* the input is damaged, but --fail-on accepted it */
 
-	/* Durations of the steps; -1: the file did not reach the step. */
+	/* The durations of the steps in nanoseconds; -1: the file did not reach the step. */
 	int64_t queue_ns, read_ns, work_ns, commit_ns;
 	unsigned attempts;
-	int64_t worker; /* process id of the worker; 0: none */
-	/* The future of the last task, which has the standard error of its worker. NULL: the file
-	 * had no task. */
+	int64_t worker; /* the process id of the worker; 0: none */
+	/* The future of the file's last task. It has the standard error of the worker. NULL: the
+	 * file had no task. */
 	struct pxp_future *task;
 
 	int content; /* the memfd of an output that is written to a stream; -1: none */
 
-	/* The outputs; none if nothing is written. */
+	/* The outputs of the file. If nothing is written, n_variants is 0. */
 	size_t n_variants;
 	struct variant variants[];
 };

@@ -1,4 +1,4 @@
-/* Collects evidence about outputs and inputs for the decision of store/freshness.h. */
+/* Collects the evidence about outputs and inputs from which store/freshness.h decides. */
 #include "batch/history.h"
 
 #include "base/fd.h"
@@ -14,9 +14,9 @@
 
 struct history {
 	struct history_options options;
-	uint64_t build; /* fingerprint of this program */
-	/* Fingerprints of recipes, indexed by rule and format; 0: not computed yet. Used only by
-	 * the feeder. */
+	uint64_t build; /* the fingerprint of this program */
+	/* The fingerprints of recipes, by the index of the rule and by format; 0: not computed yet.
+	 * Used only by the feeder. */
 	uint64_t (*fingerprints)[N_FORMATS];
 };
 
@@ -71,7 +71,7 @@ static uint64_t fingerprint_of(struct history *history, const struct variant *va
 	return *known;
 }
 
-/* Compute one fingerprint for all outputs of a file. A known failure is recorded with it. */
+/* Compute one fingerprint for all outputs of a file. It is stored in the record of a failure. */
 static uint64_t fingerprint_of_all(const struct variant *variants, size_t n_variants)
 {
 	uint64_t all = 0;
@@ -88,8 +88,8 @@ static uint64_t fingerprint_of_all(const struct variant *variants, size_t n_vari
 
 /*
  * A file system stores times with a limited resolution: a tick of the kernel's clock (a few
- * milliseconds), or up to two seconds (vfat). A change within the tick in which the file was read
- * would leave its time unchanged.
+ * milliseconds), or up to two seconds (vfat). If a file changes within the tick in which it was
+ * read, its time stays the same.
  */
 int64_t history_time_of(const struct stat *input, const struct timespec *now)
 {
@@ -105,7 +105,7 @@ int64_t history_time_of_now(const struct stat *input)
 {
 	struct timespec now;
 
-	/* The clock with which file systems set times. */
+	/* File systems take times from this clock. */
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	return history_time_of(input, &now);
 }
@@ -140,9 +140,9 @@ static const struct input_hash *hash_input(struct history_input *input)
 	return &input->hash;
 }
 
-/* The storage of the evidence for the decision about one output. */
+/* The evidence for the decision about one output. */
 struct found {
-	const char *name; /* name of the output below the output folder */
+	const char *name; /* the name of the output, relative to the output folder */
 	struct stamp row, stamp;
 	struct output_hash out_hash;
 	struct stat out;
@@ -228,7 +228,8 @@ static void look(struct history *history, struct history_input *input,
 
 /* ---- the decision ---- */
 
-/* The reason why an output must be made. All evidence that the decision needed was looked for. */
+/* The reason why an output must be made. Call this after the decision, when all evidence that it
+ * needed was collected. */
 static const char *reason_to_make(const struct freshness *freshness, enum verdict verdict)
 {
 	const struct stamp *record = NULL;
@@ -245,8 +246,9 @@ static const char *reason_to_make(const struct freshness *freshness, enum verdic
 	return freshness->redo ? "redo" : "input changed";
 }
 
-/* Find the name of the output that an earlier run made of this input, if the name contains the hash
- * of its content. The caller frees it; NULL: no row has it. */
+/* Find the name of the output that an earlier run made of this input, for a variant whose name
+ * contains the hash of the output. The caller frees the name. Returns NULL if no record is
+ * found. */
 static char *find_hashed(struct history *history, struct history_input *input,
                          const struct variant *variant, struct freshness *freshness,
                          struct found *found)
@@ -277,7 +279,8 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	                       ? find_hashed(history, input, variant, &freshness, &found)
 	                       : NULL;
 
-	/* Records identify an output by its name with "{hash}"; the row has the hash. */
+	/* The record of such an output has the name with "{hash}" in it, and separately the
+	 * hash. */
 	if (hashed)
 		found.name = hashed;
 	freshness.kind = store_look(options->store, found.name, &found.out);
@@ -295,7 +298,8 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	       VERDICT_LOOK)
 		look(history, input, &freshness, &found, evidence);
 	free(hashed);
-	/* The existing file has a name that belongs to other contents. */
+	/* The name contains the hash of the old output. The new output gets another name, so the
+	 * existing file does not matter. */
 	if (variant->has_hash &&
 	    (verdict == VERDICT_EXISTS || verdict == VERDICT_MAKE_AND_COMPARE))
 		verdict = VERDICT_MAKE;
@@ -315,8 +319,8 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	return verdict;
 }
 
-/* Decide about an input that its output replaces: the input's own stamp says whether it is an
- * output already. */
+/* Decide about an input that its output replaces: the stamp of the input says whether the input is
+ * an output already. */
 static enum verdict decide_in_place(struct history *history, struct history_input *input,
                                     const struct variant *variant,
                                     struct known_output *known)
@@ -342,7 +346,8 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	if (input->fd < 0)
 		input->fd = walk_open_file(input->item, &input->stat);
 	if (input->fd < 0)
-		return VERDICT_MAKE; /* opening the input again will give the reason */
+		/* the input will be opened again, and that shows the reason */
+		return VERDICT_MAKE;
 	freshness.out = (struct file_facts){(uint64_t)input->stat.st_size,
 	                                    store_time_ns(&input->stat.st_mtim)};
 	while ((verdict = freshness_in_place(&freshness, backed_up, &evidence,
@@ -360,7 +365,8 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	return verdict;
 }
 
-/* Whether the worker died of the failure: such a picture is tried again in a second run. */
+/* Whether the failure ended the worker. A picture with such a failure is tried again in a second
+ * run. */
 static bool is_death(enum fail_class class)
 {
 	return class == FAIL_CRASHED || class == FAIL_VIOLATION || class == FAIL_TIMEOUT;
@@ -372,7 +378,7 @@ static bool is_pictures_own(enum fail_class class)
 	       class == FAIL_TOO_BIG || is_death(class);
 }
 
-/* Whether an earlier run has recorded a failure that would happen again. */
+/* Whether an earlier run has recorded a failure of this input that would happen again. */
 static bool is_known_bad(struct history *history, struct history_input *input,
                          struct failure *ret_failure)
 {
@@ -401,7 +407,7 @@ static bool is_known_bad(struct history *history, struct history_input *input,
 	return true;
 }
 
-/* The decision for a file: that of the output that needs the most work. */
+/* The decision for a file with several outputs. The output that needs the most work decides. */
 static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
                                    bool in_place, struct failure *ret_failure)
 {
@@ -421,7 +427,8 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 	                                             : HISTORY_FRESH;
 }
 
-/* If one output of a file must be made, all are made: let them replace the fresh ones, too. */
+/* Called when one output of a file must be made. Then all are made, so let them replace the
+ * up-to-date ones too. */
 static void expect_fresh_ones(struct history *history, struct known_output *known,
                               enum verdict verdict, const struct variant *variant,
                               const struct history_input *input)
@@ -445,7 +452,8 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 
 	*ret_known = NULL;
 	if (input->n_variants == 0 || !look_at_input(input))
-		return HISTORY_MAKE; /* opening the input will give the reason */
+		/* the input will be opened, and that shows the reason */
+		return HISTORY_MAKE;
 	known = calloc(input->n_variants, sizeof(*known));
 	if (!known) {
 		failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
@@ -513,8 +521,8 @@ bool history_note_failure(const struct history *history, const struct variant *v
 
 /* ---- outputs whose input no longer exists ---- */
 
-/* Whether this INPUT may have an input of this relative name. Returns true unless that is certainly
- * not so. */
+/* Whether this INPUT may contain a file with the relative name source. Returns false only if it is
+ * certain that no such file exists. */
 static bool may_have(const char *input, const char *source)
 {
 	struct stat st;
@@ -524,7 +532,7 @@ static bool may_have(const char *input, const char *source)
 
 	if (stat(input, &st) != 0)
 		return true;
-	if (!S_ISDIR(st.st_mode)) { /* the relative name of this input is its base name */
+	if (!S_ISDIR(st.st_mode)) { /* a file: its relative name is its base name */
 		while (n > 0 && input[n - 1] != '/')
 			n--;
 	}
@@ -540,8 +548,8 @@ static bool may_have(const char *input, const char *source)
 struct pruner {
 	struct history *history;
 	const struct history_pruning *pruning;
-	/* A name in the list of inputs leads out of the folder to which it is relative, so relative
-	 * names do not determine where inputs are. */
+	/* The list of inputs has a name that begins with "/" or contains "..". Then relative names
+	 * do not tell where inputs are. */
 	bool has_names_outside;
 };
 
@@ -582,7 +590,8 @@ static void drop_row(struct history *history, const char *output)
 		state_undo(state, &ignored);
 }
 
-/* Remove an output if it is ours and unchanged, and its input no longer exists. */
+/* Remove an output if this program made it, nobody has changed it, and its input no longer
+ * exists. */
 static void prune_output(const struct pruner *pruner, const char *output)
 {
 	const struct history_pruning *pruning = pruner->pruning;
@@ -614,7 +623,7 @@ static void prune_output(const struct pruner *pruner, const char *output)
 	}
 }
 
-/* Drop the row of an output that does not exist any more, like its input. */
+/* Drop the row of an output if neither the output nor its input exists any more. */
 static bool prune_row(void *data, const char *output)
 {
 	const struct pruner *pruner = data;

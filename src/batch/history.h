@@ -1,9 +1,9 @@
 /*
- * The records of earlier runs: of outputs, as stamps and in the state, and of pictures that are
- * known to be bad. They are used to decide about a file before its input is opened. Every file that
- * is made leaves a new record.
+ * The records of earlier runs. Outputs have records as stamps and in the state, and pictures that
+ * are known to fail have records in the state. From these records the batch decides about a file
+ * before it opens the input. Every file that is made leaves a new record.
  *
- * store/README.md has the rules. This code collects the evidence for them.
+ * store/README.md has the rules of the decision. The code here collects the evidence for it.
  *
  * Threads: the feeder decides; the thread that owns a file prepares its records.
  */
@@ -16,16 +16,17 @@
 #include "walk/walk.h"
 
 struct history_options {
-	struct store *store; /* the store; not used with --in-place */
+	struct store *store; /* the store */
 	struct state *state; /* the state; NULL: records are kept only as stamps */
-	/* Rules of the batch, for the fingerprints of their recipes. */
+	/* The rules of the batch, whose recipes have fingerprints. */
 	const struct variant_rule *rules;
 	size_t n_rules;
 
 	enum overwrite overwrite;
-	/* Outputs get the times of their inputs, which the fingerprint includes. */
+	/* Whether outputs get the times of their inputs. The fingerprint depends on this. */
 	bool keep_dates;
-	bool keeps_records; /* false: --state none; outputs get no stamp, and none is read */
+	/* false with --state none: outputs get no stamp, and no stamp is read */
+	bool keeps_records;
 	bool redo;
 	bool compare_contents;
 };
@@ -36,18 +37,21 @@ struct history;
 struct history *history_create(const struct history_options *options);
 void history_destroy(struct history *history); /* NULL is allowed */
 
-/* The record of one output, old and new. */
+/* What is known about one output before it is made, and its new record. */
 struct known_output {
-	struct stamp stamp;   /* the new record; for a fresh output the old one */
-	struct stat expected; /* stat of the file that may be replaced */
+	/* the new record; if the output is up to date, the old record */
+	struct stamp stamp;
+	/* the stat of the existing file, if the output may replace it */
+	struct stat expected;
 	bool is_expected;
-	/* Why the output must be made, for a plan: "new", "input changed". */
+	/* The reason why the output must be made, for a plan: "new", "input changed". */
 	const char *reason;
 	/* The existing file with this name is already the output of another input of this run. */
 	bool has_twin;
-	/* The output is compared with the existing file, and does not replace it. */
+	/* The output is made only to compare it with the existing file, which it does not
+	 * replace. */
 	bool is_compared;
-	/* With --in-place: the output replaces an older output of ours, whose original has a
+	/* With --in-place: the input is an older output of this program, and the original has a
 	 * backup. */
 	bool has_backup;
 };
@@ -55,13 +59,14 @@ struct known_output {
 enum history_verdict {
 	HISTORY_MAKE,
 	HISTORY_FRESH, /* every output is up to date */
-	/* Every output is up to date, but the stamps have new times, which the state must get. */
+	/* Every output is up to date. But the times in the stamps are new, and must be written to
+	 * the state. */
 	HISTORY_FRESH_MOVED,
 	HISTORY_KEEP, /* outputs exist, and the overwrite policy keeps them */
-	/* A file that pixpool did not write has the name of an output, or memory ran out: see
-	 * *ret_failure. */
+	/* The output cannot be made: a file that pixpool did not write has its name, or memory ran
+	 * out. See *ret_failure. */
 	HISTORY_EXISTS,
-	HISTORY_KNOWN_BAD /* the picture is known to fail: see *ret_failure */
+	HISTORY_KNOWN_BAD /* an earlier run failed on this picture: see *ret_failure */
 };
 
 /* An input that the feeder has found. */
@@ -69,73 +74,78 @@ struct history_input {
 	const struct walk_item *item;
 	const struct variant *variants;
 	size_t n_variants;
-	/* With --in-place: its folder and its name in that folder, with links resolved. */
+	/* With --in-place: the folder of the input, and its name in that folder, with links
+	 * resolved. */
 	int folder;
 	const char *name;
-	int fd; /* descriptor, opened if the content was needed; otherwise -1 */
+	int fd; /* the open input, if its content was needed; otherwise -1 */
 	struct stat stat;
 	bool has_hash;
 	struct input_hash hash;
-	/* Number of earlier runs in which the picture killed its worker. */
+	/* The number of earlier runs in which the picture killed its worker. */
 	unsigned n_deaths;
 };
 
 /* Decide whether the outputs of a file must be made. The function may open input->fd, which the
  * caller closes. *ret_known has n_variants elements, and the caller frees it. *ret_known is NULL
  * when nothing is written, when memory ran out, or when the input could not be examined. In the
- * last case the verdict is HISTORY_MAKE, and opening the input gives the reason. */
+ * last case the verdict is HISTORY_MAKE: the caller opens the input, and this shows the reason. */
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,
                                     struct failure *ret_failure);
 
-/* Whether records are kept, so that the worker must hash its input. */
+/* Whether records are kept. If they are, the worker must hash its input. */
 bool history_keeps_records(const struct history *history);
 
 /* Parameters of pruning, which removes outputs of ours whose input no longer exists. */
 struct history_pruning {
 	const struct walk_options *inputs;
 	const char *output; /* the output folder */
-	/* Nothing is removed, but on_removed is called as if it were. */
+	/* If true, nothing is removed, but on_removed is called for each output that would be
+	 * removed. */
 	bool only_lists;
-	/* Whether an input of this run has this output. */
+	/* Returns whether an input of this run has this output. */
 	bool (*is_planned)(void *data, const char *output);
-	/* Called when an output was removed, or could not be removed: then sys_errno is not 0. */
+	/* Called when an output was removed (sys_errno is 0), or could not be removed (sys_errno is
+	 * the reason). */
 	void (*on_removed)(void *data, const char *output, int sys_errno);
 	bool (*may_go_on)(void *data);
 	void *data;
 };
 
 /*
- * Search the output folder, and remove each output that is ours and unchanged, and whose recorded
- * input no INPUT has any more. Also drops the rows of such outputs that somebody else has removed.
- * Outputs are kept in case of doubt. Call this when nothing else uses the history any more.
+ * Search the output folder, and remove each output that this program made, that nobody has changed,
+ * and whose recorded input does not exist in any INPUT any more. If such an output was removed by
+ * somebody else, drop its row. In case of doubt an output is kept. Call this when no other thread
+ * uses the history any more.
  */
 void history_prune(struct history *history, const struct history_pruning *pruning);
 
 /* The properties of an input when it was opened. */
 struct opened_input {
 	uint64_t n_bytes;
-	int64_t mtime_ns; /* the value of history_time_of() at that moment */
-	/* Hash of the input; NULL: it was not read completely. */
+	/* the result of history_time_of_now() when the input was opened */
+	int64_t mtime_ns;
+	/* The hash of the input; NULL: the input was not read completely. */
 	const struct input_hash *hash;
 };
 
-/* Complete the stamps of outputs that were made. There must be a hash of the input. */
+/* Complete the stamps of outputs that were made. The hash in input must not be NULL. */
 void history_fill(struct known_output *known, const struct variant *variants,
                   size_t n_variants, const struct opened_input *input);
 
 /*
- * Fill the record of a picture that failed, for the state. False when the failure was not caused
- * by the picture itself, so that it must not be recorded. n_deaths: earlier runs in which it
- * killed its worker.
+ * Fill in the record of a picture that failed, for the state. Returns false if the picture itself
+ * did not cause the failure; then the failure must not be recorded. n_deaths is the number of
+ * earlier runs in which the picture killed its worker.
  */
 bool history_note_failure(const struct history *history, const struct variant *variants,
                           size_t n_variants, const struct opened_input *input,
                           unsigned n_deaths, const struct failure *failure,
                           struct known_failure *ret_known);
 
-/* The time of an input for a record. STAMP_NO_TIME if the input changed so shortly before now that
- * a later change could have the same time. */
+/* The time of an input for its record. Returns STAMP_NO_TIME if the input changed just before now.
+ * A later change could then have the same time, so this time would prove nothing. */
 int64_t history_time_of(const struct stat *input, const struct timespec *now);
 int64_t history_time_of_now(const struct stat *input);
 

@@ -6,8 +6,9 @@
 
 /* Sizes in MiB. */
 enum {
-	MAIN = 32, /* memory for the main process, the zygote and the fork server */
-	/* The minimum for a worker: with libvips it takes 32 before its first picture. */
+	MAIN = 32, /* for the main process, the zygote and the fork server */
+	/* The minimum for one worker. With libvips a worker takes 32 MiB before its first
+	 * picture. */
 	MIN_ALLOWANCE = 64,
 	MAX_ALLOWANCE = 256,
 	MAX_FINISHED = 64,
@@ -16,13 +17,13 @@ enum {
 
 /* Numbers of processes and threads. */
 enum {
-	OTHER_TASKS = 8, /* for the threads of the main process, and fork servers */
+	OTHER_TASKS = 8, /* for the threads of the main process and the fork servers */
 	/* The number of threads of one worker, including those that libraries start for a
 	 * picture. At most 7 were observed. */
 	TASKS_PER_WORKER = 8,
 };
 
-/* Memory limit if the machine has none. */
+/* The memory limit in bytes if the machine has none. */
 static const uint64_t max_memory = (uint64_t)1 << 50;
 
 static uint64_t min(uint64_t a, uint64_t b)
@@ -55,8 +56,9 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
 	left = limits.memory - limits.finished - mib(MAIN);
 	if (left < limits.allowance)
 		left = limits.allowance;
-	/* The default number of workers leaves half of the memory for pictures that need more. A
-	 * requested number of workers may use all of it. */
+	/* If n_workers is 0, the workers get at most half of the memory, and the other half is for
+	 * pictures that need more. If the user requested a number of workers, they may get all of
+	 * it. */
 	bearable = n_workers > 0 ? left / limits.allowance : left / 2 / limits.allowance;
 	if (bearable == 0)
 		bearable = 1;

@@ -4,8 +4,8 @@
  *   --memory = main process + finished outputs + workers x allowance + budget
  *
  * Every worker always has its allowance. The memory that a picture needs beyond that is taken from
- * the budget (pxp_task_need()). So one picture may use an allowance and the budget, and the sum
- * never exceeds the requested memory.
+ * the budget (pxp_task_need()). So one picture may use up to one allowance and the whole budget,
+ * and all of them together never exceed --memory.
  */
 #ifndef PXP_LIMITS_H
 #define PXP_LIMITS_H
@@ -17,26 +17,28 @@
 
 /* All values are in bytes, unless stated otherwise. */
 struct limits {
-	uint64_t memory;     /* memory of the whole run */
-	uint64_t allowance;  /* allowance of each worker */
-	uint64_t budget;     /* budget for all pictures together, beyond the allowances */
-	uint64_t finished;   /* memory for outputs that wait to be committed */
-	uint64_t max_output; /* maximum output of one picture */
+	uint64_t memory;    /* the memory of the whole run */
+	uint64_t allowance; /* the allowance of each worker */
+	/* the budget of all pictures together, beyond the allowances */
+	uint64_t budget;
+	uint64_t finished;   /* the memory for outputs that wait to be committed */
+	uint64_t max_output; /* the maximum output of one picture */
 	unsigned n_workers;
-	/* The name of the limit on processes that allows no more workers; NULL: another limit, or
-	 * none. */
+	/* If a limit on processes determines n_workers: the name of that limit. Otherwise NULL. */
 	const char *tasks_limit;
 };
 
 /*
- * Divide the memory. memory 0: three quarters of the free memory of the machine and its cgroups.
- * n_workers 0: the number of usable processors, or fewer if there is not enough memory for as many
- * workers; otherwise the requested number, if there is enough memory. At least one worker, with
- * memory for it.
+ * Divide the memory of a run. At least one worker gets its memory.
+ *
+ * memory 0: three quarters of the free memory of the machine and its cgroups.
+ *
+ * n_workers 0: as many workers as there are usable processors. Otherwise the requested number. If
+ * the memory is not enough for so many workers, there are fewer.
  */
 struct limits limits_make(uint64_t memory, unsigned n_workers);
 
-/* Divide the memory of a machine with the given free memory and number of processors. */
+/* Like limits_make(), for a machine with this free memory and this number of processors. */
 struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_memory,
                            unsigned n_cpus);
 

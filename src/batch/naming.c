@@ -72,7 +72,8 @@ bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
 	       hash_bytes(&zeros, name, strlen(name)) % shard->n == shard->index;
 }
 
-/* With --in-place, the format of the name is that of the output, whatever the content is. */
+/* With --in-place: name an output, which replaces its input. Its format is that of the suffix,
+ * whatever the content is. */
 static bool name_in_place(const struct walk_item *item, enum image_format format,
                           struct variant *ret_variant)
 {
@@ -83,10 +84,10 @@ static bool name_in_place(const struct walk_item *item, enum image_format format
 
 /* ---- names ---- */
 
-/* How many bytes of a hash are in a name. */
+/* How many bytes of a hash a name contains, two hexadecimal digits for each. */
 enum { HASH_NAME_BYTES = 8 };
 
-/* The fields of a pattern. */
+/* The placeholders in a pattern of --name. */
 enum field { FIELD_NAME, FIELD_EXT, FIELD_HASH, N_FIELDS };
 
 static const char *const field_words[N_FIELDS] = {
@@ -95,7 +96,7 @@ static const char *const field_words[N_FIELDS] = {
 	[FIELD_HASH] = "{hash}",
 };
 
-/* The field at the beginning of text; N_FIELDS if the text begins with no field. */
+/* The placeholder at the beginning of text; N_FIELDS if the text begins with none. */
 static enum field field_at(const char *text)
 {
 	int field = 0;
@@ -106,7 +107,7 @@ static enum field field_at(const char *text)
 	return (enum field)field;
 }
 
-/* Refuse text in braces that is not a field, and suggest the right one. */
+/* Refuse a text in braces that is not a placeholder, and suggest a similar one. */
 static bool refuse_field(const char *open, struct failure *ret_failure)
 {
 	const char *close = strchr(open, '}'), *best = NULL;
@@ -175,8 +176,8 @@ static struct span span_of(const char *text)
 	return (struct span){text, strlen(text)};
 }
 
-/* Append the pattern up to end, with the values of its fields, to a text of n_to bytes. Returns the
- * new length. If the text is NULL, only counts. */
+/* Replace the placeholders in pattern, up to end, by their values, and append the result to the
+ * text to, which has n_to bytes. Returns the new length of the text. If to is NULL, only counts. */
 static size_t expand(char *to, size_t n_to, const char *pattern, const char *end,
                      const struct span values[N_FIELDS])
 {
@@ -193,7 +194,7 @@ static size_t expand(char *to, size_t n_to, const char *pattern, const char *end
 	return n_to;
 }
 
-/* Make the name of an output. The caller frees it; NULL: no memory. */
+/* Make the name of an output. The caller frees the name. Returns NULL if there is no memory. */
 static char *make_name(struct span folder, const char *pattern,
                        const struct span values[N_FIELDS])
 {
@@ -217,7 +218,8 @@ static bool name_by_rule(struct variant *variant, const char *relative)
 	const char *slash = strrchr(relative, '/'), *suffix = path_suffix(relative);
 	struct span folder = {relative, slash ? (size_t)(slash + 1 - relative) : 0};
 	struct span name = span_of(relative + folder.n);
-	/* "a.JPG" may keep its suffix; "a.bak" has no known suffix, so all of it is the name. */
+	/* If the format does not change, the suffix stays ("a.JPG"). "a.bak" has no known suffix,
+	 * so all of it is the name. */
 	const bool stays = rule->format == FORMAT_NONE && by_suffix == variant->format &&
 	                   !rule->style.keeps_suffix;
 	const struct span ext = span_of(stays ? suffix

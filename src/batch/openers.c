@@ -1,5 +1,5 @@
-/* Finds the file systems that may hang, and lets other processes, the openers, make the calls
- * there. */
+/* Finds the file systems that may hang, and makes the calls on them in other processes, the
+ * openers. */
 #include "batch/openers.h"
 
 #include "base/clock.h"
@@ -36,7 +36,7 @@ enum {
 struct device {
 	dev_t dev;
 	bool may_hang;
-	unsigned n_hung; /* abandoned calls */
+	unsigned n_hung; /* the number of abandoned calls */
 };
 
 struct openers {
@@ -44,10 +44,10 @@ struct openers {
 	struct walk_calls calls;
 
 	struct lock lock;          /* guards all members below */
-	struct pxp_executor *pool; /* NULL until a call needs it */
+	struct pxp_executor *pool; /* NULL until a call needs the pool */
 	struct device devices[MAX_DEVICES];
 	size_t n_devices;
-	bool was_read; /* the table of mounts was read once */
+	bool was_read; /* the table of mounts was read */
 	bool may_any_hang;
 	unsigned n_hung;
 };
@@ -68,7 +68,8 @@ static bool is_type_that_hangs(const char *type)
 	return false;
 }
 
-/* Add a device to the table. The caller holds the lock. Returns NULL if the table is full. */
+/* Find a device in the table, or add it. The caller holds the lock. Returns NULL if the table is
+ * full. */
 static struct device *add_device(struct openers *openers, dev_t dev, bool may_hang)
 {
 	struct device *device;
@@ -86,8 +87,8 @@ static struct device *add_device(struct openers *openers, dev_t dev, bool may_ha
 	return device;
 }
 
-/* Read the table of mounts, which never waits for a server. If the table cannot be read, any
- * call may hang. */
+/* Read the table of mounts. This never waits for a server. If the table cannot be read, a call on
+ * any device may hang. */
 static void read_mounts(struct openers *openers)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -100,7 +101,8 @@ static void read_mounts(struct openers *openers)
 		unsigned major_of, minor_of;
 		bool may_hang;
 
-		/* "36 35 98:0 /root /mountpoint options - type source options" */
+		/* the format of a line: "36 35 98:0 /root /mountpoint options - type source
+		 * options" */
 		tail = strstr(line, " - ");
 		strtoul(line, &at, 10);
 		strtoul(at, &at, 10);
@@ -118,7 +120,8 @@ static void read_mounts(struct openers *openers)
 		fclose(file);
 }
 
-/* Whether a call on a device may hang. If dev is 0, the call may be on any file system. */
+/* Whether a call on a device may hang. If dev is 0, the call may be on any file system, so the
+ * answer is yes if any mounted file system may hang. */
 static bool may_hang(struct openers *openers, dev_t dev)
 {
 	bool may;
@@ -218,8 +221,8 @@ static bool is_given_up(struct openers *openers, dev_t dev)
 	return is_given_up;
 }
 
-/* Get the pool of openers. Returns NULL if the pool cannot be started; then the caller makes the
- * call itself. */
+/* Get the pool of openers. Returns NULL if the pool cannot be started. Then the main process must
+ * make the call itself. */
 static struct pxp_executor *pool_of(struct openers *openers)
 {
 	const struct pxp_executor_options options = {
@@ -403,10 +406,10 @@ static ssize_t list_bounded(void *data, const struct walk_place *place, void *bu
 	return errno == ENOSYS ? walk_getdents(place->folder, buffer, n) : -1;
 }
 
-/* ---- life ---- */
+/* ---- creating and freeing openers ---- */
 
-/* Openers that cannot be ended. This pointer keeps them reachable, so that a leak checker does
- * not report them. */
+/* The openers that could not be ended. This pointer keeps them reachable, so that a leak checker
+ * does not report them. */
 static struct openers *volatile left_behind;
 
 struct openers *openers_create(const struct openers_options *options)

@@ -1,4 +1,4 @@
-/* Makes the plan: hashes of the names of all outputs, and which of them collide. */
+/* Makes the plan: computes the hashes of all output names, and finds the names that collide. */
 #include "batch/plan.h"
 
 #include "base/fd.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The size of the text for a device and an inode. */
+/* The size of the text that identifies a file by device and inode. */
 enum { KEY_BYTES = 48 };
 
 struct plan *plan_create(void)
@@ -51,7 +51,7 @@ static uint64_t hash_of(const struct plan *plan, const char *output)
 
 /* ---- the passes ---- */
 
-/* A pass over all inputs. */
+/* One walk over all inputs. */
 struct pass {
 	const struct walk_options *options;
 	const struct variant_rule *rules;
@@ -59,7 +59,8 @@ struct pass {
 	const struct shard *shard;
 	bool (*may_go_on)(void *data);
 	void *data;
-	/* First pass: count images and collect hashes; second pass: collect names. */
+	/* True in the first pass, which counts images and collects hashes; false in the second
+	 * pass, which collects the names behind equal hashes. */
 	bool counts;
 };
 
@@ -70,7 +71,7 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 
 	atomic_fetch_add_explicit(&plan->n_images, 1, memory_order_relaxed);
 	plan->has_errors |= item->kind == WALK_ERROR;
-	/* The walk processes one INPUT after the other. */
+	/* The walk takes the INPUTs in order, so each is counted at its first image. */
 	if (item->kind == WALK_FILE && item->input >= plan->next_input) {
 		plan->next_input = item->input + 1;
 		plan->n_inputs++;
@@ -83,8 +84,8 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		plan->n_bytes += (uint64_t)stat.st_size;
 }
 
-/* Record the claim of an input, if several may claim its output. Returns false if memory ran
- * out. */
+/* Record that an input claims an output, if the hash of the output occurs several times. Returns
+ * false if memory ran out. */
 static bool note_claim(struct plan *plan, const struct walk_item *item,
                        const char *output, bool is_first)
 {
@@ -120,8 +121,8 @@ static bool note_output(struct plan *plan, const struct pass *pass,
 	                    : note_claim(plan, item, output, is_first);
 }
 
-/* The text that identifies a repeated input: the name of its output, or with --in-place its
- * device and inode. */
+/* The text under which an input is recorded: the name of its output, or with --in-place its device
+ * and inode. */
 static const char *key_of(const struct plan *plan, const struct walk_item *item,
                           const char *output, char text[KEY_BYTES])
 {
@@ -134,8 +135,8 @@ static const char *key_of(const struct plan *plan, const struct walk_item *item,
 	return text;
 }
 
-/* Record the outputs of one image; its own name if nothing is written. Returns false if memory ran
- * out. */
+/* Record the outputs of one image. If the batch writes nothing, record the image's own name.
+ * Returns false if memory ran out. */
 static bool visit_outputs(struct plan *plan, const struct pass *pass,
                           const struct walk_item *item, enum image_format from)
 {
@@ -157,7 +158,7 @@ static bool visit_outputs(struct plan *plan, const struct pass *pass,
 	return has_memory;
 }
 
-/* Whether an image belongs to another shard, which is known once its first output has a name. */
+/* Whether an image belongs to another shard. The name of its first output decides. */
 static bool is_of_other_shard(const struct pass *pass, const struct walk_item *item,
                               enum image_format from)
 {
@@ -227,10 +228,10 @@ static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
 /* ---- collisions ---- */
 
 struct plan_repeat {
-	uint64_t hash; /* hash of the output */
+	uint64_t hash; /* the hash of the output's name */
 	dev_t dev;
 	ino_t ino;
-	bool is_fed; /* the first occurrence has been seen */
+	bool is_fed; /* the file was fed once already */
 };
 
 #define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
@@ -263,7 +264,8 @@ static int compare_repeats(const void *a, const void *b)
 	return order != 0 ? order : ORDER(x->ino, y->ino);
 }
 
-/* Find the hashes that occur more than once in planned. Returns false if memory ran out. */
+/* Fill plan->twice with the hashes that occur more than once in plan->planned. Returns false if
+ * memory ran out. */
 static bool find_twice(struct plan *plan)
 {
 	const struct hash_set *planned = &plan->planned;
@@ -281,14 +283,15 @@ static bool find_twice(struct plan *plan)
 	return plan->is_taken != NULL;
 }
 
-/* Whether two claims, which are sorted, belong to the same file, which is named twice. */
+/* Whether two claims belong to the same file, which the walk has found twice. */
 static bool is_same_file(const struct plan_claim *a, const struct plan_claim *b)
 {
 	return a->ino != 0 && a->ino == b->ino && a->dev == b->dev &&
 	       a->visit != b->visit && strcmp(a->output, b->output) == 0;
 }
 
-/* The claim belongs to a file that claims its output already, so it is processed once. */
+/* Record a claim that repeats an earlier one of the same file, so that the file is processed
+ * once. */
 static void note_repeat(struct plan *plan, const struct plan_claim *claim)
 {
 	struct plan_repeat *repeat = &plan->repeats[plan->n_repeats];
@@ -306,7 +309,8 @@ static void note_repeat(struct plan *plan, const struct plan_claim *claim)
 	plan->n_bytes -= claim->n_bytes < plan->n_bytes ? claim->n_bytes : plan->n_bytes;
 }
 
-/* Keep one claim of each file that is named several times. Returns false if memory ran out. */
+/* For each file that was found several times, keep only one claim of each output. Returns false if
+ * memory ran out. */
 static bool drop_repeats(struct plan *plan)
 {
 	struct plan_claim *claims = plan->claims;
@@ -330,7 +334,7 @@ static bool drop_repeats(struct plan *plan)
 	return true;
 }
 
-/* Keep the claims with equal hashes whose names are equal, too. */
+/* Keep only the claims whose names are equal. Other claims have equal hashes by chance. */
 static void keep_real_claims(struct plan *plan)
 {
 	struct plan_claim *claims = plan->claims;
@@ -409,8 +413,8 @@ bool plan_is_repeated(struct plan *plan, const char *output, const struct walk_i
 	return was_fed;
 }
 
-/* Two names with the same hash are treated as the same name here. Nobody knows the key, so the
- * chance is 1 in 2^64 for each pair. */
+/* Two names with the same hash are treated as the same name here. The key of the hash is random, so
+ * this happens to different names with a chance of 1 in 2^64 for each pair. */
 bool plan_take(struct plan *plan, const char *output)
 {
 	uint64_t hash = hash_of(plan, output);
@@ -424,7 +428,7 @@ bool plan_take(struct plan *plan, const char *output)
 	}
 	if (hash_set_find(&plan->late, hash, &index))
 		return false;
-	/* If memory runs out, a later claim of the name is not detected here, but by the store. */
+	/* If memory runs out here, a later claim of the same name is detected by the store. */
 	(void)hash_set_insert(&plan->late, hash);
 	return true;
 }
