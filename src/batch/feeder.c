@@ -1,8 +1,9 @@
 /*
  * The feeder, and the processing of each file that it feeds. The feeder is a thread that makes the
  * plan and then walks the inputs once more. It names and opens each file and gives it to a worker.
- * SVG and PDF files stay open and wait until drawing workers can take them. Then callbacks process
- * the file: they submit its task, pass its outputs to the committer, and complete its future.
+ * SVG and PDF files stay open and wait until drawing workers can take them. When the task of a file
+ * is done, callbacks continue with the file: they pass its outputs to the committer, and complete
+ * its future.
  */
 #include "batch/batch_internal.h"
 
@@ -18,50 +19,53 @@
 
 /*
  * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
- * completes its task, then the committer. Its future, a promise, is completed when its outputs
- * have their names, or when the file has failed. The future then has the result, and the file is
- * freed.
+ * completes its task, then the committer. The file has a future, which is a promise. It is
+ * completed with the result when the outputs are written under their names, or when the file has
+ * failed. Then the file is freed.
  */
 struct file {
 	struct batch *batch;
 	struct pxp_future *future;
 	/* The result is filled in step by step, then moved into the future. */
 	struct file_result *result;
-	struct file *next; /* in the list of deferred files */
-	/* In the list of submitted files, under the batch's lock. NULL: it is not in it. */
+	struct file *next; /* the next file in the list of deferred files */
+	/* The neighbours in the list of submitted files, guarded by the batch's lock.
+	 * previous_submitted NULL: the file is not in the list. */
 	struct file **previous_submitted, *next_submitted;
-	int64_t running_ns; /* when it was first found running; 0: not yet */
+	int64_t running_ns; /* when the task was first found running; 0: not yet */
 
-	/* The input: open until a task has it, or while it is deferred; -1. */
+	/* The open input. -1: it is not open, or a task has it. */
 	int input;
 	/* The identity of the input, from fstat() after opening it: size, time of the last change,
 	 * device, inode. */
 	struct stat stat;
-	int64_t mtime_ns; /* its time for records, or STAMP_NO_TIME (history.h) */
+	int64_t mtime_ns; /* the input's time for records, or STAMP_NO_TIME (history.h) */
 	struct input_hash hash;
 	bool has_hash;
-	unsigned n_deaths; /* runs before this one in which it killed its worker */
-	enum image_format named_format; /* by its suffix, or else its first bytes */
-	bool is_drawn; /* the workers that draw have it, or will get it */
+	/* the number of earlier runs in which the picture killed its worker */
+	unsigned n_deaths;
+	/* the format by the suffix, or if that is not known by the first bytes */
+	enum image_format named_format;
+	bool is_drawn; /* a drawing worker has the file, or will get it */
 
-	/* In place: the folder of the input, and the input's name there, links resolved. */
+	/* With --in-place: the folder of the input, and its name in that folder, with links
+	 * resolved. */
 	struct store_original original;
 	char *own_name;
 
-	/* The outputs, while the committer has them. */
-	int content; /* their sealed memfd; -1 */
+	/* the sealed memfd of the outputs, until they are committed; -1: none */
+	int content;
 	uint64_t n_content_bytes;
-	struct timespec dates[2]; /* of the input: access and change */
-	/* What earlier runs recorded of the outputs, and the new stamps; NULL: nothing is
-	 * written. */
+	struct timespec dates[2]; /* the times of the input: last access, last change */
+	/* What is known about each output, and its new stamp; NULL: nothing is written. */
 	struct known_output *known;
-	struct known_failure known_failure; /* for the state */
+	struct known_failure known_failure; /* the record of a failure, for the state */
 	enum file_end end; /* how the file ends, once the state is written */
 	struct commit commit;
 	struct commit_output outputs[];
 };
 
-/* ---- a file: its life and its end ---- */
+/* ---- creating and freeing a file ---- */
 
 void file_result_destroy(struct file_result *result)
 {
@@ -75,7 +79,7 @@ void file_result_destroy(struct file_result *result)
 	free(result);
 }
 
-/* Make an empty result for an item of the walk. NULL when memory ran out. */
+/* Make an empty result for an item of the walk. Returns NULL if memory ran out. */
 static struct file_result *create_result(const struct walk_item *item, size_t n_variants)
 {
 	struct file_result *result = calloc(
@@ -92,12 +96,12 @@ static struct file_result *create_result(const struct walk_item *item, size_t n_
 		file_result_destroy(result);
 		return NULL;
 	}
-	/* The relative name is always the end of the path. */
+	/* item->relative is always the end of item->path, so the name is the end of input. */
 	result->name = result->input + strlen(item->path) - strlen(item->relative);
 	return result;
 }
 
-/* Free a file that was not fed. NULL is fine. */
+/* Free a file, and release its future. NULL is allowed. */
 static void file_destroy(struct file *file)
 {
 	if (!file)
@@ -112,7 +116,8 @@ static void file_destroy(struct file *file)
 	free(file);
 }
 
-/* A file for an input that the walk met. Its names are not set. NULL when memory ran out. */
+/* Create a file for an item of the walk, without the names of its outputs. Returns NULL if memory
+ * ran out. */
 static struct file *file_create(struct batch *batch, const struct walk_item *item)
 {
 	const size_t n_outputs = batch->n_outputs;
@@ -143,8 +148,8 @@ static void give_to_main(struct batch *batch, struct pxp_future *future)
 	batch->complete[(batch->first_complete + batch->n_complete) % batch->max_files] =
 		future;
 	batch->n_complete++;
-	/* The main thread looks every COLLECT_MS anyway. Waking it costs more than a small picture's
-	 * report. */
+	/* The main thread checks every COLLECT_MS anyway. Waking it earlier for one file would cost
+	 * more than the report of a small picture. */
 	is_due = batch->n_complete == COLLECT_FILES ||
 	         batch->n_complete == batch->n_files;
 	lock_release(&batch->lock);
@@ -160,7 +165,7 @@ static void file_complete(struct file *file, enum file_end end)
 	void *bytes = file->result;
 
 	file->result->end = end;
-	/* This cannot fail: only this room completes the promise, and only once. */
+	/* This cannot fail, because only this function completes the promise, and only once. */
 	pxp_promise_finish(future, &bytes, sizeof(*file->result));
 	file->result = NULL;
 	file->future = NULL;
@@ -198,7 +203,7 @@ static void enter_committer(struct batch *batch)
 	lock_release(&batch->lock);
 }
 
-/* End the batch if the state cannot be written because its file system is full or broken. */
+/* Drain the batch if the state cannot be written because its file system is full or broken. */
 static void check_state(struct batch *batch)
 {
 	const struct failure *failure = committer_state_failure(batch->committer);
@@ -215,7 +220,7 @@ void file_on_committed(struct commit *commit, void *data)
 	fd_close(&file->content);
 	leave_committer(batch, file->n_content_bytes);
 	check_state(batch);
-	if (commit->n_outputs == 0) { /* only the state was written, and no output */
+	if (commit->n_outputs == 0) { /* only the state was written, but no output */
 		file_complete(file, file->end);
 		return;
 	}
@@ -251,7 +256,7 @@ static struct opened_input opened_input_of(const struct file *file)
 	};
 }
 
-/* Whether an output has the same bytes as the existing file of its name. */
+/* Whether an output has the same bytes as the existing file with its name. */
 static bool is_same_as_there(struct batch *batch, const struct variant *variant,
                              const struct known_output *known, int content)
 {
@@ -268,8 +273,9 @@ static bool is_same_as_there(struct batch *batch, const struct variant *variant,
 	return is_same;
 }
 
-/* Compare the outputs that were made for comparison. Equal existing files become ours. Returns
- * false with the file's failure if an existing file differs. */
+/* Compare those outputs that were made for comparison with the existing files. A file with the same
+ * bytes then counts as ours. If a file differs, stores the failure in the result and returns
+ * false. */
 static bool adopt_equal_ones(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -284,13 +290,14 @@ static bool adopt_equal_ones(struct file *file)
 			return failure_set(&result->failure, FAIL_EXISTS,
 			                   "publish: a file with the name of the "
 			                   "output exists");
-		known->is_expected = true; /* replaced by the same bytes, with a stamp */
+		/* the file may be replaced by the same bytes with a stamp */
+		known->is_expected = true;
 	}
 	return true;
 }
 
-/* Insert the hashes of outputs into their names. A file that already has such a name and the same
- * bytes becomes ours. Returns false with the file's failure. */
+/* Insert the hashes of outputs into their names. If a file with such a name exists and has the same
+ * bytes, it counts as ours. On failure stores the failure in the result and returns false. */
 static bool name_by_content(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -367,7 +374,7 @@ static void add_to_committer(struct file *file)
 	committer_add(batch->committer, &file->commit);
 }
 
-/* Complete the file once the committer has written the commit to the state. */
+/* Let the committer write the commit to the state, and then complete the file. */
 static void complete_with_state(struct file *file, enum file_end end,
                                 struct commit commit)
 {
@@ -379,7 +386,7 @@ static void complete_with_state(struct file *file, enum file_end end,
 	committer_add(file->batch->committer, &file->commit);
 }
 
-/* Record the new times of an up-to-date file in the state, then skip the file. The file is freed. */
+/* Record the new times of up-to-date outputs in the state, then complete the file as up to date. */
 static void file_note_fresh(struct file *file)
 {
 	const struct file_result *result = file->result;
@@ -446,7 +453,7 @@ static void collect(struct file *file, struct pxp_future *task,
 	result->worker = outcome->worker;
 }
 
-/* Both functions are called with the batch's lock held. */
+/* Called with the batch's lock held. */
 
 static void enter_submitted(struct file *file)
 {
@@ -494,7 +501,8 @@ char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
 }
 
 /* Count a finished task: the workers have one input less, and if there are outputs, the committer
- * has one file more. Both counts change in one step, so that the feeder sees no gap in between. */
+ * has one file more. Both counts change in one step, so that the feeder never sees only one of the
+ * changes. */
 static void leave_workers(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -511,8 +519,8 @@ static void leave_workers(struct file *file)
 	lock_release(&batch->lock);
 }
 
-/* Append the file to the deferred ones. Returns false if the batch is being stopped. was_at_work: a
- * worker had its input until now. */
+/* Append the file to the list of deferred files. Returns false if the batch is being stopped.
+ * was_at_work: true if a worker had the input until now. */
 static bool defer(struct file *file, bool was_at_work)
 {
 	struct batch *batch = file->batch;
@@ -536,8 +544,8 @@ static bool defer(struct file *file, bool was_at_work)
 	return is_deferred;
 }
 
-/* Defer the file, whose input is open, until the drawing workers can take it. The file is moved
- * in. */
+/* Defer a file with an open input until the drawing workers can take it. The caller must not use
+ * the file any more. */
 static void file_defer(struct file *file)
 {
 	if (!defer(file, false))
@@ -565,7 +573,7 @@ static bool is_lack_of_descriptors(int sys_errno)
 	return sys_errno == EMFILE || sys_errno == ENFILE;
 }
 
-/* A lack of descriptors is not the fault of a picture: end the batch. */
+/* End the batch because descriptors ran out, which is not the fault of any picture. */
 static void stop_for_descriptors(struct batch *batch, int sys_errno)
 {
 	struct failure failure;
@@ -576,8 +584,8 @@ static void stop_for_descriptors(struct batch *batch, int sys_errno)
 	batch_stop_early(batch, &failure);
 }
 
-/* Whether a lack of descriptors kept the task from its worker. The answer of the worker is not
- * used, because it may be forged: it must not end the batch. */
+/* Whether the task never reached a worker because descriptors ran out. An answer of a worker is not
+ * considered, because a forged answer must not end the batch. */
 static bool was_not_sent(struct pxp_future *task)
 {
 	const struct pxp_outcome *outcome = pxp_future_outcome(task);
@@ -586,8 +594,8 @@ static bool was_not_sent(struct pxp_future *task)
 	       is_lack_of_descriptors(outcome->error.sys_errno);
 }
 
-/* The callback of the task's future, in the thread that completes it: the supervisor of the pool, or
- * a thread that cancels. */
+/* The callback of the task's future. It runs in the thread that completes the future: the
+ * supervisor of the pool, or a thread that cancels. */
 static void on_task_done(struct pxp_future *task, void *data)
 {
 	struct file *file = data;
@@ -596,7 +604,8 @@ static void on_task_done(struct pxp_future *task, void *data)
 	struct picture_answer answer;
 
 	collect(file, task, &answer);
-	/* The answer may be forged, so it counts only if drawing workers are safe here. */
+	/* The answer may be forged, so is_to_draw is accepted only if drawing workers are safe
+	 * here. */
 	if (answer.is_to_draw && !file->is_drawn && pools_leave_drawing(batch->pools)) {
 		leave_to_be_drawn(file, task);
 		return;
@@ -605,7 +614,7 @@ static void on_task_done(struct pxp_future *task, void *data)
 		fd_close(&file->content);
 	if (file->content >= 0 && !name_by_content(file))
 		fd_close(&file->content);
-	/* The main thread writes this output. */
+	/* The main thread will write the output to the stream. */
 	if (batch->options->output_stream > 0) {
 		file->result->content = file->content;
 		file->content = -1;
@@ -645,8 +654,8 @@ static void fail_submission(struct file *file, enum pxp_status status)
 		file_fail(file);
 }
 
-/* Register on_task_done() for the end of the task. If there is no memory for that, the task is
- * killed and the file fails; the feeder must not wait for the picture. */
+/* Register on_task_done() for the end of the task. If there is no memory for that, kill the task
+ * and let the file fail: the feeder must not wait for a task whose end nobody would notice. */
 static void watch_task(struct file *file, struct pxp_future *task)
 {
 	if (pxp_future_on_done(task, on_task_done, file) == PXP_OK)
@@ -657,8 +666,8 @@ static void watch_task(struct file *file, struct pxp_future *task)
 	file_fail(file);
 }
 
-/* Submit the file, whose input is open and counted in n_inputs. The file is moved in: it may be freed
- * before this returns. */
+/* Submit a file whose input is open and counted in n_inputs. The caller must not use the file any
+ * more, because it may be freed before this returns. */
 static void file_submit(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -693,7 +702,7 @@ static void file_submit(struct file *file)
 	enter_submitted(file);
 	lock_release(&batch->lock);
 	/* Once on_task_done() is registered, the file and its reference to the task may be freed at
-	 * any moment. */
+	 * any moment. So hold a reference meanwhile. */
 	pxp_future_acquire(task);
 	watch_task(file, task);
 	pxp_future_release(task);
@@ -701,8 +710,8 @@ static void file_submit(struct file *file)
 
 /* ---- waiting; each function returns false if the batch is being stopped ---- */
 
-/* Wait until another input may be opened. At the maximum number of open inputs, wait until half of
- * them are done, because being woken for each would take longer than a small picture. */
+/* Wait until another input may be opened. If the maximum number of inputs is open, wait until half
+ * of them are done, because waking up for each one would take longer than a small picture. */
 static bool wait_for_room(struct batch *batch)
 {
 	bool goes_on;
@@ -746,8 +755,8 @@ static unsigned n_deferred(struct batch *batch)
 	return n;
 }
 
-/* Take the oldest deferred file, which counts as an input of the workers again. NULL if no file
- * is deferred. */
+/* Take the oldest deferred file, and count it as an input of the workers again. Returns NULL if no
+ * file is deferred. */
 static struct file *take_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -765,7 +774,7 @@ static struct file *take_deferred(struct batch *batch)
 	return file;
 }
 
-/* Close an input that take_deferred() returned and that will not be given to a worker. */
+/* Close the input of a file from take_deferred() that is not given to a worker. */
 static void put_down(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -789,8 +798,8 @@ static void submit_drawing(struct file *file)
 	file_fail(file);
 }
 
-/* Give the drawing workers their turn. If they cannot be started, every drawing fails for that
- * reason. */
+/* Give the drawing workers their turn. If they cannot be started, set no_renderer: every drawing
+ * then fails with this reason. */
 static void change_to_drawing(struct batch *batch)
 {
 	struct failure why;
@@ -804,7 +813,7 @@ static void change_to_drawing(struct batch *batch)
 	            why.text);
 }
 
-/* Wait until the workers are idle, and then let all deferred drawings be drawn. */
+/* Wait until the workers have no input, then submit all deferred drawings to drawing workers. */
 static bool draw_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -841,14 +850,16 @@ static bool has_name(const struct file *file)
 	return true;
 }
 
-/* Claim the names of the outputs. Returns false if an earlier input has claimed one of them. The
- * plan found no collision, so one of the two inputs is newer than the plan. */
+/* Claim the names of the outputs. Returns false if an earlier input has claimed one of them. Since
+ * the plan found no collision, this happens only if one of the two inputs is newer than the
+ * plan. */
 static bool take_names(struct file *file)
 {
 	struct file_result *result = file->result;
 
 	if (file->batch->options->in_place)
-		return true; /* a file that is named twice is fed once */
+		/* each file is fed only once, so two inputs never have the same output */
+		return true;
 	for (size_t i = 0; i < result->n_variants; i++) {
 		const char *name = result->variants[i].name;
 
@@ -860,8 +871,8 @@ static bool take_names(struct file *file)
 	return true;
 }
 
-/* Wait until a worker or the committer has closed a descriptor. Returns false if none will be
- * closed. */
+/* Wait until a worker or the committer has closed a descriptor. Returns false if no descriptor will
+ * be closed. */
 static bool wait_for_descriptor(struct batch *batch)
 {
 	unsigned n_before;
@@ -894,7 +905,7 @@ static int open_item(struct batch *batch, const struct walk_item *item,
 	return fd;
 }
 
-/* Set the input of a file to the one that was just opened. */
+/* Set the input of a file to a descriptor that was just opened. */
 static void set_input(struct file *file, int fd, const struct stat *stat)
 {
 	file->input = fd;
@@ -914,7 +925,7 @@ static int open_input(struct file *file, const struct walk_item *item)
 	return 0;
 }
 
-/* Copy the properties of fresh outputs from their stamps into the result, for the report. */
+/* Copy the properties of up-to-date outputs from their stamps into the result, for the report. */
 static void tell_of_fresh(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -933,8 +944,8 @@ static void tell_of_fresh(struct file *file)
 	}
 }
 
-/* Decide from the records of earlier runs whether the file must be made. Returns false if the file
- * is complete; it then belongs to others. */
+/* Decide from the records of earlier runs whether the outputs of a file must be made. Returns false
+ * if not: then the file is complete, and the caller must not use it any more. */
 static bool is_to_be_made(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;
@@ -987,7 +998,7 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 	return false;
 }
 
-/* Whether the file has no other name except, perhaps, that of its backup: a killed run may have
+/* Whether the input has only one name, not counting the name of its backup: a killed run may have
  * left this link. */
 static bool has_one_name(const struct file *file)
 {
@@ -999,7 +1010,7 @@ static bool has_one_name(const struct file *file)
 	                BACKUP_LEFT);
 }
 
-/* The format of an open input by its first bytes. */
+/* The format of an open input, by its first bytes. */
 static enum image_format content_format(const struct file *file)
 {
 	uint8_t bytes[FORMAT_SNIFF_BYTES];
@@ -1009,8 +1020,8 @@ static enum image_format content_format(const struct file *file)
 	             : FORMAT_NONE;
 }
 
-/* For a plan: check that a run could read the format of the input. Returns false with the file's
- * failure. */
+/* For a plan: check that a run could read the format of the input. If not, stores the failure in
+ * the result and returns false. */
 static bool check_format(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -1024,7 +1035,8 @@ static bool check_format(struct file *file)
 	return picture_refuse_format(format, &result->failure);
 }
 
-/* Check an input that its output replaces. Returns false with the file's failure. */
+/* For --in-place: check that the output may replace the input. If not, stores the failure in the
+ * result and returns false. */
 static bool check_in_place(const struct file *file)
 {
 	struct failure *failure = &file->result->failure;
@@ -1051,8 +1063,8 @@ static bool check_in_place(const struct file *file)
 	return true;
 }
 
-/* Check the input. Returns false with the file's failure. open_errno: why the input is not open, if
- * so. */
+/* Check the input of a file. If it cannot be used, stores the failure in the result and returns
+ * false. open_errno: the errno with which opening the input failed; 0: it is open. */
 static bool check_input(struct file *file, int open_errno)
 {
 	struct failure *failure = &file->result->failure;
@@ -1088,7 +1100,8 @@ static int open_folder(const char *path)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Resolve the links of an input to its folder and name. Returns false with errno on failure. */
+/* Resolve the links in the path of an input, and open the folder that then contains it. Returns
+ * false with errno on failure. */
 static bool resolve_links(struct file *file, const char *path)
 {
 	char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
@@ -1128,8 +1141,8 @@ static int open_own_folder(struct file *file, const struct walk_item *item)
 	return is_open ? 0 : errno;
 }
 
-/* Give the decoding workers their turn, once no drawing is being processed. Returns false with the
- * file's failure, or because the batch is being stopped. */
+/* Give the decoding workers their turn, when no drawing is in work any more. Returns false if the
+ * pool cannot be changed, with the failure in the result, or if the batch is being stopped. */
 static bool change_to_decoding(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -1140,8 +1153,9 @@ static bool change_to_decoding(struct file *file)
 	       pools_change(batch->pools, POOL_DECODES, &file->result->failure);
 }
 
-/* Let the main thread, which owns the report, start the workers when the first picture needs one.
- * Returns false if no worker can be started, or if the batch is being stopped. */
+/* Wait until the workers are started. The main thread starts them when the first picture needs one,
+ * because it owns the report. Returns false if no worker can be started, or if the batch is being
+ * stopped. */
 static bool have_workers(struct batch *batch)
 {
 	bool have;
@@ -1158,7 +1172,7 @@ static bool have_workers(struct batch *batch)
 	return have;
 }
 
-/* Give an opened and checked file to the workers whose turn it is, or defer it. */
+/* Give a file with an open, checked input to the workers whose turn it is, or defer it. */
 static void hand_over(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -1216,8 +1230,8 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	/* The history could not examine this input before, so it decides now. A later run does
-	 * not recognise an output without a record. */
+	/* If the history could not examine the input before it was opened, it decides now. Without
+	 * this, a later run would not recognise the output, because it would have no record. */
 	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
 		return;
 	if (file->input < 0 &&
@@ -1289,7 +1303,7 @@ static void fail_by_walk(struct file *file, const struct walk_item *item)
 	file_fail(file);
 }
 
-/* Count a file that was fed, until it is reported. */
+/* Count a file as fed. take_complete() decreases the count. */
 static void count_file(struct batch *batch)
 {
 	lock_acquire(&batch->lock);
@@ -1371,7 +1385,8 @@ static void feed_all(struct batch *batch)
 		failure_set(&no_memory, FAIL_INTERNAL, "out of memory");
 		batch_stop_early(batch, &no_memory);
 	}
-	/* Each file that a worker still has may turn out to be a drawing, so wait for them. */
+	/* Any file that a worker still has may turn out to be a drawing, so wait for all of
+	 * them. */
 	while (wait_for_inputs(batch, 0) && n_deferred(batch) > 0)
 		draw_deferred(batch);
 	cancel_deferred(batch);

@@ -20,8 +20,9 @@
 /* ---- questions to a worker ---- */
 
 /*
- * Run one task without input in a pool, and wait for its result, which must be n bytes. Returns
- * true with the result in ret_answer, or false with a failure; its class is FAIL_INTERNAL.
+ * Run one task without input in a pool, and wait for its result, which must have n bytes. On
+ * success returns true and stores the result in ret_answer. If not, returns false with a failure of
+ * class FAIL_INTERNAL.
  */
 static bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
                 struct failure *ret_failure)
@@ -49,7 +50,7 @@ static bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, s
 	return is_answered;
 }
 
-/* Like the function above, in a pool that is created for this question and destroyed after it. */
+/* Like ask(), but in a pool that is created for this task and destroyed after it. */
 static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
                      void *ret_answer, size_t n, struct failure *ret_failure)
 {
@@ -68,17 +69,17 @@ static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *ru
 
 /* ---- the sandbox: its layers are tried once, then set up in each worker ---- */
 
-/* The descriptors of a worker: 0, 1 and 2, the channel, those of its task, and the duplicates that
- * libraries make. */
+/* The maximum number of descriptors of a worker: 0, 1 and 2, the channel, those of its task, and
+ * the duplicates that libraries make. */
 enum { MAX_DESCRIPTORS = 32 };
 
-/* Variables of a fork server and of its workers, which inherit them. */
+/* Variables that are set in the fork server and inherited by its workers. */
 static struct {
 	struct lockdown asked;
 	struct sandbox_state state;
 } sandbox_here;
 
-/* The prepare function of a pool, which runs in the process from which its workers are forked. */
+/* A part of the pool's prepare function: it runs in the fork server. */
 static void lockdown_prepare(const struct lockdown *lockdown)
 {
 	sandbox_here.asked = *lockdown;
@@ -86,8 +87,8 @@ static void lockdown_prepare(const struct lockdown *lockdown)
 		sandbox_drop_user(&sandbox_here.state);
 }
 
-/* The lock-down function of workers. readable: folders that may still be read, ended by NULL; NULL:
- * none. */
+/* A part of the lock-down function of workers. readable: folders below which files may still be
+ * read, ended by NULL; NULL: no folder. */
 static enum pxp_status lockdown_finish(const char *const *readable,
                                        struct pxp_error *ret_error)
 {
@@ -105,7 +106,7 @@ static enum pxp_status lockdown_finish(const char *const *readable,
 	                missing);
 }
 
-/* Whether a worker that may read some folders can be kept from all other files. True with
+/* Whether a worker that may read some folders cannot read any other file. Also true with
  * SANDBOX_OFF. */
 static bool lockdown_confines_files(const struct lockdown *lockdown)
 {
@@ -134,7 +135,7 @@ static enum pxp_status run_tell_state(struct pxp_task *task)
 	return pxp_task_return(task, &sandbox_here.state, sizeof(sandbox_here.state));
 }
 
-/* Ask one worker, which does nothing but set up its layers. */
+/* Start one worker, let it set up its layers, and get the state of its sandbox. */
 static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_failure)
 {
 	const struct pxp_executor_options options = {
@@ -179,13 +180,14 @@ bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
 enum {
 	BASE_TIMEOUT_MS = 60 * 1000,
 	TIMEOUT_MS_PER_MEGAPIXEL = 2 * 1000,
-	/* The time limit of a picture begins when the picture has been read. */
+	/* The time limit for reading a picture. The limit for processing it begins when it has been
+	 * read. */
 	READ_TIMEOUT_MS = 60 * 1000,
 	NAME_BYTES = 256,
 };
 
-/* The stage of a picture. It is sent as the progress of the task, so that it is known if the worker
- * dies. */
+/* The stage that a picture has reached. The worker reports it as the progress of the task, so that
+ * it is known even if the worker dies. */
 enum stage { STAGE_READING, STAGE_HEADER, STAGE_DECODING, STAGE_ENCODING, N_STAGES };
 
 static const char *const stage_names[N_STAGES] = {
@@ -195,8 +197,8 @@ static const char *const stage_names[N_STAGES] = {
 	[STAGE_ENCODING] = "encoding",
 };
 
-/* The request of a task as plain bytes. n_variants packed recipes follow, and then the profile, if
- * any. */
+/* The request of a task as plain bytes. After this struct follow n_variants packed recipes, and
+ * then the profile, which has n_profile bytes. */
 struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
@@ -207,7 +209,8 @@ struct packed_request {
 	uint32_t hashes_input;
 	/* Padding, set to 0, because every byte of a request must be defined. */
 	uint32_t reserved;
-	char name[NAME_BYTES]; /* the end of the base name, where the suffix is */
+	/* the base name of the input; if it is too long, only its end with the suffix */
+	char name[NAME_BYTES];
 };
 
 /* The default time for one picture: 60 seconds, and 2 for each megapixel. */
@@ -222,7 +225,7 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 
 /* ---- in the worker ---- */
 
-/* Variables that are set in the fork server, and that its workers inherit. */
+/* Set in the fork server, and inherited by its workers. */
 static bool reads_fonts;
 
 /*
@@ -247,7 +250,7 @@ static void clean_environment(void)
 		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 			is_removed |= strncmp(*at, prefixes[i], strlen(prefixes[i])) == 0;
 		name = is_removed ? strndup(*at, strcspn(*at, "=")) : NULL;
-		/* The next variable moves to the position of the removed one. */
+		/* unsetenv() moves the next variable to this position, so the loop stays here. */
 		if (!name || unsetenv(name) != 0)
 			at++;
 		free(name);
@@ -336,7 +339,7 @@ static void on_decoded(void *data)
 	enter_stage(data, STAGE_ENCODING);
 }
 
-/* Wait for the memory that the picture needs. */
+/* Request the memory that the picture needs, and wait for it. */
 static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
 {
 	const struct clocked_task *clocked = data;
@@ -384,8 +387,9 @@ static bool unpack(const struct packed_request *request, size_t n_request,
 	return true;
 }
 
-/* How many times a picture is tried if no thread could be started, and the pause in between. The
- * threads of the previous picture end a little later than that picture. */
+/* How many times a picture is tried if no thread could be started, and the pause between two tries.
+ * Threads may be lacking for a moment, because the threads of the previous picture end a little
+ * later than the picture. */
 enum { THREAD_TRIES = 20, THREAD_PAUSE_MS = 50 };
 
 static bool lacks_threads(const struct picture_answer *answer)
@@ -441,12 +445,12 @@ static enum pxp_status run_picture(struct pxp_task *task)
 	run_job(task, request, unpacked, &answer);
 	free(unpacked);
 
-	/* The executor may have more memory for a second attempt. */
+	/* With PXP_EMEMORY the executor may try the task again with more memory. */
 	if (answer.failure.class == FAIL_MEMORY) {
 		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
 		return PXP_EMEMORY;
 	}
-	/* Another worker will draw the picture, from the same open file. */
+	/* If another worker must draw the picture, return the open file to the main process. */
 	if (answer.is_to_draw &&
 	    pxp_task_return_descriptor(task, pxp_task_descriptor(task, 0)) != PXP_OK)
 		return pxp_task_fail(
@@ -472,7 +476,8 @@ struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_u
 	return guard;
 }
 
-/* The sandbox options of the drawing workers, which draw the pictures left by the others. */
+/* The settings of the drawing workers, which draw the pictures that decoding workers do not
+ * draw. */
 static struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
 {
 	struct picture_guard to_draw = *guard;
@@ -481,13 +486,14 @@ static struct picture_guard picture_guard_to_draw(const struct picture_guard *gu
 	return to_draw;
 }
 
-/* The options of a pool of picture workers. They borrow guard until the pool is created. */
+/* The options of a pool of picture workers. The options point to *guard, which must exist until the
+ * pool is created. */
 static struct pxp_executor_options picture_pool_options(
 	unsigned n_workers, size_t max_pending, const struct picture_limits *limits,
 	const struct picture_guard *guard)
 {
 	/* A worker that an attacker has taken over must not see another picture. Drawing workers
-	 * are the more likely targets. */
+	 * are replaced after each picture too, because they are the more likely targets. */
 	const bool is_used_once = guard->is_untrusted || guard->drawing == DRAWING_HERE;
 
 	return (struct pxp_executor_options){
@@ -510,7 +516,7 @@ static struct pxp_executor_options picture_pool_options(
 	};
 }
 
-/* Make the request as bytes, from malloc(); NULL if memory ran out. */
+/* Convert a request to bytes from malloc(). Returns NULL if memory ran out. */
 static struct packed_request *pack(const struct picture_request *request, size_t *ret_n)
 {
 	const size_t n_recipes = request->n_variants * RECIPE_PACKED_BYTES;
@@ -552,7 +558,7 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 	return a_ms > b_ms ? a_ms : b_ms;
 }
 
-/* Submits like pxp_executor_submit(). */
+/* Submit a picture to a pool. The statuses are those of pxp_executor_submit(). */
 static enum pxp_status picture_submit(struct pxp_executor *pool,
                                       const struct picture_request *request,
                                       struct pxp_future **ret_task)
@@ -587,7 +593,7 @@ static enum fail_class class_of(const struct pxp_error *error)
 	switch (error->status) {
 	case PXP_EDEADLINE:
 		return FAIL_TIMEOUT;
-	case PXP_ECRASHED: /* the sandbox kills by SIGSYS */
+	case PXP_ECRASHED: /* the sandbox kills with SIGSYS */
 	case PXP_EPOISON:
 		return error->signal == SIGSYS ? FAIL_VIOLATION : FAIL_CRASHED;
 	case PXP_EMEMORY:
@@ -606,7 +612,8 @@ static bool side_is_sound(const struct picture_side *side)
 	return (unsigned)side->format < N_FORMATS;
 }
 
-/* Whether an answer of n bytes is valid, in length and numbers. Terminates its texts. */
+/* Whether an answer of n bytes is valid: its length, its numbers and the characters of the engine's
+ * name. Adds the final zeros of its texts. */
 static bool answer_is_sound(struct picture_answer *answer, size_t n)
 {
 	answer->failure.text[sizeof(answer->failure.text) - 1] = 0;
@@ -645,8 +652,8 @@ static bool output_is_sound(const struct picture_side *side, int output)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == side->format;
 }
 
-/* Whether the outputs are those that were requested, one after the other, from the beginning of the
- * memfd to its end. */
+/* Whether the outputs have the requested formats, and follow one another without gaps from the
+ * beginning of the memfd to its end. */
 static bool outputs_are_sound(const struct picture_answer *answer,
                               const struct variant *variants, size_t n_variants,
                               int output)
@@ -668,8 +675,8 @@ static bool outputs_are_sound(const struct picture_answer *answer,
 	return offset == (uint64_t)stat.st_size;
 }
 
-/* The last line that a worker wrote to standard error, as far as it fits into a failure's text: ":
- * free(): invalid pointer", or "". */
+/* Write the last line of a worker's standard error into text, after a colon (": free(): invalid
+ * pointer"), cut to n_text bytes. If the worker wrote nothing, text is "". */
 static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_text)
 {
 	size_t end = outcome->log ? outcome->n_log : 0, begin;
@@ -682,8 +689,8 @@ static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_te
 	         outcome->log ? outcome->log + begin : "");
 }
 
-/* Make the failure of a task without an answer: "worker died of SIGSEGV while decoding: free(): invalid
- * pointer". */
+/* Make the failure of a task without an answer: for example "worker died of SIGSEGV while decoding:
+ * free(): invalid pointer". */
 static void take_error(const struct pxp_outcome *outcome, struct failure *failure)
 {
 	enum fail_class class = class_of(&outcome->error);
@@ -691,7 +698,7 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 	char line[FAILURE_TEXT_BYTES];
 
 	last_line(outcome, line, sizeof(line));
-	/* If the task itself noticed the lack of memory, its text already names the stage. */
+	/* If the task itself reported the lack of memory, its text names the stage already. */
 	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, line);
@@ -753,7 +760,7 @@ int picture_take_input(struct pxp_future *task, const struct stat *stat)
 	return -1;
 }
 
-/* ---- the formats that the engines read and write, as tried in workers ---- */
+/* ---- the formats that the engines can read and write, which workers find out by trying ---- */
 
 static enum pxp_status run_catalogue(struct pxp_task *task)
 {
@@ -775,7 +782,8 @@ static bool ask_catalogue(const struct picture_guard *guard,
 	                ret_failure);
 }
 
-/* Only drawing workers know about the formats that are drawn. */
+/* Copy the formats of drawings from the drawing workers' catalogue, because only drawing workers
+ * can test them. */
 static void take_drawn(struct catalogue *catalogue, const struct catalogue *drawers)
 {
 	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
@@ -798,14 +806,15 @@ bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_
 		return false;
 	if (guard->drawing != DRAWING_ELSEWHERE)
 		return true;
-	/* If no worker can draw, the answer is that drawings cannot be read. */
+	/* If the drawing workers cannot be started, the catalogue says that drawings cannot be
+	 * read. */
 	to_draw = picture_guard_to_draw(guard);
 	if (ask_catalogue(&to_draw, &drawers, &ignored))
 		take_drawn(ret_catalogue, &drawers);
 	return true;
 }
 
-/* ---- the two pools: they take turns, and a pool lives while another thread uses it ---- */
+/* ---- the two pools, which take turns; a pool is not freed while another thread uses it ---- */
 
 struct pools {
 	/* The members below do not change after creation. */
@@ -814,15 +823,16 @@ struct pools {
 	/* Used by the feeder only. */
 	enum pool_kind turn;
 
-	/* Guards all members below; only the feeder writes pool. */
+	/* Guards all members below. Only the feeder changes pool. */
 	struct lock lock;
 	struct cond is_unused;     /* signalled when n_users became 0 */
 	struct pxp_executor *pool; /* the current pool; NULL: none exists */
-	unsigned n_users;          /* number of threads that are using pool */
+	unsigned n_users;          /* the number of threads that are using pool */
 	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
 };
 
-/* Get the current pool. It is not destroyed before let_go(). NULL: no pool exists. */
+/* Get the current pool, which then exists at least until let_go(). Returns NULL if no pool exists.
+ * Call let_go() in both cases. */
 static struct pxp_executor *hold(struct pools *pools)
 {
 	struct pxp_executor *pool;
@@ -874,7 +884,8 @@ static bool begin_pool(struct pools *pools, enum pool_kind kind,
 	pools->pool = pool;
 	stop_flags = pools->stop_flags;
 	lock_release(&pools->lock);
-	/* A later pools_stop() stops this pool; an earlier one did not, so do it here. */
+	/* If pools_stop() was called before pools->pool was set, it has not stopped this pool. Do
+	 * it here. */
 	if (stop_flags)
 		pxp_executor_shutdown(pool, stop_flags);
 	return true;
@@ -934,7 +945,8 @@ bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_
 	pools->turn = kind;
 	if (!begin_pool(pools, kind, ret_failure))
 		return false;
-	/* An answer shows that preload and lock-down have succeeded. */
+	/* For the drawing pool, wait for an answer, which shows that preload and lock-down have
+	 * succeeded. */
 	if (kind == POOL_DECODES ||
 	    ask(pools->pool, run_nothing, &nothing, 1, ret_failure))
 		return true;

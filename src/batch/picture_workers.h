@@ -2,16 +2,17 @@
  * The workers that process pictures. A picture is a task: a request goes to a worker, and an answer
  * comes back. A worker that a hostile picture has taken over may forge every byte of the answer.
  *
- * Workers get the sandbox through functions of their pool, which does not know about sandboxes. The
- * layers that a worker can have here are found out once, in a separate pool, before any picture is
- * processed. Every worker of a batch then has the same layers, or its pool is broken. The question
- * has a pool of its own because the answer is needed before the real pool is created: its fork
- * server is told at its start which layers every worker must have, and whether drawings may be left
- * to workers that read fonts. The pool for the question loads no library.
+ * Workers get the sandbox through functions of their pool, which does not know about sandboxes.
+ * Before any picture is processed, one worker in a separate pool finds out which layers of the
+ * sandbox are available here. Every worker of the batch must then have exactly these layers;
+ * otherwise its pool is broken. The separate pool, which loads no library, is needed because the
+ * answer must be known before the real pool is created: the fork server of the real pool is told at
+ * its start which layers every worker must have, and whether drawings may be left to workers that
+ * read fonts.
  *
- * There are two pools. The workers of one decode; those of the other draw SVG and PDF, and may read
- * fonts. The pools take turns: only one exists at a time, so the number of workers and their memory
- * never exceed the requested values.
+ * There are two pools. The workers of the first pool decode. The workers of the second pool draw
+ * SVG and PDF, and may read fonts. The pools take turns: only one exists at a time, so the number
+ * of workers and their memory never exceed the requested values.
  */
 #ifndef PXP_PICTURE_WORKERS_H
 #define PXP_PICTURE_WORKERS_H
@@ -28,13 +29,13 @@
 /* ---- the sandbox ---- */
 
 enum sandbox_mode {
-	SANDBOX_AUTO, /* the layers that are available; the missing ones are reported */
-	SANDBOX_REQUIRE, /* all layers; if one is missing, the batch does not start */
+	SANDBOX_AUTO, /* use the layers that are available, and report the missing ones */
+	SANDBOX_REQUIRE, /* use all layers; if one is missing, the batch does not start */
 	SANDBOX_OFF,
 };
 
-/* The sandbox settings for the workers of a pool. A struct without pointers, for the pool's
- * init_bytes. Zero: no sandbox. */
+/* The sandbox settings for the workers of a pool. The struct has no pointers, because it is a part
+ * of the pool's init_bytes. All zeros: no sandbox. */
 struct lockdown {
 	uint32_t is_on;
 	/* A bit (1 << layer) for each layer that a worker must have in force. */
@@ -42,10 +43,11 @@ struct lockdown {
 };
 
 /*
- * Find out which layers a worker can have here. Nothing is tried for SANDBOX_OFF.
+ * Find out which layers of the sandbox are available to workers here. With SANDBOX_OFF nothing is
+ * tried.
  *
- * true   they are in *ret_state, and *ret_lockdown asks for the same.
- * false  the failure says why: with SANDBOX_REQUIRE also which layers are missing.
+ * true   *ret_state has the available layers, and *ret_lockdown requests these layers.
+ * false  *ret_failure has the reason. With SANDBOX_REQUIRE it also names the missing layers.
  */
 bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
                   struct sandbox_state *ret_state, struct failure *ret_failure);
@@ -54,15 +56,17 @@ bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
 
 /* The limits of the workers of a pool, as in the executor's options. */
 struct picture_limits {
-	/* Maximum output in bytes; 0: no limit. */
+	/* Numbers of bytes; 0: no limit. */
 	uint64_t memory_allowance, memory_budget, max_output;
-	unsigned recycle; /* pictures after which a worker is replaced; 0: never */
+	/* the number of pictures after which a worker is replaced; 0: never */
+	unsigned recycle;
 };
 
-/* How much the workers of a pool are trusted. A struct without pointers: the pool's init_bytes. */
+/* How much the workers of a pool are trusted. The struct has no pointers, because it is the pool's
+ * init_bytes. */
 struct picture_guard {
 	struct lockdown lockdown;
-	/* Inputs may be hostile: each picture has a worker to itself. */
+	/* True if inputs may be hostile. Then each picture has a worker to itself. */
 	uint32_t is_untrusted;
 	/* an enum picture_drawing; drawing workers have DRAWING_HERE and may read fonts */
 	uint32_t drawing;
@@ -76,45 +80,48 @@ struct picture_request {
 	/* The outputs, 1 to PICTURE_MAX_VARIANTS: their recipes, and their formats. */
 	const struct variant *variants;
 	size_t n_variants;
-	/* Profile for SPACE_FILE, at most PROFILE_MAX_BYTES; otherwise NULL. */
+	/* The profile for SPACE_FILE, at most PROFILE_MAX_BYTES; otherwise NULL. */
 	const void *profile;
 	size_t n_profile;
-	const char *name; /* path of the input */
-	int input;        /* descriptor of the input, moved in on PXP_OK */
+	const char *name; /* the path of the input */
+	/* the descriptor of the input; on PXP_OK it belongs to the task */
+	int input;
 	uint64_t input_bytes;
-	int64_t timeout_ms;  /* time limit; 0: computed from the number of pixels */
-	uint64_t max_output; /* maximum output, as in the pool's limits */
+	/* the time limit in milliseconds; 0: computed from the number of pixels */
+	int64_t timeout_ms;
+	uint64_t max_output; /* the maximum output in bytes, as in the pool's limits */
 	unsigned retries;
 	bool hashes_input; /* as in struct picture_job */
-	bool decodes_only; /* as in struct picture_job: there is no output */
+	bool decodes_only; /* as in struct picture_job; if true, the task has no output */
 };
 
 /*
- * Take the answer of a task that is done, and fill in *ret_answer: its failure has a class unless
- * the task succeeded.
+ * Take the answer of a task that is done, and fill in *ret_answer: if the task failed, the answer
+ * has a failure with a class.
  *
- * variants    those of the request; on success their sides are filled. n_variants is 0 for a
- *             request that decodes only.
- * ret_output  on success, with variants, the sealed memfd of the outputs, the caller's to close;
- *             else -1.
+ * variants    the variants of the request. On success their members side are filled in. If the
+ *             request only decodes, n_variants is 0.
+ * ret_output  on success, the sealed memfd of the outputs, which the caller closes; -1 on failure,
+ *             and if n_variants is 0.
  */
 void picture_collect(struct pxp_future *task, struct variant *variants, size_t n_variants,
                      struct picture_answer *ret_answer, int *ret_output);
 
-/* Get the input that a worker returned with an answer that has is_to_draw set. The caller closes
- * it; -1 if it is not the regular file that stat describes. */
+/* Get the input that a worker has returned because the picture must be drawn (is_to_draw of the
+ * answer). The caller closes it. Returns -1 if the descriptor is not the regular file that stat
+ * describes. */
 int picture_take_input(struct pxp_future *task, const struct stat *stat);
 
-/* Ask a worker with these settings what its engines can do, and a drawing worker for drawings.
- * Returns false with a failure if no worker answers. */
+/* Ask a worker with these settings which formats its engines can read and write. A drawing worker
+ * is asked about drawings. Returns false with a failure if no worker answers. */
 bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_catalogue,
                        struct failure *ret_failure);
 
 /*
  * ---- the two pools ----
  *
- * The feeder alone submits and changes the turn. Any thread may call pools_stop(), pools_suspend()
- * and pools_resume().
+ * Only the feeder submits pictures and changes the turn. Any thread may call pools_stop(),
+ * pools_suspend() and pools_resume().
  */
 
 enum pool_kind { POOL_DECODES, POOL_DRAWS };
@@ -123,7 +130,7 @@ struct pools_options {
 	unsigned n_workers;
 	size_t max_pending;
 	struct picture_limits limits;
-	struct picture_guard guard; /* settings of the decoding workers */
+	struct picture_guard guard; /* the settings of the decoding workers */
 };
 
 struct pools;
@@ -143,20 +150,20 @@ bool pools_leave_drawing(const struct pools *pools);
 enum pool_kind pools_turn(const struct pools *pools);
 
 /*
- * Give a pool its turn: the other one ends, and this one is created. For the drawing pool this
- * waits until one of its workers has started, which shows that drawings can be drawn. No task may
- * be running. Returns false with a failure if the pool cannot be created; then there is no pool
- * until the next call.
+ * Give a pool its turn: end the other pool, and create this one. For the drawing pool, wait until
+ * one of its workers has started, which shows that drawings can be drawn. No task may be running.
+ * Returns false with a failure if the pool cannot be created; then no pool exists until the next
+ * call.
  */
 bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure);
 
-/* Submit to the pool whose turn it is, like pxp_executor_submit(). PXP_EBROKEN if no pool
- * exists. */
+/* Submit a picture to the pool whose turn it is. The statuses are those of pxp_executor_submit();
+ * PXP_EBROKEN also if no pool exists. */
 enum pxp_status pools_submit(struct pools *pools, const struct picture_request *request,
                              struct pxp_future **ret_task);
 
-/* Shut down the current pool and any later one, like pxp_executor_shutdown() without
- * PXP_SHUTDOWN_WAIT. */
+/* Shut down the current pool and any pool that is created later, like pxp_executor_shutdown()
+ * without PXP_SHUTDOWN_WAIT. */
 void pools_stop(struct pools *pools, unsigned flags);
 
 /* Suspend or resume the current pool, like pxp_executor_suspend() and pxp_executor_resume(). */
