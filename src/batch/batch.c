@@ -455,7 +455,7 @@ static void report_collisions(struct batch *batch)
 
 static void on_signals(struct batch *batch);
 
-/* Wait a moment for another run, and return whether to wait on. Returns false if the user chose not
+/* Wait a moment for another run. Returns whether to continue waiting: false if the user chose not
  * to wait, or if the batch is being stopped. The first call tells the user which folder the other
  * run is using, and for what. */
 static bool wait_for_other_run(struct batch *batch, const char *use, const char *folder)
@@ -475,7 +475,7 @@ static bool wait_for_other_run(struct batch *batch, const char *use, const char 
 	return batch_goes_on(batch);
 }
 
-/* Another run holds the state. */
+/* Called while another run holds the state. Returns whether to continue waiting for it. */
 static bool wait_for_state(void *data)
 {
 	struct batch *batch = data;
