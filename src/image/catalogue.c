@@ -1,4 +1,4 @@
-/* The catalogue of formats: each engine is asked about each format. */
+/* Fills in the catalogue of formats by asking each engine about each format. */
 #include "image/catalogue.h"
 
 #include "image/engine.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* SVG and PDF count as readable only if their text is drawn, too. */
+/* Whether an engine reads a format. SVG and PDF count only if their text can be drawn too. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};

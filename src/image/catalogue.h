@@ -1,7 +1,7 @@
 /*
- * The formats that this build reads and writes, for `pixpool info`. Each one was tried. The
- * catalogue must be filled in a worker, after picture_preload(). It has no pointers, so that it can
- * be sent.
+ * The catalogue has the formats that this build reads and writes, for `pixpool info`. Each format
+ * is tried. A worker must fill in the catalogue, after picture_preload(). The catalogue has no
+ * pointers, so that the worker can send it.
  */
 #ifndef PXP_CATALOGUE_H
 #define PXP_CATALOGUE_H
@@ -11,15 +11,15 @@
 enum { CATALOGUE_ENGINES_MAX = 4 };
 
 struct catalogue_engine {
-	/* Name of the engine, such as "vips". */
+	/* The name, such as "vips". */
 	char name[8];
-	/* Version, such as "libvips 8.14.1". */
+	/* The version, such as "libvips 8.14.1". */
 	char version[56];
 	uint8_t reads[N_FORMATS], writes[N_FORMATS]; /* whether the engine can: 1 or 0 */
 };
 
 struct catalogue {
-	uint32_t n_engines; /* engines in the order in which they are asked */
+	uint32_t n_engines; /* the engines are in the order in which they are asked */
 	struct catalogue_engine engines[CATALOGUE_ENGINES_MAX];
 };
 

@@ -1,5 +1,5 @@
-/* Functions that all engines share: which engines may be used, which formats are trusted, and
- * sizes. */
+/* Functions for all engines: which engines may be used, which formats are trusted, how large
+ * outputs may be. */
 #include "image/engine.h"
 
 #include <inttypes.h>
@@ -167,8 +167,8 @@ static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_
 			"size: the output would be %u x %u, but a side can have at "
 			"most %d pixels",
 			size.width, size.height, RECIPE_MAX_SIDE);
-	/* The product of two sides of 24 bits and a number of frames of 32 bits has more
-	 * than 64 bits. */
+	/* Two sides of 24 bits and a number of frames of 32 bits: the product may have more than 64
+	 * bits. */
 	if (__builtin_mul_overflow((uint64_t)size.width * size.height, n_frames,
 	                           &n_pixels))
 		n_pixels = UINT64_MAX;

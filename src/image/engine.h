@@ -2,11 +2,11 @@
  * An engine reads pictures, derives outputs from them as recipes say, and encodes the outputs.
  * It is given bytes and never sees a file.
  *
- * Engines are asked in the order of the table in engine_table.c, once the format is known:
- * claim_source() for the picture, then claim_output() for each output. The first engine that can do
- * the work does it. An engine that cannot do it gives the reason, and the next one is asked. One
- * engine may decode for another: then plain pixels pass between them. To add an engine, write its
- * files and add its row to the table.
+ * When the format of a picture is known, engines are asked in the order of the table in
+ * engine_table.c: claim_source() for the picture, then claim_output() for each output. The first
+ * engine that can do the work does it. An engine that cannot do it gives the reason, and the next
+ * engine is asked. One engine may decode for another. Then plain pixels pass between them. To add
+ * an engine, write its files and add its row to the table.
  *
  * The result of each step is in memory, so that a failure to decode and a failure to encode can be
  * distinguished.
@@ -31,17 +31,18 @@ struct metadata;
 /* The colour space of the samples. */
 enum output_colour {
 	OUTPUT_SRGB = 0,
-	OUTPUT_AS_INPUT, /* that of the input, which is not sRGB */
-	/* Another space than that of the input, which is not sRGB either. */
+	OUTPUT_AS_INPUT, /* the space of the input, which is not sRGB */
+	/* Neither sRGB nor the space of the input. */
 	OUTPUT_OTHER_SPACE,
 };
 
-/* A rendering: an output that is not encoded yet. Either plain pixels, or the engine's own image,
- * which may have more bits, another colour space, several frames, and metadata. */
+/* A rendering is an output that is not encoded yet. It has either plain pixels or an image of the
+ * engine's own kind, which may have more bits, another colour space, several frames, and
+ * metadata. */
 struct rendering {
 	struct size size; /* size of a frame */
 	uint32_t n_frames;
-	/* Plain pixels; without bytes while image holds the pixels. */
+	/* The plain pixels. pixels.bytes is NULL if the rendering has an image. */
 	struct pixels pixels;
 	void *image;
 	void (*free_image)(void *image);
@@ -56,17 +57,18 @@ struct source {
 	size_t n_bytes;
 	int input; /* the descriptor from which the bytes were read */
 	enum image_format format;
-	const struct metadata *metadata; /* metadata; NULL in a build that reads none */
+	const struct metadata *metadata; /* NULL in a build that reads no metadata */
 
-	/* How the picture is read: no_rotate, fail_on and the limits of this recipe. */
+	/* The recipe whose no_rotate, fail_on and limits determine how the picture is read. */
 	const struct recipe *reading;
-	/* The outputs. There are none if every pixel is decoded and nothing is kept. */
+	/* The outputs. n_variants is 0 if every pixel is decoded only to check it. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
 
-	/* Set by claim_source(): the true size, with the orientation applied unless the recipes
-	 * leave the picture as it is stored; the orientation that decoded pixels still need; how
-	 * many frames are decoded; and the engine's own state, from claim_source() to close(). */
+	/* claim_source() sets these members and state. size: the size of the upright picture, or of
+	 * the picture as it is stored if the recipe has no_rotate. orientation: the EXIF
+	 * orientation that must still be applied to decoded pixels. n_frames: the number of frames
+	 * that are decoded. state: the engine's own state, until close(). */
 	struct size size;
 	unsigned orientation;
 	uint32_t n_frames;
@@ -79,64 +81,65 @@ struct source {
 	void *state;
 };
 
-/* The number of frames or pages that an output of this recipe gets: an animation remains an
- * animation, and pages remain pages. */
+/* The number of frames or pages that an output of this recipe gets. It is more than 1 if an
+ * animation becomes an animation, or a file with pages becomes a file with pages. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
 /* The answer to claim_source() or claim_output(). */
 enum claim {
 	CLAIM_CAN,
-	CLAIM_CANNOT, /* this engine cannot; the next one is asked */
+	CLAIM_CANNOT, /* this engine cannot; the next engine is asked */
 	CLAIM_FAILED, /* no engine can: the picture fails */
 };
 
 struct engine {
-	const char *name; /* name of letters a to z, for records and --engine */
+	const char *name; /* letters a to z, for records and --engine */
 	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);
-	/* Start the engine's libraries, once in the fork server. NULL: there is nothing to
+	/* Start the engine's libraries, once in the fork server. NULL: the engine needs no
 	 * start. */
 	bool (*start)(struct failure *ret_failure);
 
-	/* Whether the engine really reads or writes a format. Each was tried. */
+	/* Whether the engine reads or writes a format. The engine finds out by trying. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
 
 	/*
-	 * Read the header. CLAIM_CAN: the source is open, and close() must follow. Otherwise
-	 * nothing is left to close, and the failure gives the reason; with CLAIM_CANNOT it may be
-	 * empty, which means that the engine does not read the format.
+	 * Read the header. CLAIM_CAN: the source is open, and close() must follow. Other answers:
+	 * nothing must be closed, and the failure gives the reason. With CLAIM_CANNOT an empty
+	 * failure means that the engine does not read the format.
 	 */
 	enum claim (*claim_source)(struct source *source, struct failure *ret_reason);
-	/* Whether the engine can derive this output from a source, either its own or, if is_lent,
-	 * plain pixels of another engine. CLAIM_CANNOT always has a reason. */
+	/* Whether the engine can derive this output: from plain pixels of another engine if is_lent
+	 * is true, from its own source if not. CLAIM_CANNOT always comes with a reason. */
 	enum claim (*claim_output)(const struct source *source, bool is_lent,
 	                           const struct recipe *recipe,
 	                           struct failure *ret_reason);
 
-	/* The memory, in bytes, that the engine holds while it decodes, and while it derives and
-	 * encodes an output of n_frames frames. See memory_estimate.h. */
+	/* The memory in bytes that the engine needs to decode, and to derive and encode an output
+	 * of n_frames frames. See memory_estimate.h. */
 	uint64_t (*decoder_memory)(const struct picture_header *header,
 	                           const struct picture_variant *variants,
 	                           unsigned n_variants);
 	uint64_t (*output_memory)(const struct picture_header *header,
 	                          const struct recipe *recipe, uint64_t n_frames);
 
-	/* Decode once, for all variants of the source. If there is one variant, an engine may
-	 * postpone this to derive(). */
+	/* Decode once, for all variants of the source. If the source has only one variant, an
+	 * engine may postpone decoding to derive(). */
 	bool (*decode)(struct source *source, struct failure *ret_failure);
 	/* Decode every pixel of every frame or page, and keep none. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
-	/* Get the pixels as they are stored, not rotated, for another engine. They belong to the
-	 * source, until close(). NULL: this engine decodes for no other engine. */
+	/* Get the pixels as they are stored, not turned upright, for another engine. They belong to
+	 * the source and are valid until close(). NULL: this engine does not decode for other
+	 * engines. */
 	const struct pixels *(*lend_pixels)(struct source *source,
 	                                    struct failure *ret_failure);
 
 	/*
-	 * Apply the variant's recipe, up to the encoding. If the recipe's format has no alpha,
-	 * alpha is removed. lent: the pixels of another engine, from which to derive; NULL: use
-	 * the pixels from decode(). is_last: no other output is derived from the source, so the
-	 * engine may modify or free its decoded pixels.
+	 * Make an output as the variant's recipe says, but do not encode it. If the recipe's format
+	 * has no alpha, alpha is removed. lent: the pixels of another engine, from which the output
+	 * is made; NULL: the output is made from the source. is_last: no other output is derived
+	 * from the source after this one, so the engine may modify or free its decoded pixels.
 	 */
 	bool (*derive)(struct source *source, const struct pixels *lent,
 	               const struct picture_variant *variant, bool is_last,
@@ -147,23 +150,24 @@ struct engine {
 	 * all renderings of this engine are plain. */
 	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
 	/* Write a complete file of the recipe's format at the current offset of the descriptor
-	 * output. The rendering is the engine's own, or a plain one. */
+	 * output. The rendering is one of this engine, or has plain pixels. */
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 
-	/* For an engine that draws SVG and PDF, else NULL. Both may be called after start(): the
-	 * folders from which it reads fonts, ended by NULL; and whether it can draw this format
-	 * here, with its text. */
+	/* For an engine that draws SVG and PDF; for other engines NULL. Both functions may be
+	 * called after start(). font_folders() returns the folders from which the engine reads
+	 * fonts; the list ends with NULL. draws() returns whether this process can draw a format
+	 * with its text. */
 	const char *const *(*font_folders)(void);
 	bool (*draws)(enum image_format format, struct failure *ret_failure);
 };
 
-/* The engines of this build, in the order in which they are asked, ended by NULL. */
+/* The engines of this build, in the order in which they are asked. The list ends with NULL. */
 extern const struct engine *const engines[];
 
 extern const struct engine engine_fast, engine_vips, engine_stb;
 
-/* Whether the recipe allows this engine: it names none, or this one. */
+/* Whether the recipe allows this engine, that is, names this engine or none. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 
 /* The first allowed engine that reads, or writes, this format; NULL if no engine does. */
@@ -172,24 +176,26 @@ const struct engine *engine_that_reads(enum image_format format,
 const struct engine *engine_that_writes(enum image_format format,
                                         const struct recipe *recipe);
 
-/* Whether picture_distrust_inputs() was called, and whether a format may then be read. */
+/* engine_inputs_are_hostile(): whether picture_distrust_inputs() was called. engine_trusts():
+ * whether a format may be read, either because inputs are not hostile or because the format is a
+ * common one. */
 bool engine_inputs_are_hostile(void);
 bool engine_trusts(enum image_format format);
 
 /* The value given to picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
 
-/* Reduce a library's message to its first line, without spaces at both ends. In place; returns
+/* Reduce a library's message to its first line, in place, without spaces at its ends. Returns
  * text. */
 char *engine_one_line(char *text);
 
-/* The quality, 1 to 100: from the recipe, or the format's default. */
+/* The quality, 1 to 100, of the recipe. If the recipe has none, the default of its format. */
 unsigned engine_quality(const struct recipe *recipe);
 
 /*
  * Compute the layout of an output from a picture of this size, and check it against the recipe's
- * limits and the longest side that its format can have. Called before the work, and again after a
- * filter that changed the size in a way that could not be predicted.
+ * limits and the longest side that its format can have. It is called before the work, and again if
+ * a filter changed the size in a way that could not be predicted.
  */
 bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
                    struct size from, uint32_t n_frames, struct failure *ret_failure);

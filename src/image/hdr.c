@@ -1,4 +1,4 @@
-/* Tone mapping of HDR pictures. Light is measured in units of the white of a page. */
+/* Tone mapping of HDR pictures. The unit of light is the white of a page, which is 203 nits. */
 #include "image/hdr.h"
 
 #include "image/icc.h"
@@ -10,10 +10,10 @@ enum { N_LEVELS = 65536 };
 
 static const float white_nits = 203, pq_max_nits = 10000, hlg_max_nits = 1000;
 
-/* The brightest light that is not changed. */
+/* Light up to this value is not changed. */
 static const float knee = 0.5f;
 
-/* The constants of PQ (BT.2100, table 4). */
+/* Convert a value of PQ, 0 to 1, to light (BT.2100, table 4). */
 static float light_of_pq(float value)
 {
 	const float m1 = 2610 / 16384.0f, m2 = 2523 / 4096.0f * 128;
@@ -26,7 +26,7 @@ static float light_of_pq(float value)
 	return powf(above / (c2 - c3 * power), 1 / m1) * pq_max_nits / white_nits;
 }
 
-/* The inverse HLG curve (BT.2100, table 5): light in the scene, 0 to 1. */
+/* Convert a value of HLG to light in the scene, 0 to 1 (BT.2100, table 5). */
 static float scene_light_of_hlg(float value)
 {
 	const float a = 0.17883277f, b = 1 - 4 * a, c = 0.55991073f;
@@ -47,7 +47,8 @@ static uint16_t encode(float light)
 	return (uint16_t)(int)(light * (N_LEVELS - 1) + 0.5f);
 }
 
-/* Compute the light of one pixel. For HLG it depends on the brightness of the pixel. */
+/* Compute the light of one pixel. levels is a table of the light of each sample value. For HLG,
+ * light also depends on the brightness of the whole pixel. */
 static void light_of_pixel(const float *levels, const uint16_t *pixel, unsigned n_colours,
                            unsigned transfer, float light[3])
 {
@@ -68,7 +69,7 @@ static float brightest_of(const float light[3])
 	return fmaxf(light[0], fmaxf(light[1], light[2]));
 }
 
-/* Compress light above the knee: with slope 1 there, and white at the peak. */
+/* Compress light above the knee. At the knee the slope is 1. The peak becomes white. */
 static float compress(float light, float peak)
 {
 	float part = (light - knee) / (peak - knee);

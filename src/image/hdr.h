@@ -7,15 +7,15 @@
 #include <stdint.h>
 
 /*
- * Convert samples to the curve of sRGB with the same primaries. The light of a white page (203 nits
- * in BT.2408) becomes white, light up to half of that is not changed, and brighter light is
- * compressed, with its hue kept, so that the brightest pixel is white.
+ * Convert samples to the curve of sRGB with the same primaries. Light up to half of that of a white
+ * page (203 nits, BT.2408) is not changed. If the picture has light brighter than the page, light
+ * above this half is compressed so that the brightest pixel becomes white. Hue is kept.
  *
- * samples   full range of 16 bits, changed in place
- * n_bands   1 to 4; the last of 2 or 4 is alpha, which stays
+ * samples   16 bits, full range; changed in place
+ * n_bands   1 to 4; with 2 or 4 bands, the last is alpha, which is not changed
  * transfer  CICP_TRANSFER_PQ or CICP_TRANSFER_HLG
  *
- * False when memory ran out.
+ * Returns false if memory ran out.
  */
 bool hdr_to_sdr(uint16_t *samples, size_t n_pixels, unsigned n_bands, unsigned transfer);
 

@@ -8,8 +8,8 @@
 
 enum { CREATED_AT = 24, CREATED_BYTES = 12, HEADER_BYTES = 128 };
 
-/* A curve, given by its parameters in lcms2's order: type 1 is y = x^g, type 4 has a linear
- * part. */
+/* A tone curve as lcms2 describes it: a type and its parameters. Type 1 is y = x^g; type 4 also has
+ * a linear part. */
 struct curve {
 	int type;
 	double numbers[5];
@@ -32,7 +32,8 @@ struct primaries {
 		0.310, 0.316                                                             \
 	}
 
-/* Primaries by code point (ITU-T H.273, table 2). Rows of zeros are reserved. */
+/* The primaries of each code point (ITU-T H.273, table 2). A row of zeros is a reserved code
+ * point. */
 static const struct primaries primaries_of_cicp[] = {
 	[1] = {D65, {0.64, 0.33}, {0.30, 0.60}, {0.15, 0.06}},
 	[4] = {ILLUMINANT_C, {0.67, 0.33}, {0.21, 0.71}, {0.14, 0.08}},
@@ -48,8 +49,9 @@ static const struct primaries primaries_of_cicp[] = {
 
 enum { UNSPECIFIED = 2, BT_709 = 1 };
 
-/* Curves by code point. Those of television (BT.709 and similar ones) are replaced by that of sRGB,
- * as in browsers. NULL for a curve that is reserved, or that no profile can describe. */
+/* The curve of a code point. The curves of television (BT.709 and similar) are replaced by the
+ * curve of sRGB, as browsers do. Returns NULL if the code point is reserved or no profile can
+ * describe its curve. */
 static const struct curve *curve_of_cicp(unsigned transfer)
 {
 	static const struct curve gamma_22 = {1, {2.2}}, gamma_28 = {1, {2.8}},
@@ -102,7 +104,7 @@ static enum icc_result save(cmsHPROFILE profile, uint8_t **ret_profile, size_t *
 		free(bytes);
 		return ICC_NO_MEMORY;
 	}
-	/* The date 2000-01-01, in numbers of 16 bits. */
+	/* Set the date of creation to 2000-01-01, in numbers of 16 bits. */
 	memcpy(bytes + CREATED_AT, "\x07\xd0\0\1\0\1\0\0\0\0\0\0", CREATED_BYTES);
 	*ret_profile = bytes;
 	*ret_n = n;
@@ -118,7 +120,8 @@ static void describe(cmsHPROFILE profile, const char *words)
 	cmsMLUfree(text);
 }
 
-/* A grey profile has the white point of the connection space, so its light needs no adaptation. */
+/* A grey profile gets the white point of the profile connection space (D50), so that no adaptation
+ * is necessary. */
 static cmsHPROFILE build(const struct primaries *primaries, cmsToneCurve *curve,
                          bool is_grey)
 {
@@ -195,8 +198,8 @@ static bool are_srgb(const struct primaries *primaries)
 	return true;
 }
 
-/* Whether the chromaticities span a colour space: no number is 0 or over 1, and the three colours
- * are not on a line. */
+/* Whether the chromaticities describe a colour space: all are possible, and the three primary
+ * colours are not on a line. */
 static bool are_usable(const struct primaries *primaries)
 {
 	const double *const points[] = {primaries->white, primaries->red,
@@ -239,6 +242,8 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 	if (are_srgb(&primaries) && curve == &srgb_curve)
 		return ICC_SRGB;
 	if (!are_srgb(&primaries))
-		curve = &pure; /* these values must be equal exactly */
+		/* A gamma of about 1/2.2 means the curve of sRGB only with the primaries of
+		 * sRGB. */
+		curve = &pure;
 	return make(&primaries, curve, is_grey, "gAMA and cHRM", ret_profile, ret_n);
 }

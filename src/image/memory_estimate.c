@@ -1,4 +1,4 @@
-/* The part of the memory estimate that all engines share. */
+/* The parts of the memory estimate that are the same for all engines. */
 #include "image/memory_estimate.h"
 
 static const uint64_t worker_bytes = (uint64_t)48 << 20;
@@ -17,11 +17,11 @@ uint64_t memory_area(struct size size)
 	return memory_product(size.width, size.height);
 }
 
-/* Bytes of memory for each byte of the output's pixels. */
+/* How many bytes of memory an encoder needs for each byte of the output's pixels. */
 static uint64_t encoder_factor(const struct recipe *recipe, unsigned n_bands)
 {
 	switch (recipe->format) {
-	/* Alpha is always written without loss, which takes more memory. */
+	/* libwebp always writes alpha without loss, which takes more memory. */
 	case FORMAT_WEBP:
 		return recipe->lossless || n_bands == 4 ? 11 : 5;
 	case FORMAT_BMP:
@@ -52,7 +52,7 @@ uint64_t memory_of_output(const struct picture_header *header,
 	unsigned n_bands;
 
 	geometry_focus(&layout, header->size);
-	/* The engine searches for the kept part in the whole picture. */
+	/* To search for the part to keep, the engine needs the whole picture in memory. */
 	if (layout.is_focused && layout.is_searched)
 		n_searched_bytes = memory_product(memory_area(header->size),
 		                                  header->n_pixel_bytes);

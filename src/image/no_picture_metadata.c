@@ -1,5 +1,6 @@
-/* Stubs for a build without the metadata libraries: nothing is read or written. The only engine of
- * such a build refuses a picture with metadata that must be kept. */
+/* Replaces picture_metadata.c in a build without the metadata libraries: no metadata is read or
+ * written. stb, the only engine of such a build, refuses a picture with metadata that must be
+ * kept. */
 #include "image/picture_metadata.h"
 
 bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,

@@ -1,7 +1,7 @@
 /*
  * The steps for one picture: read the header and request memory, read the input completely, find
- * the engines, compare the header with the limits, decode once, derive and encode each output. The
- * first failure ends the picture, and its class is decided where it is found.
+ * the engines, compare the header with the limits, decode once, derive and encode each output. At
+ * the first failure the picture fails. The code that finds a failure also decides its class.
  */
 #include "image/picture.h"
 
@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* ---- why no engine reads a picture, and what the user can do about it ---- */
+/* ---- why no engine reads a picture, and what the user can do ---- */
 
 static const char *way_out_of_drawing(void)
 {
@@ -37,7 +37,7 @@ static const char *way_out_of_drawing(void)
 	}
 }
 
-/* Why a picture of a known format is not read, and what to do about it. */
+/* Why a picture of a known format is not read, and what the user can do. */
 static const char *way_out(enum image_format format)
 {
 	switch (format) {
@@ -67,7 +67,8 @@ bool picture_refuse_format(enum image_format format, struct failure *ret_failure
 	                   format_info(format)->name, way_out(format));
 }
 
-/* Say why no engine reads the picture, and what can be done about it. Always false. */
+/* Set the failure of a picture that no engine reads: the reason, and what the user can do. Always
+ * returns false. */
 static bool engine_unsupported(const struct source *source, struct failure *ret_failure)
 {
 	static const struct recipe any_engine;
@@ -91,8 +92,8 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 
 /* The plan: which engine does which part of the work on a picture. */
 struct engine_plan {
-	/* The engine that has the source open. After a failure: the engine that failed on the
-	 * header, or NULL. */
+	/* The engine that has the source open. If engine_plan_make() failed: the engine that failed
+	 * on the header, or NULL. */
 	const struct engine *decoder;
 	struct planned_output {
 		const struct engine *deriver;
@@ -101,11 +102,12 @@ struct engine_plan {
 	unsigned n_outputs;
 };
 
-/* Called before an engine opens the picture. False with a failure: it must not. */
+/* A function that is called before an engine opens the picture. It returns false with a failure if
+ * the engine must not open the picture. */
 typedef bool engine_may_open_fn(void *data, const struct engine *engine,
                                 struct failure *ret_failure);
 
-/* Keep the first reason: it comes from the preferred engine. */
+/* Keep the first reason, because it comes from the preferred engine. */
 static void keep_reason(struct failure *kept, const struct failure *reason)
 {
 	if (kept->class == FAIL_NONE)
@@ -116,7 +118,8 @@ static bool find_decoder(struct engine_plan *plan, struct source *source,
                          engine_may_open_fn *may_open, void *data,
                          struct failure *ret_failure)
 {
-	/* An engine of a test program may still accept bytes of an unknown format. */
+	/* A picture of an unknown format is also offered to the engines, because an engine of a
+	 * test program may accept any bytes. */
 	bool may_read = source->format == FORMAT_NONE || engine_trusts(source->format);
 	struct failure reasons = {0};
 
@@ -177,7 +180,8 @@ static const struct engine *find_deriver(const struct engine *decoder,
 	return NULL;
 }
 
-/* The deriver itself, or the first engine that writes the format. */
+/* Find the engine that encodes an output: the deriver if it writes the format, or else the first
+ * engine that writes it. */
 static const struct engine *find_encoder(const struct engine *deriver,
                                          const struct recipe *recipe,
                                          struct failure *ret_failure)
@@ -210,8 +214,9 @@ static bool plan_output(struct planned_output *ret_output, const struct engine *
 }
 
 /*
- * Ask the engines. On success the source is open, and the decoder must close it. False with a
- * failure when no engine takes the picture or one of its outputs; then it is closed.
+ * Ask the engines. On success the source is open, and the caller must close it by the decoder. If
+ * no engine takes the picture or one of its outputs, the source is closed, and the function returns
+ * false with a failure.
  */
 static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source,
                              engine_may_open_fn *may_open, void *data,
@@ -234,7 +239,7 @@ static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source
 
 /* ---- decode the picture and make the outputs ---- */
 
-/* Free a rendering, which may be all zeros. */
+/* Free the memory of a rendering. A rendering that is all zeros is allowed. */
 static void rendering_fini(struct rendering *rendering)
 {
 	if (rendering->image)
@@ -243,26 +248,28 @@ static void rendering_fini(struct rendering *rendering)
 	*rendering = (struct rendering){0};
 }
 
-/* A buffer that grew beyond this size for one huge file is freed after it. */
+/* A worker's buffer that is larger than this is freed after the picture. */
 #define KEPT_BUFFER_BYTES ((size_t)64 << 20)
 
 struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
-	struct picture_header header; /* header of the current picture */
-	uint64_t max_file; /* RLIMIT_FSIZE, which cannot be queried in the sandbox */
+	struct picture_header header; /* the header of the current picture */
+	/* The limit RLIMIT_FSIZE, which cannot be queried in the sandbox. */
+	uint64_t max_file;
 };
 
 /*
- * Keep the memory that one picture has freed for the next picture, instead of returning it to the
- * system and getting it back page by page. This saves a sixth of the CPU time on large PNG files.
+ * Let the allocator keep the memory that a picture frees for the next picture. Returning it to the
+ * system and getting it back page by page would cost a sixth of the CPU time on large PNG files.
  */
 static void tune_memory(void)
 {
 #ifdef __GLIBC__
 	pthread_attr_t attributes;
 
-	/* Stacks count fully against a memory limit. libvips requires at least this size. */
+	/* A whole stack counts against a memory limit, so make stacks as small as libvips
+	 * allows. */
 	if (pthread_attr_init(&attributes) == 0) {
 		if (pthread_attr_setstacksize(&attributes, 2 << 20) == 0)
 			pthread_setattr_default_np(&attributes);
@@ -310,7 +317,8 @@ static bool make_room(struct picture_worker *worker, size_t n)
 	if (n <= worker->n_bytes)
 		return true;
 
-	/* realloc() is not used, because the old bytes need not be copied. */
+	/* free() and malloc() are used instead of realloc(), because the old bytes need not be
+	 * copied. */
 	free(worker->bytes);
 	worker->n_bytes = 0;
 	worker->bytes = malloc(n);
@@ -328,11 +336,12 @@ static void trim_buffer(struct picture_worker *worker)
 	worker->n_bytes = 0;
 }
 
-/* If the estimate is above this, the allocator first returns the free memory that earlier pictures
- * have left behind. */
+/* If the estimate for a picture is larger than this, the allocator first returns the memory that it
+ * kept from earlier pictures. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
-/* The recipe that determines how the input is read: all recipes of a job agree in this. */
+/* The recipe that determines how the input is read. All recipes of a job have the same values for
+ * this. */
 static const struct recipe *reading_of(const struct picture_job *job)
 {
 	return job->variants[0].recipe;
@@ -383,7 +392,7 @@ static bool ask_for_memory(const struct picture_job *job, const struct engine *d
 	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* Request the memory that is estimated from our own reading of the header. */
+/* Read the header without a library, and request the memory that is estimated from it. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -400,8 +409,7 @@ static bool look_ahead(struct picture_worker *worker, const struct picture_job *
 	                      header, 1, ret_failure);
 }
 
-/* The size that is decoded for an output. SVG and PDF are drawn at the size of the
- * output. */
+/* The size that is decoded for an output. SVG and PDF are drawn at the output's size. */
 static struct size size_to_decode(const struct source *source,
                                   const struct recipe *recipe)
 {
@@ -419,7 +427,7 @@ static uint64_t area_of(struct size size)
 	return (uint64_t)size.width * size.height;
 }
 
-/* The largest size that is decoded for any output. */
+/* The size that is decoded for the largest output. */
 static struct size largest_to_decode(const struct picture_job *job,
                                      const struct source *source)
 {
@@ -434,7 +442,8 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Request memory again if the engine found a larger picture than our own reading did. */
+/* Request memory again if the engine found a larger picture than look_ahead() did, or if another
+ * engine than the expected one reads it. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -457,7 +466,8 @@ static uint64_t max_input_bytes(const struct picture_job *job)
 	return max ? max : RECIPE_MAX_FILE_BYTES;
 }
 
-/* Some file systems give the size of a file as 0 until it is read: count its bytes then. */
+/* Find the size of the input. Some file systems give the size of a file as 0 until the file is
+ * read. In this case, count its bytes. */
 static bool find_size(struct picture_job *job, struct failure *ret_failure)
 {
 	return job->input_bytes > 0 ||
@@ -482,7 +492,7 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 		return failure_set(ret_failure, FAIL_MEMORY,
 		                   "read: no memory for %zu bytes", n);
 
-	/* Reading one more byte shows whether a file has grown. */
+	/* Reading one more byte shows whether the file has grown. */
 	got = fd_pread_full(job->input, worker->bytes, n + 1, 0);
 	if (got < 0)
 		return failure_set(ret_failure, fail_class_of_input_errno(errno),
@@ -497,7 +507,7 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 	return true;
 }
 
-/* Compare the header with the limits. */
+/* Compare the size and the number of frames with the limits. */
 static bool check_header(const struct source *source, struct size size,
                          struct failure *ret_failure)
 {
@@ -529,8 +539,8 @@ static bool check_header(const struct source *source, struct size size,
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-/* Check the size of an output before the work, if it is known. After a trim, or a rotation by an
- * arbitrary angle, the size is known only later. */
+/* Check the size of an output before the work. If the recipe trims or rotates by an arbitrary
+ * angle, the size is not known yet, and is checked later. */
 static bool check_output(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
@@ -565,8 +575,8 @@ static bool check_sizes(const struct picture_job *job, const struct source *sour
 	return true;
 }
 
-/* The number of pixels from which the deadline is computed: those to decode, and those of each
- * output after the first. */
+/* The number of pixels from which the deadline is computed: the decoded pixels, and the pixels of
+ * each output after the first. */
 static uint64_t count_pixels(const struct picture_job *job, const struct source *source)
 {
 	uint64_t n_pixels = area_of(largest_to_decode(job, source)) * source->n_frames;
@@ -580,7 +590,7 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
-/* Whether the outputs have reached the maximum length: then the encoder failed because of that. */
+/* Whether the memfd has reached the maximum length. If so, that is why an encoder failed. */
 static bool is_too_long(const struct picture_job *job)
 {
 	uint64_t n = (uint64_t)lseek(job->output, 0, SEEK_END);
@@ -588,8 +598,8 @@ static bool is_too_long(const struct picture_job *job)
 	return (job->max_output > 0 && n >= job->max_output) || n >= job->max_file;
 }
 
-/* An inherited limit on file sizes is not a property of the picture, so the failure is not
- * remembered. */
+/* Set the failure of an output that is too long. If it exceeds an inherited limit on file sizes,
+ * the class is FAIL_IO: that is not the picture's fault, so the failure is not remembered. */
 static bool fail_of_length(const struct picture_job *job, struct failure *ret_failure)
 {
 	if (job->max_output > 0 && job->max_output <= job->max_file)
@@ -674,13 +684,13 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	facts = (struct output_facts){rendering.size, rendering.colour};
 	answer->out[i].lost |= source->lost | rendering.lost |
 	                       find_lost_frames(source, variant->recipe);
-	/* Free its memory first, because the encoded file is read again. */
+	/* Free the rendering now, because add_metadata() needs memory to read the encoded file. */
 	rendering_fini(&rendering);
 	return is_done && add_metadata(job, source, variant->recipe, &facts,
 	                               &answer->out[i], &answer->failure);
 }
 
-/* Make the outputs of a picture whose header was read. */
+/* Check or make the outputs of a picture that is open. */
 static bool work(const struct picture_job *job, const struct engine_plan *plan,
                  struct source *source, struct picture_answer *answer)
 {
@@ -702,14 +712,14 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 	return true;
 }
 
-/* A picture that is being processed by the engines. */
+/* The data of may_open(). */
 struct opening {
 	struct picture_worker *worker;
 	const struct picture_job *job;
 };
 
-/* An engine that was not expected to read the picture may need more memory than the expected one:
- * request it before the engine opens the picture. */
+/* If another engine than the expected one is about to open the picture, request the memory that
+ * this engine needs. */
 static bool may_open(void *data, const struct engine *engine, struct failure *ret_failure)
 {
 	const struct opening *opening = data;
@@ -721,7 +731,7 @@ static bool may_open(void *data, const struct engine *engine, struct failure *re
 	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
 }
 
-/* Continue once the metadata of the source was read. */
+/* Process a source whose metadata was read. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

@@ -1,6 +1,6 @@
 /*
- * Processes one picture inside a worker: it reads the bytes of the input descriptor and writes the
- * bytes of a memfd. Nothing here knows about processes; src/batch makes it a task.
+ * Processes one picture inside a worker: reads the input from a descriptor and writes the outputs
+ * to a memfd. This code does not know about processes; src/batch makes tasks of it.
  */
 #ifndef PXP_PICTURE_H
 #define PXP_PICTURE_H
@@ -17,20 +17,21 @@
 struct picture_worker;
 
 /*
- * From now on treat inputs as hostile (--untrusted). Only the formats that are attacked most, and
- * therefore tested most, are read, and no loader is used that its own library calls unfit for
- * hostile input. Call this before picture_preload().
+ * Treat inputs as hostile from now on (--untrusted). Only common formats are read: they are
+ * attacked most, and therefore tested most. Loaders that their own library calls unfit for hostile
+ * input are not used. Call this before picture_preload().
  */
 void picture_distrust_inputs(void);
 
-/* SVG and PDF are drawn with fonts, and fonts are files. So some workers may read fonts and draw;
- * the others may read no files and leave drawings to the drawing workers. */
+/* Which workers draw SVG and PDF. Drawing needs fonts, and fonts are files. So only some workers
+ * may read fonts, and draw. Other workers may read no files, and leave drawings to them. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
 	/* No worker draws, because no sandbox would confine a worker that may read files. */
 	DRAWING_UNSAFE,
-	DRAWING_ELSEWHERE, /* other workers draw: the answer has is_to_draw set */
-	DRAWING_HERE,      /* this worker draws */
+	/* Other workers draw; the answer for a drawing has is_to_draw. */
+	DRAWING_ELSEWHERE,
+	DRAWING_HERE, /* this worker draws */
 };
 
 /* Call this before picture_preload(). The default is DRAWING_NONE. */
@@ -39,26 +40,26 @@ void picture_set_drawing(enum picture_drawing drawing);
 /* Whether this build draws anything. */
 bool picture_can_draw(void);
 
-/* After picture_preload() for DRAWING_HERE: the folders that a worker must be able to read, ended
- * by NULL. */
+/* The folders that a worker with DRAWING_HERE must be able to read. The list ends with NULL. Call
+ * this after picture_preload(). */
 const char *const *picture_font_folders(void);
 
-/* Whether this worker can draw the format, with its text; a small picture is drawn to find out.
- * Returns false with a failure that gives the reason. */
+/* Whether this worker can draw the format with its text. A small picture is drawn to find out. If
+ * not, the failure gives the reason. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
-/* Start the engines: once in the pool's fork server, before it forks workers (vips_init() takes
- * about 30 ms). Returns false with a failure if a library cannot start. */
+/* Start the engines. The fork server of a pool calls this once, before it forks workers, because
+ * vips_init() takes about 30 ms. Returns false with a failure if a library cannot start. */
 bool picture_preload(struct failure *ret_failure);
 
-/* Returns NULL when memory runs out. */
+/* Create the state of a worker. Returns NULL if memory ran out. */
 struct picture_worker *picture_worker_create(void);
 void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed */
 
-/* Whether an engine of this build may be able to read the format. This asks no library, so the main
- * process can call it; a worker may still find a library without the right plugin. */
+/* Whether an engine of this build may be able to read the format. No library is asked, so the main
+ * process can call this. A worker may later find that its library lacks a plugin for the format. */
 bool picture_may_read(enum image_format format);
-/* Set the failure of a picture whose format no engine reads, with advice. Always false. */
+/* Set the failure of a picture whose format no engine reads, with advice. Always returns false. */
 bool picture_refuse_format(enum image_format format, struct failure *ret_failure);
 
 /* The maximum number of outputs of one picture. */
@@ -67,13 +68,14 @@ enum { PICTURE_MAX_VARIANTS = 64 };
 /* One requested output of a picture. */
 struct picture_variant {
 	const struct recipe *recipe;
-	/* The profile of a recipe with SPACE_FILE, borrowed; otherwise NULL and 0. */
+	/* For a recipe with SPACE_FILE: the bytes of the profile, borrowed. For other recipes: NULL
+	 * and 0. */
 	const void *profile;
 	size_t n_profile;
 };
 
-/* The properties of an input or an output. The size is the final one, with the orientation
- * applied. */
+/* The properties of an input or an output. The size is that of the upright picture, unless the
+ * recipe has no_rotate. */
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
@@ -83,21 +85,22 @@ struct picture_side {
 	uint64_t offset;
 };
 
-/* The result of a job. A struct without pointers, because a worker sends it to the main process
- * unchanged. */
+/* The result of a job. The struct has no pointers, because a worker sends its bytes to the main
+ * process. */
 struct picture_answer {
-	/* the failure; its class is FAIL_NONE if all outputs are complete */
+	/* The failure; its class is FAIL_NONE if all outputs are complete. */
 	struct failure failure;
-	struct picture_side in; /* the input; after a failure only the known part */
-	/* the engine that decoded the picture, such as "vips"; "" for none */
+	/* After a failure, only the members that were known then are set. */
+	struct picture_side in;
+	/* The engine that decoded the picture, such as "vips"; "": no engine did. */
 	char engine[8];
 	int64_t read_ns, work_ns;
-	/* The hash of the whole input, if the job asks for it and the input was read. */
+	/* The hash of the whole input, if the job requests it and the input was read. */
 	struct input_hash in_hash;
-	uint32_t has_in_hash; /* whether in_hash is set: 1 or 0 */
-	/* 1: the picture failed because a drawing worker must process it; otherwise 0 */
+	uint32_t has_in_hash; /* 1: in_hash is set; 0: it is not */
+	/* 1: the picture failed only because a worker that draws must process it; 0: not so. */
 	uint32_t is_to_draw;
-	/* 1: the picture was read, but pixels are missing or wrong; otherwise 0 */
+	/* 1: the picture was read, but pixels are missing or wrong; 0: not so. */
 	uint32_t is_damaged;
 	/* The outputs in the order of the variants. They are stored one after the other in the
 	 * memfd, from 0 to its end, without gaps. */
@@ -105,35 +108,36 @@ struct picture_answer {
 	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
 
-/* The number of bytes of an answer with n_out outputs that must be sent. All bytes after them
- * are zero. */
+/* How many bytes of an answer with n_out outputs a worker must send. All bytes after them are
+ * zero. */
 size_t picture_answer_bytes(uint32_t n_out);
 
 struct picture_job {
-	/* The outputs, 1 to PICTURE_MAX_VARIANTS. Their recipes agree in how the input is read:
-	 * no_rotate, engine, fail_on and the limits. */
+	/* The outputs, 1 to PICTURE_MAX_VARIANTS. Their recipes have the same no_rotate, engine,
+	 * fail_on and limits, because these determine how the input is read. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
-	const char *name; /* base name of the input, by which a TGA is recognised */
-	int input;        /* descriptor of the input, read by position from 0 */
-	/* Length of the input when it was opened; 0: unknown, so it is read to its end. */
+	const char *name; /* base name of the input; a TGA is recognised by its suffix */
+	int input; /* descriptor of the input; its offset is neither used nor changed */
+	/* The length of the input when it was opened. 0: unknown; the input is read to its end. */
 	uint64_t input_bytes;
 	int output; /* an empty memfd, for all outputs */
-	/* The largest file that this process may write (EFBIG beyond); 0: no limit. */
+	/* The maximum length of the memfd; writing more fails with EFBIG. 0: no limit. */
 	uint64_t max_output;
 	/* The inherited limit on file sizes; picture_run() fills it in. */
 	uint64_t max_file;
-	/* A function that is called with the memory that the picture needs in this process: before
-	 * the input is read, and again if the picture needs more. It waits until the memory is
-	 * available; returns false with a failure if it never will be. May be NULL. */
+	/* A function that is called with the number of bytes of memory that this process needs for
+	 * the picture: before the input is read, and again if the picture needs more. It waits
+	 * until the memory is available. If the memory can never be available, it returns false
+	 * with a failure. May be NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
 	bool hashes_input; /* whether the answer must have the hash of the input */
-	/* Decode every pixel and write nothing (verify). There is no output; only the engine and
-	 * the limits of the recipe are used. */
+	/* Decode every pixel and write nothing (the command verify). Of the recipe only the engine
+	 * and the limits are used. */
 	bool decodes_only;
-	/* Each is called once, and may be NULL: on_read when the input is read, before
-	 * any library sees it; on_header when the header is known, with the number of
-	 * pixels from which the deadline follows; on_decoded before the first output is
+	/* Functions that are called once each; they may be NULL. on_read: the input was read, and
+	 * no library has seen it yet. on_header: the header is known; n_pixels is the number of
+	 * pixels from which the deadline is computed. on_decoded: the first output will now be
 	 * encoded. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
@@ -141,8 +145,8 @@ struct picture_job {
 	void *data;
 };
 
-/* Do the job and fill in *ret_answer. If one variant cannot be made, the picture fails. Never exits
- * and never prints. Returns whether it succeeded. */
+/* Do the job and fill in *ret_answer. If one variant cannot be made, the whole picture fails.
+ * Returns whether the picture succeeded. Never exits and never prints. */
 bool picture_run(struct picture_worker *worker, const struct picture_job *job,
                  struct picture_answer *ret_answer);
 

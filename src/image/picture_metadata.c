@@ -1,5 +1,5 @@
-/* Transfers metadata from input to output: sets fields to the facts of the output, and inserts the
- * metadata into the memfd. */
+/* Transfers metadata from an input to its outputs: sets fields to what is true of the output, and
+ * inserts the metadata into the output in the memfd. */
 #include "image/picture_metadata.h"
 
 #include "base/fd.h"
@@ -55,8 +55,8 @@ static const char *mime_of(enum image_format format)
 	return mimes[format];
 }
 
-/* Whether the orientation is stored in the codec's own data, and decoders apply it. Then the EXIF
- * orientation is ignored. */
+/* Whether files of a format have an orientation in the format itself, which decoders apply. For
+ * such a format the EXIF orientation is ignored. */
 static bool turns_by_itself(enum image_format format)
 {
 	return format == FORMAT_HEIC || format == FORMAT_AVIF || format == FORMAT_JXL;
@@ -90,7 +90,7 @@ static bool is_size(struct size a, struct size b)
 	return a.width == b.width && a.height == b.height;
 }
 
-/* Whether the output shows all of the picture and nothing else. */
+/* Whether the output shows the whole picture and nothing else. */
 static bool is_whole(const struct source *source, const struct recipe *recipe)
 {
 	struct layout layout = geometry_layout(&recipe->geometry, source->size);
@@ -148,7 +148,7 @@ static bool write_at(int file, const uint8_t *bytes, size_t n, off_t at)
 	return true;
 }
 
-/* Move n bytes of a file from one place to another; the two may overlap. */
+/* Move n bytes of a file from one offset to another. The ranges may overlap. */
 static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 {
 	enum { STEP = 16 << 10 };
@@ -170,7 +170,8 @@ static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 	return true;
 }
 
-/* Change the file at the end of the memfd, which cannot become shorter in the sandbox. */
+/* Change the output at the end of the memfd as the splice says. Fails if the output would become
+ * shorter, because in the sandbox a memfd cannot. */
 static bool apply(const struct splice *splice, int output, struct picture_side *out)
 {
 	const struct block *head = &splice->head, *tail = &splice->tail;

@@ -1,7 +1,7 @@
 /*
- * The metadata of a picture: read from the input once, filtered for each output by its recipe, and
- * inserted into the encoded file. Engines are not involved: the same metadata is kept whichever of
- * them decodes and encodes.
+ * The metadata of a picture is read from the input once, filtered for each output as its recipe
+ * says, and inserted into the encoded file. Engines are not involved, so the result does not depend
+ * on which engine decodes and encodes.
  */
 #ifndef PXP_PICTURE_METADATA_H
 #define PXP_PICTURE_METADATA_H
@@ -9,36 +9,37 @@
 #include "image/engine.h"
 
 /*
- * Read the metadata of a source whose format is known, before the engines are asked.
+ * Read the metadata of a source. This is done when the format is known, before the engines are
+ * asked.
  *
- * ret_metadata  to be given back with picture_metadata_close(); NULL in a build that has no
- *               libraries for metadata.
+ * ret_metadata  the caller frees it with picture_metadata_close(). It is NULL in a build that has
+ *               no libraries for metadata.
  *
- * False with a failure when memory ran out.
+ * Returns false with a failure if memory ran out.
  */
 bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,
                            struct failure *ret_failure);
 void picture_metadata_close(struct metadata *metadata); /* NULL is allowed */
 
-/* The EXIF orientation, 1 to 8; `otherwise` if the metadata has no orientation. */
+/* The EXIF orientation, 1 to 8. Returns `otherwise` if the metadata has no EXIF. */
 unsigned picture_metadata_orientation(const struct metadata *metadata,
                                       unsigned otherwise);
 
-/* Facts about an output whose pixels are done. */
+/* What the metadata must say about an output. */
 struct output_facts {
 	struct size size;
 	enum output_colour colour;
 };
 
 /*
- * Filter the metadata for one output, and put them into its encoded file.
+ * Filter the metadata for one output, and insert it into the encoded file.
  *
- * recipe   the output's
- * output   the memfd in which the file stands from out->offset to the end
- * out      its bytes become those of the file with metadata; its lost is set
+ * recipe   the recipe of the output
+ * output   the memfd; it contains the encoded file from out->offset to its end
+ * out      bytes becomes the length of the file with metadata; lost gets the losses
  *
- * False with a failure when memory ran out or the file cannot be written; EFBIG is in errno
- * where it became too long.
+ * Returns false with a failure if memory ran out or the file cannot be written. If the file became
+ * too long, errno is EFBIG.
  */
 bool picture_metadata_write(const struct source *source, const struct recipe *recipe,
                             const struct output_facts *facts, int output,

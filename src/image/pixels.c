@@ -1,4 +1,4 @@
-/* Buffers of plain pixels, and their borders. */
+/* Allocates and frees plain pixels, and finds their borders. */
 #include "image/pixels.h"
 
 #include <stdlib.h>
@@ -23,8 +23,8 @@ void pixels_fini(struct pixels *pixels)
 	memset(pixels, 0, sizeof(*pixels));
 }
 
-/* Whether two pixels differ by no more than the threshold in any band. Two transparent
- * pixels are equal, whatever colour they hide. */
+/* Whether two pixels differ by no more than the threshold in any band. Two transparent pixels count
+ * as equal, whatever their hidden colours are. */
 static bool is_alike(const uint8_t *a, const uint8_t *b, unsigned n_bands,
                      double threshold)
 {

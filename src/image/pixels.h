@@ -1,11 +1,11 @@
-/* Plain pixels in memory, in the form in which engines exchange them. */
+/* Plain pixels in memory: the form in which engines exchange pixels. */
 #ifndef PXP_PIXELS_H
 #define PXP_PIXELS_H
 
 #include "recipe/recipe.h"
 
-/* Pixels as rows of bytes without gaps: 1 band grey, 2 grey and alpha, 3 RGB, 4 RGBA; 8 bits, sRGB,
- * not premultiplied. */
+/* Pixels in rows without gaps, with 8 bits for each band, in sRGB. 1 band is grey, 2 grey and
+ * alpha, 3 RGB, 4 RGBA. Colours are not multiplied by alpha. */
 struct pixels {
 	struct size size;
 	unsigned n_bands;
@@ -13,14 +13,16 @@ struct pixels {
 	void (*free_bytes)(void *bytes);
 };
 
-/* Frees the pixels; does nothing if the struct is all zeros. */
+/* Free the bytes of the pixels. A struct that is all zeros is allowed. */
 void pixels_fini(struct pixels *pixels);
 
-/* Allocate pixels of this shape; false if memory ran out or the size is 0. */
+/* Allocate pixels of this size and number of bands. Returns false if memory ran out or a side is
+ * 0. */
 bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
 
-/* The area inside the borders. A border row or column differs from the top left pixel by no more
- * than the threshold in any band. If the picture is all border, the result is the whole picture. */
+/* The area inside the borders of the picture. In a row or column of a border, every pixel differs
+ * from the top left pixel of the picture by no more than the threshold in any band. If the picture
+ * is all border, the result is the whole picture. */
 struct area pixels_without_border(const struct pixels *pixels, double threshold);
 
 #endif

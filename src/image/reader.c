@@ -1,4 +1,4 @@
-/* Allocates and frees buffers of samples. */
+/* Allocates and frees samples. */
 #include "image/reader.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Readers decode formats whose colours need more than an engine's own loader can give: one frame,
- * upright, with all of its bits and with a profile that describes the colours. The vips engine asks
+ * Readers decode formats whose colours the loaders of libvips do not read correctly. A reader gives
+ * one frame with all its bits, and a profile that describes the colours. The vips engine asks
  * readers before its own loaders. Each reader has a folder, and only that folder includes the
  * reader's library.
  */
@@ -13,53 +13,54 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decoded samples as rows without gaps. 1 band is grey, 2 grey and alpha, 3 RGB, 4 RGBA. Colours
- * are not premultiplied. */
+/* Decoded samples in rows without gaps. 1 band is grey, 2 grey and alpha, 3 RGB, 4 RGBA. Colours
+ * are not multiplied by alpha. */
 struct samples {
 	struct size size;
 	unsigned n_bands;
-	/* If set, samples have 16 bits in the byte order of the machine, and 65535 is white;
-	 * otherwise 8 bits. */
+	/* true: samples have 16 bits in the byte order of the machine, and 65535 is white. false:
+	 * samples have 8 bits. */
 	bool is_deep;
 	void *bytes;
-	/* The ICC profile of the colours; NULL: sRGB. */
+	/* The ICC profile of the colours. NULL: the colours are sRGB. */
 	uint8_t *profile;
 	size_t n_profile;
 };
 
-/* Frees the samples; does nothing if the struct is all zeros. */
+/* Free the samples and their profile. A struct that is all zeros is allowed. */
 void samples_fini(struct samples *samples);
 
-/* Allocate samples of this shape; false if memory ran out. */
+/* Allocate samples of this size and kind. Returns false if memory ran out. */
 bool samples_init(struct samples *ret_samples, struct size size, unsigned n_bands,
                   bool is_deep);
 
 /* An open picture. */
 struct reading {
-	struct size size; /* size and bands of the samples */
-	/* Orientation as in EXIF, 1 to 8, which makes the samples upright. */
+	struct size size; /* size of the samples, before the orientation is applied */
+	/* The orientation to apply to the samples, 1 to 8 as in EXIF. */
 	unsigned orientation;
 	bool is_deep, has_alpha;
-	unsigned lost; /* a mask of enum lost: parts that the reader leaves out */
-	/* If set before decode(), frames after the first are decoded too, and dropped. */
+	unsigned lost; /* a mask of enum lost: the parts that the reader leaves out */
+	/* The caller may set this before decode(): frames after the first are then decoded too, as
+	 * a check, and dropped. */
 	bool reads_everything;
-	void *state; /* state of the reader */
+	void *state; /* the reader's own state */
 };
 
 struct reader {
 	/* Write name and version of the library, such as "libheif 1.15.1", to text, which has
 	 * n_text bytes. */
 	void (*version)(char *text, size_t n_text);
-	/* Start the reader's library, once in the fork server. NULL: there is nothing to start. */
+	/* Start the reader's library, once in the fork server. NULL: the library needs no start. */
 	bool (*start)(void);
 	/* Whether a decoder for the format is available. */
 	bool (*reads)(enum image_format format);
-	/* Read the header of a source, whose bytes stay in place until close(). Returns false with
-	 * a failure; then nothing is left to close. */
+	/* Read the header of a source. The bytes of the source must stay in place until close(). On
+	 * failure returns false, and close() must not be called. */
 	bool (*open)(struct reading *ret_reading, const struct source *source,
 	             struct failure *ret_failure);
-	/* Decode the picture. Returns false with a failure; ret_samples is empty then. May be
-	 * called again. */
+	/* Decode the picture. On failure returns false, and *ret_samples is empty. May be called
+	 * several times. */
 	bool (*decode)(struct reading *reading, struct samples *ret_samples,
 	               struct failure *ret_failure);
 	void (*close)(struct reading *reading);

@@ -118,7 +118,7 @@ static void skip_blanks(struct reading *reading)
 		reading->next++;
 }
 
-/* The length of the word at the current position. */
+/* The number of bytes of the word at the current position. */
 static int word_length(const struct reading *reading)
 {
 	return (int)strcspn(reading->next, " \t,");
@@ -155,7 +155,7 @@ static bool refuse_name(struct reading *reading)
 
 static enum filter_kind kind_at(const struct reading *reading)
 {
-	/* Synonyms of filter names, which are accepted but not listed. */
+	/* Other names of filters. They are accepted, but not listed in the help. */
 	static const struct {
 		const char *name;
 		enum filter_kind kind;
@@ -241,7 +241,7 @@ static bool parse_number(struct reading *reading, const struct filter_info *info
 	return true;
 }
 
-/* Check what depends on several numbers of a filter. */
+/* Check the conditions between several numbers of a filter. */
 static bool numbers_agree(const struct filter *filter)
 {
 	return filter->kind != FILTER_NORMALISE || filter->number[0] < filter->number[1];

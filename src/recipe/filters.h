@@ -1,6 +1,6 @@
 /*
- * The filters: a fixed set, each with up to three numbers, in a chain of bounded length.
- * One table gives names, numbers and ranges to the parser and to the help.
+ * The filters are a fixed set. Each has up to three numbers. A chain has up to FILTER_CHAIN_MAX
+ * filters. The parser and the help take names, numbers and ranges from one table.
  */
 #ifndef PXP_FILTERS_H
 #define PXP_FILTERS_H
@@ -14,23 +14,25 @@
 enum filter_kind {
 	FILTER_NONE = 0,
 	FILTER_BLUR, /* Gaussian; number[0] is sigma in pixels */
-	/* Like vips_sharpen(): sigma in pixels, then the strength in flat and in jagged areas (m1,
-	 * m2). */
+	/* As vips_sharpen(). number[0] is sigma in pixels. number[1] and number[2] are the
+	 * strengths in flat and in jagged areas (m1 and m2 of libvips). */
 	FILTER_SHARPEN,
-	FILTER_GRAYSCALE, /* convert to one band; alpha is kept */
-	FILTER_NEGATE,    /* inverts colours, not alpha */
-	/* Stretch luminance so that values below the percentile number[0] are black and
-	 * values above number[1] white. Hue does not change. */
+	FILTER_GRAYSCALE, /* convert to grey; alpha is kept */
+	FILTER_NEGATE,    /* invert colours, but not alpha */
+	/* Stretch luminance so that values below the percentile number[0] become black and values
+	 * above the percentile number[1] become white. Hue does not change. */
 	FILTER_NORMALISE,
-	FILTER_GAMMA, /* each colour value v of 0 to 1 becomes v^(1/number[0]) */
-	/* median over a square window with a side of number[0] pixels, an integer */
+	FILTER_GAMMA, /* each colour value v, 0 to 1, becomes v^(1/number[0]) */
+	/* The median of a square window. Its side is number[0] pixels, an integer. */
 	FILTER_MEDIAN,
-	/* Works in LCh: brightness and saturation are factors, hue is in degrees. */
+	/* Change colours in LCh: number[0] and number[1] are factors of brightness and saturation,
+	 * number[2] is added to the hue, in degrees. */
 	FILTER_MODULATE,
-	/* convert to grey, then white from number[0] (of 255) on, otherwise black */
+	/* Convert to grey. A level of number[0] or more, of 255, becomes white; any other level
+	 * becomes black. */
 	FILTER_THRESHOLD,
-	/* Rotate clockwise by number[0] degrees. Multiples of 90 are exact; otherwise the canvas
-	 * grows and its corners show the background. */
+	/* Rotate clockwise by number[0] degrees. A multiple of 90 only moves pixels. With another
+	 * angle the canvas grows, and its corners show the background. */
 	FILTER_ROTATE,
 	FILTER_FLIP, /* mirror top to bottom */
 	FILTER_FLOP, /* mirror left to right */
@@ -43,7 +45,8 @@ enum filter_kind {
 
 enum { FILTER_NUMBERS = 3, FILTER_CHAIN_MAX = 16 };
 
-/* Numbers are multiples of a millionth. Numbers that the filter does not have are 0. */
+/* A filter with its numbers, which are multiples of a millionth. Numbers that the kind does not
+ * have are 0. */
 struct filter {
 	enum filter_kind kind;
 	double number[FILTER_NUMBERS];
@@ -56,8 +59,8 @@ struct filter_chain {
 };
 
 struct filter_number {
-	const char *name; /* name such as "SIGMA"; NULL: the filter has no such number */
-	const char *unit; /* unit such as "pixels" */
+	const char *name; /* such as "SIGMA"; NULL: the filter has no such number */
+	const char *unit; /* such as "pixels" */
 	double minimum, maximum, default_value;
 	bool is_whole;
 };
@@ -65,30 +68,30 @@ struct filter_number {
 struct filter_info {
 	const char *name;
 	const char *does;    /* one line of help */
-	unsigned n_required; /* how many of its numbers have no default */
-	/* The filter runs before scaling, because it changes the shape. */
+	unsigned n_required; /* how many of the numbers have no default */
+	/* The filter is applied before scaling, because it changes the shape of the picture. */
 	bool comes_first;
 	struct filter_number numbers[FILTER_NUMBERS];
 };
 
-/* The table row of a filter, never NULL; that of FILTER_NONE has the name "none". */
+/* The table row of a filter; never NULL. The row of FILTER_NONE has the name "none". */
 const struct filter_info *filter_info(enum filter_kind kind);
 
 enum { FILTER_NUMBER_BYTES = 96 };
 
-/* Print the range of a number for the help: "SIGMA, a number from 0.3 to 1000 pixels; default
- * 1". */
+/* Print the range of a number for the help, such as "SIGMA, a number from 0.3 to 1000 pixels;
+ * default 1". */
 void filter_number_print(const struct filter_number *number, bool is_required,
                          char text[FILTER_NUMBER_BYTES]);
 
-/* Parse a chain such as "grayscale, blur 1.5, sharpen": filters separated by commas, each followed
- * by its numbers. Returns false with a failure that quotes the invalid word; *ret_chain is then
- * unchanged. */
+/* Parse a chain such as "grayscale, blur 1.5, sharpen": filters, each with its numbers, separated
+ * by commas. If a word is invalid, returns false with a failure that quotes the word, and leaves
+ * *ret_chain unchanged. */
 bool filters_parse(struct filter_chain *ret_chain, const char *words,
                    struct failure *ret_failure);
 
-/* Whether the filter is a rotation by a multiple of 90 degrees, which moves pixels without
- * computing any. */
+/* Whether the filter is a rotation by a multiple of 90 degrees. Such a rotation moves pixels
+ * without computing new ones. */
 bool filter_is_quarter_turn(const struct filter *filter);
 
 /* Whether every kind and number of the chain is one that the parser can produce. */
@@ -96,7 +99,8 @@ bool filters_are_sound(const struct filter_chain *chain);
 
 enum { FILTERS_TEXT_BYTES = 1024 };
 
-/* Print the canonical text, with every number. Parsing it gives the same chain. */
+/* Print the canonical text of a chain, with every number. Parsing this text gives the same
+ * chain. */
 void filters_print(const struct filter_chain *chain, char text[FILTERS_TEXT_BYTES]);
 
 /* Split a chain into the filters that come before scaling (trim, rotate, flip, flop) and

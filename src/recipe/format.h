@@ -1,6 +1,6 @@
 /*
- * Image formats: one table for format detection, output names and `pixpool info`. No image library
- * is needed here, so the main process can use it.
+ * Image formats: one table serves format detection, output names and `pixpool info`. It needs no
+ * image library, so the main process can use it.
  */
 #ifndef PXP_FORMAT_H
 #define PXP_FORMAT_H
@@ -29,47 +29,52 @@ enum image_format {
 	FORMAT_HDR,
 	FORMAT_EXR,
 	FORMAT_ICO,
-	FORMAT_PAM, /* the format P7 of the Netpbm family */
-	FORMAT_RAW, /* camera RAW: distinguished from TIFF; its preview is never used */
+	FORMAT_PAM, /* P7 of the Netpbm formats */
+	/* Camera RAW, which is distinguished from TIFF; its preview is never used. */
+	FORMAT_RAW,
 	N_FORMATS
 };
-enum { FORMAT_SNIFF_BYTES = 32 }; /* bytes that are enough to recognise most formats */
+/* This many bytes are enough to recognise most formats. */
+enum { FORMAT_SNIFF_BYTES = 32 };
 
 struct format_info {
-	const char *name;      /* the name in records: "jpeg" */
-	const char *extension; /* the suffix of a new output: "jpg" */
-	/* All suffixes in lower case, ended by NULL. */
+	const char *name;      /* the name in records, such as "jpeg" */
+	const char *extension; /* the suffix of a new output, such as "jpg" */
+	/* All suffixes, in lower case. The list ends with NULL. */
 	const char *const *suffixes;
-	/* the output format for `-f same`: the format itself, jpeg or png */
+	/* The output format for `-f same`: the format itself if it can be written, or else JPEG or
+	 * PNG. */
 	enum image_format same_as;
-	uint32_t max_side; /* the longest side that can be written; 0: no limit */
-	bool has_alpha;    /* outputs can have alpha */
-	bool has_depth;    /* outputs can have more than 8 bits per sample */
-	bool has_profile;  /* outputs can have a colour profile */
-	bool has_frames;   /* outputs can be an animation */
-	bool has_pages;    /* outputs can have several pages */
-	/* the format has shapes and text instead of pixels, and needs fonts */
+	/* The longest side in pixels that can be written; 0: no limit. */
+	uint32_t max_side;
+	bool has_alpha;   /* outputs can have alpha */
+	bool has_depth;   /* outputs can have more than 8 bits per sample */
+	bool has_profile; /* outputs can have a colour profile */
+	bool has_frames;  /* outputs can be an animation */
+	bool has_pages;   /* outputs can have several pages */
+	/* The format has shapes and text instead of pixels, and drawing it needs fonts. */
 	bool is_drawn;
 };
 
-/* The table row of a format, never NULL. The name of FORMAT_NONE is "unknown". */
+/* The table row of a format; never NULL. The row of FORMAT_NONE has the name "unknown". */
 const struct format_info *format_info(enum image_format format);
 
-/* The format of a file name, by its suffix in upper or lower case; or FORMAT_NONE. */
+/* The format of a file name, by its suffix in upper or lower case. FORMAT_NONE: the suffix is
+ * unknown. */
 enum image_format format_of_name(const char *name);
 
-/* The format for a value of -f, such as "jpg" or "png"; or FORMAT_NONE. */
+/* The format for a value of -f, such as "jpg" or "png". FORMAT_NONE: the value is unknown. */
 enum image_format format_of_word(const char *word);
 
 /*
- * The format of a file, by its first n bytes: FORMAT_SNIFF_BYTES or more, or the whole file. With
- * more bytes more files are recognised: an SVG after a comment, and a camera RAW file by its TIFF
- * directory instead of its suffix.
+ * The format of a file, by its first n bytes. n is at least FORMAT_SNIFF_BYTES, unless the file is
+ * shorter. With more bytes more files are recognised: an SVG after a comment, and a camera RAW file
+ * by its TIFF directory instead of its suffix.
  *
- * TGA has no magic number: it is recognised by its suffix, if no other format matches and
- * the header is possible for a TGA. Gzip counts as SVG only by its suffix, and no library
- * may sniff it, because libvips 8.14.1 loops forever over a certain gzip of 33 bytes.
- * FORMAT_NONE for everything else.
+ * A TGA has no magic number. A file is a TGA if its suffix says so, no other format matches, and
+ * its header is possible for a TGA. A gzip file is an SVG only if its suffix says so. No library
+ * may detect the format of a gzip file, because libvips 8.14.1 loops forever over a certain gzip of
+ * 33 bytes. Everything else is FORMAT_NONE.
  */
 enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *name);
 

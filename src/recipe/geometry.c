@@ -1,4 +1,4 @@
-/* The size of an output: parses it, and computes the layout. */
+/* Parses the requested size of an output, and computes its layout. */
 #include "recipe/geometry.h"
 
 #include "common/values.h"
@@ -13,7 +13,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Read one side at *word, and move *word past it. */
+/* Read a side at *word and move *word past it. */
 static bool parse_side(uint32_t *ret_side, const char **word, struct failure *ret_failure)
 {
 	const char *begin = *word;
@@ -48,8 +48,8 @@ static bool parse_sides(struct geometry *geometry, const char **next,
 	       parse_side(&geometry->height, next, ret_failure);
 }
 
-/* Read "N%" at *next, and move *next past it. *ret_is_one says whether it is a percentage; returns
- * false if it is one out of range. */
+/* If a percentage "N%" is at *next, read it, move *next past it and set *ret_is_one. Returns false
+ * only for a percentage out of range. */
 static bool parse_percent(struct geometry *geometry, const char **next, bool *ret_is_one,
                           struct failure *ret_failure)
 {
@@ -129,8 +129,9 @@ void geometry_add_size(struct geometry *geometry, const struct geometry *size)
 /* ---- sizes ---- */
 
 /*
- * The steps are those of libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same double
- * arithmetic, so that a side that is exactly a half rounds in the same direction.
+ * The steps are the same as in libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same
+ * double arithmetic. So a side that is exactly a whole number and a half is rounded in the same
+ * direction.
  */
 static uint32_t round_side(double side)
 {
@@ -149,7 +150,7 @@ static bool has_box(const struct geometry *geometry)
 	return geometry->width && geometry->height;
 }
 
-/* The factor by which each side is larger than the box; 0 for a side that is not limited. */
+/* The factors by which the sides are larger than those of the box. 0: the side is not limited. */
 struct ratios {
 	double width, height;
 };
@@ -198,7 +199,8 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* The share of the excess that is before the kept part: none, half or all. */
+/* How much of an excess of n_over pixels is before the part to keep: none (side is -1), half (0) or
+ * all (1). */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)
@@ -206,11 +208,11 @@ static uint32_t before(uint32_t n_over, int side)
 	return side < 0 ? 0 : n_over;
 }
 
-/* The position of a smaller size inside a larger one. */
+/* Compute the position of a smaller size, inner, in a larger one, outer. */
 static void place(const struct geometry *geometry, struct size outer, struct size inner,
                   uint32_t *ret_x, uint32_t *ret_y)
 {
-	/* direction; -1: west or north, 1: east or south */
+	/* -1: west or north; 1: east or south; 0: centre */
 	static const struct {
 		signed char x, y;
 	} sides[N_POSITIONS] = {
@@ -266,11 +268,12 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 	return layout;
 }
 
-/* The number of source pixels around the kept part that the kernel may read. */
+/* How many pixels of the source around the part to keep the kernel may read on each side. */
 enum { FOCUS_MARGIN = 8 };
 
-/* For one side: the source range from which the part is computed, and the length to which it
- * scales. */
+/* Compute for one axis the range of the source from which the part is made. *ret_at and *ret_n are
+ * this range. *to becomes the length to which it is scaled, and *part the position of the part in
+ * the scaled range. */
 static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
                        uint32_t *ret_at, uint32_t *ret_n)
 {
@@ -282,7 +285,7 @@ static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_p
 	uint32_t before = (uint32_t)(at * scale + 0.5);
 
 	*to = scale_side(end - at, scale);
-	/* Rounding must not move the part over the edge. */
+	/* Rounding must not move the part beyond the edge. */
 	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
 	*ret_at = at;
 	*ret_n = end - at;

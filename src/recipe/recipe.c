@@ -1,4 +1,4 @@
-/* Recipes in packed form, in which they are sent to a worker. */
+/* Packs recipes into bytes that are sent to a worker, and unpacks them. */
 #include "recipe/recipe.h"
 
 #include "common/values.h"
@@ -7,15 +7,16 @@
 #include <string.h>
 
 /*
- * The packed form is little-endian without padding: the version, the fields in the order
- * of walk_fields(), then zeros. One walk both writes and reads, so the two cannot differ.
+ * The packed form is little-endian without padding: the version, the fields in the order of
+ * walk_fields(), then zeros. The same function writes and reads all fields, so writing and reading
+ * cannot differ.
  */
 enum { PACKED_VERSION = 4 };
 
 struct packing {
 	uint8_t *at;
 	bool is_reading;
-	bool is_sound; /* whether all values were in range */
+	bool is_sound; /* all values were in range */
 };
 
 static uint64_t pack_number(struct packing *packing, uint64_t number, int n_bytes)
@@ -31,7 +32,7 @@ static uint64_t pack_number(struct packing *packing, uint64_t number, int n_byte
 	return read;
 }
 
-/* A field of one byte from minimum to maximum. */
+/* Pack or unpack a field of one byte, from least to most. */
 static unsigned pack_small(struct packing *packing, unsigned number, unsigned least,
                            unsigned most)
 {
@@ -47,12 +48,12 @@ static bool pack_flag(struct packing *packing, bool flag)
 	return pack_small(packing, flag, 0, 1);
 }
 
-/* A field that is an enum whose values begin with 0. */
+/* Pack or unpack an enum whose values begin with 0. */
 #define PACK_CHOICE(packing, field, n_choices)                                           \
 	((field) = (__typeof__(field))pack_small(packing, (unsigned)(field), 0,          \
 	                                         (unsigned)(n_choices)-1))
 
-/* A field of letters a to z, followed by zeros. */
+/* Pack or unpack a field of letters a to z. Zeros follow the letters. */
 static void pack_word(struct packing *packing, char *word, size_t n_bytes)
 {
 	bool has_ended = false;

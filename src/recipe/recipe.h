@@ -1,7 +1,7 @@
 /*
- * A recipe says what to do to a picture. It is plain data without pointers, parsed once,
- * and checked when a worker unpacks it. All zeros is a valid recipe, except for the
- * format: the first value of each choice is the default of `resize`.
+ * A recipe says what to do to a picture. It is plain data without pointers. It is parsed once, and
+ * checked again when a worker unpacks it. A recipe of zeros is valid except for its format, which
+ * must be set. The first value of each enum is the default of the command `resize`.
  */
 #ifndef PXP_RECIPE_H
 #define PXP_RECIPE_H
@@ -11,7 +11,7 @@
 #include "recipe/format.h"
 #include "recipe/geometry.h"
 
-/* The kernel for reducing; the names are those of libvips and sharp. */
+/* The kernel for reducing. The names are those of libvips and sharp. */
 enum kernel {
 	KERNEL_LANCZOS3 = 0,
 	KERNEL_LANCZOS2,
@@ -22,8 +22,9 @@ enum kernel {
 	N_KERNELS
 };
 
-/* A colour in sRGB, each value 0 to 255; alpha 255 is opaque. If not set: white where alpha is
- * flattened; a canvas that grows is transparent if the format has alpha, otherwise white. */
+/* A background colour in sRGB. Each value is 0 to 255; an alpha of 255 is opaque. If is_set is
+ * false, flattened pictures get a white background, and a canvas that grows is transparent, or
+ * white if the format has no alpha. */
 struct colour {
 	bool is_set;
 	uint8_t red, green, blue, alpha;
@@ -32,10 +33,10 @@ struct colour {
 /* The colour space of the output. Grey stays grey. */
 enum colour_space {
 	SPACE_SRGB = 0,
-	SPACE_P3, /* Display P3; the output carries its profile */
-	/* the space of the input; the output carries its profile unless that is sRGB */
+	SPACE_P3, /* Display P3; the output contains its profile */
+	/* The space of the input. The output contains the input's profile unless it is sRGB. */
 	SPACE_KEEP,
-	/* the space of a profile that is sent with the recipe; the output carries it */
+	/* The space of a profile that is sent with the recipe. The output contains this profile. */
 	SPACE_FILE,
 	N_COLOUR_SPACES
 };
@@ -48,21 +49,21 @@ enum intent {
 	N_INTENTS
 };
 
-/* Bits per sample; 8 if the format does not support 16. */
+/* The number of bits of a sample. It is always 8 if the format does not support more. */
 enum depth {
 	DEPTH_8 = 0,
 	DEPTH_16,
-	DEPTH_KEEP, /* 16 if the input has more than 8, otherwise 8 */
+	DEPTH_KEEP, /* 16 if the input has more than 8; if not, 8 */
 	N_DEPTHS
 };
 
 enum chroma { CHROMA_AUTO = 0, CHROMA_420, CHROMA_444, N_CHROMAS };
 
-/* The metadata that is kept. An orientation that was applied and an embedded preview are never
- * kept. */
+/* The classes of metadata that are kept. An orientation that was applied, and embedded previews,
+ * are never kept. */
 enum keep {
-	KEEP_EXIF = 1, /* EXIF without GPS */
-	KEEP_ICC = 2,  /* the profile of the output, even if it is sRGB */
+	KEEP_EXIF = 1, /* EXIF except places */
+	KEEP_ICC = 2,  /* the profile of the output, also if it is sRGB */
 	KEEP_XMP = 4,
 	KEEP_IPTC = 8,
 	KEEP_GPS = 16, /* the GPS part of EXIF, and locations in XMP and IPTC */
@@ -72,11 +73,12 @@ enum keep {
 	KEEP_ALL = 63
 };
 
-/* The least damage that makes a picture fail. */
+/* The minimum damage that makes a picture fail. */
 enum fail_on {
 	FAIL_ON_ERROR = 0,
-	FAIL_ON_NONE,      /* a picture fails only if it cannot be decoded */
-	FAIL_ON_TRUNCATED, /* a truncated picture fails; damage in the middle does not */
+	FAIL_ON_NONE, /* a picture fails only if it cannot be decoded */
+	/* A truncated picture fails; a picture with damage in the middle does not. */
+	FAIL_ON_TRUNCATED,
 	FAIL_ON_WARNING,
 	N_FAIL_ONS
 };
@@ -84,7 +86,7 @@ enum fail_on {
 enum {
 	RECIPE_MAX_SIDE = GEOMETRY_MAX_SIDE,
 	RECIPE_MAX_EFFORT = 9,
-	/* Maximum length of the name of an engine, with its NUL. */
+	/* The maximum length of an engine's name, including the NUL. */
 	RECIPE_ENGINE_BYTES = 8,
 	RECIPE_PACKED_BYTES = 512
 };
@@ -98,25 +100,25 @@ struct recipe {
 	struct colour background;
 
 	enum colour_space space;
-	/* For SPACE_FILE: profile_hash() of the profile's bytes; otherwise 0. */
+	/* For SPACE_FILE: profile_hash() of the profile's bytes. For other spaces: 0. */
 	uint64_t profile_hash;
-	enum intent intent; /* intent of the conversion to that space */
+	enum intent intent; /* rendering intent of the conversion to the space */
 	enum depth depth;
 
-	/* Format of the output; src/batch derives it from the name. */
+	/* The format of the output. src/batch derives it from the output's name. */
 	enum image_format format;
-	uint8_t quality; /* quality, 1 to 100; 0: the default of the format */
-	/* Whether effort is set; false: the default of the encoder. */
+	uint8_t quality; /* 1 to 100; 0: the default of the format */
+	/* true: effort is set. false: the default of the encoder is used. */
 	bool has_effort;
-	uint8_t effort;     /* effort, 0 (fast) to 9 (small) */
-	bool lossless;      /* lossless, if the format supports both */
+	uint8_t effort;     /* 0 (fast) to 9 (small) */
+	bool lossless;      /* for formats that can be lossless or lossy */
 	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
-	enum chroma chroma; /* chroma subsampling; auto: the encoder decides */
+	enum chroma chroma; /* chroma subsampling; CHROMA_AUTO: the encoder decides */
 
 	uint8_t keep; /* metadata to keep, a mask of enum keep */
 	struct filter_chain filters;
 
-	/* The name of the only engine that may be used, as in the table of engines; "": any. */
+	/* The name of the only engine that may be used; "": any engine. */
 	char engine[RECIPE_ENGINE_BYTES];
 	enum fail_on fail_on;
 	/* Maximum of width x height x frames; 0: RECIPE_MAX_PIXELS. */
@@ -127,11 +129,11 @@ struct recipe {
 
 #define RECIPE_MAX_PIXELS     UINT64_C(268402689)
 #define RECIPE_MAX_FILE_BYTES (UINT64_C(2) << 30)
-/* The largest value to which this limit can be set. */
+/* The largest value of max_file_bytes. */
 #define RECIPE_LARGEST_FILE (UINT64_MAX >> 2)
 
-/* Convert a recipe to and from the bytes that are sent to a worker. Unpacking checks length,
- * version and every field, and returns false if one is invalid. */
+/* Convert a recipe to the bytes that are sent to a worker, and back. recipe_unpack() checks the
+ * length, the version and every field, and returns false if something is invalid. */
 void recipe_pack(const struct recipe *recipe, uint8_t bytes[RECIPE_PACKED_BYTES]);
 bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n);
 

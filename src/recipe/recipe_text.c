@@ -1,6 +1,6 @@
 /*
- * Recipes as text: a table of the fields, each with functions that parse and print its value. The
- * canonical text is all fields that are not zero, in the order of the table.
+ * Recipes as text. A table has the fields, each with functions that parse and print its value. The
+ * canonical text consists of all fields that are not zero, in the order of the table.
  */
 #include "recipe/recipe_text.h"
 
@@ -72,7 +72,8 @@ static bool find_name(const char *word, uint32_t *ret_rgba, const char **best)
 	return false;
 }
 
-/* Parse a colour: a name, or # and 3, 4, 6 or 8 hexadecimal digits, with alpha last. */
+/* Parse a colour: a name, or # with 3, 4, 6 or 8 hexadecimal digits. With 4 or 8 digits the last
+ * are alpha. */
 static bool colour_parse(struct colour *ret_colour, const char *word,
                          struct failure *ret_failure)
 {
@@ -120,7 +121,7 @@ static const struct choice kept[] = {
 	{NULL, 0},
 };
 
-/* Parse classes of metadata, separated by commas; or none, or all. */
+/* Parse "all", "none", or classes of metadata separated by commas. */
 static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure)
 {
 	const char *next = value;
@@ -145,7 +146,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 		if (!*next)
 			break;
 	}
-	/* If all three blocks are kept, copyright adds nothing. */
+	/* If EXIF, XMP and IPTC are kept, the class copyright is kept in any case. */
 	if ((mask & (KEEP_EXIF | KEEP_XMP | KEEP_IPTC)) ==
 	    (KEEP_EXIF | KEEP_XMP | KEEP_IPTC))
 		mask |= KEEP_COPYRIGHT;
@@ -153,7 +154,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 	return true;
 }
 
-/* Print the classes of metadata; "" for none. */
+/* Print the classes of metadata. If no class is kept, the text is "". */
 static void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES])
 {
 	size_t n = 0;
@@ -336,7 +337,7 @@ static void print_background(const struct recipe *recipe, char *text, size_t n_t
 	snprintf(text, n_text, "%s", word);
 }
 
-/* Print a name; for SPACE_FILE "file:" and the 16 digits of its hash. */
+/* Parse the name of a space, or "file:" and the hash of a profile in 16 hexadecimal digits. */
 static bool set_profile(struct recipe *recipe, const char *value,
                         struct failure *ret_failure)
 {
@@ -518,8 +519,9 @@ static void print_max_file_bytes(const struct recipe *recipe, char *text, size_t
 
 static const struct field {
 	const char *name;
-	const struct choice *choices; /* the words, if the field is an enum */
-	size_t offset;                /* offset of an enum, or of a bool without set */
+	/* The names of the values, if the field is an enum. */
+	const struct choice *choices;
+	size_t offset; /* offset in struct recipe; used if set is NULL */
 	bool (*set)(struct recipe *recipe, const char *value,
 	            struct failure *ret_failure);
 	/* Writes nothing if the field is zero. */
@@ -671,7 +673,7 @@ static const struct field {
 		},
 };
 
-/* All enums of a recipe have the same size. */
+/* choice_at() and set_choice_at() access each enum of a recipe as an unsigned. */
 _Static_assert(sizeof(enum fit) == sizeof(unsigned), "an enum is an unsigned");
 
 static unsigned choice_at(const struct recipe *recipe, const struct field *field)
@@ -721,8 +723,8 @@ bool recipe_set(struct recipe *recipe, enum recipe_field id, const char *value,
 	return true;
 }
 
-/* Print the value of a field in the form that recipe_set() parses; "" for a field that is only on
- * or off. Returns whether the field differs from zero. */
+/* Print the value of a field in the form that recipe_set() parses. For a field that is only on or
+ * off, the text is "". Returns whether the field is not zero. */
 static bool get_field(const struct recipe *recipe, enum recipe_field id,
                       char word[RECIPE_WORD_BYTES])
 {
@@ -812,7 +814,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
-			break; /* the end of the text, or an empty text */
+			break; /* the text has ended, or is empty */
 		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}
@@ -822,7 +824,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 
 uint64_t recipe_fingerprint(const struct recipe *recipe)
 {
-	/* The key is not secret: the fingerprint is the same everywhere. */
+	/* The key is not secret, because the fingerprint must be the same everywhere. */
 	static const struct hash_key key = {{0x706978706f6f6c21, RECIPE_PICTURE_VERSION}};
 	char text[RECIPE_TEXT_BYTES];
 
