@@ -23,11 +23,11 @@ struct completion {
 	struct pxp_outcome outcome;
 };
 
-/* Make an empty completion. */
+/* Make a completion with this state, without a result, a log and descriptors. */
 struct completion completion_of(enum pxp_future_state state);
 
-/* Make *completion empty in place, without touching its unused descriptors, as error_clear() does
- * for errors. */
+/* Initialise *completion as completion_of() does, but faster: the array of descriptors is not
+ * written, because its unused elements have no meaning. */
 void completion_init(struct completion *completion, enum pxp_future_state state);
 
 /* Make a completion of a cancelled task with this text. */

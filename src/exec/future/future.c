@@ -590,7 +590,7 @@ static bool has_enough(const struct waiter *waiter)
 }
 
 /* Called with the future's lock held. Once the waiter's lock is released, the thread that takes the
- * watch may free it. */
+ * watch may free the watch. */
 static void notify_waiter(struct future_hook *hook, enum pxp_future_state state)
 {
 	struct watch *watch = (struct watch *)((char *)hook -

@@ -49,7 +49,8 @@ enum {
 	MAX_RETURNS = 3,
 	/* How long the fork server may take to answer before it is sent SIGCONT. */
 	CONTINUE_MS = 1000,
-	/* The first pause when workers keep dying. It doubles up to the maximum. */
+	/* The pause before the next start when workers keep dying. Each further pause is twice as
+	 * long, up to MAX_BACK_OFF_MS. */
 	BACK_OFF_MS = 10,
 	MAX_BACK_OFF_MS = 1000,
 	/* How many crashes in a row cause no pause. */
@@ -561,8 +562,8 @@ static void reclaim_memory(struct process_pool *pool, struct pool_worker *worker
 
 	worker->n_needs = 0;
 	worker->was_refused = false;
-	/* A worker that keeps so much memory is replaced before a task fails for lack of memory.
-	 * Its grant counts until the worker is gone. */
+	/* If the worker keeps too much memory, it is replaced, before a task fails for lack of
+	 * memory. Its grant counts until the worker is gone. */
 	worker->needs_recycle |= keeps_too_much(data_bytes, allowance);
 	if (worker->needs_recycle)
 		return_prefetched(pool, worker);
@@ -607,7 +608,7 @@ static bool adopt_long_result(int *memfd, uint64_t n, struct completion *complet
 {
 	struct stat stat;
 
-	/* Reading any kind of file but a regular one could block. */
+	/* Only a regular file is accepted, because reading any other kind of file could block. */
 	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
 	    (uint64_t)stat.st_size != n)
 		return false;
@@ -717,8 +718,8 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 	if (answer->cpu_ns >= 0)
 		outcome->cpu_ns = answer->cpu_ns;
 	outcome->peak_bytes = answer->peak_bytes;
-	/* Use the run time that the worker reports, if it is possible. The time measured here
-	 * includes the delay until the answer was read. */
+	/* Use the run time that the worker reports, except if it is impossible. The time measured
+	 * here includes the delay until the answer was read. */
 	if (answer->run_ns >= 0 && answer->run_ns < outcome->run_ns)
 		outcome->run_ns = answer->run_ns;
 	pool_note_time(pool, outcome->run_ns);
@@ -1009,7 +1010,7 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 
 static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* The answer may have arrived. */
+	/* The answer may have arrived in the meantime. */
 	read_frames(pool, worker, N_SLOTS);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > pool->now_ns)
 		return;
@@ -1325,7 +1326,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 		worker->deadline_ns = clock_deadline_ns(
 			pool->now_ns, pool->executor.options.start_timeout_ms);
 	if (worker->state == WORKER_DYING)
-		/* The worker was killed before its pid was known. */
+		/* The worker was to be killed before its pid was known. Kill it now. */
 		pool_worker_signal(worker, SIGKILL);
 	else if (pool->suspended_ns >= 0)
 		pool_worker_signal(worker, SIGSTOP);
@@ -1426,7 +1427,7 @@ static bool read_control(struct process_pool *pool)
 
 static void on_fork_server_end(struct process_pool *pool)
 {
-	/* Read everything that the fork server sent first. */
+	/* First read everything that the fork server has sent. */
 	while (pool->fork_server.control >= 0 && read_control(pool))
 		;
 	if (pool->fork_server.control >= 0)

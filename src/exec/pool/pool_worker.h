@@ -185,7 +185,7 @@ bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
 bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
 /* Free the front slot. The next task becomes the front one, and its deadline begins. Log bytes that
- * were read so far do not count for the next task, as far as that can be known. */
+ * were read so far are not attributed to the next task, unless that task may have written them. */
 void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 
 /* Defer all deadlines of the worker by by_ns, a time that must not count for its tasks. */

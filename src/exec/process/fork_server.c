@@ -166,8 +166,9 @@ static unsigned count_orphans(const struct fork_server *server,
 	return n;
 }
 
-/* Kill a process and its group, since a task may have started other processes. Returns false if
- * this process may not signal it, because it belongs to another user now. Then it lives on. */
+/* Kill a process and its group, since a task may have started other processes. Returns false if the
+ * fork server may not signal the process, because the process belongs to another user now. Then the
+ * process lives on. */
 static bool kill_group(pid_t pid)
 {
 	kill(-pid, SIGKILL);
@@ -235,8 +236,8 @@ static void on_child_end(struct fork_server *server)
 		reap_orphans(server);
 }
 
-/* Reap a worker that is dead or dying. A process that its task left behind may trace it and so
- * prevent reaping. So orphans are killed meanwhile. */
+/* Reap a worker that is dead or dying. A process that the worker's task left behind may trace the
+ * worker and so prevent reaping. So orphans are killed meanwhile. */
 static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_status,
                             struct rusage *ret_usage)
 {

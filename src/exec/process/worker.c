@@ -111,7 +111,7 @@ static void fail_allocation(struct pxp_error *error, const char *what, size_t n)
 
 /* Ask the kernel to kill this worker when the fork server dies. The kernel forgets this request
  * when the user changes, so this function is called again after code that may have changed the
- * user. A seccomp filter may refuse both system calls; that is no error. */
+ * user. A seccomp filter may refuse prctl() and getppid(); that is no error. */
 static void die_with_parent(pid_t parent)
 {
 	pid_t now;

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-/* The number of the descriptor of a worker's channel. */
+/* In a worker, this descriptor is its end of the channel. */
 enum { WORKER_SOCKET = 3 };
 
 struct worker_start {

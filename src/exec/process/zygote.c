@@ -36,7 +36,7 @@
 
 enum {
 	MAX_DEPTH = 2,
-	/* The number of the descriptor of the zygote's end of its control socket, in the zygote. */
+	/* In the zygote, this descriptor is its end of the control socket. */
 	CONTROL = 3,
 	/* The interval at which SIGCONT is sent to a process that is waited for. */
 	CONTINUE_MS = 1000,
@@ -50,7 +50,8 @@ enum {
 
 _Static_assert(MAIN_PIDFD == CONTROL + 1, "a zygote keeps these two descriptors open");
 
-/* The handle of the zygote: one per process. The lock makes a request and its answer one step. */
+/* The handle of the zygote: one per process. A thread holds the lock from its request to the zygote
+ * until it has the answer. */
 static struct {
 	struct lock lock;
 	pid_t pid;
@@ -367,8 +368,8 @@ static int await_ready(int control)
 	return ready.sys_errno;
 }
 
-/* Fork the zygote. It watches a pidfd of this process that is opened before the fork, because the
- * zygote could open one too late. */
+/* Fork the zygote. It watches a pidfd of this process. The pidfd is opened before the fork, because
+ * this process could end before the zygote has opened one. */
 static bool fork_zygote(int null)
 {
 	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
@@ -453,7 +454,7 @@ enum pxp_status pxp_zygote_stop(void)
 static int request_fork_server(const struct fork_server_frame *request,
                                const void *init_bytes, int control, pid_t *ret_pid)
 {
-	/* The struct is not on the stack, which may be small. */
+	/* The buffer is static, because the stack may be small. */
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
 	struct frame frame;
@@ -570,8 +571,8 @@ static bool is_zombie(int pidfd)
 	return is_there;
 }
 
-/* Wait until the zygote has reaped a fork server that has ended. It does so at once, so the wait is
- * limited. */
+/* Wait until the zygote has reaped a fork server that has ended. Normally this takes no time, so
+ * the wait is limited. */
 static void await_reaped(int pidfd)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), CONTINUE_MS);
