@@ -123,8 +123,8 @@ void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n
 /*
  * ---- the layer user ----
  *
- * A process of root becomes one of the user nobody, and a process of any user loses all
- * capabilities. To test this, the process tries to become root again, which must fail.
+ * A process that runs as root becomes the user nobody, and every process loses all capabilities. To
+ * test this, the process tries to become root again, which must fail.
  */
 
 typedef struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];

@@ -58,8 +58,8 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 /* Whether every requested layer is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);
 
-/* Whether these layers (a bit for each), if they are in force, can restrict a process that may read
- * some folders to the files in these folders. */
+/* layers has a bit for each layer that is in force. Returns whether these layers keep a process
+ * that may read files in some folders from opening any other file. */
 bool sandbox_confines_files(uint32_t layers);
 
 /* Whether a state that came from another process is valid: its reasons are terminated texts, and
