@@ -765,9 +765,9 @@ static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 	               NULL);
 	if (fd < 0)
 		return give_input(walk, ret_item, errno);
-	/* The relative name of a file in a listed folder keeps the folders of the list's name. But
-	 * if nothing is left of this name without "." and "..", the relative name begins below the
-	 * folder. */
+	/* The relative name of a file in a listed folder begins with the name that the folder has
+	 * in the list. But if nothing is left of this name without "." and "..", the relative name
+	 * begins below the folder. */
 	if (!walk->options.is_list || walk->input_n >= n)
 		walk->input_n = n + (walk->input[n - 1] != '/');
 	n += walk->input[n - 1] != '/';
