@@ -92,7 +92,8 @@ static bool glib_do_batch(void *subject, const struct job *job, size_t n)
 	return is_done;
 }
 
-/* The pool is exclusive: it has its own threads from the beginning, like the others. */
+/* The pool is exclusive: it has its own threads from the beginning, like the pools of the other
+ * executors. */
 static GThreadPool *glib_create(const struct job *job)
 {
 	return g_thread_pool_new(glib_run, NULL, (gint)job->n_workers, TRUE, NULL);
@@ -225,7 +226,7 @@ bool libuv_rate(const struct job *job, struct reading *ret_reading)
 	return is_done;
 }
 
-/* Measured once, because the threads start only once. */
+/* Measure the start-up once, because libuv's threads start only once in a process. */
 bool libuv_start(const struct job *job, struct reading *ret_reading)
 {
 	struct libuv_batch batch;
