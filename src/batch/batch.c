@@ -353,7 +353,7 @@ static bool make_room_for_complete(struct batch *batch)
 	enum { COMPLETE_FILES = 1024 };
 
 	/* Before the next input is fed, each input that a worker has may become a deferred drawing
-	 * or a finished file. */
+	 * or a finished file. The ring has room for all of them. */
 	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
 	                   4 * batch->max_inputs;
 	batch->complete = calloc(batch->max_files, sizeof(struct pxp_future *));
@@ -772,7 +772,7 @@ static enum record_status status_of(enum file_end end)
 	}
 }
 
-/* Whether the record of a file names its outputs. If the file failed, it does so only if an
+/* Whether the record of a file names its outputs. The record of a failed file does so only if an
  * existing output is the reason for the failure, or in a plan. */
 static bool names_outputs(const struct file_result *result)
 {
@@ -1175,7 +1175,7 @@ static int exit_status_of(struct batch *batch)
 		counts.failed = 0;
 	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
-	/* A shard or a list of inputs may be empty. */
+	/* A shard without inputs and an empty list of inputs are no errors. */
 	if (batch->options->shard.n > 1 ||
 	    (batch->options->walk.is_list && batch->options->walk.n_inputs == 0))
 		return EXIT_DONE;
@@ -1356,10 +1356,11 @@ static void say_why_empty(struct batch *batch)
 		           n_backups == 1 ? "was" : "were");
 }
 
-/* Note the folders of all INPUTs of a run in place. */
+/* Create the locks of a run in place, with the folders of all INPUTs. */
 static void note_folders(struct batch *batch)
 {
-	/* The locks take at most this part of the descriptors. */
+	/* The locks take at most MAX_LOCKS descriptors, and at most 1 / PART of the descriptors
+	 * that the process may open. */
 	enum { MAX_LOCKS = 64, PART = 8 };
 	const struct walk_options *walk = &batch->walk;
 	struct rlimit limit;
@@ -1376,8 +1377,8 @@ static void note_folders(struct batch *batch)
 	}
 }
 
-/* Keep other runs in place out of the folders of this one, and wait for those that are in them. If
- * that ends the batch, it is stopped. */
+/* Keep other runs in place out of the folders of this run. If other runs use these folders, wait
+ * until they have ended. If the batch must not wait, stop it. */
 static void lock_folders(struct batch *batch)
 {
 	const char *busy;

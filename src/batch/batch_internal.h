@@ -42,7 +42,8 @@ enum batch_workers { WORKERS_NONE, WORKERS_WANTED, WORKERS_READY, WORKERS_REFUSE
 struct batch {
 	/* ---- Set before the feeder starts, then constant. ---- */
 	const struct batch_options *options;
-	/* The rules of the outputs: options->variants, or the single rule below. */
+	/* The rules of the outputs: options->variants, or only_rule if the options have no
+	 * variants. */
 	const struct variant_rule *rules;
 	struct variant_rule only_rule;
 	size_t n_rules; /* the number of rules, at least 1 */
@@ -69,7 +70,7 @@ struct batch {
 	int64_t looked_ns; /* when the running images were last checked */
 	int64_t stop_ns;   /* when --stop-after ends the batch; -1: never */
 	bool was_limited;  /* the batch was ended by --max-failures or --stop-after */
-	bool is_waiting;   /* the user was told that another run uses the state */
+	bool is_waiting;   /* the user was told that this run waits for another one */
 	/* The batch was not started, because of wrong usage, a collision, or an output folder that
 	 * cannot be used. */
 	bool was_refused;

@@ -184,8 +184,9 @@ static bool is_of_output(struct history *history, struct freshness *freshness,
 	                                     sizeof(record->out_hash)) == 0;
 }
 
-/* Find the row of an output. If a run was killed after it had named an output without a stamp, the
- * row of this output is still an intended one. */
+/* Find the row of an output. Before an output without a stamp gets its name, its row is stored as
+ * an intended one. If the run was killed just after that, the intended row counts, provided that it
+ * matches the existing file. */
 static bool find_row(struct history *history, struct freshness *freshness,
                      struct found *found)
 {
