@@ -2,6 +2,7 @@
  * outputs may be. */
 #include "image/engine.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -153,6 +154,14 @@ unsigned engine_quality(const struct recipe *recipe)
 	if (recipe->quality)
 		return recipe->quality;
 	return recipe->format == FORMAT_AVIF || recipe->format == FORMAT_HEIC ? 50 : 80;
+}
+
+bool engine_fail_to_write(struct failure *ret_failure)
+{
+	if (errno == ENOMEM || errno == ENOSPC)
+		return failure_set(ret_failure, FAIL_MEMORY, "encode: out of memory");
+	return failure_set(ret_failure, FAIL_INTERNAL, "encode: %s",
+	                   strerrordesc_np(errno));
 }
 
 static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_frames,

@@ -189,6 +189,10 @@ enum picture_drawing engine_drawing(void);
  * text. */
 char *engine_one_line(char *text);
 
+/* Fill in the failure of a write to the output, from errno. The output is in memory, so "no space"
+ * means that memory is lacking. Returns false. */
+bool engine_fail_to_write(struct failure *ret_failure);
+
 /* The quality, 1 to 100, of the recipe. If the recipe has none, the default of its format. */
 unsigned engine_quality(const struct recipe *recipe);
 

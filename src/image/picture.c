@@ -593,9 +593,11 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 /* Whether the memfd has reached the maximum length. If so, that is why an encoder failed. */
 static bool is_too_long(const struct picture_job *job)
 {
-	uint64_t n = (uint64_t)lseek(job->output, 0, SEEK_END);
+	off_t end = lseek(job->output, 0, SEEK_END);
+	uint64_t n = (uint64_t)end;
 
-	return (job->max_output > 0 && n >= job->max_output) || n >= job->max_file;
+	return end >= 0 &&
+	       ((job->max_output > 0 && n >= job->max_output) || n >= job->max_file);
 }
 
 /* Set the failure of an output that is too long. If it exceeds an inherited limit on file sizes,

@@ -220,9 +220,7 @@ static bool put_in(const struct metadata *metadata, enum image_format format, in
 		return fail_of_memory(ret_failure);
 	is_done = apply(&splice, output, out);
 	splice_fini(&splice);
-	return is_done || failure_set(ret_failure, FAIL_INTERNAL,
-	                              "encode: metadata cannot be written: %s",
-	                              strerrordesc_np(errno));
+	return is_done || engine_fail_to_write(ret_failure);
 }
 
 bool picture_metadata_write(const struct source *source, const struct recipe *recipe,

@@ -190,6 +190,8 @@ enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
 
 	fd_close(&output); /* the last task failed and left its output */
 	output = memfd_create("output", MFD_CLOEXEC);
+	if (output < 0)
+		return PXP_ENOMEM;
 	return __real_pxp_executor_submit(executor, run, input, n_input, &here,
 	                                  ret_future);
 }

@@ -304,9 +304,10 @@ static void read_output(struct outcome *outcome, int fd, off_t offset, off_t n)
 	                                        &outcome->n_bands, 0);
 }
 
-static struct outcome run_job(struct picture_worker *worker, const struct blob *input,
-                              const char *name, const struct recipe *recipe,
-                              uint64_t claimed_bytes, const struct blob *profile)
+static struct outcome run_into(struct picture_worker *worker, const struct blob *input,
+                               const char *name, const struct recipe *recipe,
+                               uint64_t claimed_bytes, const struct blob *profile,
+                               int output)
 {
 	struct outcome outcome = {0};
 	struct picture_variant variant = {.recipe = recipe};
@@ -315,7 +316,7 @@ static struct outcome run_job(struct picture_worker *worker, const struct blob *
 	                          .name = name,
 	                          .input = file_of(input),
 	                          .input_bytes = claimed_bytes,
-	                          .output = file_of(NULL),
+	                          .output = output,
 	                          .on_header = count_header,
 	                          .data = &outcome};
 
@@ -325,10 +326,21 @@ static struct outcome run_job(struct picture_worker *worker, const struct blob *
 	}
 	outcome.is_done = picture_run(worker, &job, &outcome.answer);
 	EXPECT_EQ(outcome.is_done, outcome.answer.failure.class == FAIL_NONE);
-	if (outcome.is_done)
-		read_output(&outcome, job.output, 0, lseek(job.output, 0, SEEK_END));
 	close(job.input);
-	close(job.output);
+	return outcome;
+}
+
+static struct outcome run_job(struct picture_worker *worker, const struct blob *input,
+                              const char *name, const struct recipe *recipe,
+                              uint64_t claimed_bytes, const struct blob *profile)
+{
+	int output = file_of(NULL);
+	struct outcome outcome = run_into(worker, input, name, recipe, claimed_bytes,
+	                                  profile, output);
+
+	if (outcome.is_done)
+		read_output(&outcome, output, 0, lseek(output, 0, SEEK_END));
+	close(output);
 	return outcome;
 }
 
@@ -364,6 +376,20 @@ struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe)
 {
 	return run_alone(input, name, recipe, input->n, NULL);
+}
+
+struct outcome run_picture_into(const struct blob *input, const char *name,
+                                const struct recipe *recipe, int output)
+{
+	struct picture_worker *worker = picture_worker_create();
+	struct outcome outcome;
+	struct failure failure = {0};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	REQUIRE(worker != NULL);
+	outcome = run_into(worker, input, name, recipe, input->n, NULL, output);
+	picture_worker_destroy(worker);
+	return outcome;
 }
 
 struct outcome run_picture_to_profile(const struct blob *input,

@@ -98,6 +98,10 @@ struct outcome run_with_worker(struct picture_worker *worker, const struct blob 
                                const char *name, const struct recipe *recipe,
                                uint64_t claimed_bytes);
 
+/* Like run_picture(), but the output is written to this descriptor, and the outcome has no bytes. */
+struct outcome run_picture_into(const struct blob *input, const char *name,
+                                const struct recipe *recipe, int output);
+
 /* Process the picture once for several outputs, each of which gets an outcome. Returns whether all
  * were made. */
 bool run_variants(const struct blob *input, const struct recipe *recipes,

@@ -3,8 +3,10 @@
 
 #include "image_fixture.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void expect_failure(const struct outcome *outcome, enum fail_class class,
                            const char *words)
@@ -77,6 +79,29 @@ TEST(picture, a_file_whose_reported_size_is_0_is_read_to_its_end)
 	outcome = run_picture_of(&png, "a.png", &recipe, 0);
 	expect_failure(&outcome, FAIL_TOO_BIG, "the limit is");
 	outcome_fini(&outcome);
+	blob_fini(&png);
+}
+
+/* The output is a memfd, so a write fails without space if the machine is out of memory. Such a
+ * failure must not be remembered as the picture's. */
+TEST(picture, an_output_that_cannot_be_written_is_never_the_fault_of_the_picture)
+{
+	struct blob png = make_png(8, 8, 3, &rgbw);
+	int full = open("/dev/full", O_RDWR | O_CLOEXEC);
+
+	REQUIRE(full >= 0);
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome = run_picture_into(&png, "a.png", &recipe, full);
+
+		expect_failure(&outcome, FAIL_MEMORY, "encode: out of memory");
+		outcome_fini(&outcome);
+		outcome = run_picture_into(&png, "a.png", &recipe, -1);
+		expect_failure(&outcome, FAIL_INTERNAL, "encode: Bad file descriptor");
+		outcome_fini(&outcome);
+	}
+	close(full);
 	blob_fini(&png);
 }
 

@@ -21,7 +21,6 @@
 #include "image/memory_estimate.h"
 #include "image/picture_metadata.h"
 
-#include <errno.h>
 #include <libdeflate.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -623,10 +622,8 @@ static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
 
 static bool put(int output, const struct written *written, struct failure *ret_failure)
 {
-	if (fd_write_all(output, written->bytes, written->n_bytes))
-		return true;
-	return failure_set(ret_failure, errno == ENOMEM ? FAIL_MEMORY : FAIL_INTERNAL,
-	                   "encode: %s", strerrordesc_np(errno));
+	return fd_write_all(output, written->bytes, written->n_bytes) ||
+	       engine_fail_to_write(ret_failure);
 }
 
 static bool encode_pixels(const struct rendering *rendering, const struct recipe *recipe,

@@ -20,7 +20,6 @@
 #include "image/raster/raster.h"
 #include "image/stb/stb.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -1216,8 +1215,8 @@ static int encode_into(struct buffer *buffer, const struct pixels *pixels,
 	}
 }
 
-/* Encode the pixels. If writing to output fails, the failure is FAIL_INTERNAL; picture.c finds out
- * whether the output exceeded its limit. */
+/* Encode the pixels. If writing to output fails, picture.c finds out whether the output exceeded its
+ * limit. */
 static bool ps_encode(const struct rendering *rendering, const struct recipe *recipe,
                       int output, struct failure *ret_failure)
 {
@@ -1234,8 +1233,7 @@ static bool ps_encode(const struct rendering *rendering, const struct recipe *re
 	if (!encode_into(&buffer, pixels, recipe) || buffer.is_broken)
 		failure_set(ret_failure, FAIL_MEMORY, "encode: out of memory");
 	else if (!fd_write_all(output, buffer.bytes, buffer.n))
-		failure_set(ret_failure, FAIL_INTERNAL, "encode: %s",
-		            strerrordesc_np(errno));
+		engine_fail_to_write(ret_failure);
 	else
 		is_written = true;
 	free(buffer.bytes);

@@ -3,7 +3,6 @@
 
 #include "base/fd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -338,8 +337,12 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 	n = drop_inventions(recipe, bytes, n);
 	mark_transparent(image, recipe, bytes, n);
 	is_saved = fd_write_all(output, bytes, n);
-	if (!is_saved)
-		vips_error("write", "%s", strerrordesc_np(errno));
+	if (!is_saved) {
+		struct failure failure;
+
+		engine_fail_to_write(&failure);
+		vips_error("write", "%s", failure.text);
+	}
 	vips_area_unref(VIPS_AREA(blob));
 	return is_saved;
 }
