@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The batch reads these signals from a descriptor when it is ready for them. */
+/* Block the signals that the batch reads from a descriptor. */
 static void block_signals(void)
 {
 	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
@@ -34,8 +34,9 @@ static bool is_picture(const char *file)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
 }
 
-/* Open the file for the records. Returns -1 without a report, or after a message: the file cannot
- * be created, or it is an image, which means that the value of --report was forgotten. */
+/* Open the file for the records. Returns -1 if no report was requested. Also returns -1, after a
+ * message, if the file cannot be created or is an image: then the user probably forgot the value of
+ * --report. */
 static int open_records(const char *file)
 {
 	const char *why =
@@ -58,7 +59,8 @@ static int open_records(const char *file)
 	return fd;
 }
 
-/* A report that could not be written completely counts as a fault of the output folder. */
+/* A report that could not be written completely gives the same exit status as an output folder that
+ * cannot be written. */
 static int finish_report(struct report *report, int status)
 {
 	if (report_finish(report, status))
@@ -67,7 +69,8 @@ static int finish_report(struct report *report, int status)
 	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
 }
 
-/* The advice how to run the rest of the batch, and only the rest. */
+/* The advice for continuing a run that stopped early, so that only the remaining images are made.
+ * NULL: the same command would begin again. */
 static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY ||
@@ -78,7 +81,7 @@ static const char *how_to_continue(const struct command_line *line)
 	return "run the same command again to continue";
 }
 
-/* Print the recipe, for -v and for the summary record. */
+/* The recipe and its fingerprint as text, for -v and for the summary record. */
 struct recipe_words {
 	char text[RECIPE_TEXT_BYTES];
 	char fingerprint[17];
@@ -94,7 +97,7 @@ static void print_recipe(const struct command_line *line, struct recipe_words *w
 	         recipe_fingerprint(&recipe));
 }
 
-/* Called when the walk found no image: print the inputs. */
+/* Say that the walk found no image in the inputs. */
 static void say_no_image(const struct command_line *line, struct report *report)
 {
 	struct report_counts counts = report_counts(report);

@@ -1,6 +1,7 @@
 /*
  * Parses the command line with getopt_long(), from our table of options. Two things differ from
- * getopt_long(): options cannot be abbreviated, and each message suggests the right word.
+ * getopt_long(): options cannot be abbreviated, and the message about a wrong word suggests the
+ * right word.
  */
 #include "cli/command_line.h"
 
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-	/* Getopt_long() returns this number plus an index for a long option. */
+	/* For a long option, getopt_long() returns this number plus the index of the option. */
 	LONG_OPTION = 256,
 	THUMB_SIDE = 256,
 	UNTRUSTED_MAX_PIXELS = 50 * 1000 * 1000,
@@ -56,8 +57,8 @@ struct getopt_tables {
 	struct option words[MAX_OPTIONS + 1];
 };
 
-/* Our table in the form that getopt_long() expects. The ':' at the beginning makes it distinguish a
- * missing value from an unknown option. */
+/* Our table in the form that getopt_long() expects. With a ':' at the beginning of the letters,
+ * getopt_long() distinguishes a missing value from an unknown option. */
 static void fill_tables(struct getopt_tables *tables)
 {
 	size_t n_letters = 0, n_words = 0;
@@ -94,8 +95,8 @@ static const struct cli_option *option_of(int got)
 	return NULL;
 }
 
-/* Whether a long option was typed with its complete name; typed includes the dashes and maybe a
- * value. */
+/* Whether a long option was typed with its complete name. typed: the argument, with its dashes and
+ * perhaps a value. */
 static bool is_typed_whole(const char *typed, const struct cli_option *option)
 {
 	size_t n = strcspn(typed + 2, "=");
@@ -119,13 +120,13 @@ static bool refuse_unknown(const char *typed, struct failure *ret_failure)
 	return false;
 }
 
-/* Explain why getopt_long() returned the error got for the argument typed. */
+/* Refuse an argument. got: the error code that getopt_long() returned. typed: the argument. */
 static bool refuse_typed(int got, const char *typed, struct failure *ret_failure)
 {
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
 	char letter[] = {'-', (char)optopt, 0};
 
-	/* For a letter in a group such as -vo, typed is the whole argument: take the letter. */
+	/* In a group of letters such as -vo, the message names only the wrong letter. */
 	if (optopt > 0 && optopt < LONG_OPTION)
 		typed = letter;
 	else if (option && !is_typed_whole(typed, option))
@@ -155,7 +156,8 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 	int got;
 
 	fill_tables(&tables);
-	unsetenv("POSIXLY_CORRECT"); /* our options may be anywhere */
+	unsetenv(
+		"POSIXLY_CORRECT"); /* this variable would end the options at the first INPUT */
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
 	       -1) {
@@ -241,7 +243,7 @@ static bool take_chain(struct command_line *line, struct failure *ret_failure)
 
 /* ---- the list of inputs ---- */
 
-/* Read a whole file of any length, and add a zero. Returns NULL with errno on failure. */
+/* Read a whole file of any length, and append a zero byte. Returns NULL with errno on failure. */
 static char *read_whole(int fd, size_t *ret_n)
 {
 	size_t n = 0, room = 65536;
@@ -271,7 +273,7 @@ static char *read_whole(int fd, size_t *ret_n)
 	return bytes;
 }
 
-/* Split the list into names; empty ones are left out. Returns false if memory ran out. */
+/* Split the list into names, and leave out empty names. Returns false if memory ran out. */
 static bool divide_list(struct command_line *line, size_t n)
 {
 	const char separator = line->is_null_separated ? 0 : '\n';
@@ -295,8 +297,8 @@ static bool divide_list(struct command_line *line, size_t n)
 	return true;
 }
 
-/* Read the list of --files-from. Its names replace the INPUTs; one INPUT may still be given, as the
- * base folder. */
+/* Read the list of --files-from. Its names replace the INPUTs. One INPUT may still be given: the
+ * folder to which the names are relative. */
 static bool read_list(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;
@@ -480,7 +482,8 @@ static bool fits_output(struct command_line *line, struct failure *ret_failure)
 	return true;
 }
 
-/* The folder of a file, as a path. The caller frees it; NULL if memory ran out. */
+/* Returns the path of the folder that contains a file. The caller frees it. NULL: memory ran
+ * out. */
 static char *folder_of(const char *file)
 {
 	const char *slash = strrchr(file, '/');
@@ -506,8 +509,8 @@ static bool names_same_file(const char *a, const char *b)
 	return is_same;
 }
 
-/* Check that the report overwrites no other file of the command. what: the use of that file; NULL is
- * allowed as its name. */
+/* Check that the report does not overwrite another file of the command. name: that file; NULL: the
+ * command has no such file. what: the purpose of the file, for the message. */
 static bool report_spares(const struct command_line *line, const char *name,
                           const char *what, struct failure *ret_failure)
 {
@@ -577,8 +580,8 @@ static int copy_standard_input(uint64_t n_max)
 	return fd;
 }
 
-/* Open the INPUT "-": a regular file is used directly, anything else is read to its end. An input
- * that is too big is detected by one byte more than the limit. */
+/* Open the INPUT "-". A regular file is used directly. Anything else is copied, up to one byte more
+ * than the limit, which shows that the input is too big. */
 static bool open_standard_input(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;

@@ -15,8 +15,8 @@ enum command {
 	N_COMMANDS
 };
 
-/* Texts that are printed instead of running the command; if several are requested, the last one in
- * this list wins. */
+/* Texts that are printed instead of running the command. If several are requested, the last one in
+ * this list is printed. */
 enum help_request {
 	HELP_NONE,
 	HELP_SHORT,
@@ -31,12 +31,13 @@ enum on_collision { COLLISION_STOP, COLLISION_KEEP_EXT };
 struct command_line {
 	enum command command;
 	enum help_request help;
-	/* The options of the batch. Strings and inputs point into argv, or into the list. */
+	/* The options of the batch. Strings and inputs point into argv, or into the member
+	 * `list`. */
 	struct batch_options batch;
 	struct report_options report;
 	bool prints_json;       /* whether info prints JSON */
 	const char *files_from; /* path of the list; "-": standard input */
-	/* Whether the names in that list end with a NUL, not with a newline. */
+	/* Whether the names in files_from end with a NUL, not with a newline. */
 	bool is_null_separated;
 	/* The format of the suffix in the template of --name, or FORMAT_NONE. */
 	enum image_format name_format;
@@ -49,8 +50,8 @@ struct command_line {
 	bool is_given[MAX_OPTIONS];
 
 	/* ---- memory that the struct owns ---- */
-	char *output_folder; /* name of the output of -o FILE */
-	char *list;          /* the contents of files_from, and the names in it */
+	char *output_folder; /* the folder of the FILE of -o FILE */
+	char *list; /* the contents of files_from; the names in `listed` point into it */
 	const char **listed;
 	struct walk_glob *globs;
 };
@@ -62,14 +63,14 @@ struct command_info {
 	const char *does;  /* one line of help */
 };
 
-/* The table row of a command; that of COMMAND_NONE has the name NULL. */
+/* The table row of a command. The row of COMMAND_NONE has the name NULL. */
 const struct command_info *command_info(enum command command);
 
 /*
- * Parse the command line, permuting argv so that the inputs stand together. Returns false if there
- * is an error: the failure names the argument, with its value and the valid ones.
+ * Parse the command line, and permute argv so that the inputs stand together. On an error, returns
+ * false, and the failure names the argument, its value and the valid values.
  *
- * The caller calls command_line_fini() in both cases.
+ * The caller must call command_line_fini() in any case.
  */
 bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
                         struct failure *ret_failure);

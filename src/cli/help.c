@@ -44,7 +44,8 @@ static const char exit_status[] =
 	"  141  with -o -: ended by SIGPIPE, because the reader of standard output\n"
 	"       has closed it\n";
 
-/* Print two columns: right may have several lines, and begins on the next line if left is long. */
+/* Print two columns. The text on the right may have several lines. It begins on the next line if
+ * the text on the left is too long for its column. */
 static void print_pair(const char *left, const char *right)
 {
 	bool is_long = strlen(left) > LEFT_COLUMNS;
@@ -175,7 +176,7 @@ static void print_short(void)
 	printf("\nMore: pixpool --help, or pixpool COMMAND --help.\n");
 }
 
-/* Print the help of one command; for COMMAND_NONE that of all commands. */
+/* Print the help of one command; for COMMAND_NONE, the help of all commands. */
 static void print_long(enum command command)
 {
 	bool has_filters = is_shown(option_find("filter"), command) ||

@@ -4,9 +4,9 @@
 
 #include "cli/command_line.h"
 
-/* Print the help that the command line asks for: one screen with the commands and some examples,
- * the options of one command (those of all for COMMAND_NONE), or the version of pixpool and of the
- * libraries that it was built with. */
+/* Print what the command line asks for: the short help (one screen with the commands and some
+ * examples); the options of one command, or of all commands for COMMAND_NONE; or the version of
+ * pixpool and of the libraries that it was built with. */
 void help_print(const struct command_line *line);
 
 #endif

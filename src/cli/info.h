@@ -1,5 +1,5 @@
-/* `pixpool info` shows the formats, limits and sandbox of this build and machine, found out by
- * trying. */
+/* `pixpool info` shows the formats, limits and sandbox of this build on this machine. It tries out
+ * which of them work. */
 #ifndef PXP_INFO_H
 #define PXP_INFO_H
 
@@ -7,8 +7,8 @@
 
 struct batch_options;
 
-/* Print to standard output the formats, limits and sandbox that a run with these options would have: tables,
- * or one line of JSON. Returns the exit status. */
+/* Print, to standard output, the formats, limits and sandbox that a run with these options would
+ * have: as tables, or as one line of JSON. Returns the exit status. */
 int info_print(const struct batch_options *options, bool as_json);
 
 #endif

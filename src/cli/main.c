@@ -26,8 +26,8 @@
 
 /*
  * Open the descriptors 0 to 2 if the caller closed them. Otherwise the next file that we open would
- * get such a number, and messages would be written into it. The opened descriptor reads nothing and
- * refuses writes.
+ * get one of these numbers, and messages would be written into it. A descriptor opened here reads
+ * end of file and refuses writes.
  */
 static void fill_standard_descriptors(void)
 {
@@ -112,7 +112,7 @@ static int flush_output(int status)
 	return status == EXIT_DONE ? EXIT_STOPPED : status;
 }
 
-/* Returns only if the signal does not end the process. */
+/* End the process by a signal. Returns only if the signal does not end it. */
 static void die_of_signal(int number)
 {
 	sigset_t set;
@@ -138,7 +138,8 @@ int main(int argc, char **argv)
 	else
 		status = refuse(&line, &failure);
 	status = flush_output(status);
-	/* If the batch hangs, waiting for its threads would hang too: the kernel ends them. */
+	/* If a thread of the batch hangs, waiting for it would hang too, so the kernel ends the
+	 * threads. */
 	if (!is_stuck) {
 		command_line_fini(&line);
 		pxp_zygote_stop();

@@ -131,7 +131,7 @@ static bool take_format(struct command_line *line, const char *value,
 	enum image_format format = format_of_word(value);
 	int chosen;
 
-	/* Each format may also be given by another of its suffixes, such as "jpeg". */
+	/* A format may also be given by another of its suffixes, such as "jpeg". */
 	if (format != FORMAT_NONE && choice_word(words, (int)format)) {
 		line->batch.format = format;
 		return true;
@@ -270,7 +270,7 @@ static bool take_timeout(struct command_line *line, const char *value,
 	return true;
 }
 
-/* Parse a number of seconds, minutes, hours or days, as sleep does. */
+/* Parse a number of seconds, minutes, hours or days, in the syntax of sleep(1). */
 static bool take_stop_after(struct command_line *line, const char *value,
                             struct failure *ret_failure)
 {

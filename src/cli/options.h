@@ -1,7 +1,7 @@
 /*
- * The options of the command: one table, from which the parser, the help and the suggestions
- * come. A row has an option's names, the commands that take it, and the way in which its value is
- * stored in a struct command_line.
+ * The options of the command. The parser, the help and the suggestions all use one table. A row has
+ * an option's names, the commands that take the option, and the way in which its value is stored in
+ * a struct command_line.
  */
 #ifndef PXP_OPTIONS_H
 #define PXP_OPTIONS_H
@@ -22,12 +22,13 @@ struct cli_option {
 	/* A bit (1 << enum command) for each command that supports the option. */
 	unsigned commands;
 
-	/* How the value is stored: by a function, or as a choice or a flag in the struct
-	 * command_line, or otherwise as a field of the recipe. */
+	/* Exactly one of these says how the value is stored: a function; a list of choices for the
+	 * enum at offset; a flag at offset; or, if none of them is set, a field of the recipe. */
 	bool (*take)(struct command_line *line, const char *value,
 	             struct failure *ret_failure);
-	const struct choice *choices; /* the words for an enum at offset */
-	bool is_flag;                 /* a bool at offset, set to true */
+	/* the words for the enum at offset in struct command_line */
+	const struct choice *choices;
+	bool is_flag; /* the option sets the bool at offset to true */
 	size_t offset;
 	enum recipe_field field;
 };
@@ -35,8 +36,8 @@ struct cli_option {
 /* The options in the order of the help; the last row has a NULL help. */
 extern const struct cli_option cli_options[];
 
-/* Store a value, which is NULL for an option without argument. Returns false with a failure, whose
- * text does not name the option yet. */
+/* Store the value of an option; NULL for an option that takes no value. Returns false if the value
+ * is invalid; the text of the failure does not name the option. */
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure);
 

@@ -22,7 +22,7 @@ struct committer {
 	struct cond has_work;
 	struct commit *first, **last; /* files that are waiting */
 	size_t n_waiting;
-	bool is_awaited; /* one of the waiting files has no followers */
+	bool is_awaited; /* a waiting file was added with has_followers = false */
 	bool is_stopped;
 	bool is_ending;
 };
@@ -38,7 +38,7 @@ static uint64_t n_bytes_of(const struct commit *commit)
 	return n;
 }
 
-/* Take a group from the queue, as a list of its own. Returns NULL if no file is waiting. Called
+/* Remove a group from the queue and return it as a list. Returns NULL if no file is waiting. Called
  * with the lock held. */
 static struct commit *take_group(struct committer *committer)
 {
@@ -108,9 +108,9 @@ static void ask_for_outputs(const struct committer_options *options,
 	}
 }
 
-/* Compute the result of a file from the results of its outputs: the first failure; otherwise
- * STORE_DROPPED if an output was dropped; otherwise STORE_DONE if an output is done; otherwise
- * STORE_SKIPPED. */
+/* Compute the result of a file from the results of its outputs. If an output failed, the file fails
+ * as the first failed output did. If not, one dropped output makes the file STORE_DROPPED, and one
+ * done output makes it STORE_DONE. Otherwise the file is STORE_SKIPPED. */
 static void sum_up(struct commit *commit, const struct store_output *outputs)
 {
 	bool is_dropped = false;
@@ -137,7 +137,7 @@ static void sum_up(struct commit *commit, const struct store_output *outputs)
 		commit->result = STORE_DROPPED;
 }
 
-/* Publish the outputs of a group. Returns how long that took. */
+/* Publish the outputs of a group. Returns how long publishing took, in nanoseconds. */
 static int64_t publish(struct committer *committer, struct commit *first)
 {
 	size_t n = n_outputs_of(first), i = 0;
@@ -170,7 +170,7 @@ static int64_t publish(struct committer *committer, struct commit *first)
 /* ---- the state ---- */
 
 /* Write the rows of outputs that are about to get their names without a stamp. If the process is
- * killed before write_state(), these rows are all that the next run knows about them. */
+ * killed before write_state(), the next run knows these outputs only by these rows. */
 static bool intend_outputs(const struct store_output *outputs, size_t n, void *data,
                            struct failure *ret_failure)
 {
@@ -185,7 +185,7 @@ static bool intend_outputs(const struct store_output *outputs, size_t n, void *d
 		result = state_commit(state, ret_failure);
 	else
 		state_undo(state, ret_failure);
-	/* If the database turned out to be damaged, the batch goes on without it. */
+	/* If the database is damaged, the batch continues without it. */
 	return result != STATE_PLACE && result != STATE_MEMORY;
 }
 
@@ -235,8 +235,9 @@ static void write_state(struct committer *committer, const struct commit *first)
 /* ---- groups ---- */
 
 /*
- * A group has three steps, so that its files share the slow operations: publish the outputs and
- * make them durable; then write the rows of the state; only then report the results.
+ * A group has three steps, so that its files share the slow operations. First its outputs are
+ * published and made durable, then the rows of the state are written, and only then the results are
+ * reported.
  */
 static size_t commit_group(struct committer *committer, struct commit *first)
 {
@@ -269,8 +270,8 @@ const struct failure *committer_state_failure(const struct committer *committer)
 	return &committer->state_failure;
 }
 
-/* Whether a group must be committed now: it is complete, or there is nothing left to wait for.
- * Called with the lock held. */
+/* Whether a group must be committed now: it is full, no other file is expected soon, or the
+ * committer is ending. Called with the lock held. */
 static bool is_group_due(const struct committer *committer)
 {
 	return committer->is_ending || committer->is_awaited ||

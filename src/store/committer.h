@@ -1,15 +1,15 @@
 /*
  * The committer: a thread that publishes the outputs of finished files, in the order in which the
- * files were added. Each time it is free it takes a group, all files that are waiting up to
- * COMMIT_GROUP_OUTPUTS outputs or COMMIT_GROUP_BYTES, so that the costs of making outputs durable can be
- * shared. A file that is larger than that is a group of its own. While others are about to follow,
- * it waits for COMMIT_GROUP_FILES, but not for long.
+ * files were added. Whenever the thread is free, it takes a group: all files that are waiting, up
+ * to COMMIT_GROUP_OUTPUTS outputs and COMMIT_GROUP_BYTES bytes. The files of a group share the cost
+ * of making outputs durable. A larger file forms a group of its own. If the caller has announced
+ * more files, the thread waits a short time until COMMIT_GROUP_FILES files are waiting.
  *
- * After a file that the file system refused (a full disk) nothing more is published: later files
- * get the result STORE_DROPPED.
+ * If the file system refuses an output, for example on a full disk, nothing more is published:
+ * later files get the result STORE_DROPPED.
  *
- * Any thread may call committer_add() and committer_stop(). `done` is called in the committer's
- * thread, once for each file, in order, without any lock held; it may call committer_add() and
+ * Any thread may call committer_add() and committer_stop(). The committer's thread calls `done`
+ * once for each file, in order, and without holding a lock. `done` may call committer_add() and
  * committer_stop().
  */
 #ifndef PXP_COMMITTER_H
@@ -22,7 +22,8 @@
 struct known_failure;
 struct state;
 
-/* The maximum number of outputs in a group: each needs one or two descriptors meanwhile. */
+/* The maximum size of a group. Each output needs one or two descriptors while its group is
+ * committed. */
 enum { COMMIT_GROUP_OUTPUTS = 32, COMMIT_GROUP_BYTES = 64 << 20 };
 enum { COMMIT_GROUP_FILES = 16 };
 
@@ -43,12 +44,12 @@ struct commit_output {
  */
 struct commit {
 	struct commit *next; /* used by the committer */
-	/* Whether other files are about to follow, so that it is worth waiting for them for a
-	 * moment. */
+	/* Whether the caller will add other files soon, so that the committer should wait a moment
+	 * for them. */
 	bool has_followers;
 	void *owner; /* for the caller; the committer does not use it */
 
-	int fd; /* descriptor of all outputs; read by position */
+	int fd; /* has the content of all outputs; read by position */
 	const struct commit_output *outputs;
 	size_t n_outputs;
 	const struct timespec *dates; /* dates as in struct store_content */
@@ -59,14 +60,15 @@ struct commit {
 	const char *source; /* name of the source; NULL: the state keeps its record */
 	/* The failure to record; NULL: delete the recorded failure, if any. */
 	const struct known_failure *known;
-	/* Outputs whose stamps become rows although nothing was published. */
+	/* Outputs whose stamps become rows of the state although the outputs are not published. */
 	const struct commit_output *rows;
 	size_t n_rows;
 
 	/* The members below are filled in before `done` is called. */
 	enum store_result result;
 	struct failure failure; /* the failure, for STORE_FAILED and STORE_PLACE_FAILED */
-	/* The file's share of the time that the group took; 0: dropped. */
+	/* The file's share of the time that its group took, in nanoseconds; 0: the file was
+	 * dropped. */
 	int64_t work_ns;
 };
 
@@ -75,7 +77,7 @@ typedef void commit_done_fn(struct commit *commit, void *data);
 struct committer_options {
 	/* The store, borrowed; closed after the committer is destroyed. */
 	struct store *store;
-	/* The state, borrowed too; NULL: no state, or a read-only one. */
+	/* The state, borrowed; NULL: the committer writes no rows. */
 	struct state *state;
 	enum overwrite overwrite;
 	/* The maximum number of outputs in a group. One file with more outputs still forms one
@@ -83,7 +85,7 @@ struct committer_options {
 	size_t group_outputs;
 	commit_done_fn *done;
 	void *data; /* data for done */
-	/* For how long a group waits for the followers of its files; -1: without limit. */
+	/* How long a group waits for files that the caller has announced; -1: without limit. */
 	int64_t wait_ms;
 	/* No thread is started. Instead, committer_step() commits groups in the caller's thread. */
 	bool is_stepped;
@@ -107,20 +109,20 @@ struct committer *committer_create(const struct committer_options *options);
  */
 void committer_add(struct committer *committer, struct commit *commit);
 
-/* Stop publishing: files that are waiting or are added later get the result STORE_DROPPED. The
- * group that is being committed is finished. */
+/* Stop publishing. The group that is being committed is finished. Files that are waiting or are
+ * added later get the result STORE_DROPPED. */
 void committer_stop(struct committer *committer);
 
-/* The reason why the state could not be written, which has stopped the committer; FAIL_NONE if the
- * state did not stop it. Call this only in `done` or after the committer has stopped. */
+/* If the committer stopped because the state could not be written: the reason. In any other case:
+ * FAIL_NONE. Call this only in `done` or after the committer has stopped. */
 const struct failure *committer_state_failure(const struct committer *committer);
 
-/* Commit one group in this thread; only for is_stepped. Returns the number of files in the
- * group; 0: no file was waiting. */
+/* Commit one group in the caller's thread; only for a committer with is_stepped. Returns the number
+ * of files in the group; 0: no file was waiting. */
 size_t committer_step(struct committer *committer);
 
-/* Stop and free the committer. Files that are still waiting are committed, or, after
- * committer_stop(), dropped; in both cases `done` is called for each of them. NULL is allowed. */
+/* Stop and free the committer. Files that are still waiting are committed, or dropped if
+ * committer_stop() was called. In both cases `done` is called for each of them. NULL is allowed. */
 void committer_destroy(struct committer *committer);
 
 #endif

@@ -1,4 +1,5 @@
-/* Locks on the folders of a run in place. A lock belongs to an open folder, so it ends with its run. */
+/* Locks on the folders of a run in place. A lock belongs to a descriptor of the folder, so it ends
+ * with the process. */
 #include "store/folder_locks.h"
 
 #include "base/fd.h"
@@ -10,17 +11,18 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-/* A folder, by its device and inode, which are the same for every path to it. */
+/* A folder, identified by its device and inode, which are the same for every path to it. */
 struct folder {
 	dev_t dev;
 	ino_t ino;
 	int fd;
-	bool is_alone;     /* locked alone; false: shared, because an INPUT is below it */
-	const char *input; /* the INPUT for which it is locked */
+	/* true: exclusive lock; false: shared lock, because an INPUT is below the folder */
+	bool is_alone;
+	const char *input; /* the INPUT for which the folder is locked */
 };
 
 struct folder_locks {
-	char *last; /* the folder in which the last file was named; NULL: none */
+	char *last; /* the folder of the last INPUT that was a file; NULL: none */
 	size_t n, max;
 	struct folder folders[];
 };
@@ -55,7 +57,8 @@ static struct folder *find(struct folder_locks *locks, const struct stat *st)
 	return NULL;
 }
 
-/* Note one folder. Returns false if the folders above it are noted already, or cannot be. */
+/* Note one folder. Returns false if the folders above it need not be noted, because this folder was
+ * noted before, or cannot be noted. */
 static bool note(struct folder_locks *locks, int folder, const char *input, bool is_alone)
 {
 	struct folder *known;
@@ -78,7 +81,7 @@ static bool note(struct folder_locks *locks, int folder, const char *input, bool
 	return true;
 }
 
-/* Replace a folder by the one above it. Returns false at the root. */
+/* Replace a folder's descriptor by that of its parent. Returns false at the root. */
 static bool go_up(int *folder)
 {
 	int above = openat(*folder, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -134,7 +137,7 @@ void folder_locks_add(struct folder_locks *locks, const char *input)
 		note_with_those_above(locks, input, input);
 		return;
 	}
-	/* Thousands of files may be named in one folder. */
+	/* Thousands of INPUTs may be files of one folder, so remember the last folder. */
 	folder = folder_of(input);
 	if (folder && (!locks->last || strcmp(locks->last, folder) != 0)) {
 		note_with_those_above(locks, folder, input);
@@ -145,7 +148,8 @@ void folder_locks_add(struct folder_locks *locks, const char *input)
 	free(folder);
 }
 
-/* Unlock those that were locked before one was busy, so that two runs cannot wait for each other. */
+/* If a folder is busy, unlock the folders that were locked before it, so that two runs cannot wait
+ * for each other. */
 const char *folder_locks_try(struct folder_locks *locks)
 {
 	for (size_t i = 0; i < locks->n; i++) {

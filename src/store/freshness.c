@@ -31,8 +31,8 @@ static bool has_content_of_output(const struct freshness *freshness,
 	              sizeof(*freshness->out_hash)) == 0;
 }
 
-/* A stamp with the name of another output shows that the user copied the file, so the stamp is not
- * a record of ours. */
+/* If a stamp has the name of another output, the user copied the file, so the stamp does not count
+ * as a record of this output. */
 static const struct stamp *stamp_of_this_output(const struct freshness *freshness)
 {
 	const struct stamp *stamp = freshness->stamp;
@@ -114,7 +114,7 @@ static enum verdict by_policy(const struct freshness *freshness, bool is_ours)
 	               : VERDICT_EXISTS;
 }
 
-/* Copy the record with the current times of the files. */
+/* Copy the record, and set its times to the current times of the files. */
 static struct stamp with_times_of_now(const struct freshness *freshness,
                                       const struct stamp *record)
 {

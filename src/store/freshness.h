@@ -2,10 +2,12 @@
  * Decides what to do about one output before its picture is decoded: make it, leave it, or refuse
  * it.
  *
- * The decision is a function without side effects over the facts known so far. If it needs more
- * evidence, it requests the cheapest piece that can decide the case, and is called again with it.
- * So an undisturbed second run reads one row and two inodes for each picture. The truth table is in
- * README.md, and tests/store/test_freshness.c tests every row of it.
+ * The decision is a function without side effects. Its arguments are the facts known so far. If it
+ * needs more evidence, it requests the cheapest piece that can decide the case, and the caller
+ * calls it again with that piece. So an undisturbed second run reads one row and two inodes for
+ * each picture.
+ *
+ * The truth table is in README.md, and tests/store/test_freshness.c tests every row of it.
  */
 #ifndef PXP_FRESHNESS_H
 #define PXP_FRESHNESS_H
@@ -42,17 +44,19 @@ struct freshness {
 
 	/* The evidence so far: which pieces were looked for, and the results. */
 	unsigned looked_for; /* a mask of enum evidence */
-	/* Records. NULL: the record does not exist, or was not looked up. */
+	/* The records of the output. NULL: the record does not exist, or was not looked up. */
 	const struct stamp *row, *stamp;
-	const struct input_hash *in_hash;   /* a hash; NULL: it could not be read */
-	const struct output_hash *out_hash; /* likewise */
+	/* hash of the input; NULL: the input could not be read */
+	const struct input_hash *in_hash;
+	/* hash of the output; NULL: the output could not be read */
+	const struct output_hash *out_hash;
 };
 
 enum verdict {
 	VERDICT_LOOK, /* look for *ret_evidence, then call again */
 	VERDICT_MAKE, /* make the output; it may replace the existing file */
-	/* Make the output and compare: if the existing file has the same bytes, it becomes ours;
-	 * otherwise the output fails as `exists`. */
+	/* Make the output and compare. If the existing file has the same bytes, the file becomes
+	 * ours. If not, the output fails as `exists`. */
 	VERDICT_MAKE_AND_COMPARE,
 	VERDICT_FRESH, /* skip the output: it is fresh */
 	/* Skip the output: it is fresh, but a recorded time is out of date, and *ret_record has the
@@ -62,8 +66,9 @@ enum verdict {
 	VERDICT_EXISTS /* fail the output: a file exists */
 };
 
-/* ret_record for VERDICT_FRESH and VERDICT_FRESH_BUT_NEW: the facts about the output for the
- * report, and in the second case the row for the state. */
+/* Decide about an output. *ret_record is set for VERDICT_FRESH and VERDICT_FRESH_BUT_NEW: it has
+ * the facts about the output for the report. For VERDICT_FRESH_BUT_NEW it is also the new row for
+ * the state. */
 enum verdict freshness_decide(const struct freshness *freshness,
                               enum evidence *ret_evidence, struct stamp *ret_record);
 
@@ -79,9 +84,9 @@ enum verdict freshness_decide(const struct freshness *freshness,
 enum verdict freshness_in_place(const struct freshness *freshness, bool has_backup,
                                 enum evidence *ret_evidence, struct stamp *ret_record);
 
-/* Whether this output is ours and unchanged: for code that removes outputs whose input is gone.
- * Returns VERDICT_LOOK, VERDICT_MAKE (it is ours, and *ret_record is its record) or VERDICT_EXISTS.
- * Input and recipe are ignored. */
+/* Decide whether this output is ours and unchanged, so that it may be removed when its input is
+ * gone. Returns VERDICT_LOOK, VERDICT_MAKE (it is ours, and *ret_record is its record) or
+ * VERDICT_EXISTS (it is not). Input and recipe are ignored. */
 enum verdict freshness_of_owner(const struct freshness *freshness,
                                 enum evidence *ret_evidence,
                                 const struct stamp **ret_record);

@@ -13,8 +13,8 @@ enum {
 	CHECKSUM_BYTES = 8,
 	NAMES_AT = (int)sizeof(magic) + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES +
 	           INPUT_HASH_BYTES + OUTPUT_HASH_BYTES + 2 * 2,
-	/* A name too long for a stamp is stored as this character, which no name contains, and
-	 * its hash in hexadecimal. */
+	/* A name that is too long for a stamp is stored as its hash: this character, with which no
+	 * name begins, and then the hash in hexadecimal. */
 	HASHED_NAME_SIGN = '/',
 	HASHED_NAME_BYTES = 1 + 2 * INPUT_HASH_BYTES
 };
@@ -147,7 +147,7 @@ static bool is_whole(const unsigned char *bytes, size_t n)
 	return memcmp(bytes + n - CHECKSUM_BYTES, sum.bytes, CHECKSUM_BYTES) == 0;
 }
 
-/* Read a name. Returns false for one that contains a zero byte. */
+/* Read a name. Returns false for a name that contains a zero byte. */
 static bool take_name(struct cursor *cursor, char *ret_name, size_t n)
 {
 	take(cursor, ret_name, n);

@@ -30,7 +30,8 @@ struct stamp {
 	uint64_t recipe;
 
 	uint64_t in_bytes;
-	/* Modification time; STAMP_NO_TIME: unreliable, compare the content. */
+	/* Modification time; STAMP_NO_TIME: the time is unreliable, so the content must be
+	 * compared. */
 	int64_t in_mtime_ns;
 	struct input_hash in_hash;
 
@@ -45,8 +46,8 @@ struct stamp {
 	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
 };
 
-/* The recorded time of a file that changed so shortly before it was read that a later change may
- * have the same time. */
+/* Recorded instead of the time of a file that had changed just before it was read: a later change
+ * may give the file the same time. */
 #define STAMP_NO_TIME INT64_MIN
 
 /* Convert a name to the form that stamps and rows store: the name itself, or its hash if it is
@@ -72,13 +73,13 @@ bool stamp_name_is_whole(const char *in_stamp);
  */
 size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYTES]);
 
-/* Decode a stamp. Returns false if the bytes are not a complete stamp of this version; *ret_stamp
- * is undefined then. */
+/* Decode a stamp. Returns false if the bytes are not a complete stamp of this version; then
+ * *ret_stamp is undefined. */
 bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
 
-/* Write the stamp to an open file, which need not have a name yet. Returns false with errno:
- * ENOTSUP if the file system does not support such attributes (also for ENOSYS, EPERM, EACCES and if
- * there is no space for another attribute: then the file is still a valid output). */
+/* Write the stamp to an open file, which need not have a name yet. Returns false with errno on
+ * failure. ENOTSUP: the file system does not support such attributes or has no space for another
+ * one; the file is still a valid output. ENOSYS, EPERM and EACCES are reported as ENOTSUP too. */
 bool stamp_write(int fd, const struct stamp *stamp);
 
 /* Read the stamp of an open file. Returns false if it has no valid stamp. */
