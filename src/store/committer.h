@@ -99,13 +99,15 @@ struct committer *committer_create(const struct committer_options *options);
 /*
  * Queue a file. Never fails and never waits: the caller bounds how many files are waiting.
  *
- * The outputs of a file are published together or not at all. The only exception is a name that
- * another process takes at the last moment: then outputs named before stay. The result is
+ * The outputs of a file are published together or not at all, with one exception: if another
+ * process takes the name of an output at the last moment, the outputs that were named before keep
+ * their names. The result of the file is
  *
- * STORE_DONE          all have their names, or had them and OVERWRITE_SKIP left them.
- * STORE_SKIPPED       all had their names.
- * STORE_FAILED, STORE_PLACE_FAILED  as of the first output that failed.
- * STORE_DROPPED       the committer was stopped first: nothing was done.
+ * STORE_DONE          All outputs have their names. Some may have been skipped (OVERWRITE_SKIP).
+ * STORE_SKIPPED       All outputs were skipped.
+ * STORE_FAILED, STORE_PLACE_FAILED
+ *                     That of the first output that failed.
+ * STORE_DROPPED       The committer was stopped before: nothing was done.
  */
 void committer_add(struct committer *committer, struct commit *commit);
 

@@ -60,13 +60,13 @@ static const char *const queries[N_QUERIES] = {
 struct state {
 	char *path;
 	bool is_writable;
-	bool is_foreign; /* the file is no state, and is kept */
+	bool is_foreign; /* the file is not a state database of pixpool; it stays unchanged */
 	char notice[FAILURE_TEXT_BYTES];
 
 	struct lock lock;  /* guards all members below */
 	sqlite3 *database; /* the database; NULL: closed after an error */
 	sqlite3_stmt *statements[N_QUERIES];
-	bool has_intended; /* whether there may be rows of intended outputs */
+	bool has_intended; /* whether rows of intended outputs may exist */
 };
 
 /* ---- opening ---- */
@@ -82,7 +82,7 @@ static bool is_local(const char *path)
 	bool is_one = false;
 
 	if (slash)
-		slash[slash == folder] = 0; /* "/" stays */
+		slash[slash == folder] = 0; /* keep the slash of "/" */
 	if (folder && statfs(slash ? folder : ".", &facts) == 0) {
 		for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
 			is_one |= (unsigned)facts.f_type == local[i];
@@ -124,7 +124,7 @@ static bool has_size_limit(void)
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
-/* The last error of a system call on a file of SQLite, or 0. */
+/* The errno of the last failed system call on a file of SQLite, or 0. */
 static int errno_of(sqlite3_file *file)
 {
 	int sys_errno = 0;
@@ -135,9 +135,9 @@ static int errno_of(sqlite3_file *file)
 }
 
 /*
- * The true code of an error. SQLite calls a database corrupt if a read of it, or of its log, ended
- * with one of these errors. But the disk, or the way to it, is broken then, and the database may be
- * healthy.
+ * The true code of an error. If a read of the database or of its log fails with one of these
+ * errors, SQLite calls the database corrupt. But then the disk, or the way to it, is broken, and
+ * the database may be healthy.
  */
 static int code_of(sqlite3 *database, int code)
 {
@@ -185,7 +185,7 @@ static enum state_result result_of(int code)
 	}
 }
 
-/* Say why the database at this path failed with this code. database may be NULL. */
+/* Set the failure: why the database at this path failed with this code. database may be NULL. */
 static void say_why(struct failure *failure, sqlite3 *database, int code,
                     const char *path)
 {
@@ -226,7 +226,8 @@ static bool refuses_locks(const char *path)
 	return refuses;
 }
 
-/* Lock the database for this run. If another run has it, wait as options->wait says. */
+/* Lock the database for this run. If another run has locked it, call options->wait until that
+ * returns false. */
 static int lock_for_run(sqlite3 *database, const struct state_options *options)
 {
 	int code;
@@ -254,11 +255,11 @@ static void set_up(sqlite3 *database, const struct state_options *options)
 		run(database, "PRAGMA synchronous=OFF");
 	else if (options->rows_alone)
 		run(database, "PRAGMA synchronous=FULL");
-	else /* a row lost in a power cut can be read back from the stamp on its output */
+	else /* a row that is lost in a power cut can be restored from the stamp on its output */
 		run(database, "PRAGMA synchronous=NORMAL");
 }
 
-/* Check that the database is ours and has this version; mark an empty one as ours. */
+/* Check that the database is ours and has this version. Mark an empty database as ours. */
 static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 {
 	char marks[96];
@@ -271,7 +272,8 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 		return sqlite3_extended_errcode(database);
 	if (id == APPLICATION_ID && version == SCHEMA_VERSION)
 		return SQLITE_OK;
-	/* A run that was killed at this point may have left only the first mark. */
+	/* A run that was killed at this point may have left a database that has only the
+	 * application id. */
 	if (n_tables > 0 || (id != 0 && id != APPLICATION_ID)) {
 		*ret_is_foreign = true;
 		return SQLITE_OK;
@@ -282,13 +284,14 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 	return run(database, marks);
 }
 
-/* If that is unknown, there may be some. */
+/* Whether rows of intended outputs may exist. If the query fails, they may. */
 static bool has_intended(sqlite3 *database)
 {
 	return ask(database, "SELECT EXISTS (SELECT 1 FROM intended)") != 0;
 }
 
-/* Try once to open the database, with all steps. */
+/* Open the database: check the file, lock the database, check its marks, create its tables, and
+ * prepare the queries. */
 static int open_steps(struct state *state, const struct state_options *options,
                       bool *ret_is_foreign)
 {
@@ -413,7 +416,7 @@ static int open_read_only(struct state *state)
 	return code;
 }
 
-/* Close the database and its statements, so that it can be opened again. */
+/* Close the database and its statements, so that the database can be opened again. */
 static void give_up(struct state *state)
 {
 	for (int i = 0; i < N_QUERIES; i++) {
@@ -460,8 +463,8 @@ static bool move_aside(struct state *state, const char *why)
 	return is_moved;
 }
 
-/* Whether a file is no database of ours, also not a damaged one: it is not regular, or its header
- * (SQLite's file format, 1.3) has another program's application id. */
+/* Whether a file cannot be a database of ours, not even a damaged one: it is not a regular file, or
+ * its header (SQLite's file format, 1.3) has another program's application id. */
 static bool is_no_state(const char *path)
 {
 	enum { HEADER_BYTES = 100, ID_AT = 68 };
@@ -530,7 +533,7 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
-	state->notice[0] = 0; /* from now on used for a failure during use */
+	state->notice[0] = 0; /* from now on the notice is about a failure during use */
 	result = state->is_foreign ? STATE_FOREIGN : result_of(code);
 	if (result == STATE_OK) {
 		*ret_state = state;
@@ -546,9 +549,9 @@ enum state_result state_open(const struct state_options *options,
 }
 
 /*
- * Remove the journal that a killed run left: SQLite does so only if this run has written a row. While
- * this run holds the database, and is in no transaction, a journal whose first byte is 0 belongs to
- * no transaction, either.
+ * Remove the journal that a killed run left, because SQLite removes it only if this run has written
+ * a row. While this run holds the database and is in no transaction, a journal whose first byte is
+ * 0 belongs to no transaction.
  */
 static void remove_old_journal(const struct state *state)
 {
@@ -593,8 +596,8 @@ const char *state_notice(const struct state *state)
 
 /* ---- rows; with the lock held ---- */
 
-/* Get a prepared statement and bind the name as its first parameter. NULL when the database is
- * closed. */
+/* Get a prepared statement and bind the name as its first parameter. Returns NULL if the database
+ * is closed. */
 static sqlite3_stmt *begin_query(struct state *state, enum query query, const char *name)
 {
 	sqlite3_stmt *statement = state->statements[query];
@@ -740,7 +743,8 @@ enum state_result state_drop(struct state *state, const char *output)
 	return result;
 }
 
-/* Find the name of the next row after this one. The caller frees it. NULL at the end. */
+/* Find the name of the row that follows the name `after`. The caller frees it. Returns NULL after
+ * the last row. */
 static char *next_output(struct state *state, const char *after)
 {
 	char *name = NULL;
@@ -789,7 +793,8 @@ static uint64_t number_of(sqlite3_stmt *statement, int column)
 	return (uint64_t)sqlite3_column_int64(statement, column);
 }
 
-/* Read a failure row. Returns false for a row that state_put_failure() cannot have written. */
+/* Read a row of the table of failures. Returns false for a row that state_put_failure() cannot have
+ * written. */
 static bool read_failure(sqlite3_stmt *row, struct known_failure *ret_known)
 {
 	const void *hash = sqlite3_column_blob(row, 4);

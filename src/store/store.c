@@ -29,7 +29,7 @@ enum { FOLDER_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC };
 /* The result of a step of publishing one output. All but the first two set a failure. */
 enum published {
 	PUBLISHED,
-	/* The name is taken. */
+	/* Another file has the name. */
 	IN_THE_WAY,
 	/* The file system finds another output of this run under this name. */
 	TWIN_IN_THE_WAY,
@@ -41,7 +41,7 @@ enum published {
 	FOLDER_IS_GONE,
 	/* Not published because another output of its file, or the file system, failed. */
 	NOT_PUBLISHED,
-	/* This file system requires the other method. */
+	/* This file system does not support this method: use the other one. */
 	NOT_THIS_WAY,
 };
 
@@ -129,7 +129,8 @@ static void copy_attribute(int to, int from, const char *name, void *value)
 
 #define ACL_ATTRIBUTE "system.posix_acl_access"
 
-/* Whether an attribute is copied from the original. The access control list belongs to the mode. */
+/* Whether copy_attributes() copies an attribute. The access control list is copied with the
+ * mode. */
 static bool is_copied(const char *name)
 {
 	return strcmp(name, STAMP_ATTRIBUTE) != 0 &&
@@ -167,8 +168,9 @@ static bool copy_owner(int to, int from)
 
 /*
  * Give an open file the access control list and the mode of another one. This comes last, because a
- * file that is not writable takes no attributes. The set-user-id and set-group-id bits are cleared
- * if the owner or the group is another. Returns false with errno if the mode cannot be set.
+ * file that is not writable takes no attributes. The set-user-id bit is cleared if the two files
+ * have different owners, the set-group-id bit if they have different groups. Returns false with
+ * errno if the mode cannot be set.
  */
 static bool copy_mode(int to, int from)
 {
@@ -213,30 +215,31 @@ enum replace {
 struct output {
 	int folder;                   /* borrowed, like all members here */
 	const char *name;             /* name in that folder */
-	int content;                  /* read by position */
-	off_t offset;                 /* where the output begins in content */
+	int content;                  /* descriptor of the content, read by position */
+	off_t offset;                 /* where the output begins in the content */
 	size_t n_bytes;               /* length of the output */
 	const struct timespec *dates; /* times of access and change; NULL: now */
 	enum replace replace;
 	const struct stat *expected;
-	/* For REPLACE_THIS: appended to the name of the old file to keep it as a backup; NULL:
-	 * the old file is removed. */
+	/* For REPLACE_THIS: a suffix. The old file is kept as a backup, under its name with this
+	 * suffix. NULL: the old file is removed. */
 	const char *backup_suffix;
 	/* For REPLACE_THIS: copy owner, mode, ACL, attributes and times of the old file. */
 	bool keeps_attributes;
 	/* The stamp, which is written to the output after its size, time and hash were filled in.
 	 * NULL: no stamp. */
 	struct stamp *stamp;
-	bool is_in_root;  /* folder is the output folder itself */
-	unsigned without; /* missing features, as in struct store */
+	bool is_in_root; /* folder is the output folder itself */
+	/* missing features of the file system, as a mask (see struct store) */
+	unsigned without;
 
 	/* State between the steps, which output_begin() initialises. */
 	int fd; /* descriptor of the file; or -1 */
-	/* A descriptor of the file after fd is closed, which keeps the file locked while it has a
-	 * hidden name; or -1. */
+	/* A second descriptor of the file. After fd is closed, it keeps the file locked while the
+	 * file has a hidden name. -1: none. */
 	int guard;
 	char temp[TEMP_NAME_BYTES]; /* hidden name of the file; "": none */
-	/* Hidden name of the file that it replaced; "": none. */
+	/* Hidden name of the file that the output replaced; "": none. */
 	char old[TEMP_NAME_BYTES];
 	bool has_stamp;
 	bool has_backup; /* the backup has been made */
@@ -252,8 +255,8 @@ static enum published refuse(const struct output *output, struct failure *failur
 	return store_refuse(step, output->is_in_root, failure);
 }
 
-/* Initialise the state. Call this before the first step, and output_end() at the end, whatever the
- * steps returned. */
+/* Initialise the state of an output. Call this before the first step. Call output_end() at the end,
+ * whatever the steps returned. */
 static void output_begin(struct output *output)
 {
 	output->fd = output->guard = -1;
@@ -299,9 +302,9 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 }
 
 /*
- * Lock a file that has a hidden name, or gets one, so that no other run takes it for the rest of a run
- * that was killed (output_sweep). False: another run is removing the file. Where a file system has no
- * locks, nobody removes files.
+ * Lock a file that has a hidden name, or gets one, so that output_sweep() of another run does not
+ * remove it as the rest of a killed run. Returns false if another run is removing the file. Where a
+ * file system has no locks, nobody removes files.
  */
 static bool lock_hidden(int fd)
 {
@@ -353,8 +356,9 @@ static void sweep_file(int folder, const char *name)
 }
 
 /*
- * Remove the hidden files that earlier runs left in a folder when they were killed. Files of runs that
- * are alive stay: a run locks its hidden files. A failure is no error, the files just stay.
+ * Remove the hidden files that earlier runs left in a folder when they were killed. Files of runs
+ * that are alive stay, because a run locks its hidden files. Files that cannot be removed stay as
+ * well; that is no error.
  */
 static void output_sweep(int folder)
 {
@@ -395,8 +399,8 @@ static bool add_stamp(struct output *output)
 	return output->has_stamp || errno == ENOTSUP;
 }
 
-/* Open the file that is replaced, whose attributes are copied. If another file has its name by now,
- * output_name() will notice, and *ret_fd is -1. Returns false with errno on failure. */
+/* Open the file that is replaced, to copy its attributes. If its name belongs to another file by
+ * now, *ret_fd is -1, and output_name() will notice it. Returns false with errno on failure. */
 static bool open_original(const struct output *output, int *ret_fd)
 {
 	struct stat st;
@@ -412,8 +416,8 @@ static bool open_original(const struct output *output, int *ret_fd)
 	return true;
 }
 
-/* Set the times of the output, if any. Shares and FUSE file systems may refuse that, with various
- * errors: then the output keeps the current time. */
+/* Set the times of the output, if the caller gave any. Network shares and FUSE file systems may
+ * refuse that, with various errors. Then the output keeps the current time. */
 static void set_dates(struct output *output)
 {
 	struct timespec dates[2];
@@ -443,9 +447,10 @@ static enum published refuse_owner(const struct output *output, struct failure *
 }
 
 /*
- * Write the file. original is the file that it replaces, or -1. The bytes come first, because writing
- * changes the other properties: then owner and attributes, the times, the stamp, which contains the
- * modification time, and last the mode, which may make the file read-only.
+ * Write the file. original: descriptor of the file that it replaces, or -1. The bytes come first,
+ * because writing changes the other properties. Then come owner and attributes, the times, the
+ * stamp, which contains the modification time, and last the mode, which may make the file
+ * read-only.
  */
 static enum published fill(struct output *output, int original, struct failure *failure)
 {
@@ -525,9 +530,9 @@ static enum published output_write(struct output *output, struct failure *ret_fa
 }
 
 /*
- * Start writing the bytes to the disk, without waiting. In a group, call it for every output
- * before the first output_sync(): then the first sync waits for all of them, and the others find
- * nothing to do.
+ * Start writing the bytes to the disk, without waiting. In a group, call this for every output
+ * before the first output_sync(). Then the first sync waits for all outputs, and the other syncs
+ * find nothing to write.
  */
 static void output_begin_sync(const struct output *output)
 {
@@ -535,8 +540,8 @@ static void output_begin_sync(const struct output *output)
 	(void)!sync_file_range(output->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-/* Sync the file. A file system that does not support that could not make the file durable
- * anyway. */
+/* Sync the file. If the file system does not support fsync(), the file cannot be made durable, and
+ * that counts as success. */
 static bool sync_file(int fd)
 {
 	return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ||
@@ -544,8 +549,9 @@ static bool sync_file(int fd)
 }
 
 /*
- * Make the bytes durable. After a failed fsync() the kernel may regard them as written. So they
- * are written to a new file, once; the old descriptor is never synced again.
+ * Make the bytes durable. After a failed fsync() the kernel may regard the bytes as written,
+ * although they are lost. So they are written once more, to a new file, and the old descriptor is
+ * never synced again.
  */
 static enum published output_sync(struct output *output, struct failure *ret_failure)
 {
@@ -588,8 +594,8 @@ static int link_hidden(struct output *output)
 	return linked;
 }
 
-/* Whether linking failed because this file system, or a security policy, does not allow it for
- * such a file. */
+/* Whether linking failed because this file system, or a security policy, does not allow links to
+ * unnamed or hidden files. */
 static bool has_no_links(void)
 {
 	return errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV ||
@@ -630,8 +636,8 @@ static enum published rename_over(struct output *output, struct failure *failure
 		output->temp[0] = 0;
 		return PUBLISHED;
 	}
-	/* A new name could be created in the folder, so the old file is protected, not the
-	 * folder. */
+	/* The hidden file could be created in the folder, so it is the old file that is protected,
+	 * not the folder. */
 	return store_refuse("replace the existing file", false, failure);
 }
 
@@ -850,8 +856,8 @@ static enum published keep_or_copy_backup(struct output *output, const char *bac
 /*
  * Make the backup before the old file loses its name: a second link to it, or a copy if files
  * cannot be linked. So a process that is killed at any moment never leaves the original only under
- * a hidden name. An existing file with the backup's name is never replaced, but a killed process
- * may have left it.
+ * a hidden name. An existing file with the backup's name is never replaced. It is accepted if it is
+ * the backup that a killed process left.
  */
 static enum published make_backup(struct output *output, bool is_durable,
                                   struct failure *failure)
@@ -899,8 +905,9 @@ static void remove_backup(struct output *output)
 }
 
 /*
- * Exchange the hidden file with the existing one, and check the old file afterwards: so it cannot
- * change between the check and the exchange. The old file is kept until the new one is durable.
+ * Exchange the hidden file with the existing file, and only then check the old file, so that it
+ * cannot change between the check and the exchange. The old file is kept until the new one is
+ * durable.
  */
 static enum published exchange_expected(struct output *output, struct failure *failure)
 {
@@ -960,8 +967,8 @@ static enum published name_hidden(struct output *output, bool is_durable,
 }
 
 /*
- * Give the output its name. Returns IN_THE_WAY if the name is taken by a file that must not be
- * replaced; with REPLACE_THIS, by a file that is not the expected one. That file is kept.
+ * Give the output its name. Returns IN_THE_WAY, and keeps the existing file, if that file must not
+ * be replaced. With REPLACE_THIS, only the expected file may be replaced.
  */
 static enum published output_name(struct output *output, bool is_durable,
                                   struct failure *ret_failure)
@@ -1001,14 +1008,14 @@ static void put_back(struct output *output)
 	output->old[0] = 0;
 }
 
-/* Remove the file that the output replaced. Call this once the name is durable. */
+/* Remove the file that the output replaced. Call this once the output's name is durable. */
 static void output_settle(struct output *output)
 {
 	drop_hidden(output, output->old);
 }
 
-/* Close the output. If it has no name yet, its file is deleted. If it was exchanged with the file that
- * it replaces, and was not settled, that file gets its name back. */
+/* Close the output. If it has no name yet, its file is deleted. If it replaced a file and
+ * output_settle() was not called, the replaced file gets its name back. */
 static void output_end(struct output *output)
 {
 	if (output->old[0])
@@ -1057,8 +1064,8 @@ struct store *store_open_in_place(void)
 	return store;
 }
 
-/* Finish opening a store whose root is open, or -1 with errno. If it is -1, closes the store and
- * returns NULL with errno. */
+/* Finish opening a store. If store->root is -1, with errno, or cannot be examined, closes the store
+ * and returns NULL with errno. */
 static struct store *with_root(struct store *store)
 {
 	struct stat st;
@@ -1204,7 +1211,8 @@ static bool has_no_folder_sync(void)
 	       errno == EBADF || errno == EISDIR;
 }
 
-/* Sync the whole file system of a folder that cannot be opened for reading, by a file in it. */
+/* Sync the whole file system of a folder that cannot be opened for reading. name: a file in the
+ * folder. */
 static bool sync_all(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -1220,7 +1228,7 @@ static bool sync_all(int folder, const char *name)
 	return is_synced;
 }
 
-/* Make the names in a folder durable. */
+/* Make the names in a folder durable. name: a file in the folder. */
 static bool sync_folder(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -1430,7 +1438,8 @@ static enum published open_folder_of(struct store *store, const char *relative,
  * ASCII.
  */
 
-/* Find the place of a file in a table that is not full: its own place, or a free place. */
+/* Find the place of a file in a table that is not full: the place where it is, or a free place for
+ * it. */
 static struct claimed_file *place_of(const struct claimed_files *claimed, uint64_t file)
 {
 	size_t at = (size_t)file & (claimed->max - 1);
@@ -1440,7 +1449,7 @@ static struct claimed_file *place_of(const struct claimed_files *claimed, uint64
 	return &claimed->places[at];
 }
 
-/* Double the table when it is half full. Returns false when memory ran out. */
+/* Double the table if it is half full. Returns false if memory ran out. */
 static bool have_room(struct claimed_files *claimed)
 {
 	struct claimed_files larger = *claimed;
@@ -1492,7 +1501,7 @@ static bool may_have_other_names(struct claimed_files *claimed, int folder,
 	return false;
 }
 
-/* Whether this run claimed the file under another name than this one. */
+/* Whether this run claimed the file under a name other than this one. */
 static bool has_other_claim(struct store *store, const char *name, const struct stat *st)
 {
 	const struct claimed_file *place;
@@ -1526,7 +1535,8 @@ static void claim_file(struct store *store, int folder, const char *relative,
 	lock_release(&store->lock);
 }
 
-/* Whether a file of size 0 has no bytes: a file system may give 0 for any file. */
+/* Whether a file whose size is given as 0 really has no bytes: a file system may give the size 0
+ * for any file. */
 static bool is_empty(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -1715,7 +1725,7 @@ static enum published write_once(struct store *store, struct work *work)
 		return step;
 	output->folder = work->folder;
 	output_begin(output);
-	/* Do not write an output whose name is taken. This is only an early check: output_name()
+	/* Do not write an output if a file has its name. This is only an early check: output_name()
 	 * makes the decision. */
 	if (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (output->replace == REPLACE_NOTHING || S_ISDIR(st.st_mode)))
@@ -1758,7 +1768,8 @@ static void name_output(struct store *store, struct work *work)
 	work->step = blame_a_removed_folder(
 		work, output_name(&work->output, store->is_durable, failure), failure);
 	if (work->step == FOLDER_IS_GONE) {
-		/* The folder was removed after the file was written: create it again, once. */
+		/* The folder was removed after the file was written: create the folder again,
+		 * once. */
 		let_go(work);
 		forget_last(store);
 		work->step = write_once(store, work);
@@ -1794,7 +1805,7 @@ static void sync_name(struct work *works, size_t i)
 		                          work->output.is_in_root, &work->asked->failure);
 }
 
-/* Drop the other outputs of a file, one of whose outputs cannot be published. */
+/* If an output cannot be published, drop the other outputs of its file. */
 static void drop_siblings(struct work *works, size_t n, const struct work *failed)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -1805,7 +1816,7 @@ static void drop_siblings(struct work *works, size_t n, const struct work *faile
 	}
 }
 
-/* Whether an output whose name is taken is skipped instead of failed. */
+/* Whether an output is skipped, and not failed, if another file has its name. */
 static bool may_be_skipped(const struct store_output *asked)
 {
 	return !asked->expected && (asked->overwrite == OVERWRITE_SKIP ||
@@ -1858,15 +1869,15 @@ static enum store_result result_of(const struct store *store, const struct work 
 	}
 }
 
-/* Whether the output makes its file fail. A skipped output does not. */
+/* Whether this output makes its file fail. A skipped output does not. */
 static bool is_failed(const struct work *work)
 {
 	return work->step != PUBLISHED && work->step != NOT_PUBLISHED &&
 	       !(work->step == IN_THE_WAY && may_be_skipped(work->asked));
 }
 
-/* Write the outputs, up to the first that fails because of the file system: the rest would fail
- * too. */
+/* Write the outputs. Stop at the first that fails because of the file system, because the rest
+ * would fail too. */
 static void write_outputs(struct store *store, struct work *works, size_t n)
 {
 	bool is_refused = false;

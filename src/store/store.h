@@ -24,7 +24,8 @@ struct store;
 enum overwrite {
 	OVERWRITE_OWN,  /* an existing file is kept, and the output fails as `exists` */
 	OVERWRITE_SKIP, /* an existing file stays, and the output is skipped */
-	/* An existing file older than its input is replaced, otherwise like SKIP. */
+	/* An existing file that is older than its input is replaced. A newer file stays, and the
+	 * output is skipped. */
 	OVERWRITE_OLDER,
 	OVERWRITE_ALWAYS, /* an existing file or link is replaced, but not a folder */
 };
@@ -39,21 +40,21 @@ struct store *store_open(const char *folder);
  * that input. Returns NULL if memory ran out. */
 struct store *store_open_in_place(void);
 
-/* Remove the hidden files that killed runs left in a folder: once for each folder. For the folders
- * below the output folder this happens without this call. */
+/* Remove the hidden files that killed runs left in a folder, once for each folder. The store does
+ * this by itself for the folders below the output folder. */
 void store_sweep(struct store *store, int folder);
 
 /* Open the output folder for reading only: nothing in it changes. If folder is NULL, the store
- * examines outputs in place. Returns NULL with errno on failure, ENOENT if the folder does not
- * exist. */
+ * examines outputs in place. Returns NULL with errno on failure; errno is ENOENT if the folder does
+ * not exist. */
 struct store *store_open_to_look(const char *folder);
 void store_close(struct store *store); /* NULL is allowed; keeps errno */
 
 /* Whether the folder supports the extended attribute of stamps, tested by setting one. */
 bool store_takes_stamps(struct store *store);
 
-/* Why the times of some output could not be set (an errno), which fails no output; 0: all times are
- * set. */
+/* The errno with which the times of some output could not be set; 0: all times were set. Such an
+ * output does not fail. */
 int store_dates_error(const struct store *store);
 
 /* Whether the file system of some output does not support stamps. */
@@ -70,17 +71,18 @@ enum store_result {
 	/* The output was skipped: OVERWRITE_SKIP, and a file has its name. */
 	STORE_SKIPPED,
 	/*
-	 * Only this output failed, and the failure says why: `exists` also if a file or a link
-	 * stands in place of a folder; `permission` for a protected sub-folder or file; `io` for a
-	 * name that is too long or a file that is too big; `internal` for a name that leads out of
-	 * the folder and for content that is shorter than announced.
+	 * Only this output failed, and the failure says why. `exists`: a file that may not be
+	 * replaced has its name, or a file or a link stands in place of a folder. `permission`: a
+	 * sub-folder or file is protected. `io`: the name is too long or the file is too big.
+	 * `internal`: the name leads out of the folder, or the content is shorter than announced.
 	 */
 	STORE_FAILED,
 	/* The output folder cannot be written: full, read-only, quota, I/O, no permission in the
 	 * folder itself, or it was removed. The failure says why. Every other output would fail
 	 * too. */
 	STORE_PLACE_FAILED,
-	/* Not published: another output of its file failed, or its committer was stopped. */
+	/* The output was not published, because another output of its file failed or the committer
+	 * was stopped. */
 	STORE_DROPPED,
 };
 
@@ -89,7 +91,7 @@ enum output_kind {
 	OUTPUT_NONE,
 	OUTPUT_EMPTY, /* an empty file, which a killed run may have left */
 	OUTPUT_FILE,
-	OUTPUT_LINK,   /* also a socket or device: can be replaced, is never ours */
+	OUTPUT_LINK, /* a link, socket or device: may be replaced, is never our output */
 	OUTPUT_FOLDER, /* a folder, which cannot be replaced */
 	/* An output of this run that has another name. The folder finds it under this name too,
 	 * because the folder ignores case or normalises Unicode. */
@@ -101,8 +103,8 @@ enum output_kind {
 	"another input already writes this output name, because the output folder "      \
 	"ignores case or normalises Unicode"
 
-/* Find out which file has an output's name. A link is not followed, and no folder is made.
- * *ret_stat is filled unless the result is OUTPUT_NONE. */
+/* Find out which file has an output's name. A link is not followed, and no folder is created.
+ * *ret_stat is set unless the result is OUTPUT_NONE. */
 enum output_kind store_look(struct store *store, const char *relative,
                             struct stat *ret_stat);
 
@@ -124,18 +126,18 @@ int64_t store_time_ns(const struct timespec *time);
  * result is STORE_DONE. Call this before any other thread uses the store. */
 void store_make_durable(struct store *store);
 
-/* The content of an output. */
+/* The content of an output, and the times that the output gets. */
 struct store_content {
 	int fd; /* descriptor, borrowed; read by position */
 	uint64_t offset, n_bytes;
 	const struct timespec *dates; /* two times, of access and change; NULL: now */
 };
 
-/* For an output that replaces its own input, which is the expected file of the output: owner, mode,
- * access control list, attributes and times are copied from it. If the output cannot have the same owner
- * and group, it fails as `permission`. */
+/* For an output that replaces its own input. The input is the expected file of the output. Its
+ * owner, mode, access control list, attributes and times are copied to the output. If the output
+ * cannot have the same owner and group, it fails as `permission`. */
 struct store_original {
-	int folder; /* the folder of both files; -1: below the output folder */
+	int folder; /* the folder of input and output; -1: both are below the output folder */
 	/* The original is kept under its name with this suffix; NULL: it is removed. */
 	const char *backup_suffix;
 };
@@ -143,8 +145,9 @@ struct store_original {
 /* The kind of file that has the name of a backup. */
 enum backup {
 	BACKUP_NONE,
-	/* A run was killed after it made the backup and before it replaced the file: the backup is
-	 * another link to the file or, if files cannot be linked, has the same bytes. */
+	/* The backup that a killed run left: the run had made the backup, but had not replaced the
+	 * file. The backup is another link to the file or, if files cannot be linked, a copy with
+	 * the same bytes. */
 	BACKUP_LEFT,
 	BACKUP_TAKEN /* any other file */
 };
@@ -152,8 +155,9 @@ enum backup {
 /* Look for the backup of a file in a folder. */
 enum backup store_backup(int folder, const char *name, const char *suffix);
 
-/* Whether the open file is a backup that a store has made, and still has the name of the backup. The
- * path ends in the current name of the file. A renamed backup is an original again. */
+/* Whether an open file is a backup that a store has made, and still has the name of the backup.
+ * path: its last component is the current name of the file. A renamed backup counts as an original
+ * again. */
 bool store_is_marked_backup(int fd, const char *path);
 
 struct stamp;
@@ -163,13 +167,14 @@ struct store_output {
 	/* The path below the folder, without ".", ".." and empty components. With an original that
 	 * has a folder: the name in that folder. */
 	const char *name;
-	/* Outputs that are not published unless all of them can be written. */
+	/* The picture of which this is an output. Outputs with the same value are published only if
+	 * all of them can be written. */
 	const void *file;
 	struct store_content content;
 
 	enum overwrite overwrite;
-	/* The file that may be replaced, whatever the policy says, if it still has this stat;
-	 * NULL: the policy decides. */
+	/* The stat of the file that may be replaced whatever the policy says, if the file has not
+	 * changed since. NULL: the policy decides. */
 	const struct stat *expected;
 	/* the file whose attributes are copied; NULL: a new file of mode 0666 less the umask */
 	const struct store_original *original;
@@ -187,28 +192,29 @@ struct store_output {
 };
 
 /*
- * Called when a group is written and before its first output gets its name, if the file system
- * gave some output of the group no stamp: the caller can record these outputs elsewhere, so that
- * the next run knows them even if this one is killed. Only outputs with is_intended are about to
- * get their names. If it returns false, with a failure, no output gets its name, and each is
- * STORE_PLACE_FAILED.
+ * Called after the outputs of a group were written and before the first of them gets its name, if
+ * the file system took no stamp on some of them. The caller can record these outputs elsewhere, so
+ * that the next run knows them even if this one is killed. Only outputs with is_intended are about
+ * to get their names. If the function returns false, with a failure, no output gets its name, and
+ * each is STORE_PLACE_FAILED.
  */
 typedef bool store_intend_fn(const struct store_output *outputs, size_t n, void *data,
                              struct failure *ret_failure);
 
-/* Set before any other thread uses the store. */
+/* Set the function that is called before outputs get their names. Call this before any other thread
+ * uses the store. */
 void store_before_naming(struct store *store, store_intend_fn *intend, void *data);
 
 /*
- * Publish outputs together, so that the slow calls for durability are shared: each is written to a
- * file without a name, then all are synced, then named, then their folders are synced; only then is
- * a replaced file removed. Missing sub-folders are created. Links are never followed: paths are
- * opened beneath the output folder. An output has its times, if they can be set, and its stamp
- * before it has its name.
+ * Publish outputs together, so that they share the slow calls for durability. First each output is
+ * written to a file without a name. Then all files are synced, then they are named, then their
+ * folders are synced, and only then the replaced files are removed. Missing sub-folders are
+ * created. Links are never followed: paths are opened beneath the output folder. An output gets its
+ * times, if they can be set, and its stamp before it gets its name.
  *
  * Whatever the results, no partial file is left, and the caller keeps the descriptors. If one
- * output of a file fails, its other outputs are STORE_DROPPED. A process that limits RLIMIT_FSIZE
- * must ignore SIGXFSZ, because otherwise that signal would kill it here.
+ * output of a file fails, the other outputs of the file are STORE_DROPPED. A process that limits
+ * RLIMIT_FSIZE must ignore SIGXFSZ, because otherwise that signal would kill it here.
  */
 void store_publish_group(struct store *store, struct store_output *outputs, size_t n);
 
@@ -217,8 +223,8 @@ enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
                                 enum overwrite overwrite, struct failure *ret_failure);
 
-/* Open a file that this run writes line by line (a report): it is created, with its folder, or
- * emptied. Returns a descriptor with close-on-exec, or -1 with errno. */
+/* Open a file that this run writes line by line (a report). The file is created, with its folder,
+ * or emptied if it exists. Returns a descriptor with close-on-exec, or -1 with errno. */
 int store_open_stream(const char *path);
 
 #endif

@@ -58,13 +58,14 @@ struct store {
 	ino_t ino;
 	unsigned without; /* missing features; set before other threads start */
 	bool is_durable;  /* set before other threads start */
-	bool only_looks; /* nothing is written or removed; set before other threads start */
-	bool was_made;   /* whether the folder did not exist before */
+	/* the store writes and removes nothing; set before other threads start */
+	bool only_looks;
+	bool was_made; /* whether store_open() created the folder */
 
 	/* The errno with which the times of an output could not be set; 0: none. */
 	atomic_int dates_errno;
 	atomic_bool has_lost_stamp; /* whether some output got no stamp */
-	atomic_bool has_lost_mark;  /* whether some backup got no mark */
+	atomic_bool has_lost_mark;  /* whether some backup could not be marked */
 
 	struct lock lock; /* guards all members below */
 	/* The sub-folder used last, because successive outputs are often in the same folder. */
