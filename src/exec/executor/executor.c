@@ -1036,7 +1036,8 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 		return pxp_fail_errno(ours.ret_error,
 		                      "cannot copy the %zu bytes of the input", n_input);
 	/* Once the task is queued, it may be done and freed at any time, and a thread that sees it
-	 * done may destroy the executor. So take a reference to each of them. */
+	 * done may destroy the executor. So hold a reference to the future and one to the
+	 * executor. */
 	future = pxp_future_acquire(task->future);
 	pxp_future_set_tag(future, ours.tag);
 	executor_acquire(executor);

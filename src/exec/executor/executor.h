@@ -148,7 +148,7 @@ void executor_unlock(struct pxp_executor *executor);
  * TASK_HANDED. */
 struct task *executor_take(struct pxp_executor *executor);
 
-/* Put a task back at the head of the queue, because the worker that had it died. */
+/* Put a task that its worker did not complete back at the head of the queue. */
 void executor_return(struct pxp_executor *executor, struct task *task);
 
 /* Take and detach all tasks of the queue. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 struct inline_executor {
-	/* The lock of executor guards all members below. */
+	/* The lock in this member guards all members below. */
 	struct pxp_executor executor;
 	/* Signalled when n_running became 0. */
 	struct cond is_idle;

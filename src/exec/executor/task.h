@@ -22,7 +22,7 @@ struct shared_progress {
 
 /* Where a task is now. Guarded by its executor's lock. */
 enum task_place {
-	/* In the executor's queue. */
+	/* The task is in the executor's queue. */
 	TASK_QUEUED,
 	/* A worker has the task, and may or may not have started it. */
 	TASK_HANDED

@@ -19,7 +19,7 @@ struct place {
 };
 
 struct thread_pool {
-	/* The lock of executor guards all members below. */
+	/* The lock in this member guards all members below. */
 	struct pxp_executor executor;
 	/* Signalled when a task was queued or a shutdown began. */
 	struct cond has_work;

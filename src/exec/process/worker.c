@@ -147,7 +147,8 @@ static void arrange_descriptors(int null, int socket, int log)
 }
 
 /* If the machine runs out of memory, the kernel must kill workers first, because that fails only
- * one task. The score is written while our files in /proc still belong to us. */
+ * one task. The score is written before the user may change, because after that our files in /proc
+ * may not belong to us any more. */
 static void raise_oom_score(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
