@@ -1,4 +1,4 @@
-/* Complete reads and writes with descriptors. */
+/* Reads and writes with descriptors that continue until all bytes are transferred. */
 #include "base/fd.h"
 
 #include <errno.h>
