@@ -83,7 +83,8 @@ static bool run_peer(const struct question *question, const char *out, const cha
 
 	/* clang-format off */
 	const char *const argv[] = {
-		"env", "VIPS_CONCURRENCY=1",  /* xargs runs a process for each processor */
+		/* xargs runs a process for each processor, so one thread each is enough */
+		"env", "VIPS_CONCURRENCY=1",
 		"VIPS_WARNING=0",
 		"xargs", "-0", "-a", question->list, "-n", "8", "-P", n_processes,
 		"vipsthumbnail", "-s", question->size, "-e", "srgb", "-o", template, NULL,

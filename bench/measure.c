@@ -209,7 +209,8 @@ bool measure_run(const char *const argv[], const char *said_path,
 		ret_measured->peak_bytes = watch(pid, pidfd);
 		close(pidfd);
 	}
-	/* The time ends with the command itself, not with processes that it left. */
+	/* The measured time ends when the command itself ends, even if processes that it left still
+	 * run. */
 	ret_measured->wall_s = measure_now_s() - begun_s;
 	return reap_all(pid, ret_measured) && pidfd >= 0 && ret_measured->status != 127;
 }
