@@ -1126,8 +1126,8 @@ static bool watch(struct batch *batch)
 
 	while (has_files(batch)) {
 		wait_for_events(batch);
-		/* The images that the plan has found so far. If the batch ends before the plan is
-		 * made, they count as cancelled. */
+		/* Tell the report how many images the plan has found so far. If the batch ends
+		 * before the plan is made, these images count as cancelled. */
 		if (is_planning)
 			report_scanning(batch->report, batch->plan->n_images);
 		if (is_planning && state_of(batch) == BATCH_PLANNED) {

@@ -23,7 +23,7 @@ struct naming_style {
 
 /* The rule that makes one output of every input of a batch. */
 struct variant_rule {
-	struct recipe recipe; /* its format is set anew for each input */
+	struct recipe recipe; /* the recipe; its format is set anew for each input */
 	/* The format of the output; FORMAT_NONE: the same as that of the input. */
 	enum image_format format;
 	/* A text between the name and the extension, e.g. "-640"; NULL: no text. */
