@@ -15,11 +15,12 @@ struct catalogue_engine {
 	char name[8];
 	/* The version, such as "libvips 8.14.1". */
 	char version[56];
-	uint8_t reads[N_FORMATS], writes[N_FORMATS]; /* whether the engine can: 1 or 0 */
+	/* 1: the engine can; 0: it cannot. */
+	uint8_t reads[N_FORMATS], writes[N_FORMATS];
 };
 
 struct catalogue {
-	uint32_t n_engines; /* the engines are in the order in which they are asked */
+	uint32_t n_engines; /* number of engines, in the order in which they are asked */
 	struct catalogue_engine engines[CATALOGUE_ENGINES_MAX];
 };
 

@@ -170,7 +170,8 @@ extern const struct engine engine_fast, engine_vips, engine_stb;
 /* Whether the recipe allows this engine, that is, names this engine or none. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 
-/* The first allowed engine that reads, or writes, this format; NULL if no engine does. */
+/* The first engine that the recipe allows and that reads (or writes) the format. NULL: no engine
+ * does. */
 const struct engine *engine_that_reads(enum image_format format,
                                        const struct recipe *recipe);
 const struct engine *engine_that_writes(enum image_format format,
@@ -198,8 +199,8 @@ unsigned engine_quality(const struct recipe *recipe);
 
 /*
  * Compute the layout of an output from a picture of this size, and check it against the recipe's
- * limits and the longest side that its format can have. It is called before the work, and again if
- * a filter changed the size in a way that could not be predicted.
+ * limits and the longest side that the output's format can have. This function is called before the
+ * work, and again if a filter changed the size in a way that could not be predicted.
  */
 bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
                    struct size from, uint32_t n_frames, struct failure *ret_failure);

@@ -198,8 +198,8 @@ static bool are_srgb(const struct primaries *primaries)
 	return true;
 }
 
-/* Whether the chromaticities describe a colour space: all are possible, and the three primary
- * colours are not on a line. */
+/* Whether the chromaticities describe a colour space: all are in the possible range, and the three
+ * primary colours are not on a line. */
 static bool are_usable(const struct primaries *primaries)
 {
 	const double *const points[] = {primaries->white, primaries->red,

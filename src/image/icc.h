@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The code points of CICP that a profile can replace. */
+/* Code points of CICP: the primaries and the transfer of colours. */
 struct cicp {
 	unsigned primaries, transfer;
 };

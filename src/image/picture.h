@@ -24,7 +24,8 @@ struct picture_worker;
 void picture_distrust_inputs(void);
 
 /* Which workers draw SVG and PDF. Drawing needs fonts, and fonts are files. So only some workers
- * may read fonts, and draw. Other workers may read no files, and leave drawings to them. */
+ * may read fonts, and draw. All other workers may read no files, and leave drawings to the workers
+ * that draw. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
 	/* No worker draws, because no sandbox would confine a worker that may read files. */
@@ -98,9 +99,9 @@ struct picture_answer {
 	/* The hash of the whole input, if the job requests it and the input was read. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1: in_hash is set; 0: it is not */
-	/* 1: the picture failed only because a worker that draws must process it; 0: not so. */
+	/* 1 if the picture failed only because a worker that draws must process it; 0 if not. */
 	uint32_t is_to_draw;
-	/* 1: the picture was read, but pixels are missing or wrong; 0: not so. */
+	/* 1 if the picture was read, but pixels are missing or wrong; 0 if not. */
 	uint32_t is_damaged;
 	/* The outputs in the order of the variants. They are stored one after the other in the
 	 * memfd, from 0 to its end, without gaps. */

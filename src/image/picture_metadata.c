@@ -171,7 +171,7 @@ static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 }
 
 /* Change the output at the end of the memfd as the splice says. Fails if the output would become
- * shorter, because in the sandbox a memfd cannot. */
+ * shorter, because a memfd cannot become shorter in the sandbox. */
 static bool apply(const struct splice *splice, int output, struct picture_side *out)
 {
 	const struct block *head = &splice->head, *tail = &splice->tail;

@@ -51,7 +51,7 @@ struct geometry {
 	/* Percentage of both sides, instead of a box; 0: no percentage. */
 	double percent;
 	bool no_enlarge; /* never enlarge: a smaller picture keeps its size */
-	bool no_reduce;  /* never reduce; with no_enlarge too, never scale */
+	bool no_reduce;  /* never reduce; if no_enlarge is set too, never scale */
 	enum fit fit;
 	enum position position;
 	/* For POSITION_POINT: how many percent of the excess are on the left of the part and above
@@ -99,18 +99,18 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
  * Limit scaling to the pixels that are needed, if the scaled picture would be much larger than the
  * part to keep. For example, FIT_COVER from 1 x 30000 to 500 x 500 would scale the whole picture to
  * 500 x 15000000. After this call, focus is the part of the picture to scale, scaled is the size of
- * the scaled focus, and part is a position in it. The part may move by up to half a pixel of the
- * output, which at such factors is a fraction of a pixel of the picture. Other layouts do not
- * change. If the engine must still search for the part, the sizes are correct, but not the
- * positions: call this function again when they are known.
+ * the scaled focus, and part is the part to keep of the scaled focus. The part may move by up to
+ * half a pixel of the output, which at such factors is a fraction of a pixel of the picture. Other
+ * layouts do not change. If the engine must still search for the part, the sizes are correct, but
+ * not the positions: call this function again when they are known.
  */
 void geometry_focus(struct layout *layout, struct size from);
 
 /*
  * Compute only the size of the first step. Let the picture be w x h, the box W x H, and f the
  * larger of w/W and h/H, or the smaller for FIT_COVER and FIT_OUTSIDE. If a side of the box is not
- * given, only the other counts. Each side becomes floor(side/f + 0.5), but at least 1. For PNG and
- * WebP the result is the same as that of vipsthumbnail, including the rounding of exact halves,
+ * given, only the other side counts. Each side becomes floor(side/f + 0.5), but at least 1. For PNG
+ * and WebP the result is the same as that of vipsthumbnail, including the rounding of exact halves,
  * because the steps are the same. For JPEG vipsthumbnail may differ by a pixel, because it rounds
  * again after the loader has shrunk the picture.
  */

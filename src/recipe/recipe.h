@@ -111,7 +111,7 @@ struct recipe {
 	/* true: effort is set. false: the default of the encoder is used. */
 	bool has_effort;
 	uint8_t effort;     /* 0 (fast) to 9 (small) */
-	bool lossless;      /* for formats that can be lossless or lossy */
+	bool lossless;      /* lossless compression, if the format also has lossy */
 	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
 	enum chroma chroma; /* chroma subsampling; CHROMA_AUTO: the encoder decides */
 

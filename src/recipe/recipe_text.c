@@ -210,10 +210,10 @@ static const struct choice fail_ons[] = {
 	{NULL, 0},
 };
 
-/* ---- fields with a word of their own ----
+/* ---- fields with functions of their own ----
  *
- * set_X() returns false with a failure, and then leaves the recipe unchanged. print_X() writes
- * nothing if the field is zero. */
+ * set_X() parses a value. If the value is invalid, it returns false with a failure and leaves the
+ * recipe unchanged. print_X() prints the value, or nothing if the field is zero. */
 
 static const struct choice spaces[] = {
 	{"srgb", SPACE_SRGB}, {"p3", SPACE_P3}, {"keep", SPACE_KEEP}, {NULL, 0}};
@@ -524,7 +524,7 @@ static const struct field {
 	size_t offset; /* offset in struct recipe; used if set is NULL */
 	bool (*set)(struct recipe *recipe, const char *value,
 	            struct failure *ret_failure);
-	/* Writes nothing if the field is zero. */
+	/* Prints the value, or nothing if the field is zero. */
 	void (*print)(const struct recipe *recipe, char *text, size_t n_text);
 } fields[N_RECIPE_FIELDS] = {
 	[RECIPE_SIZE] =

@@ -32,7 +32,7 @@
 
 enum { JPG_MAX_COMPONENTS = 3 };
 
-/* The scale of value n reduces both axes to 1/2^n. */
+/* The decoder reduces both axes to 1 / 2^scale. */
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
 
 struct jpg_header {

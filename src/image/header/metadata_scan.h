@@ -14,7 +14,7 @@
 
 /* The part of the file that defines the colours of the samples. */
 enum colour_chunk {
-	COLOUR_CHUNK_NONE,    /* no part; or a part that means sRGB */
+	COLOUR_CHUNK_NONE,    /* the file has no such part, or one that means sRGB */
 	COLOUR_CHUNK_PROFILE, /* the embedded profile */
 	COLOUR_CHUNK_CICP,    /* for a PNG: primaries and transfer */
 	/* For a PNG: gamma, and chromaticities if the file has them. */
@@ -77,7 +77,7 @@ struct tiff_samples {
 	uint32_t n_extra;
 	/* the index of the sample that the file declares as alpha; 0: none */
 	uint32_t alpha;
-	/* The pixels are grey, and their samples are stored in a plane each. */
+	/* The pixels are grey, and each sample of a pixel is stored in a plane of its own. */
 	bool is_grey_in_planes;
 };
 

@@ -17,7 +17,8 @@ struct picture_header {
 	struct size decoded;
 	uint32_t n_frames; /* number of frames of an animation; 1: a still picture */
 	unsigned n_pixel_bytes;
-	/* For a JPEG with several scans: the number of bytes of all its coefficients. If not, 0. */
+	/* For a JPEG with several scans: the number of bytes of all its coefficients. For other
+	 * files: 0. */
 	uint64_t n_coefficient_bytes;
 	uint32_t tile_height;
 	bool is_interlaced;
@@ -26,7 +27,8 @@ struct picture_header {
 /*
  * Read the header of an input of n_bytes. The offset of the descriptor does not change. To count
  * the frames of a GIF or WebP, the whole file is searched. name is the name of the input, by which
- * a TGA is recognised. Returns false if the size was not found. format is set also then.
+ * a TGA is recognised. Returns false if the size was not found. ret_header->format is set in any
+ * case.
  */
 bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
                          struct picture_header *ret_header);

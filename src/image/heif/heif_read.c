@@ -164,8 +164,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	return true;
 }
 
-/* Apply the properties of one item in their order. The list of their n indices begins at offset at
- * of ipma; an index has n_index bytes. */
+/* Apply the properties of one item in their order. The list of their n indices begins at offset
+ * `at` of ipma. An index has n_index bytes. */
 static bool take_item(struct transformations *to, struct bytes ipma, size_t at, size_t n,
                       unsigned n_index, struct bytes ipco, struct failure *ret_failure)
 {

@@ -40,8 +40,8 @@ void splice_fini(struct splice *splice); /* a splice of zeros is allowed */
  *
  * ret_splice  always set; the caller frees it. For a file with an unknown structure it is the
  *             unchanged file.
- * lost        gets bits of enum lost for the blocks that the format cannot store, or not in this
- *             length.
+ * lost        gets bits of enum lost for the blocks that the format cannot store, or that are too
+ *             long for it.
  *
  * Returns false if memory ran out. May be called by any thread.
  */

@@ -522,8 +522,8 @@ static void set_rational(struct structure *structure, unsigned tag, double numbe
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
 	struct block own = {.at = field.own, .n = sizeof(field.own)};
-	/* A density that is almost whole counts as whole. In PNG, density is rounded to pixels per
-	 * metre, so it is no more exact than this. */
+	/* A density that is almost a whole number is rounded to it. This loses nothing, because PNG
+	 * stores whole pixels per metre, which is less exact. */
 	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
@@ -731,7 +731,7 @@ static void drop_fields(struct directory *directory, const uint16_t *tags, size_
  *
  * ret_exif  an empty block, which stays empty if the file has no EXIF. The caller frees it.
  *
- * False when memory ran out.
+ * Returns false if memory ran out.
  */
 static bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lost)
 {
@@ -892,8 +892,8 @@ static void add_block(struct structure *structure, unsigned tag, struct bytes by
 		set_main(structure, &field);
 }
 
-/* Write that the density is unknown, if none was set. A unit of 1 means that, and the numbers are
- * then the aspect ratio of a pixel. */
+/* If no density was set, write that it is unknown: the unit is 1, and the numbers are the aspect
+ * ratio of a pixel. */
 static void set_no_density(struct structure *structure)
 {
 	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};

@@ -20,8 +20,8 @@
 bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
-/* Make a TIFF structure that holds only the density of the target; the block stays empty if the
- * target has none. False when memory ran out. */
+/* Make a TIFF structure that contains only the density of the target. If the target has no density,
+ * *ret_exif stays empty. Returns false if memory ran out. */
 bool exif_of_density(struct block *ret_exif, const struct metadata_target *target);
 
 /* The density in the main directory; zeros if the directory has none. */

@@ -74,7 +74,7 @@ struct metadata_target {
 	/* The MIME type of the output; NULL if it has none. */
 	const char *mime;
 	struct density density;
-	/* The format of the output has no other place for the density than EXIF. */
+	/* The output's format can store the density only in EXIF. */
 	bool has_density_in_exif;
 };
 

@@ -58,8 +58,8 @@ static bool find_meta(struct bytes file, struct meta *ret_meta)
  * ---- reading ----
  */
 
-/* The header of the box "iloc", which has the locations of items. n_offset to n_id are the numbers
- * of bytes of its numbers. */
+/* The header of the box "iloc", which has the locations of items. n_offset, n_length, n_base,
+ * n_index and n_id say how many bytes such a number has in this file. */
 struct iloc {
 	unsigned version, n_offset, n_length, n_base, n_index, n_id;
 	size_t n_items;
@@ -358,8 +358,8 @@ static void add_place(struct block *to, const struct iloc *iloc,
 	}
 }
 
-/* Write the locations of all items. Those of the file move by shift. The new items follow each
- * other from offset data_at on. */
+/* Write the locations of all items. The items that were in the file move by shift. The new items
+ * follow each other from offset data_at on. */
 static bool add_iloc(struct block *to, const struct meta *meta, const struct iloc *iloc,
                      const struct new_item *items, size_t n, uint64_t shift,
                      uint64_t data_at)

@@ -81,7 +81,7 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 		{(const uint8_t *)"urn:com:apple:photo:2020:aux:hdrgainmap", 39},
 		{(const uint8_t *)"http://ns.adobe.com/hdr-gain-map/1.0/", 37}};
 
-	/* a gain map (ISO 21496-1) */
+	/* This name marks a gain map (ISO 21496-1). */
 	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
 		metadata->lost |= LOST_GAINMAP;
 	/* "MPF" means that the file contains several pictures. One of them may be a gain map. */

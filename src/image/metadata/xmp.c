@@ -445,7 +445,7 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DIRECTORY;
 }
 
-/* Record the loss of the part of the input that value, an entry of a list of parts, names. */
+/* value is an entry in a list of the file's parts. Record the loss of the part that it names. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
@@ -1219,7 +1219,7 @@ static bool split(struct filtering *filtering, struct bytes packet, size_t n_max
                   struct block *ret_main, struct block *ret_extended,
                   char guid[XMP_GUID_BYTES + 1])
 {
-	/* room for the attribute that names the extended packet, and its namespace */
+	/* Room for the attribute that names the extended packet, and for its namespace. */
 	enum { POINTER_BYTES = 128 };
 	struct xml_tree *tree = filtering->tree;
 	struct xml_node *root = read_packet(tree, packet), *rest, *to, *rdf;

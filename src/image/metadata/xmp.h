@@ -11,8 +11,8 @@
 /*
  * Filter a packet.
  *
- * ret_xmp   an empty block, which stays empty if nothing is kept. If not, it gets UTF-8. The caller
- *           frees it.
+ * ret_xmp   an empty block. It gets the result in UTF-8, or stays empty if nothing is kept. The
+ *           caller frees it.
  * packet    UTF-8, UTF-16 or UTF-32.
  * extended  the second part of a packet that is split in a JPEG; may be empty.
  * keep      a mask of enum keep.

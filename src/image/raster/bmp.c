@@ -313,7 +313,7 @@ static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
 enum step { STEP_ON, STEP_END, STEP_CUT, STEP_DAMAGED };
 
 /* Handle the code after a byte of 0. 0: end of line; 1: end of the picture; 2: move to the right
- * and to the next rows; other: so many single pixels. */
+ * and to the next rows; any other code: the number of single pixels that follow. */
 static enum step do_escape(struct run_state *state, uint32_t code)
 {
 	const struct raster *raster = state->raster;

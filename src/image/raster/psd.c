@@ -123,9 +123,9 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 	                      add(at, add(4, read_length(raster, at, false))), end);
 }
 
-/* Find the profile in the section of resources, which begins at offset at. A resource consists of a
- * signature, a number, a name with its length, and data with their length. Name and data are padded
- * to even lengths. */
+/* Find the profile in the section of resources, which begins at offset `at`. A resource consists of
+ * a signature, a number, a name with its length, and data with their length. Name and data are
+ * padded to even lengths. */
 static void find_profile(struct raster *raster, uint64_t at)
 {
 	enum { PROFILE = 1039, NAME_AT = 6 };

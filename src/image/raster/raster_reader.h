@@ -25,7 +25,7 @@ void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 /* Handle a file that ends early. If the raster accepts damage, the damage is recorded. If not, a
  * failure is set. Returns whether the raster accepts damage. */
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure);
-/* Do the same for an impossible sample. what describes the damage. */
+/* Do the same for an impossible sample. The argument `what` describes the damage. */
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure);
 

@@ -186,7 +186,7 @@ static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
 /*
  * ---- scaling, rotating, placing and filters ----
  *
- * The results equal those of the vips engine up to rounding.
+ * The results are the same as those of the vips engine, except for rounding.
  */
 
 static unsigned colours_of(const struct pixels *pixels)

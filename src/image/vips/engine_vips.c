@@ -142,7 +142,8 @@ static bool pv_start(struct failure *ret_failure)
 }
 
 /* Find the failure class of an error of libvips from its text, which has several lines. The reason
- * may be in any line; if one is recognised, *text is moved to it. If none is, returns otherwise. */
+ * may be in any line. If a reason is recognised, *text is moved to its line. If not, the function
+ * returns the argument `otherwise`. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
 	static const struct {
@@ -282,8 +283,8 @@ static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-/* The sample format of a working space. For a space that is no working space, the format is
- * others. */
+/* The sample format of a working space. For a space that is no working space, returns the argument
+ * `others`. */
 static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
 {
 	switch (space) {
@@ -431,7 +432,8 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		return false;
 	if (!job->is_cmyk || job->keeps_cmyk)
 		return true;
-	/* Filters before scaling do not work on CMYK, so only they require a conversion now. */
+	/* Filters before scaling do not work on CMYK. Without such filters, CMYK is converted after
+	 * scaling. */
 	if (job->before.n == 0)
 		return true;
 	job->profile = PROFILE_SRGB;
@@ -543,7 +545,7 @@ static bool has_grey(enum image_format format)
 }
 
 /* Whether the output keeps the space of the input's profile. If the recipe asks for that but the
- * format cannot keep the profile, it is recorded as lost. */
+ * format cannot keep the profile, the profile is recorded as lost. */
 static bool keeps_space(VipsImage *image, struct pv_job *job)
 {
 	bool is_grey = vips_image_get_bands(image) < 3;
@@ -1222,7 +1224,8 @@ static bool can_be_quick(const struct pv_job *job)
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* TIFF and WebP: vips_thumbnail_source() may use the preview in a TIFF of several
-	 * directories. It leaves all scaling of a WebP to libwebp, and has it done twice. */
+	 * directories. It leaves all scaling of a WebP to libwebp, which then does this work
+	 * twice. */
 	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
 	       !state->raster.bytes && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&

@@ -65,8 +65,8 @@ struct pv_state {
 	void *unpacked;
 	size_t n_unpacked;
 	/* For a JPEG without an end marker: mended is a copy of its bytes with an end marker.
-	 * is_unproven: the file is not damaged only if all blocks of all scans are present, which
-	 * was not checked yet. */
+	 * is_unproven: it is not known yet whether all blocks of all scans are present. If a block
+	 * is missing, the file is damaged. */
 	bool is_unproven;
 	uint8_t *mended;
 };
@@ -107,7 +107,7 @@ struct pv_job {
 	unsigned lost;
 	/* For scaling, the picture was converted through its profile to linear light. */
 	bool is_imported;
-	bool is_tagged;     /* the output is not sRGB and carries its profile */
+	bool is_tagged;     /* the output is not sRGB and contains its profile */
 	bool shows_corners; /* a rotation left transparent corners */
 };
 
@@ -116,7 +116,8 @@ struct pv_job {
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
 /* Convert the error buffer of libvips to a failure, and empty the buffer. A failure that is already
- * set stays. otherwise: the class if the text of the error is not known. Always returns false. */
+ * set stays. The argument `otherwise` is the class of an error whose text is not known. Always
+ * returns false. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
 /* Forget all errors and warnings, so that a message about one picture cannot become the reason for
@@ -158,7 +159,7 @@ bool pv_reads(enum image_format format);
 enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
 void pv_close_source(struct source *source);
 
-/* Whether vips_thumbnail_source() would not shift the picture if it shrinks while it loads. */
+/* Whether vips_thumbnail_source() can shrink the picture while it loads without shifting it. */
 bool pv_shrinks_exactly(const struct pv_job *job);
 
 /* Load the frames of an output, one below the other: from the pixels that this or another engine
@@ -177,7 +178,8 @@ bool pv_set_colours(VipsImage **image, const struct pv_state *state);
  * missing, or if the source is no such JPEG. */
 bool pv_prove_whole(struct source *source, struct failure *ret_failure);
 
-/* Decode all frames into state->decoded, for several outputs. The loader shrinks them by shrink. */
+/* Decode all frames into state->decoded, for several outputs. The loader shrinks them by the factor
+ * shrink. */
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);
 
 uint64_t pv_decoder_memory(const struct picture_header *header,

@@ -505,8 +505,8 @@ static void load_modules(void)
 	g_slist_free(formats);
 }
 
-/* The function opens an SVG so that librsvg is initialised before workers are forked, not in each
- * worker. It does not draw the SVG. It does not open a PDF, because poppler would leave a thread
+/* Prepare drawing before workers are forked. An SVG is opened, but not drawn, so that librsvg is
+ * initialised once and not in each worker. No PDF is opened, because poppler would leave a thread
  * running. */
 bool pv_draw_start(struct failure *ret_failure)
 {
@@ -714,8 +714,8 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 }
 
 /* Load the first page of a PDF at a size that is not smaller than `to`. libvips reports only a size
- * that is rounded to whole pixels, so the first scale may miss the aim. Then the size that it gave
- * corrects the scale. */
+ * that is rounded to whole pixels, so the first scale may give a wrong size. In this case the scale
+ * is corrected by the size that it gave. */
 static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
                      const struct size *to)
 {

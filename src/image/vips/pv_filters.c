@@ -351,8 +351,8 @@ static void count_lightness(struct lightness *ret_lightness, VipsImage *steps,
 	}
 }
 
-/* Find a percentile: the lightness, 0 to 100, that percent of the pixels do not exceed. 0 gives the
- * minimum, 100 the maximum. The histogram must not be empty. */
+/* Find a percentile: the lightness, 0 to 100, that is not exceeded by `percent` percent of the
+ * pixels. 0 gives the minimum, 100 the maximum. The histogram must not be empty. */
 static double find_percent(const struct lightness *lightness, double percent)
 {
 	uint64_t n_below = 0;

@@ -1257,18 +1257,20 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  * In the table below, "lines" means 2048 lines of the picture, or the whole picture if it has
  * fewer. libvips buffers that many lines of a picture that it reads in sequence.
  *
- *   JPEG                  512 lines: it shrinks while it loads
- *   JPEG in several scans  and all coefficients: 2 bytes for each sample, as subsampled
- *   PNG, TIFF, PFM        lines; for TIFF also a row of its tiles
- *   PNM, PAM, PSD         8 bytes a pixel: four samples of 16 bits
- *   BMP, TGA              4 bytes a pixel
- *   PNG interlaced        the whole picture
- *   WebP, GIF             4 and 8 bytes a pixel; 12 of an animation
- *   HEIC, AVIF            20 bytes a pixel
- *   JXL                   14 bytes a pixel
- *   JP2                   24 bytes a pixel
- *   HDR                   20 bytes a pixel
- *   SVG, PDF              8 MiB, and 8 and 4 bytes a pixel of what is drawn
+ *   JPEG                   512 lines, because the loader shrinks while it loads
+ *   JPEG in several scans  the same, and 2 bytes for each coefficient
+ *   PNG, TIFF, PFM         lines; for a TIFF in tiles also a row of tiles
+ *   PNM, PAM, PSD          8 bytes a pixel: four samples of 16 bits
+ *   BMP, TGA               4 bytes a pixel
+ *   PNG interlaced         the whole picture
+ *   WebP                   4 bytes a pixel; 12 in an animation
+ *   GIF                    8 bytes a pixel; 12 in an animation
+ *   HEIC, AVIF             20 bytes a pixel
+ *   JXL                    14 bytes a pixel
+ *   JP2                    24 bytes a pixel
+ *   HDR                    20 bytes a pixel
+ *   SVG                    8 MiB, and 8 bytes for each pixel of the drawing
+ *   PDF                    8 MiB, and 4 bytes for each pixel of the drawing
  *
  * If several outputs are derived, the decoded picture is in memory too.
  *

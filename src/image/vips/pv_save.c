@@ -236,7 +236,7 @@ static int (*const savers[N_FORMATS])(VipsImage *image, VipsTarget *target,
 	[FORMAT_PNM] = save_pnm,   [FORMAT_HDR] = save_hdr,
 };
 
-/* Wrap plain pixels in an image that borrows them. */
+/* Make an image that borrows plain pixels. */
 static VipsImage *image_of_pixels(const struct pixels *pixels)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height * pixels->n_bands;
