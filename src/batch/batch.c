@@ -571,6 +571,8 @@ static bool open_history(struct batch *batch)
 	batch->history = history_create(&(struct history_options){
 		.store = batch->store,
 		.state = batch->database,
+		.inputs = &batch->walk,
+		.output = options->output,
 		.rules = batch->rules,
 		.n_rules = batch->n_rules,
 		.overwrite = options->overwrite,
@@ -1259,25 +1261,30 @@ static const char *why_not_to_prune(struct batch *batch)
 static void prune(struct batch *batch)
 {
 	struct pruned pruned = {.batch = batch};
+	uint64_t n_others;
 	const char *why_not = why_not_to_prune(batch);
 
 	if (why_not) {
 		report_say(batch->report, "no output was pruned: %s", why_not);
 		return;
 	}
-	history_prune(batch->history, &(struct history_pruning){
-					      .inputs = &batch->walk,
-					      .output = batch->options->output,
-					      .only_lists = batch->options->plans_only,
-					      .is_planned = is_planned,
-					      .on_removed = on_removed,
-					      .may_go_on = may_prune,
-					      .data = &pruned,
-				      });
+	n_others = history_prune(batch->history,
+	                         &(struct history_pruning){
+					 .only_lists = batch->options->plans_only,
+					 .is_planned = is_planned,
+					 .on_removed = on_removed,
+					 .may_go_on = may_prune,
+					 .data = &pruned,
+				 });
 	if (pruned.n_removed > 0 && !batch->options->plans_only)
 		report_say(batch->report,
 		           "pruned %" PRIu64 " output%s whose input no longer exists",
 		           pruned.n_removed, pruned.n_removed == 1 ? "" : "s");
+	if (n_others > 0)
+		report_say(batch->report,
+		           "not pruned: %" PRIu64
+		           " output%s of INPUTs that this run does not have",
+		           n_others, n_others == 1 ? "" : "s");
 	if (pruned.n_failed > 0)
 		report_say(batch->report,
 		           "warning: cannot remove %" PRIu64

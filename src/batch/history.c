@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "batch/naming.h"
+#include "batch/roots.h"
 #include "common/hash.h"
 #include "common/path.h"
 #include "recipe/recipe_text.h"
@@ -18,6 +19,7 @@ struct history {
 	/* The fingerprints of recipes, by the index of the rule and by format; 0: not computed yet.
 	 * Used only by the feeder. */
 	uint64_t (*fingerprints)[N_FORMATS];
+	struct roots *roots; /* used like fingerprints */
 };
 
 /* The key is constant, because fingerprints must be the same on every machine. */
@@ -33,7 +35,8 @@ struct history *history_create(const struct history_options *options)
 	history->build = hash_bytes(&fixed_key, PIXPOOL_VERSION, strlen(PIXPOOL_VERSION));
 	history->fingerprints = calloc(options->n_rules,
 	                               sizeof(history->fingerprints[0]));
-	if (!history->fingerprints) {
+	history->roots = roots_create(options->inputs, options->output);
+	if (!history->fingerprints || !history->roots) {
 		history_destroy(history);
 		return NULL;
 	}
@@ -45,6 +48,7 @@ void history_destroy(struct history *history)
 	if (!history)
 		return;
 	free(history->fingerprints);
+	roots_destroy(history->roots);
 	free(history);
 }
 
@@ -247,6 +251,30 @@ static const char *reason_to_make(const struct freshness *freshness, enum verdic
 	return freshness->redo ? "redo" : "input changed";
 }
 
+/* Start the record of an output that will be made. */
+static struct stamp new_record(struct history *history, const struct variant *variant,
+                               const struct walk_item *item)
+{
+	struct stamp stamp = {.recipe = fingerprint_of(history, variant),
+	                      .root = roots_of_item(history->roots, item)};
+
+	stamp_set_names(&stamp, variant->name, item->relative);
+	return stamp;
+}
+
+/* Give the record of a fresh output the root of this run. If that changes the record, it must be
+ * written again. */
+static enum verdict add_root(struct history *history, const struct walk_item *item,
+                             enum verdict verdict, struct stamp *stamp)
+{
+	const uint64_t root = roots_of_item(history->roots, item);
+
+	if (root == 0 || stamp->root == root)
+		return verdict;
+	stamp->root = root;
+	return VERDICT_FRESH_BUT_NEW;
+}
+
 /* Find the name of the output that an earlier run made of this input, for a variant whose name
  * contains the hash of the output. The caller frees the name. Returns NULL if no record is
  * found. */
@@ -314,8 +342,9 @@ static enum verdict decide_output(struct history *history, struct history_input 
 		known->expected = found.out;
 	if (verdict == VERDICT_MAKE || verdict == VERDICT_MAKE_AND_COMPARE) {
 		known->reason = reason_to_make(&freshness, verdict);
-		known->stamp = (struct stamp){.recipe = freshness.recipe};
-		stamp_set_names(&known->stamp, variant->name, input->item->relative);
+		known->stamp = new_record(history, variant, input->item);
+	} else if (verdict == VERDICT_FRESH || verdict == VERDICT_FRESH_BUT_NEW) {
+		verdict = add_root(history, input->item, verdict, &known->stamp);
 	}
 	return verdict;
 }
@@ -437,8 +466,7 @@ static void expect_fresh_ones(struct history *history, struct known_output *know
 	if (verdict != VERDICT_FRESH && verdict != VERDICT_FRESH_BUT_NEW)
 		return;
 	known->is_expected = history->options.overwrite != OVERWRITE_ALWAYS;
-	known->stamp = (struct stamp){.recipe = fingerprint_of(history, variant)};
-	stamp_set_names(&known->stamp, variant->name, input->item->relative);
+	known->stamp = new_record(history, variant, input->item);
 }
 
 enum history_verdict history_decide(struct history *history, struct history_input *input,
@@ -552,6 +580,7 @@ struct pruner {
 	/* The list of inputs has a name that begins with "/" or contains "..". Then relative names
 	 * do not tell where inputs are. */
 	bool has_names_outside;
+	uint64_t n_others; /* outputs of inputs in other folders */
 };
 
 static bool has_names_outside(const struct walk_options *inputs)
@@ -563,12 +592,14 @@ static bool has_names_outside(const struct walk_options *inputs)
 	return false;
 }
 
+/* Whether the input of a record was in the folder of an INPUT, and is gone. */
 static bool is_gone(const struct pruner *pruner, const struct stamp *record)
 {
-	const struct walk_options *inputs = pruner->pruning->inputs;
+	const struct walk_options *inputs = pruner->history->options.inputs;
 
 	if (!stamp_name_is_whole(record->source) || record->source[0] == 0 ||
-	    pruner->has_names_outside)
+	    pruner->has_names_outside ||
+	    !roots_have(pruner->history->roots, record->root))
 		return false;
 	if (inputs->is_list)
 		return !may_have(inputs->base ? inputs->base : ".", record->source);
@@ -593,7 +624,7 @@ static void drop_row(struct history *history, const char *output)
 
 /* Remove an output if this program made it, nobody has changed it, and its input no longer
  * exists. */
-static void prune_output(const struct pruner *pruner, const char *output)
+static void prune_output(struct pruner *pruner, const char *output)
 {
 	const struct history_pruning *pruning = pruner->pruning;
 	struct history *history = pruner->history;
@@ -612,6 +643,8 @@ static void prune_output(const struct pruner *pruner, const char *output)
 	while (freshness_of_owner(&freshness, &evidence, &record) == VERDICT_LOOK)
 		look(history, &no_input, &freshness, &found, evidence);
 	is_ours = freshness_of_owner(&freshness, &evidence, &record) == VERDICT_MAKE;
+	if (is_ours)
+		pruner->n_others += !roots_have(history->roots, record->root);
 	if (!is_ours || !is_gone(pruner, record))
 		return;
 	if (pruning->only_lists) {
@@ -640,13 +673,16 @@ static bool prune_row(void *data, const char *output)
 	return pruner->pruning->may_go_on(pruner->pruning->data);
 }
 
-void history_prune(struct history *history, const struct history_pruning *pruning)
+uint64_t history_prune(struct history *history, const struct history_pruning *pruning)
 {
-	const struct walk_options folder = {.inputs = &pruning->output,
+	const struct walk_options *inputs = history->options.inputs;
+	const struct walk_options folder = {.inputs = &history->options.output,
 	                                    .n_inputs = 1,
 	                                    .takes_hidden = true,
-	                                    .mark = pruning->inputs->mark};
-	struct pruner pruner = {history, pruning, has_names_outside(pruning->inputs)};
+	                                    .mark = inputs->mark};
+	struct pruner pruner = {.history = history,
+	                        .pruning = pruning,
+	                        .has_names_outside = has_names_outside(inputs)};
 	struct walk *walk = walk_open(&folder);
 	struct walk_item item;
 
@@ -659,4 +695,5 @@ void history_prune(struct history *history, const struct history_pruning *prunin
 	walk_close(walk);
 	if (history->options.state && !pruning->only_lists)
 		state_each(history->options.state, prune_row, &pruner);
+	return pruner.n_others;
 }

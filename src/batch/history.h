@@ -18,6 +18,10 @@
 struct history_options {
 	struct store *store; /* the store */
 	struct state *state; /* the state; NULL: records are kept only as stamps */
+	/* The inputs and the output folder of the run, for the roots of records. output NULL: no
+	 * record has a root. */
+	const struct walk_options *inputs;
+	const char *output;
 	/* The rules of the batch, whose recipes have fingerprints. */
 	const struct variant_rule *rules;
 	size_t n_rules;
@@ -99,8 +103,6 @@ bool history_keeps_records(const struct history *history);
 
 /* Parameters of pruning, which removes outputs of ours whose input no longer exists. */
 struct history_pruning {
-	const struct walk_options *inputs;
-	const char *output; /* the output folder */
 	/* If true, nothing is removed, but on_removed is called for each output that would be
 	 * removed. */
 	bool only_lists;
@@ -115,11 +117,12 @@ struct history_pruning {
 
 /*
  * Search the output folder, and remove each output that this program made, that nobody has changed,
- * and whose recorded input does not exist in any INPUT any more. If such an output was removed by
- * somebody else, drop its row. In case of doubt an output is kept. Call this when no other thread
- * uses the history any more.
+ * and whose recorded input was in the folder of an INPUT and does not exist any more. If such an output
+ * was removed by somebody else, drop its row. In case of doubt an output is kept. Returns the number of
+ * outputs that are kept because their inputs were in other folders. Call this when no other thread uses
+ * the history any more.
  */
-void history_prune(struct history *history, const struct history_pruning *pruning);
+uint64_t history_prune(struct history *history, const struct history_pruning *pruning);
 
 /* The properties of an input when it was opened. */
 struct opened_input {

@@ -7,18 +7,22 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-static const unsigned char magic[4] = {'p', 'x', 'p', 1};
+static const char magic[3] = {'p', 'x', 'p'};
 
 enum {
+	VERSION = 2,
+	VERSION_WITHOUT_ROOT = 1,
 	CHECKSUM_BYTES = 8,
-	NAMES_AT = (int)sizeof(magic) + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES +
+	ROOT_BYTES = 8,
+	NAMES_AT = (int)sizeof(magic) + 1 + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES +
 	           INPUT_HASH_BYTES + OUTPUT_HASH_BYTES + 2 * 2,
 	/* A name that is too long for a stamp is stored as its hash: this character, with which no
 	 * name begins, and then the hash in hexadecimal. */
 	HASHED_NAME_SIGN = '/',
 	HASHED_NAME_BYTES = 1 + 2 * INPUT_HASH_BYTES
 };
-_Static_assert(NAMES_AT + 2 * STAMP_NAME_BYTES + CHECKSUM_BYTES <= STAMP_MAX_BYTES,
+_Static_assert(NAMES_AT + 2 * STAMP_NAME_BYTES + ROOT_BYTES + CHECKSUM_BYTES <=
+                       STAMP_MAX_BYTES,
                "a stamp fits into its attribute");
 
 /* ---- names ---- */
@@ -108,6 +112,7 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 	struct input_hash sum;
 
 	put(&cursor, magic, sizeof(magic));
+	put_number(&cursor, VERSION, 1);
 	put_number(&cursor, stamp->recipe, 8);
 	put_number(&cursor, stamp->in_bytes, 8);
 	put_number(&cursor, (uint64_t)stamp->in_mtime_ns, 8);
@@ -122,6 +127,7 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 	put_number(&cursor, n_source, 2);
 	put(&cursor, stamp->output, n_output);
 	put(&cursor, stamp->source, n_source);
+	put_number(&cursor, stamp->root, ROOT_BYTES);
 
 	input_hash_of_bytes(bytes, (size_t)(cursor.to - bytes), &sum);
 	put(&cursor, sum.bytes, CHECKSUM_BYTES);
@@ -133,15 +139,18 @@ static bool is_whole(const unsigned char *bytes, size_t n)
 {
 	struct cursor lengths = {.from = bytes + NAMES_AT - 4};
 	struct input_hash sum;
-	size_t n_output, n_source;
+	size_t n_output, n_source, n_root;
 
 	if (n < NAMES_AT + CHECKSUM_BYTES || n > STAMP_MAX_BYTES ||
-	    memcmp(bytes, magic, sizeof(magic)) != 0)
+	    memcmp(bytes, magic, sizeof(magic)) != 0 ||
+	    (bytes[sizeof(magic)] != VERSION &&
+	     bytes[sizeof(magic)] != VERSION_WITHOUT_ROOT))
 		return false;
+	n_root = bytes[sizeof(magic)] == VERSION ? ROOT_BYTES : 0;
 	n_output = (size_t)take_number(&lengths, 2);
 	n_source = (size_t)take_number(&lengths, 2);
 	if (n_output > STAMP_NAME_BYTES || n_source > STAMP_NAME_BYTES ||
-	    n != NAMES_AT + n_output + n_source + CHECKSUM_BYTES)
+	    n != NAMES_AT + n_output + n_source + n_root + CHECKSUM_BYTES)
 		return false;
 	input_hash_of_bytes(bytes, n - CHECKSUM_BYTES, &sum);
 	return memcmp(bytes + n - CHECKSUM_BYTES, sum.bytes, CHECKSUM_BYTES) == 0;
@@ -159,10 +168,12 @@ bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp)
 {
 	struct cursor cursor = {.from = bytes};
 	size_t n_output, n_source;
+	bool has_root;
 
 	if (!is_whole(bytes, n))
 		return false;
 	cursor.from += sizeof(magic);
+	has_root = take_number(&cursor, 1) == VERSION;
 	ret_stamp->recipe = take_number(&cursor, 8);
 	ret_stamp->in_bytes = take_number(&cursor, 8);
 	ret_stamp->in_mtime_ns = (int64_t)take_number(&cursor, 8);
@@ -175,9 +186,12 @@ bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp)
 	take(&cursor, ret_stamp->out_hash.bytes, OUTPUT_HASH_BYTES);
 	n_output = (size_t)take_number(&cursor, 2);
 	n_source = (size_t)take_number(&cursor, 2);
-	return ret_stamp->format[STAMP_FORMAT_BYTES - 1] == 0 &&
-	       take_name(&cursor, ret_stamp->output, n_output) &&
-	       take_name(&cursor, ret_stamp->source, n_source);
+	if (ret_stamp->format[STAMP_FORMAT_BYTES - 1] != 0 ||
+	    !take_name(&cursor, ret_stamp->output, n_output) ||
+	    !take_name(&cursor, ret_stamp->source, n_source))
+		return false;
+	ret_stamp->root = has_root ? take_number(&cursor, ROOT_BYTES) : 0;
+	return true;
 }
 
 /* ---- files ---- */

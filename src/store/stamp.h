@@ -44,6 +44,8 @@ struct stamp {
 	/* The names of output and source, relative to the output folder and to the INPUT. A name
 	 * that is too long is stored as its hash; stamp_name_is() compares both kinds. */
 	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
+	/* The folder to which source is relative, as a hash; 0: not known. */
+	uint64_t root;
 };
 
 /* Recorded instead of the time of a file that had changed just before it was read: a later change
@@ -64,16 +66,16 @@ bool stamp_name_is(const char *in_stamp, const char *name);
 bool stamp_name_is_whole(const char *in_stamp);
 
 /*
- * Encode a stamp. Version 1, little-endian, without padding: "pxp" and a byte of 1; recipe,
+ * Encode a stamp. Version 2, little-endian, without padding: "pxp" and a byte of 2; recipe,
  * in_bytes, in_mtime_ns, out_bytes, out_mtime_ns (8 bytes each); width, height (4 each); format
- * (8); in_hash (16); out_hash (32); the lengths of output and source (2 each); these names; the
- * first 8 bytes of the XXH3-128 of all that comes before.
+ * (8); in_hash (16); out_hash (32); the lengths of output and source (2 each); these names; root
+ * (8); the first 8 bytes of the XXH3-128 of all that comes before. Version 1 has no root.
  *
  * Returns the number of bytes.
  */
 size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYTES]);
 
-/* Decode a stamp. Returns false if the bytes are not a complete stamp of this version; then
+/* Decode a stamp. Returns false if the bytes are not a complete stamp of a known version; then
  * *ret_stamp is undefined. */
 bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
 

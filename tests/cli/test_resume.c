@@ -582,6 +582,46 @@ TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an
 	fixture_leave();
 }
 
+TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
+{
+	const char *const resize_to_out =
+		"pixpool-scripted resize -s 8 %s -o out --progress none --prune";
+	struct ended ended;
+
+	first_run();
+	write_script("more/6.png", "size 2 2");
+	write_script("more/7.png", "size 2 2");
+	EXPECT_EQ(run(resize_to_out, "in more").status, 0);
+	run("rm in/0.png more/6.png");
+	ended = run(resize_to_out, "in");
+	EXPECT(strstr(ended.err, "pixpool: pruned 1 output whose input no longer exists\n"
+	                         "pixpool: not pruned: 2 outputs of INPUTs that this run "
+	                         "does not have\n"),
+	       "%s", ended.err);
+	EXPECT_STR(outputs(), "./2.png\n./4.png\n./6.png\n./7.png\n./sub/1.png\n"
+	                      "./sub/3.png\n./sub/5.png\n");
+	/* The same folder, called differently and from elsewhere, and moved with its outputs. */
+	run("rm in/2.png");
+	EXPECT_EQ(run("mkdir all && mv in more out all && mkdir all/below && "
+	              "cd all/below && pixpool-scripted resize -s 8 $PWD/../in/ "
+	              "../more/./ -o ../out --progress none --prune")
+	                  .status,
+	          0);
+	EXPECT_STR(run("cd all/out && ls *.png").out, "4.png\n7.png\n");
+	/* Inputs that were moved away from their outputs are known again after a run. */
+	run("mv all/in all/more .");
+	run("rm in/4.png");
+	ended = run("pixpool-scripted resize -s 8 in more -o all/out --progress none "
+	            "--prune");
+	EXPECT(strstr(ended.err, "not pruned: 1 output of INPUTs"), "%s", ended.err);
+	run("rm more/7.png; cp in/sub/1.png more/8.png");
+	ended = run("pixpool-scripted resize -s 8 in more -o all/out --progress none "
+	            "--prune");
+	EXPECT(strstr(ended.err, "pruned 1 output whose"), "%s", ended.err);
+	EXPECT_STR(run("cd all/out && ls *.png").out, "4.png\n8.png\n");
+	fixture_leave();
+}
+
 TEST(prune, names_from_a_list_are_looked_up_in_the_folder_to_which_they_are_relative)
 {
 	first_run();

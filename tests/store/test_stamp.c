@@ -24,7 +24,8 @@ static struct stamp a_stamp(void)
 	                      .out_hash = {{9, 8, 7}},
 	                      .width = 640,
 	                      .height = UINT32_MAX,
-	                      .format = "webp"};
+	                      .format = "webp",
+	                      .root = UINT64_MAX - 1};
 
 	stamp_set_names(&stamp, "sub/\xff\n.webp", "sub/\xff\n.png");
 	return stamp;
@@ -38,7 +39,8 @@ static bool are_equal(const struct stamp *a, const struct stamp *b)
 	       a->height == b->height && strcmp(a->format, b->format) == 0 &&
 	       memcmp(&a->in_hash, &b->in_hash, sizeof(a->in_hash)) == 0 &&
 	       memcmp(&a->out_hash, &b->out_hash, sizeof(a->out_hash)) == 0 &&
-	       strcmp(a->output, b->output) == 0 && strcmp(a->source, b->source) == 0;
+	       strcmp(a->output, b->output) == 0 && strcmp(a->source, b->source) == 0 &&
+	       a->root == b->root;
 }
 
 TEST(stamp, a_stamp_decodes_to_the_values_that_were_encoded)
@@ -48,6 +50,22 @@ TEST(stamp, a_stamp_decodes_to_the_values_that_were_encoded)
 	size_t n = stamp_encode(&stamp, bytes);
 
 	REQUIRE(stamp_decode(bytes, n, &back));
+	EXPECT(are_equal(&stamp, &back));
+}
+
+TEST(stamp, a_stamp_of_version_1_has_no_root)
+{
+	enum { CHECKSUM_BYTES = 8, ROOT_BYTES = 8 };
+	struct stamp stamp = a_stamp(), back;
+	unsigned char bytes[STAMP_MAX_BYTES];
+	size_t n = stamp_encode(&stamp, bytes) - CHECKSUM_BYTES - ROOT_BYTES;
+	struct input_hash sum;
+
+	bytes[3] = 1;
+	input_hash_of_bytes(bytes, n, &sum);
+	memcpy(bytes + n, sum.bytes, CHECKSUM_BYTES);
+	REQUIRE(stamp_decode(bytes, n + CHECKSUM_BYTES, &back));
+	stamp.root = 0;
 	EXPECT(are_equal(&stamp, &back));
 }
 
