@@ -10,7 +10,7 @@
 void figure_count(struct text *text, uint64_t count);
 
 /* Print a value of 0 or more as in 31.0, rounded to n_decimals (0 to 2). NaN and negative values
- * are shown as 0, values over 64 bits as the largest number. */
+ * are shown as 0, and values that need more than 64 bits as the largest 64-bit number. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);
 
 /* Print a size as in 812 B, 9.1 kB, 105.2 MB: powers of 1000, one decimal. */

@@ -13,7 +13,7 @@
 
 struct json {
 	struct text *text;
-	/* Whether the open object or list has members: the next one needs a comma. */
+	/* Whether the open object or list has a member, so that the next member needs a comma. */
 	bool has_member;
 };
 
@@ -31,7 +31,8 @@ void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);
 void json_decimal(struct json *json, const char *key, double value, unsigned n_decimals);
 
-/* Write a path: a string if it is UTF-8, otherwise base64 under the key KEY_b64. */
+/* Write a path. If it is UTF-8, it becomes a string; if not, it is written in base64, and the key
+ * gets the suffix "_b64". */
 void json_path(struct json *json, const char *key, const char *path);
 
 /* The length in bytes of the character at s, or 0 if it is not valid UTF-8 (Unicode 15, table 3-7:

@@ -10,8 +10,8 @@ static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
 static const int64_t SAMPLE_NS = INT64_C(250) * 1000000;
 
 /* A window with fewer than WINDOW_IMAGES images is extended into the past. Otherwise images that
- * take seconds would make the rate jump with each of them. Before RATE_IMAGES images or RATE_NS a
- * rate would describe the start rather than the batch. */
+ * take seconds would make the rate jump with each of them. No rate is given before RATE_IMAGES
+ * images are finished and RATE_NS have passed: it would describe the start of the batch only. */
 static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
 static const int64_t RATE_NS = INT64_C(500) * 1000000;
 
@@ -183,7 +183,7 @@ unsigned meter_percent(const struct meter *meter)
 	return done / (total / 100) < 99 ? (unsigned)(done / (total / 100)) : 99;
 }
 
-/* Find the sample at which the window begins, or NULL. */
+/* Find the sample at which the window begins. Returns NULL if no sample was taken yet. */
 static const struct meter_sample *window_begin(const struct meter *meter, int64_t now_ns)
 {
 	uint64_t done = meter_done(meter);
@@ -202,8 +202,8 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 	return begin;
 }
 
-/* The time and the work since the window began. Returns false while there is too little of
- * either. */
+/* Get the time since the window began, and the work finished in it. Returns false if the time is
+ * too short or too few images were finished. */
 static bool look_back(const struct meter *meter, int64_t now_ns, double *ret_seconds,
                       struct meter_sample *ret_passed)
 {

@@ -17,7 +17,8 @@ struct meter_sample {
 
 struct meter {
 	int64_t begun_ns;
-	struct report_counts counts; /* sums over finished images; inputs stays 0 here */
+	struct report_counts
+		counts; /* sums over finished images; the member inputs stays 0 */
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
 	uint64_t finished_bytes; /* how many of planned_bytes are finished */
@@ -42,29 +43,30 @@ void meter_cancel_rest(struct meter *meter);
 
 struct report_counts meter_counts(const struct meter *meter);
 
-/* Called when no more images will start. */
+/* Call this when no more images will start. */
 void meter_ending(struct meter *meter);
 
-/* meter_done() returns the number of finished images, without cancelled ones. meter_total()
- * returns the number of all images, which is never less. */
+/* meter_done() returns the number of finished images, without cancelled images. meter_total()
+ * returns the number of all images, which is never less than meter_done(). */
 uint64_t meter_done(const struct meter *meter);
 uint64_t meter_total(const struct meter *meter);
 
-/* The progress from 0 to 100, and 100 only when all images are finished. */
+/* The progress in percent, from 0 to 100. It is 100 only when all images are finished. */
 unsigned meter_percent(const struct meter *meter);
 
-/* Finished images per second: over the last 10 seconds, or over a longer time until it contains 8
- * images. Negative while too few are finished. */
+/* Finished images per second, over the last 10 seconds. If fewer than 8 images were finished in
+ * them, the time is extended into the past until it contains 8. Negative: too few images are
+ * finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
-/* The number of bytes of finished inputs per second, over the same time. */
+/* The number of bytes of finished inputs per second, over the same time as meter_rate(). */
 double meter_byte_rate(const struct meter *meter, int64_t now_ns);
 
-/* The remaining time, by the rate of bytes if the plan knows them, otherwise by the rate of images.
- * Negative while too few images are finished. */
+/* The remaining time in seconds, estimated by the rate of bytes if the plan knows them, and by the
+ * rate of images if not. Negative: too few images are finished. */
 double meter_seconds_left(const struct meter *meter, int64_t now_ns);
 
-/* The time since meter_init(). */
+/* The time since meter_init(), in seconds. */
 double meter_seconds(const struct meter *meter, int64_t now_ns);
 
 #endif

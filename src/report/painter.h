@@ -17,8 +17,8 @@ struct view {
 	const struct failures *failures;
 	const struct report_options *options;
 	int64_t now_ns;
-	/* The image that a worker has processed for the longest time, if that is several seconds;
-	 * otherwise NULL. */
+	/* The image that a worker has processed for the longest time; NULL: no image has taken
+	 * several seconds yet. */
 	const char *slowest;
 	double slowest_seconds;
 	/* The number of columns for progress, the last of which stays empty; at least 1. */

@@ -189,7 +189,8 @@ static size_t n_digits(uint64_t count)
 	return digits.n;
 }
 
-/* "   3 truncated JPEG: a.jpg, b.jpg, ..." with the count right-aligned in width columns. */
+/* Add a line such as "  3 truncated JPEG: a.jpg, b.jpg, ...", with the count right-aligned in width
+ * columns. */
 static void add_group(struct text *text, const struct failure_group *group, size_t width)
 {
 	text_fill(text, ' ', 2 + width - n_digits(group->n_images));
@@ -204,7 +205,8 @@ static void add_group(struct text *text, const struct failure_group *group, size
 	text_put(text, "\n");
 }
 
-/* Sort the largest group first; of equal groups the one that occurred first. */
+/* Sort the groups by size, the largest first. Groups of equal size stay in the order in which they
+ * first occurred. */
 static void sort_groups(const struct failures *failures,
                         const struct failure_group *sorted[MAX_FAILURE_GROUPS])
 {
@@ -244,8 +246,9 @@ static void add_failures(struct text *text, const struct failures *failures)
 		text_put(text, "  (--report FILE lists them all)\n");
 }
 
-/* how_to_continue is NULL if the run came to its end: then images that were not started are counted
- * among the others, and otherwise on a line of their own. */
+/* Add the lines of the summary. how_to_continue: NULL if the run was completed; then the first line
+ * also counts the images that were not started. If the run stopped early, these images get a line
+ * of their own, with this advice. */
 static void summary_lines(struct text *text, const struct report_counts *counts,
                           double seconds, bool is_plan, const struct failures *failures,
                           const char *how_to_continue)
@@ -261,7 +264,7 @@ static void summary_lines(struct text *text, const struct report_counts *counts,
 
 /* ---- lines for people, and the painters that write only such lines ---- */
 
-/* The interval between the calls of a painter without progress. */
+/* The interval at which a painter that shows no progress is called. */
 enum { IDLE_TICK_MS = 1000 };
 
 static void add_side(struct text *text, const struct record_side *side)
@@ -299,7 +302,7 @@ static void add_ok(struct text *text, const struct view *view,
 		text_format(text, "%s%s", i == 0 ? ", lost " : " ", record->lost[i]);
 }
 
-/* Lines that the painters for people share. */
+/* Add the line of an image. The painters for people share this function. */
 static void lines_record(struct text *text, const struct view *view,
                          const struct record *record)
 {
@@ -336,7 +339,7 @@ static void lines_ignored(struct text *text, const char *path)
 }
 
 /* Other programs may write to standard error too, so a message begins with the program's name. A
- * line that begins with a blank continues the previous line. */
+ * line that begins with a blank continues the previous line, so it does not get the name. */
 static void lines_message(struct text *text, const char *line)
 {
 	if (*line != ' ')
@@ -353,7 +356,7 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 	/* For these exit statuses, a message has already said everything. */
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
 		return;
-	/* The reader of standard output wants no more, as head does: end quietly. */
+	/* The reader of standard output has closed it, as head does, so end without a summary. */
 	if (exit_status == EXIT_SIGNAL + SIGPIPE)
 		return;
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
@@ -408,8 +411,9 @@ const struct painter painter_none = {
  *      42% ████████▌   1,234/2,900  56.3/s  21.4 MB/s  2 failed  0:29 left  12 s: IMG_2.jpg
  *
  * The parts are added in the order of their importance while they fit, and shown in the order
- * above. If all up to RATE fit, the bar itself takes the rest; the others are only shown beside
- * a bar. The last column stays free: a terminal may wrap when it is filled.
+ * above. If the five most important parts fit, a bar is drawn in the remaining columns; the rate of
+ * bytes and the slowest image are only shown beside a bar. The last column stays empty, because a
+ * terminal may wrap when it is filled.
  */
 
 enum { BAR_MIN = 8, BAR_MAX = 40, PART_BYTES = 160, NAME_COLUMNS = 24 };
@@ -429,7 +433,8 @@ struct parts {
 	} part[N_PARTS];
 };
 
-/* Add the base name of a path, quoted and cut to NAME_COLUMNS. Returns its columns. */
+/* Add the base name of a path, quoted and cut to NAME_COLUMNS. Returns the number of columns that
+ * the name takes. */
 static size_t add_base_name(struct text *text, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -455,7 +460,7 @@ static size_t add_base_name(struct text *text, const char *path)
 	return n_columns;
 }
 
-/* Write the slowest image, as in "12 s: IMG_2.jpg". Returns its columns. */
+/* Write the slowest image, as in "12 s: IMG_2.jpg". Returns the number of columns. */
 static size_t add_slowest(struct text *text, const struct view *view)
 {
 	size_t n_columns;
@@ -466,7 +471,7 @@ static size_t add_slowest(struct text *text, const struct view *view)
 	return n_columns + add_base_name(text, view->slowest);
 }
 
-/* Write a part, or nothing if the part is empty. Returns its columns. */
+/* Write a part, or nothing if the part is empty. Returns the number of columns. */
 static size_t write_part(struct text *text, const struct view *view, enum part part)
 {
 	const struct meter *meter = view->meter;
@@ -516,8 +521,8 @@ static size_t write_part(struct text *text, const struct view *view, enum part p
 	return text->n;
 }
 
-/* Write the parts that fit into room columns; less important ones are left out first. Returns the
- * number of columns left for the bar: 0 if a required part was left out. */
+/* Write the parts that fit into room columns, and leave out less important parts first. Returns the
+ * number of columns left for the bar; 0: a part that a bar needs was left out. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -554,7 +559,7 @@ static size_t filled_eighths(const struct meter *meter, size_t n)
 
 static void add_blocks(struct text *text, size_t eighths, size_t n)
 {
-	/* U+2588 fills a cell, U+2589 to U+258F fill seven eighths down to one. */
+	/* U+2588 fills a cell; U+2589 to U+258F fill seven eighths of a cell down to one eighth. */
 	char block[] = "\xe2\x96\x88";
 
 	for (size_t i = 0; i < n; i++) {
@@ -654,7 +659,8 @@ static void end_line(struct json *json)
 	text_put(json->text, "\n");
 }
 
-/* Add bytes, if the plan knows them, and the rates and the remaining time, once they are known. */
+/* Add the bytes if the plan knows them. Add the rates and the remaining time if they are known
+ * already. */
 static void add_json_rates(struct json *json, const struct view *view)
 {
 	const struct meter *meter = view->meter;

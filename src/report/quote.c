@@ -60,7 +60,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '{':
-	case '}': /* special only as the whole name */
+	case '}': /* special only if it is the whole name */
 		if (name[1]) {
 			needs->more_than_double = true;
 			return;
@@ -68,7 +68,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '#':
-	case '~': /* special only at the start */
+	case '~': /* special only at the start of the name */
 		if (at == name)
 			needs->quotes = true;
 		else
@@ -180,7 +180,7 @@ const char *report_quote(const char *name, char *text, size_t n)
 	char *end = text + (has_room ? n - sizeof(ellipsis) : n - 1);
 
 	/* Do not cut inside a UTF-8 character; in other encodings a character is one byte. If there
-	 * is no room for the ellipsis, the text ends after its last byte. */
+	 * is no room for the ellipsis, only remove an incomplete character at the end. */
 	if (!has_room && end > text)
 		end--;
 	while (end > text && ((unsigned char)*end & 0xc0) == 0x80)

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first row with the failure's class whose part occurs in the failure's text, in upper or lower
- * case, gives the reason. "%s" becomes the name of the format, or "image". */
+/* The reason comes from the first row that has the failure's class and whose part occurs in the
+ * failure's text, in upper or lower case. "%s" becomes the name of the format, or "image". */
 static const struct {
 	enum fail_class class;
 	const char *part; /* "" occurs in every text */
@@ -68,7 +68,7 @@ static const struct {
 	{FAIL_INTERNAL, "", "internal error"},
 };
 
-/* Print the format "jpeg" as "JPEG", and NULL as "image". */
+/* Print the name of a format for users: "JPEG" for "jpeg", "image" for NULL. */
 const char *reason_format_name(const char *format, char text[REASON_BYTES])
 {
 	static const struct {

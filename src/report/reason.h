@@ -11,8 +11,8 @@
 
 enum { REASON_BYTES = 96 };
 
-/* The reason for a failure of an image in a format ("jpeg"), or NULL for an unknown one. Returns
- * text, which is safe for a terminal in any locale. */
+/* The reason for the failure of an image. format: the format of the image, such as "jpeg"; NULL:
+ * unknown. Returns text, which is safe for a terminal in any locale. */
 const char *reason_of(const struct failure *failure, const char *format,
                       char text[REASON_BYTES]);
 

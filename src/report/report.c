@@ -45,7 +45,8 @@ struct screen {
 
 static const char erase_to_end[] = "\033[K";
 
-/* The width in columns: that of the terminal, otherwise COLUMNS, otherwise 80; at least 1. */
+/* The width in columns, at least 1: the width of the terminal; if that is unknown, the environment
+ * variable COLUMNS; if that is not set, 80. */
 static unsigned screen_width(const struct screen *screen)
 {
 	const char *columns = getenv("COLUMNS");
@@ -67,8 +68,8 @@ static bool screen_can_paint(const struct screen *screen)
 	return isatty(screen->fd) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-/* Write lines above the live line, and then the new live line; NULL removes it. Either may be
- * empty. */
+/* Write lines above the live line, and then the new live line. lines may be empty. live: NULL
+ * removes the live line. */
 static void screen_write(struct screen *screen, const struct text *lines,
                          const struct text *live)
 {
@@ -148,11 +149,11 @@ struct report {
 	struct meter meter;
 	struct failures failures;
 	bool is_utf8;
-	/* A record could not be written completely: write no more. */
+	/* A record could not be written completely, so no more records are written. */
 	bool is_records_broken;
 	bool is_list_broken; /* a line of the list could not be written completely */
 	bool is_finished;
-	bool is_hidden; /* hidden until the next tick */
+	bool is_hidden; /* the live line is hidden until the next tick */
 	char *slowest;  /* as in struct view */
 	double slowest_seconds;
 	int64_t painted_ns; /* the time when progress was last shown */
@@ -223,8 +224,8 @@ static struct view view_of(const struct report *report)
 }
 
 /*
- * Leave out the columns that "^C" takes: a terminal echoes it after a live line, and if that made
- * the line wrap, half of it would stay on the screen, in a row that we cannot erase any more.
+ * Leave out the columns of "^C". A terminal echoes it after the live line. If that made the line
+ * wrap, half of the line would stay on the screen, in a row that we cannot erase any more.
  */
 static unsigned width_of_progress(const struct report *report)
 {
@@ -234,8 +235,8 @@ static unsigned width_of_progress(const struct report *report)
 	return width > ECHO_COLUMNS ? width - ECHO_COLUMNS : 1;
 }
 
-/* Write lines, which may be empty, and free them; with progress if it is due, or if the lines push
- * the live line down. */
+/* Write lines, which may be empty, and free them. Also write the progress if it is due, or if it is
+ * a live line that the lines push down. */
 static void show(struct report *report, struct text *lines, struct view *view)
 {
 	const struct painter *painter = report->painter;
@@ -339,7 +340,8 @@ static void list_line(struct text *text, const struct record *record)
 	text_put(text, ")\n");
 }
 
-/* Add a line of the plan, for one output; NULL: none is known. */
+/* Add the line of one output of an image to the plan. output: path of the output; NULL: the image
+ * has no output. */
 static void plan_line(struct text *text, const struct record *record, const char *output)
 {
 	text_put(text, record->status == RECORD_PLANNED   ? "make "

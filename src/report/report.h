@@ -1,10 +1,9 @@
 /*
- * Reports on a batch while it runs and at its end: progress (bar, plain, JSON or none), records
- * for --report, and the summary. Everything goes to standard error, except the records of
- * `--report -`. Call it from one thread.
+ * Reports on a batch while it runs and at its end: progress (bar, plain, JSON or none), records for
+ * --report, and the summary. Everything goes to standard error, except the records of `--report -`.
  *
- * A standard error that cannot be written to is not a failure. Before report_create(), set the
- * locale and ignore SIGPIPE.
+ * Call all functions from the same thread. A standard error that cannot be written to is not a
+ * failure. Before report_create(), set the locale and ignore SIGPIPE.
  */
 #ifndef PXP_REPORT_H
 #define PXP_REPORT_H
@@ -22,7 +21,7 @@ enum exit_status {
 	EXIT_USAGE = 2, /* the command was refused before any work began */
 	EXIT_NO_IMAGE = 3,
 	EXIT_STOPPED = 4,
-	EXIT_SIGNAL = 128, /* a signal ended the command: plus the number of the signal */
+	EXIT_SIGNAL = 128, /* a signal ended the command: add the signal's number */
 };
 
 enum progress {
@@ -34,15 +33,15 @@ enum progress {
 };
 
 struct report_options {
-	/* AUTO: a progress bar on a terminal that can move its cursor, and otherwise plain lines. A
-	 * bar that the user requested is painted whatever standard error is. */
+	/* PROGRESS_AUTO: a progress bar on a terminal that can move its cursor, plain lines on any
+	 * other standard error. PROGRESS_BAR: a bar, whatever standard error is. */
 	enum progress progress;
 	bool verbose; /* also print ignored files, and finished images above the bar */
 	bool quiet;   /* no progress and no summary; failures are still printed */
 	int records;  /* descriptor for the records, or -1; borrowed */
 
-	/* Descriptor for a list of broken and misnamed images, one per line, or 0; borrowed: "CLASS
-	 * NAME (reason)", "misnamed NAME (it is FORMAT)". */
+	/* Descriptor for a list of broken and misnamed images, or 0; borrowed. Each image is a
+	 * line: "CLASS NAME (reason)" or "misnamed NAME (it is FORMAT)". */
 	int list;
 
 	/* The descriptor for the plan of a run that only plans, or 0; borrowed. A line for each
@@ -98,7 +97,7 @@ struct record {
 
 	const char *engine;
 	struct record_side in, out;
-	/* The outputs of an image with several, in place of output and out. */
+	/* The outputs of an image that has several outputs; then output and out are not used. */
 	const struct record_output *outputs;
 	size_t n_outputs;
 
@@ -112,14 +111,15 @@ struct record {
 	const char *const *lost;
 };
 
-/* Called while the plan is being made: n images so far, shown as "scanning". */
+/* Call this while the plan is being made: n_images were found so far. The progress says
+ * "scanning". */
 void report_scanning(struct report *report, uint64_t n_images);
 /* Called when the plan is made. n_images counts every record of the run, including those of
  * unreadable folders; n_bytes is 0 if the size of the inputs is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
-/* Called when an output was removed, or in a plan would be, because its input no longer exists;
- * printed with -v. */
+/* Call this when an output was removed because its input no longer exists, or, in a plan, would be
+ * removed. The path is printed with -v. */
 void report_removed(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
 
@@ -128,7 +128,8 @@ void report_say(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Repaint the progress if it is due. Call this at least every report_tick_ms() milliseconds. Each
- * paint asks for the terminal's width, so it follows a resize. */
+ * repaint asks for the width of the terminal, so the progress adapts when the terminal is
+ * resized. */
 void report_tick(struct report *report);
 int report_tick_ms(const struct report *report);
 
@@ -146,40 +147,41 @@ struct report_unread {
 
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
-	uint64_t remembered;          /* the part of failed that an earlier run found */
-	uint64_t lost, damaged;       /* sum over images that are ok */
+	uint64_t remembered; /* how many of the failures were found by an earlier run */
+	/* numbers of ok images that lost something, and that are damaged */
+	uint64_t lost, damaged;
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
-	/* The part of the ignored files whose format cannot be read. */
+	/* The number of ignored files whose format cannot be read, for each format. */
 	struct report_unread unread[REPORT_UNREAD_FORMATS];
 	unsigned n_unread;
 };
 
-/* Print what the walk found instead of images into text of n bytes, each part after "; ": "; 2 camera
+/* Print what the walk found instead of images into text, which has room for n bytes: "; 2 camera
  * RAW files not read; 1 other file ignored". Returns text. */
 const char *report_print_ignored(const struct report_counts *counts, char *text,
                                  size_t n);
 
-/* Set the image that a worker has processed for the longest time, for the progress; NULL: none has
- * taken long. */
+/* Set the image that the progress shows as the slowest: a worker has processed it for the longest
+ * time. NULL: no image has taken long. */
 void report_slowest(struct report *report, const char *path, double seconds);
 
-/* Called when the batch ends early and no more images start. From now on progress only counts
- * images that finish. */
+/* Call this when the batch ends early and no more images will start. From now on the progress
+ * counts only the images that are still running. */
 void report_ending(struct report *report);
 
-/* From now on, planned images that were not reported count as cancelled; without a plan, the
- * scanned ones. An image that is reported later counts by its own status. */
+/* From now on, planned images that were not reported count as cancelled. If no plan was made, the
+ * scanned images do. An image that is reported later counts by its own status. */
 void report_cancel_rest(struct report *report);
 
-/* The sums so far; inputs = ok + skipped + failed + cancelled. */
+/* The sums so far: inputs = ok + skipped + failed + cancelled. */
 struct report_counts report_counts(const struct report *report);
 
-/* Write the summary record and the summary; exit_status is that of the command. Returns false if
- * the records or the list could not be written completely. */
+/* Write the summary record and the summary. exit_status: the exit status of the command. Returns
+ * false if the records or the list could not be written completely. */
 bool report_finish(struct report *report, int exit_status);
 
-/* Write a name into text of n bytes as GNU ls quotes it (shell-escape), truncated with "..." if it
- * is longer. Returns text. */
+/* Write a name into text, which has room for n bytes, as GNU ls quotes it (shell-escape). A longer
+ * name is truncated and ends in "...". Returns text. */
 const char *report_quote(const char *name, char *text, size_t n);
 
 #endif

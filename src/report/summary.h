@@ -20,7 +20,8 @@ struct failure_group {
 struct failures {
 	unsigned n_groups;
 	struct failure_group groups[MAX_FAILURE_GROUPS];
-	uint64_t n_others; /* failures with reasons beyond the last group */
+	/* failures whose reasons have no group, because MAX_FAILURE_GROUPS are in use */
+	uint64_t n_others;
 };
 
 #endif

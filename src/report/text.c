@@ -21,7 +21,7 @@ void text_fini(struct text *text)
 	*text = TEXT_EMPTY;
 }
 
-/* Make room for n more bytes and the final zero. Returns how many of them fit. */
+/* Make room for n more bytes and the final zero. Returns how many of the n bytes fit. */
 static size_t reserve(struct text *text, size_t n)
 {
 	size_t room = text->room ? text->room : FIRST_ROOM;

@@ -23,7 +23,7 @@ struct text {
 
 #define TEXT_EMPTY ((struct text){.bytes = NULL})
 
-/* Make a text in the caller's memory of room bytes, at least 1. */
+/* Make a text in the caller's memory. room: the number of bytes of that memory, at least 1. */
 struct text text_in(char *bytes, size_t room);
 
 /* Free the bytes, unless they are fixed, and make text empty. */

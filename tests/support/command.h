@@ -13,8 +13,8 @@ enum { COMMAND_SECONDS = 60, COMMAND_HUNG = -1 };
 
 /* How a command ended. The texts are static and change when the next command ends. */
 struct ended {
-	/* The exit status as in a shell: 128 plus the number of a signal. For a pipeline, that of
-	 * the last command that failed. COMMAND_HUNG if the command had to be killed. */
+	/* The exit status as in a shell: for a signal, 128 plus its number; for a pipeline, the
+	 * status of the last command that failed. COMMAND_HUNG: the command had to be killed. */
 	int status;
 	int signal; /* the signal that killed the command; 0 if it exited */
 	const char *out, *err;
@@ -23,8 +23,8 @@ struct ended {
 /* Set the folder of the programs that commands name. Call this before the first command. */
 void command_programs(const char *folder);
 
-/* Remove lines that begin with this text from ended.err, until the next call: messages that depend
- * on the machine that runs the tests. NULL: remove none. */
+/* From now on, remove lines that begin with this text from ended.err, because they depend on the
+ * machine that runs the tests. NULL: remove none. */
 void command_ignore_lines(const char *begin_of_line);
 
 /* Run a shell command to its end. Fails the test if the command hangs or leaves a process behind.
@@ -40,8 +40,8 @@ struct command {
 /* Start one program. The command line may have redirections. */
 struct command begin(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
-/* Start one program as the leader of a session whose terminal is tty, which becomes its standard
- * input, output and error. */
+/* Start one program as the leader of a session. The terminal of the session is tty; it becomes the
+ * program's standard input, output and error. */
 struct command begin_on_terminal(int tty, const char *line);
 
 /* Wait for the program and for all its descendant processes. */
@@ -54,7 +54,7 @@ const char *await_error(const struct command *command, const char *text);
 /* Wait for a descendant process with this name in /proc. */
 pid_t await_process(const char *name);
 
-/* Wait until a process is in one of these states, in the letters of /proc ("T", "SD"). */
+/* Wait until a process is in one of these states, given by their letters in /proc ("T", "SD"). */
 void await_state(pid_t pid, const char *states);
 
 /* How many descendant processes have this name; NULL: any name. */

@@ -65,8 +65,8 @@ static bool is_here(enum fault_place place)
 	return (getpid() == shared->main) == (place == FAULT_IN_MAIN);
 }
 
-/* Returns whether the call must fail, with errno set. Otherwise the call may transfer *n_bytes,
- * which may be reduced. */
+/* Returns whether the call must fail; then errno is set. If it must not fail, *n_bytes may have
+ * been reduced to the number of bytes that the call may transfer. */
 static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
 	struct armed *armed = atomic_load(&shared->now);

@@ -3,8 +3,9 @@
  * delayed, at a chosen call. The linker replaces the functions that libpixpool calls by ours
  * (--wrap), so the tests run the library as it is shipped.
  *
- * The armed fault is in memory that the zygote, the fork servers and the workers share. It affects
- * whichever process makes the call first, unless it is restricted to one.
+ * The armed fault is in memory that the zygote, the fork servers and the workers share. The fault
+ * affects the process that makes the call first, unless the member `place` restricts it to some
+ * processes.
  */
 #ifndef PXP_FAULT_H
 #define PXP_FAULT_H
@@ -41,9 +42,9 @@ struct fault {
 	enum fault_point point;
 	enum fault_place place;
 	unsigned nth;   /* the number of the first call that fails, from 1 */
-	unsigned times; /* how many calls fail from that one on; 0: all */
-	/* The errno of the failing call. 0: the call succeeds, but transfers less or is delayed, by
-	 * the first of the following three members that is set. */
+	unsigned times; /* how many calls fail, from the nth on; 0: all */
+	/* The errno of the failing call. 0: the call does not fail, and the first of the following
+	 * three members that is set (at_most, meanwhile, delay_ms) changes the call. */
 	int sys_errno;
 	size_t at_most; /* the maximum number of bytes that a read or write transfers */
 	/* A function that is called before the call, in the process that armed the fault. */

@@ -13,7 +13,7 @@
  *   no-times=ERRNO    times cannot be set
  *   size-0            the size of every file is reported as 0
  *   hang-open         open() of a file with "hang" in its name never returns
- *   hang-stat         looking up such a file never returns
+ *   hang-stat         looking up a file with "hang" in its name never returns
  *   hang-list         listing a folder with "hang" in its name never returns
  */
 #define FUSE_USE_VERSION 31
@@ -71,7 +71,7 @@ static void hang_if(bool hangs, const char *path)
 		pause();
 }
 
-/* Run a call with the real path as "real", and return 0 or its negative errno. */
+/* Run a call, in which "real" is the real path. Returns 0, or the negative errno of the call. */
 #define ON_REAL(path, call)                                                              \
 	char real[PATH_BYTES];                                                           \
 	real_path(path, real);                                                           \

@@ -11,17 +11,17 @@
  * is in the environment, a process pool gets every option that the program sets. */
 struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers);
 
-/* Submit a task. A failure fails the test. gate may be NULL; otherwise the task gets a descriptor
- * of the gate. */
+/* Submit a task. A failure fails the test. The task gets a descriptor of the gate; NULL: no
+ * gate. */
 struct pxp_future *pool_submit(struct pxp_executor *pool, pxp_task_fn *run,
                                const char *input, const struct gate *gate);
 struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
                                     const char *input, const struct gate *gate,
                                     struct pxp_task_options options);
 
-/* Wait until this number of tasks is running and this number is prefetched (POOL_ANY: any number).
- * Returns false after a minute. A task that is being withdrawn from a worker counts as prefetched
- * until the worker has acknowledged that. */
+/* Wait until n_running tasks are running and n_prefetched tasks are prefetched; POOL_ANY: any
+ * number. Returns false after a minute. A task that is being withdrawn from a worker counts as
+ * prefetched until the worker has acknowledged the withdrawal. */
 #define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
 
@@ -38,7 +38,7 @@ const char *result_of(struct pxp_future *future);
 /* Wait for a future, release it, and return how it ended. */
 enum pxp_status end_of(struct pxp_future *future);
 
-/* An initialiser that fails. The text of its error is the init_bytes, a string. */
+/* An initialiser that fails. Its init_bytes are a string, which becomes the text of the error. */
 enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
                                  struct pxp_error *ret_error);
 
@@ -56,7 +56,8 @@ enum pxp_status task_exit(struct pxp_task *task);
 /* A task that returns its process id as text. */
 enum pxp_status task_pid(struct pxp_task *task);
 
-/* How many open descriptors and how many child processes, zombies included, this process has. */
+/* The number of open descriptors of this process, and the number of its child processes, zombies
+ * included. */
 int count_descriptors(void);
 int count_children(void);
 

@@ -13,17 +13,17 @@ struct residue {
 	int n_threads, n_processes, n_descriptors, n_mappings;
 };
 
-/* Count at this instant. Zombie children of this process do not count. */
+/* Count what exists at this instant. Zombie children of this process do not count. */
 struct residue residue_now(void);
 
-/* How many open descriptors a process has; -1 if we are not allowed to know. */
+/* The number of open descriptors of a process; -1: we are not allowed to know it. */
 int residue_n_descriptors(pid_t pid);
 
-/* Whether the counts are not larger than before. Waits for up to ten seconds, because a joined
- * thread and a reaped process can be visible for a moment longer. Prints the counts that grew. */
+/* Whether no count is larger than before. Waits for up to ten seconds, because a joined thread and
+ * a reaped process can be visible for a moment longer. Prints the counts that grew. */
 bool residue_is_none(const struct residue *before);
 
-/* Wait for this time instead of ten seconds. */
+/* From now on, residue_is_none() waits for this time instead of ten seconds. */
 void residue_set_patience(int ms);
 
 /* For a program whose libraries keep threads of their own: its tests are not checked. */

@@ -1,6 +1,6 @@
 /*
- * The test runner without Criterion. Each test runs in a new process of this program, by fork and
- * exec, so that each has a zygote of its own, which a constructor starts.
+ * The test runner that replaces Criterion. Each test runs in a new process of this program, started
+ * by fork and exec, so each test has a zygote of its own, which a constructor starts.
  */
 #include "support/test.h"
 

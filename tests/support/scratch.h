@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Create the scratch folder and enter it. Its parent is base, if base is not NULL and can be
- * written, and otherwise $TMPDIR or /tmp. Other users may read it. */
+/* Create the scratch folder and enter it. Its parent is base; if base is NULL or cannot be written,
+ * $TMPDIR or /tmp. Other users may read the scratch folder. */
 void scratch_enter(const char *base);
 
 /* Leave the scratch folder and remove it, however deep its tree is. */

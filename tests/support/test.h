@@ -1,9 +1,9 @@
 /*
  * A test is a sentence: TEST(suite, what_it_claims) { ... EXPECT(...) ... }
  *
- * Tests run under Criterion, or, when PIXPOOL_CRITERION is off, under the runner in runner.c:
- * Criterion 2.4.1 aborts at start in a ThreadSanitizer build. Either way each test has a process
- * and a time limit of its own, so that a test that hangs fails.
+ * Tests run under Criterion. If PIXPOOL_CRITERION is off, they run under the runner in runner.c,
+ * because Criterion 2.4.1 aborts at start in a ThreadSanitizer build. In both cases each test has a
+ * process and a time limit of its own, so that a test that hangs fails.
  *
  * EXPECT records a failure and continues; REQUIRE ends the test.
  */
@@ -38,7 +38,7 @@ enum { TEST_SECONDS = 120 };
 
 #define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, "")
 #define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, "")
-/* If a condition has no message, the "" at the end is its message. */
+/* The "" at the end is the message of a condition that has none. */
 #define TEST_CLAIM(required, claim, ...)                                                 \
 	test_expect((claim), required, __FILE__, __LINE__, #claim, __VA_ARGS__)
 
