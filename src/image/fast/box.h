@@ -34,8 +34,8 @@ struct box {
 	/* The sums of the rows that were added since the last row of squares was complete, while
 	 * all their pixels are opaque. */
 	uint16_t *sums;
-	/* These sums once a pixel is not opaque: colours are multiplied by alpha, and alpha by
-	 * 255. */
+	/* The same sums as soon as a pixel is not opaque, with colours multiplied by alpha, and
+	 * alpha by 255. */
 	uint32_t *wide_sums;
 	float *rows[BOX_PLANES];
 	bool is_wide;

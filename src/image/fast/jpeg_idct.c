@@ -183,8 +183,8 @@ static inline struct sums sums_subtract(struct sums a, struct sums b)
 	return (struct sums){_mm_sub_epi32(a.low, b.low), _mm_sub_epi32(a.high, b.high)};
 }
 
-/* The factors for pmaddwd: it multiplies the first number of each pair by first, the second by
- * second, and adds the products. */
+/* The factors for pmaddwd: it multiplies the first number of each pair by `first`, the second by
+ * `second`, and adds the products. */
 static inline __m128i factors(short first, short second)
 {
 	return _mm_set_epi16(second, first, second, first, second, first, second, first);

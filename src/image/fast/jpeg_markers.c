@@ -444,7 +444,7 @@ static enum read_status latch_quantization(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Find the end of the entropy-coded segments between at and end: the first marker that is not a
+/* Find the end of the entropy-coded segments between `at` and `end`: the first marker that is not a
  * restart marker, or the end of the file. */
 static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 {

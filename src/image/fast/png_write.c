@@ -214,8 +214,8 @@ static bool reserve_line(struct png_writer *writer, struct line *ret_line, size_
 	return true;
 }
 
-/* Write the byte of the filter with the lowest cost, and the row filtered by it. Then the row
- * becomes the row above. */
+/* Write the byte of the filter with the lowest cost, and the row filtered by it. Then the current
+ * row becomes the row above. */
 static void filter_row(struct line *line, uint8_t *out)
 {
 	enum png_filter best = PNG_FILTER_NONE;
@@ -254,7 +254,7 @@ static void put32(uint8_t *at, uint32_t number)
 	at[3] = (uint8_t)number;
 }
 
-/* Write the header and the checksum of a chunk whose data is already in place, 8 bytes after at.
+/* Write the header and the checksum of a chunk whose data is already in place, 8 bytes after `at`.
  * Returns the end of the chunk. */
 static uint8_t *put_chunk(uint8_t *at, const char type[5], uint32_t n_bytes)
 {

@@ -139,7 +139,7 @@ static struct graph *find_graph(struct resampler *resampler, const struct graph_
 	return NULL;
 }
 
-/* Resample a region of from into to, whose size and number of bits are set. If is_limited, the
+/* Resample a region of `from` into `to`, whose size and number of bits are set. If is_limited, the
  * levels of the result are 16 to 235, as WebP requires for luma. If not, they are 0 to 255. Returns
  * false if memory ran out. */
 static bool resample(struct resampler *resampler, const struct plane *from,
@@ -178,9 +178,9 @@ static bool resample(struct resampler *resampler, const struct plane *from,
 
 /* ---- orientation ---- */
 
-/* Transpose a plane: rows of to are columns of from, mirrored if turn says so. The work is done in
- * squares, so that both planes' parts fit in the cache. size is the number of bytes of a sample, a
- * constant wherever this function is inlined. */
+/* Transpose a plane: rows of `to` are columns of `from`, mirrored if `turn` says so. The work is
+ * done in squares, so that both planes' parts fit in the cache. size is the number of bytes of a
+ * sample, a constant wherever this function is inlined. */
 static inline void transpose(struct plane *to, const struct plane *from,
                              const struct turn *turn, size_t size)
 {

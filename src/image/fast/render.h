@@ -77,7 +77,7 @@ bool render_takes_layout(const struct layout *layout, struct size from);
  *
  * layout   that of the upright picture.
  * return   false if memory ran out. Otherwise *ret_rendered has planes that belong to the renderer
- *          and are valid until its next call. A plane that needs no change is that of from. The
+ *          and are valid until its next call. A plane that needs no change is that of `from`. The
  *          caller may write to all these planes.
  */
 bool render(struct renderer *renderer, const struct decoded *from,
