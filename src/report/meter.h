@@ -17,8 +17,8 @@ struct meter_sample {
 
 struct meter {
 	int64_t begun_ns;
-	struct report_counts
-		counts; /* sums over finished images; the member inputs stays 0 */
+	/* sums over finished images; the member inputs stays 0 */
+	struct report_counts counts;
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
 	uint64_t finished_bytes; /* how many of planned_bytes are finished */
