@@ -15,6 +15,7 @@ enum lost {
 	LOST_GAINMAP = 8,
 	LOST_HDR = 16,
 	LOST_VIDEO = 32, /* the video of a motion photo */
+	/* Bits of samples beyond the depth of the output, or a depth map. */
 	LOST_DEPTH = 64,
 	LOST_PROFILE = 128,
 	LOST_EXIF = 256,

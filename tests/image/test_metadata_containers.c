@@ -425,6 +425,8 @@ TEST(metadata_containers, gain_maps_and_videos_appended_to_a_jpeg_are_reported_l
 		{LITERAL("\xff\xd8\xff\xe2\0\6MPF\0\xff\xd9urn:com:apple:photo:2020:aux:hdrgainmap"),
 	         LOST_GAINMAP},
 		{LITERAL("\xff\xd8\xff\xe2\0\6MPF\0\xff\xd9 a preview"), 0},
+		{LITERAL("\xff\xd8\xff\xe2\0\6MPF\0\xff\xd9http://ns.apple.com/depthData/1.0/"),
+	         LOST_DEPTH},
 		{LITERAL("\xff\xd8\xff\xd9MotionPhoto_Data....SEFT"), LOST_VIDEO},
 	};
 
@@ -434,6 +436,39 @@ TEST(metadata_containers, gain_maps_and_videos_appended_to_a_jpeg_are_reported_l
 		REQUIRE(metadata_read(&metadata, FORMAT_JPEG, files[i].file));
 		EXPECT_EQ(metadata.lost, files[i].lost);
 		metadata_fini(&metadata);
+	}
+}
+
+TEST(metadata_containers, gain_maps_and_depth_maps_of_a_heif_are_reported_lost)
+{
+	static const struct {
+		struct bytes type;
+		unsigned lost;
+	} files[] = {
+		{LITERAL("urn:mpeg:hevc:2015:auxid:1\0"), 0},
+		{LITERAL("urn:mpeg:hevc:2015:auxid:2\0"), LOST_DEPTH},
+		{LITERAL("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"), 0},
+		{LITERAL("urn:mpeg:mpegB:cicp:systems:auxiliary:depth\0"), LOST_DEPTH},
+		{LITERAL("urn:com:apple:photo:2020:aux:hdrgainmap\0"), LOST_GAINMAP},
+	};
+
+	for (size_t i = 0; i < N_OF(files); i++) {
+		enum { META_AT = 20 };
+		struct block bare = bare_avif(), file = {0};
+		size_t n_meta = bytes_be32(block_bytes(&bare), META_AT);
+		struct metadata metadata;
+
+		/* Add a box with the type of the auxiliary picture at the end of "meta". */
+		block_add(&file, bytes_part(block_bytes(&bare), 0, META_AT + n_meta));
+		block_add_number(&file, 8 + files[i].type.n, 4, true);
+		block_add_text(&file, "auxC");
+		block_add(&file, files[i].type);
+		block_set_number(&file, META_AT, n_meta + 8 + files[i].type.n, 4, true);
+		REQUIRE(metadata_read(&metadata, FORMAT_HEIC, block_bytes(&file)));
+		EXPECT_EQ(metadata.lost, files[i].lost);
+		metadata_fini(&metadata);
+		block_fini(&file);
+		block_fini(&bare);
 	}
 }
 

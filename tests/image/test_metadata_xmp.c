@@ -16,6 +16,7 @@ static const char namespaces[] =
 	" xmlns:exif='http://ns.adobe.com/exif/1.0/'"
 	" xmlns:geo='http://www.w3.org/2003/01/geo/wgs84_pos#'"
 	" xmlns:GCamera='http://ns.google.com/photos/1.0/camera/'"
+	" xmlns:GDepth='http://ns.google.com/photos/1.0/depthmap/'"
 	" xmlns:GPano='http://ns.google.com/photos/1.0/panorama/'"
 	" xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/'"
 	" xmlns:Container='http://ns.google.com/photos/1.0/container/'"
@@ -100,6 +101,8 @@ static const struct {
 	{"geo:lat='a-word'", "", KEEP_GPS},
 	{"", "<geo:Point>a-word</geo:Point>", KEEP_GPS},
 	{"xmlns:g='http://www.w3.org/2003/01/geo/wgs84_pos#' g:lat='a-word'", "",
+         KEEP_GPS},
+	{"xmlns:cell='http://developer.sonyericsson.com/cell/1.0/' cell:cgi='a-word'", "",
          KEEP_GPS},
 	{"GPSLatitude='a-word'", "", KEEP_GPS}, /* a name without a namespace */
 	{"note='a-word'", "", KEEP_XMP},
@@ -208,11 +211,13 @@ TEST(metadata_xmp, no_xmp_packet_is_written_if_every_property_is_dropped)
 TEST(metadata_xmp, location_properties_are_recognised_by_name_in_any_letter_case)
 {
 	static const char *const places[] = {
-		"GpsLatitude",  "gpslatitude", "Longitude",   "City",
-		"CITY",         "city_name",   "State",       "ProvinceState",
-		"CountryCode",  "COUNTRYNAME", "Sublocation", "LocationShown",
-		"shotLocation", "CiAdrCity",   "CiAdrPcode",  "GeoTag",
-		"lat",          "WorldRegion", "Geo",         "URLCity"};
+		"GpsLatitude",  "gpslatitude",        "Longitude",    "City",
+		"CITY",         "city_name",          "State",        "ProvinceState",
+		"CountryCode",  "COUNTRYNAME",        "Sublocation",  "LocationShown",
+		"shotLocation", "CiAdrCity",          "CiAdrPcode",   "GeoTag",
+		"lat",          "WorldRegion",        "Geo",          "URLCity",
+		"Geography",    "locality",           "Municipality", "islandGroup",
+		"continent",    "verbatimCoordinates"};
 	static const char *const others[] = {"WebStatement", "Velocity",   "Capacity",
 	                                     "Statement",    "Geometry",   "Translation",
 	                                     "latency",      "Platform",   "LongExposure",
@@ -420,6 +425,11 @@ TEST(metadata_xmp, properties_about_a_removed_video_or_gain_map_are_dropped_and_
 	         "<Item:Mime>video/mp4</Item:Mime></Container:Item></rdf:Description></rdf:li></rdf:Seq>"
 	         "</Container:Directory>",
 	         LOST_VIDEO},
+		{"GDepth:Format='RangeInverse' GDepth:Mime='image/png'", "", LOST_DEPTH},
+		{"",
+	         "<Container:Directory><rdf:Seq><rdf:li rdf:parseType='Resource'><Container:Item "
+	         "Item:Semantic='Depth' Item:Mime='image/jpeg'/></rdf:li></rdf:Seq></Container:Directory>",
+	         LOST_DEPTH},
 	};
 	static const unsigned keeps[] = {0, KEEP_XMP, KEEP_ALL};
 	struct metadata_target target = fixture_target();

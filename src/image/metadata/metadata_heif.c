@@ -192,6 +192,20 @@ static void take_exif(struct metadata *metadata, struct bytes item)
 	metadata_take(metadata, &metadata->exif, exif);
 }
 
+/* Whether the file has a depth map as an auxiliary picture. */
+static bool has_depth_map(const struct meta *meta)
+{
+	static const struct bytes types[] = {
+		{(const uint8_t *)"urn:mpeg:hevc:2015:auxid:2\0", 27},
+		{(const uint8_t *)"urn:mpeg:mpegB:cicp:systems:auxiliary:depth\0", 44}};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (bytes_find(meta->all.data, types[i], 0) < meta->all.data.n)
+			return true;
+	}
+	return false;
+}
+
 /* Whether the file has a gain map. The type of an auxiliary picture shows that. */
 static bool has_gainmap(const struct meta *meta)
 {
@@ -215,6 +229,8 @@ static void read_heif(struct metadata *metadata, struct bytes file)
 		return;
 	if (has_gainmap(&meta))
 		metadata->lost |= LOST_GAINMAP;
+	if (has_depth_map(&meta))
+		metadata->lost |= LOST_DEPTH;
 	for (size_t at = 0; box_next(listed_items(&meta), &at, &infe);) {
 		struct block item = {0};
 		uint64_t id = 0;

@@ -91,6 +91,8 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 		if (bytes_find(file, gainmaps[i], 0) < file.n)
 			metadata->lost |= LOST_GAINMAP;
 	}
+	if (bytes_find(file, BYTES_OF("http://ns.apple.com/depthData/"), 0) < file.n)
+		metadata->lost |= LOST_DEPTH;
 }
 
 /* Read a piece of extended XMP: a GUID, the length of all pieces together, the offset of this

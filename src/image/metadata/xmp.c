@@ -52,6 +52,7 @@ enum space {
 	IPTC_EXT,
 	WGS84,
 	GEORSS,
+	CELL,
 };
 
 static const struct {
@@ -95,6 +96,7 @@ static const struct {
 	{"http://www.w3.org/2003/01/geo/wgs84_pos#", WGS84},
 	{"http://www.georss.org/georss", GEORSS},
 	{"http://www.georss.org/georss/", GEORSS},
+	{"http://developer.sonyericsson.com/cell/1.0/", CELL},
 };
 
 /* The rules for properties. */
@@ -109,6 +111,7 @@ enum rule {
 	RULE_PART,
 	RULE_VIDEO,         /* drop and report a lost video */
 	RULE_GAINMAP,       /* drop and report a lost gain map */
+	RULE_DEPTH,         /* drop and report a lost depth map */
 	RULE_DIRECTORY,     /* drop and report the loss of the parts that it lists */
 	RULE_ORIENTATION,   /* set to 1 */
 	RULE_WIDTH,         /* set to the value of the output */
@@ -186,7 +189,7 @@ static const struct {
 	{GAINMAP_APPLE, RULE_GAINMAP, NULL},
 	{PIXEL_DATA_APPLE, RULE_DROP, NULL},
 	{GOOGLE_IMAGE, RULE_PART, NULL},
-	{GOOGLE_DEPTH, RULE_PART, NULL},
+	{GOOGLE_DEPTH, RULE_DEPTH, NULL},
 	{GOOGLE_AUDIO, RULE_PART, NULL},
 	{PANORAMA, RULE_WIDTH, "CroppedAreaImageWidthPixels"},
 	{PANORAMA, RULE_HEIGHT, "CroppedAreaImageHeightPixels"},
@@ -204,6 +207,8 @@ static const struct {
 	{IPTC_EXT, RULE_UNTURNED, "ImageRegion"},
 	{WGS84, RULE_PLACE, NULL},
 	{GEORSS, RULE_PLACE, NULL},
+	/* The cell of a radio network in which a telephone was. */
+	{CELL, RULE_PLACE, NULL},
 };
 
 struct filtering {
@@ -246,9 +251,9 @@ static const char *word_end(const char *name)
 
 static bool is_place_word(const char *word, size_t n)
 {
-	static const char *const words[] = {"city",    "state",  "geo",
-	                                    "town",    "county", "suburb",
-	                                    "village", "street", "venue"};
+	static const char *const words[] = {"city",   "state",     "geo",     "town",
+	                                    "county", "suburb",    "village", "street",
+	                                    "venue",  "continent", "island"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strlen(words[i]) == n && strncasecmp(word, words[i], n) == 0)
@@ -260,9 +265,10 @@ static bool is_place_word(const char *word, size_t n)
 bool xmp_name_is_place(const char *name)
 {
 	static const char *const parts[] = {
-		"gps",     "latitude", "longitude", "longtitude", "altitude",
-		"country", "location", "province",  "geotag",     "geohash",
-		"geocode", "geoname",  "postalcode"};
+		"gps",          "latitude",   "longitude",  "longtitude", "altitude",
+		"country",      "location",   "province",   "geotag",     "geohash",
+		"geocode",      "geoname",    "postalcode", "geograph",   "locality",
+		"municipality", "coordinates"};
 	static const char *const names[] = {"lat",
 	                                    "lon",
 	                                    "long",
@@ -353,6 +359,8 @@ static void lose(struct filtering *filtering, enum rule rule)
 		filtering->lost |= LOST_VIDEO;
 	else if (rule == RULE_GAINMAP)
 		filtering->lost |= LOST_GAINMAP;
+	else if (rule == RULE_DEPTH)
+		filtering->lost |= LOST_DEPTH;
 	else if (filtering->keep & KEEP_XMP)
 		filtering->lost |= LOST_XMP;
 }
@@ -442,7 +450,7 @@ static const char *adapted(struct filtering *filtering, enum rule rule, enum spa
 static bool is_claim(enum rule rule)
 {
 	return rule == RULE_PART || rule == RULE_VIDEO || rule == RULE_GAINMAP ||
-	       rule == RULE_DIRECTORY;
+	       rule == RULE_DEPTH || rule == RULE_DIRECTORY;
 }
 
 /* value is an entry in a list of the file's parts. Record the loss of the part that it names. */
@@ -453,7 +461,7 @@ static void lose_listed(struct filtering *filtering, const char *value)
 	else if (strcasecmp(value, "GainMap") == 0)
 		filtering->lost |= LOST_GAINMAP;
 	else if (strcasecmp(value, "Depth") == 0 || strcasecmp(value, "Confidence") == 0)
-		lose(filtering, RULE_PART);
+		filtering->lost |= LOST_DEPTH;
 }
 
 static char *text_of(const struct xml_node *node)
