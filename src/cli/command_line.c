@@ -120,7 +120,8 @@ static bool refuse_unknown(const char *typed, struct failure *ret_failure)
 	return false;
 }
 
-/* Refuse an argument. got: the error code that getopt_long() returned. typed: the argument. */
+/* Refuse an argument. got: the error code that getopt_long() returned. typed: the argument as the
+ * user typed it. */
 static bool refuse_typed(int got, const char *typed, struct failure *ret_failure)
 {
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
@@ -156,8 +157,8 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 	int got;
 
 	fill_tables(&tables);
-	unsetenv(
-		"POSIXLY_CORRECT"); /* this variable would end the options at the first INPUT */
+	/* This variable would end the options at the first INPUT. */
+	unsetenv("POSIXLY_CORRECT");
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
 	       -1) {
@@ -580,8 +581,8 @@ static int copy_standard_input(uint64_t n_max)
 	return fd;
 }
 
-/* Open the INPUT "-". A regular file is used directly. Anything else is copied, up to one byte more
- * than the limit, which shows that the input is too big. */
+/* Open the INPUT "-". A regular file is used directly. Anything else is copied, until it ends or
+ * exceeds the limit by one byte, which shows that the input is too big. */
 static bool open_standard_input(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;

@@ -15,8 +15,8 @@ enum command {
 	N_COMMANDS
 };
 
-/* Texts that are printed instead of running the command. If several are requested, the last one in
- * this list is printed. */
+/* Texts that are printed instead of running the command. If several are requested, the text that
+ * comes last in this enum is printed. */
 enum help_request {
 	HELP_NONE,
 	HELP_SHORT,

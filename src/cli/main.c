@@ -138,8 +138,8 @@ int main(int argc, char **argv)
 	else
 		status = refuse(&line, &failure);
 	status = flush_output(status);
-	/* If a thread of the batch hangs, waiting for it would hang too, so the kernel ends the
-	 * threads. */
+	/* If a thread of the batch hangs, waiting for it would hang too. So do not wait: the kernel
+	 * ends the threads at exit. */
 	if (!is_stuck) {
 		command_line_fini(&line);
 		pxp_zygote_stop();

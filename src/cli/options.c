@@ -377,7 +377,7 @@ static const struct choice overwrites[] = {
 	{NULL, 0},
 };
 
-/* What to do about two inputs with the same output name */
+/* What to do about two inputs with the same output name. */
 static const struct choice collisions[] = {
 	{"stop", COLLISION_STOP},
 	{"keep-ext", COLLISION_KEEP_EXT},

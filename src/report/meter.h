@@ -24,8 +24,8 @@ struct meter {
 	uint64_t finished_bytes; /* how many of planned_bytes are finished */
 	bool is_ending;          /* the batch ends early: no more images start */
 
-	/* Samples of the progress and their times, in a ring buffer. The first is taken when the
-	 * plan is made. */
+	/* Samples of the progress and their times, in a ring buffer. The first sample is taken when
+	 * the plan is made. */
 	struct meter_sample samples[METER_SAMPLES];
 	unsigned n_samples, newest;
 };

@@ -27,11 +27,13 @@ struct view {
 };
 
 struct painter {
-	/* Progress is a line without newline, which is painted over the previous one. */
+	/* Progress is a line without newline, which is painted over the previous line of
+	 * progress. */
 	bool is_live;
 	int tick_ms; /* the time between two calls of progress */
 
-	void (*progress)(struct text *text, const struct view *view); /* may be NULL */
+	/* NULL: the painter shows no progress */
+	void (*progress)(struct text *text, const struct view *view);
 	void (*image)(struct text *text, const struct view *view,
 	              const struct record *record);
 	void (*ignored)(struct text *text, const char *path);

@@ -109,8 +109,8 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 	text_put(text, what);
 }
 
-/* Add the number of files that cannot be read, by format, and then of all other files that are not
- * images. The separator stands before each part. */
+/* Add the number of files that cannot be read, by format, and then the number of all other files
+ * that are not images. Each part begins with the separator. */
 static void add_ignored(struct text *text, const struct report_counts *counts,
                         const char *separator)
 {
@@ -146,8 +146,8 @@ const char *report_print_ignored(const struct report_counts *counts, char *text,
 static void add_sums(struct text *text, const struct report_counts *counts,
                      double seconds, bool has_cancelled, bool is_plan)
 {
-	/* Skipped images and those that were not started took no time, so they do not count in the
-	 * speed. */
+	/* Skipped images, and images that were not started, took no time, so they do not count in
+	 * the speed. */
 	uint64_t n_worked = counts->ok + counts->failed;
 
 	figure_count(text, counts->inputs);
@@ -649,8 +649,8 @@ const struct painter painter_bar = {
 /*
  * ---- JSON ----
  *
- * The painter of --progress json writes one JSON object on each line: records and the summary, which are
- * those of --report, and between them the events that README.md describes.
+ * The painter of --progress json writes one JSON object on each line: the same records and summary
+ * as --report, and between them the events that README.md describes.
  */
 
 static void end_line(struct json *json)

@@ -19,7 +19,7 @@
 #include <wctype.h>
 
 /* The length in bytes of the character at s, in the locale's encoding. A byte that is not part of a
- * character counts as one, and is not printable. */
+ * character counts as one character, and is not printable. */
 static size_t character(const char *s, bool *ret_is_printable)
 {
 	mbstate_t state = {0};
@@ -34,7 +34,7 @@ static size_t character(const char *s, bool *ret_is_printable)
 	return n;
 }
 
-/* Characters that the shell does not change, with and without quotes. */
+/* Whether the shell leaves a character as it is, with and without quotes. */
 static bool is_harmless(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -95,7 +95,7 @@ static void screen_write(struct screen *screen, const struct text *lines,
 
 /* ---- the failures, in groups ---- */
 
-/* Find or make the group of a reason; NULL if there are too many groups. */
+/* Find or make the group of a reason. Returns NULL if there are too many groups. */
 static struct failure_group *group_of(struct failures *failures, const char *reason)
 {
 	struct failure_group *group = failures->groups;

@@ -21,7 +21,7 @@ enum exit_status {
 	EXIT_USAGE = 2, /* the command was refused before any work began */
 	EXIT_NO_IMAGE = 3,
 	EXIT_STOPPED = 4,
-	EXIT_SIGNAL = 128, /* a signal ended the command: add the signal's number */
+	EXIT_SIGNAL = 128, /* a signal ended the command: 128 plus the signal's number */
 };
 
 enum progress {
@@ -49,7 +49,8 @@ struct report_options {
 	int plan;
 	bool is_plan;
 
-	/* Texts for the summary, borrowed until the report is finished; NULL leaves them out. */
+	/* Texts for the summary, borrowed until the report is finished. A text that is NULL is left
+	 * out. */
 	const char *recipe, *fingerprint; /* the recipe, for the summary record */
 	const char *how_to_continue;      /* advice after a run that stopped early */
 };
@@ -81,8 +82,8 @@ struct record_output {
 	struct record_side side;
 };
 
-/* One image that is finished. Strings are borrowed for the call. NULL, or a negative number,
- * leaves a member out. */
+/* One image that is finished. Strings are borrowed for the call. A member that is NULL, or a
+ * negative number, is left out of the record. */
 struct record {
 	const char *input, *output;
 	const char *name; /* name of the input, relative to its INPUT */
@@ -114,8 +115,8 @@ struct record {
 /* Call this while the plan is being made: n_images were found so far. The progress says
  * "scanning". */
 void report_scanning(struct report *report, uint64_t n_images);
-/* Called when the plan is made. n_images counts every record of the run, including those of
- * unreadable folders; n_bytes is 0 if the size of the inputs is not known. */
+/* Call this when the plan is made. n_images counts every record of the run, including those of
+ * unreadable folders. n_bytes is 0 if the sizes of the inputs are not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
 /* Call this when an output was removed because its input no longer exists, or, in a plan, would be
@@ -148,7 +149,7 @@ struct report_unread {
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
 	uint64_t remembered; /* how many of the failures were found by an earlier run */
-	/* numbers of ok images that lost something, and that are damaged */
+	/* numbers of ok images that lost something, and of ok images that are damaged */
 	uint64_t lost, damaged;
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
 	/* The number of ignored files whose format cannot be read, for each format. */
@@ -165,8 +166,8 @@ const char *report_print_ignored(const struct report_counts *counts, char *text,
  * time. NULL: no image has taken long. */
 void report_slowest(struct report *report, const char *path, double seconds);
 
-/* Call this when the batch ends early and no more images will start. From now on the progress
- * counts only the images that are still running. */
+/* Call this when the batch ends early and no more images will start. From now on the progress says
+ * "finishing" instead of the remaining time. */
 void report_ending(struct report *report);
 
 /* From now on, planned images that were not reported count as cancelled. If no plan was made, the

@@ -33,7 +33,7 @@ void text_add(struct text *text, const char *bytes, size_t n);
 void text_put(struct text *text, const char *string);
 void text_fill(struct text *text, char c, size_t n);
 
-/* Like printf, but not for numbers with decimals, because their point depends on the locale. */
+/* Like printf. Not for numbers with decimals, because the decimal point depends on the locale. */
 void text_format(struct text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void text_vformat(struct text *text, const char *format, va_list args)

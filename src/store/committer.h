@@ -57,7 +57,8 @@ struct commit {
 	const struct store_original *original;
 
 	/* For the state: the known failure of the picture, keyed by the name of its source. */
-	const char *source; /* name of the source; NULL: the state keeps its record */
+	/* Name of the source; NULL: what the state knows about the picture stays unchanged. */
+	const char *source;
 	/* The failure to record; NULL: delete the recorded failure, if any. */
 	const struct known_failure *known;
 	/* Outputs whose stamps become rows of the state although the outputs are not published. */

@@ -57,8 +57,9 @@ static struct folder *find(struct folder_locks *locks, const struct stat *st)
 	return NULL;
 }
 
-/* Note one folder. Returns false if the folders above it need not be noted, because this folder was
- * noted before, or cannot be noted. */
+/* Note one folder. Returns true if the folders above it must be noted as well. Returns false if
+ * this folder was noted before, and so were the folders above it, or if no more folders can be
+ * noted. */
 static bool note(struct folder_locks *locks, int folder, const char *input, bool is_alone)
 {
 	struct folder *known;

@@ -205,7 +205,7 @@ bool stamp_write(int fd, const struct stamp *stamp)
 		return true;
 	/* EPERM: a mount without user attributes. EACCES: the umask makes files read-only. ENOSPC,
 	 * ERANGE, E2BIG: the size of a file's attributes is limited. If ENOSPC means a full disk,
-	 * the next write fails with it too. */
+	 * the next write fails with ENOSPC too. */
 	if (errno == ENOSYS || errno == EPERM || errno == EACCES || errno == ENOSPC ||
 	    errno == ERANGE || errno == E2BIG)
 		errno = ENOTSUP;

@@ -135,8 +135,8 @@ static int errno_of(sqlite3_file *file)
 }
 
 /*
- * The true code of an error. If a read of the database or of its log fails with one of these
- * errors, SQLite calls the database corrupt. But then the disk, or the way to it, is broken, and
+ * The true code of an error. If a read of the database or of its log fails with EIO, ENXIO or
+ * ERANGE, SQLite calls the database corrupt. But then the disk, or the way to it, is broken, and
  * the database may be healthy.
  */
 static int code_of(sqlite3 *database, int code)

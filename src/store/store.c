@@ -701,7 +701,7 @@ static char *name_of_backup(const char *name, const char *suffix)
 	return asprintf(&backup, "%s%s", name, suffix) < 0 ? NULL : backup;
 }
 
-/* Whether files in a folder can be linked, tested with this one. */
+/* Whether files in a folder can be linked, tested with the file of this name. */
 static bool can_link(int folder, const char *name)
 {
 	char temp[TEMP_NAME_BYTES];
@@ -783,8 +783,8 @@ static bool mark_backup(int fd, const char *backup)
 	return is_done;
 }
 
-/* Mark the old file as a backup before it becomes one. While it has its old name the mark has no
- * effect. */
+/* Mark the old file as a backup before it becomes a backup. While the file has its old name the
+ * mark has no effect. */
 static void mark_original(struct output *output, const char *backup)
 {
 	int fd = openat(output->folder, output->name,
@@ -905,9 +905,9 @@ static void remove_backup(struct output *output)
 }
 
 /*
- * Exchange the hidden file with the existing file, and only then check the old file, so that it
- * cannot change between the check and the exchange. The old file is kept until the new one is
- * durable.
+ * Exchange the hidden file with the existing file, and only then check the old file, so that the
+ * old file cannot change between the check and the exchange. The old file is kept until the new one
+ * is durable.
  */
 static enum published exchange_expected(struct output *output, struct failure *failure)
 {
@@ -919,7 +919,7 @@ static enum published exchange_expected(struct output *output, struct failure *f
 		if (!has_no_links())
 			return refuse(output, failure, "replace the existing file");
 		/* The file system cannot exchange files, so rename. Copying the backup may have
-		 * taken long, so check the old file again just before. */
+		 * taken long, so check the old file again just before renaming. */
 		return is_expected(output, output->name) ? rename_over(output, failure)
 		                                         : IN_THE_WAY;
 	}
@@ -993,8 +993,8 @@ static enum published output_name(struct output *output, bool is_durable,
 	return name_hidden(output, is_durable, ret_failure);
 }
 
-/* Exchange the files again, so that the old file has its name, and remove ours. If that fails, or
- * if somebody has replaced ours, both files are kept, so that nothing is lost. */
+/* Exchange the files again, so that the old file gets its name back, and remove our file. If that
+ * fails, or if somebody has replaced our file, both files are kept, so that nothing is lost. */
 static void put_back(struct output *output)
 {
 	struct stat ours, st;

@@ -53,8 +53,8 @@ void store_close(struct store *store); /* NULL is allowed; keeps errno */
 /* Whether the folder supports the extended attribute of stamps, tested by setting one. */
 bool store_takes_stamps(struct store *store);
 
-/* The errno with which the times of some output could not be set; 0: all times were set. Such an
- * output does not fail. */
+/* The errno with which the times of some output could not be set; 0: all times were set. An output
+ * without the right times does not fail. */
 int store_dates_error(const struct store *store);
 
 /* Whether the file system of some output does not support stamps. */
@@ -111,8 +111,8 @@ enum output_kind store_look(struct store *store, const char *relative,
 /* Whether a file has this name. */
 bool store_has(struct store *store, const char *relative);
 
-/* Remove the file that store_look() found. Returns false if another file has the name now, or with
- * errno if it cannot be removed. */
+/* Remove the file that store_look() found. Returns false if that fails. errno says why; it is 0 if
+ * another file has the name now. */
 bool store_remove(struct store *store, const char *relative, const struct stat *seen);
 
 /* Open the file that store_look() found, for reading. Returns -1 if another file has the name now,
@@ -173,8 +173,8 @@ struct store_output {
 	struct store_content content;
 
 	enum overwrite overwrite;
-	/* The stat of the file that may be replaced whatever the policy says, if the file has not
-	 * changed since. NULL: the policy decides. */
+	/* The stat of a file that may be replaced whatever the policy says. If that file has
+	 * changed since, it is kept. NULL: the policy decides. */
 	const struct stat *expected;
 	/* the file whose attributes are copied; NULL: a new file of mode 0666 less the umask */
 	const struct store_original *original;
