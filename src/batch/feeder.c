@@ -994,6 +994,10 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 	case HISTORY_EXISTS:
 		file_complete(file, FILE_FAILED);
 		break;
+	case HISTORY_UNKNOWN:
+		batch_stop_early(batch, &result->failure);
+		file_complete(file, FILE_CANCELLED);
+		break;
 	}
 	return false;
 }

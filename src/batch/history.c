@@ -469,6 +469,18 @@ static void expect_fresh_ones(struct history *history, struct known_output *know
 	known->stamp = new_record(history, variant, input->item);
 }
 
+static bool has_unread_row(struct history *history, struct failure *ret_failure)
+{
+	struct state *state = history->options.state;
+	struct failure failure = {FAIL_NONE, ""};
+
+	if (state)
+		failure = state_read_failure(state);
+	if (failure.class != FAIL_NONE)
+		*ret_failure = failure;
+	return failure.class != FAIL_NONE;
+}
+
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,
                                     struct failure *ret_failure)
@@ -502,6 +514,8 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 	}
 	if (verdict == HISTORY_MAKE && is_known_bad(history, input, ret_failure))
 		verdict = HISTORY_KNOWN_BAD;
+	if (has_unread_row(history, ret_failure))
+		verdict = HISTORY_UNKNOWN;
 	for (size_t i = 0; i < input->n_variants && verdict == HISTORY_MAKE; i++)
 		expect_fresh_ones(history, &known[i], verdicts[i], &input->variants[i],
 		                  input);

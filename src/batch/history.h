@@ -70,7 +70,10 @@ enum history_verdict {
 	/* The output cannot be made: a file that pixpool did not write has its name, or memory ran
 	 * out. See *ret_failure. */
 	HISTORY_EXISTS,
-	HISTORY_KNOWN_BAD /* an earlier run failed on this picture: see *ret_failure */
+	HISTORY_KNOWN_BAD, /* an earlier run failed on this picture: see *ret_failure */
+	/* The state could not be read, so nothing can be decided, and the batch must stop. See
+	 * *ret_failure. */
+	HISTORY_UNKNOWN
 };
 
 /* An input that the feeder has found. */

@@ -66,7 +66,8 @@ struct state {
 	struct lock lock;  /* guards all members below */
 	sqlite3 *database; /* the database; NULL: closed after an error */
 	sqlite3_stmt *statements[N_QUERIES];
-	bool has_intended; /* whether rows of intended outputs may exist */
+	bool has_intended;           /* whether rows of intended outputs may exist */
+	struct failure read_failure; /* see state_read_failure() */
 };
 
 /* ---- opening ---- */
@@ -643,6 +644,27 @@ static enum state_result run_query(struct state *state, sqlite3_stmt *statement)
 
 /* ---- outputs ---- */
 
+/* Keep the error of a query that reads, unless it is a sign of damage. */
+static void note_read_error(struct state *state, int code)
+{
+	if (code == SQLITE_ROW || code == SQLITE_DONE)
+		return;
+	if (!is_damage(code_of(state->database, code)))
+		say_why(&state->read_failure, state->database,
+		        code_of(state->database, code), state->path);
+	note_error(state, code);
+}
+
+struct failure state_read_failure(struct state *state)
+{
+	struct failure failure;
+
+	lock_acquire(&state->lock);
+	failure = state->read_failure;
+	lock_release(&state->lock);
+	return failure;
+}
+
 /* Called with the lock held. */
 static bool find_row(struct state *state, enum query query, const char *output,
                      struct stamp *ret_row)
@@ -661,8 +683,7 @@ static bool find_row(struct state *state, enum query query, const char *output,
 			           stamp_name_is(ret_row->output, output);
 		}
 		end_query(statement);
-		if (code != SQLITE_ROW && code != SQLITE_DONE)
-			note_error(state, code);
+		note_read_error(state, code);
 	}
 	return is_found;
 }
@@ -759,8 +780,7 @@ static char *next_output(struct state *state, const char *after)
 			name = strndup(sqlite3_column_blob(statement, 0),
 			               (size_t)sqlite3_column_bytes(statement, 0));
 		end_query(statement);
-		if (code != SQLITE_ROW && code != SQLITE_DONE)
-			note_error(state, code);
+		note_read_error(state, code);
 	}
 	lock_release(&state->lock);
 	return name;
@@ -833,8 +853,7 @@ bool state_find_failure(struct state *state, const char *source,
 		code = sqlite3_step(statement);
 		is_found = code == SQLITE_ROW && read_failure(statement, ret_known);
 		end_query(statement);
-		if (code != SQLITE_ROW && code != SQLITE_DONE)
-			note_error(state, code);
+		note_read_error(state, code);
 	}
 	lock_release(&state->lock);
 	return is_found;

@@ -83,6 +83,13 @@ bool state_find(struct state *state, const char *output, struct stamp *ret_row);
  */
 bool state_find_intended(struct state *state, const char *output, struct stamp *ret_row);
 
+/*
+ * Why a row could not be read; FAIL_NONE: every row could be. An unreadable row looks like one that
+ * does not exist, and then an output of ours looks like a file of others. So the batch must not go
+ * on. A damaged database is no such failure.
+ */
+struct failure state_read_failure(struct state *state);
+
 /* A failure caused by the picture itself: with the same input, recipe and build it will fail
  * again. */
 struct known_failure {

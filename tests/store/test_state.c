@@ -605,6 +605,42 @@ TEST(state, a_read_error_is_never_taken_for_damage)
 	scratch_leave();
 }
 
+/* If the row were only not found, the output would look like a file of others. */
+TEST(state, a_row_that_cannot_be_read_is_reported_as_a_failure_of_the_state)
+{
+	struct state *state;
+	char name[32];
+
+	scratch_enter(NULL);
+	install_failing_pread();
+	state = open_at(&plain);
+	/* More rows than the cache of a new connection has read when it is opened. */
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "folder/%d.jpg", i);
+		put_one(state, name, 1);
+	}
+	state_close(state);
+	state = open_at(&plain);
+	EXPECT(bytes_of(state, "folder/none.jpg") == -1);
+	EXPECT(state_read_failure(state).class == FAIL_NONE);
+	reads.for_good = true;
+	reads.sys_errno = EIO;
+	reads.left = 1;
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "folder/%d.jpg", i);
+		bytes_of(state, name);
+	}
+	reads.left = 0;
+	EXPECT(reads.has_failed && state_read_failure(state).class == FAIL_IO);
+	EXPECT_STR(state_read_failure(state).text,
+	           "the state db cannot be used: disk I/O error");
+	state_close(state);
+	state = open_at(&plain);
+	EXPECT(bytes_of(state, "folder/199.jpg") == 1);
+	state_close(state);
+	scratch_leave();
+}
+
 /* The linker replaces the library's function with this one. */
 static bool refuses_locks;
 
