@@ -22,8 +22,6 @@ kill_at_call=$(realpath "$3")
 step=$4
 n_moments=$5
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 # shellcheck source=tests/fault/points.sh
 . "$(dirname "$(realpath "$0")")/points.sh"
 

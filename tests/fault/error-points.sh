@@ -14,13 +14,23 @@ set -euo pipefail
 
 stepped=$(realpath "$1")
 step=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 # shellcheck source=tests/fault/points.sh
 . "$(dirname "$(realpath "$0")")/points.sh"
 
+# With this option strace stops the program only at the calls that fail.
+fast=(-f --seccomp-bpf)
+strace "${fast[@]}" -o /dev/null true 2> /dev/null || fast=()
+
 # The calls that fail, and their errors.
 errors_of() { # argument: CALL
+	[[ $way != again ]] || {
+		# Without its state, a run would find no record of the outputs.
+		case $1 in
+		read | pread64 | pwrite64 | fsync | fdatasync | ftruncate | getdents64) echo EIO ;;
+		mmap) echo ENOMEM ;;
+		esac
+		return
+	}
 	case $1 in
 	openat | openat2 | mkdir | mkdirat) echo EMFILE ENOSPC EACCES ;;
 	# A file that cannot get a stamp is a valid output without one. With --in-place the stamp would be its only
@@ -39,13 +49,14 @@ errors_of() { # argument: CALL
 disturb() { # arguments: CALL NUMBER ERROR: make one run with one fault, and then a second run
 	local status=0
 
-	tracer=(timeout -s KILL 60 setarch -R strace -o /dev/null -e "trace=$1" -e "inject=$1:error=$3:when=$2")
+	tracer=(timeout -s KILL 60 setarch -R strace "${fast[@]}" -o /dev/null -e "trace=$1" -e "inject=$1:error=$3:when=$2")
 	{ batch "$stepped" first; } 2> /dev/null || status=$?
 	case $status in
 	0 | 1 | 2 | 4) ;;
 	*) wrong "status $status: $(cat said)" ;;
 	esac
 	[[ $status == 0 || -s said || $1 == write ]] || wrong "status $status without a message"
+	! grep -q '"class":"exists"' first 2> /dev/null || wrong "an output of ours is taken for a file of others"
 	[[ $status != 0 || -z $(missing_now) ]] || wrong "status 0, but not made: $(missing_now)"
 	visit "$stepped"
 }
@@ -64,9 +75,7 @@ visit_calls() {
 	done
 }
 
-# On a file system without user attributes the state may be the only record, so a run that cannot have one is not
-# continued by the next.
-for way in folder backup in-place; do
+for way in folder backup in-place again; do
 	undisturbed "$stepped"
 	# main() opens /dev/null before any other file.
 	sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' trace > all
@@ -82,6 +91,6 @@ for way in folder backup in-place; do
 	done < <(sort all | uniq -c)
 	in_workers visit_calls
 	echo "$way: $n_visited of ${#points[@]} calls failed, once and from then on"
-	((n_visited == (${#points[@]} + step - 1) / step && ${#points[@]} > 100)) ||
+	((n_visited == (${#points[@]} + step - 1) / step && ${#points[@]} > 50)) ||
 		wrong "visited $n_visited of ${#points[@]} points"
 done

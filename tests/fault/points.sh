@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The code that crash-points.sh and error-points.sh share: six images, four ways to write them, and the conditions
-# that must hold after a disturbed run and a second, undisturbed run. Source this file in an empty folder that may be
-# removed.
+# that must hold after a disturbed run and a second, undisturbed run. Source this file at the beginning: it enters a
+# new folder, and removes it at the end.
 #
 # The points are visited by several workers at the same time, each in a folder of its own. A worker goes on after a
 # point whose conditions do not hold, so that one run of a script finds all of them.
@@ -13,7 +13,15 @@ skip() {
 
 command -v strace > /dev/null || skip "there is no strace"
 strace -o /dev/null true 2> /dev/null || skip "strace may not trace here"
-cd "${work:?}" || exit 1
+
+# A file system in memory is faster. It must take the attributes of stamps.
+takes_stamps() { : > "$1/probe" && setfattr -n user.pixpool -v 1 "$1/probe"; }
+if ! work=$(mktemp -d -p /dev/shm 2> /dev/null) || ! takes_stamps "$work" 2> /dev/null; then
+	[[ -z $work ]] || rm -rf "$work"
+	work=$(mktemp -d)
+fi
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
 ulimit -n 128 # the program checks every descriptor number that it may have inherited
 
 wrong() {
@@ -66,21 +74,22 @@ facts_of() { # print the properties of the images in a folder that must not chan
 }
 facts=$(facts_of template)
 
-# The ways to write outputs: into a folder, into a folder on a file system without user attributes, links and rename
-# flags (which stepped.c pretends), in place with a backup, and without.
+# The ways to write outputs: into a folder; into a folder on a file system without user attributes, links and rename
+# flags (which stepped.c pretends), and once more into such a folder, when all outputs are up to date; in place with a
+# backup, and without.
 arguments() {
 	case $way in
-	folder | bare) echo "in -o out" ;;
+	folder | bare | again) echo "in -o out" ;;
 	backup) echo "in --in-place --backup .orig" ;;
 	in-place) echo "in --in-place --no-backup" ;;
 	esac
 }
 
-to_folder() { [[ $way == folder || $way == bare ]]; }
+to_folder() { [[ $way == folder || $way == bare || $way == again ]]; }
 
 batch() { # arguments: PROGRAM REPORT: run once in the current way
 	unset STEPPED_BARE
-	[[ $way != bare ]] || export STEPPED_BARE=1
+	[[ $way != bare && $way != again ]] || export STEPPED_BARE=1
 	# shellcheck disable=SC2046
 	"${tracer[@]}" "$1" resize -s 9999 $(arguments) --sandbox off --progress none --report "$2" 2> said
 }
@@ -88,7 +97,7 @@ batch() { # arguments: PROGRAM REPORT: run once in the current way
 # The files that a run has touched: a kill before its first change leaves everything unchanged.
 tree_now() {
 	ls -d out first 2> /dev/null || true
-	find in -printf '%p %i %s %m %T@ %C@\n'
+	find in out -printf '%p %i %s %m %T@ %C@\n' 2> /dev/null || true
 }
 
 before=none
@@ -96,6 +105,7 @@ begin() { # make a fresh tree, unless the last run has touched nothing
 	[[ -d in && $(tree_now) == "$before" ]] && return
 	rm -rf in out first second
 	cp -a template in
+	[[ $way != again ]] || cp -a right-again out
 	before=$(tree_now)
 }
 
@@ -126,7 +136,7 @@ check_end() { # argument: MISSING: check the invariants after the second run
 
 	for image in $images; do
 		case $way in
-		folder | bare) cmp -s "out/$image" "right-$way/$image" || wrong "out/$image differs" ;;
+		folder | bare | again) cmp -s "out/$image" "right-$way/$image" || wrong "out/$image differs" ;;
 		*) cmp -s "in/$image" "right-$way/$image" || wrong "in/$image differs" ;;
 		esac
 		[[ $way != backup ]] || cmp -s "in/$image.orig" "template/$image" || wrong "in/$image.orig is not the original"
@@ -157,12 +167,15 @@ visit() { # argument: PROGRAM: run it a second time, and check the result
 undisturbed() { # argument: PROGRAM: run it once to make right-WAY, and once more for the trace
 	local n
 
+	[[ $way != again ]] || mkdir right-again
 	begin
 	tracer=()
 	batch "$1" first || skip "the program does not run on one thread: $(cat said)"
 	n=$(made_in first | wc -l)
 	((n == 6)) || wrong "an undisturbed run makes $n images"
+	rm -rf "right-$way"
 	if to_folder; then cp -a out "right-$way"; else cp -a in "right-$way"; fi
+	before=none
 	begin
 	tracer=(setarch -R strace -o trace)
 	batch "$1" first
