@@ -529,9 +529,11 @@ static bool open_state(struct batch *batch)
 			                                   "output folder"});
 		return true;
 	case STATE_NONE:
-		report_say(batch->report,
-		           "%s; records are kept only as stamps on the outputs",
-		           failure.text);
+		report_say(batch->report, "%s; %s", failure.text,
+		           state.rows_alone
+		                   ? "warning: the output folder does not support "
+		                     "stamps, so a second run will not know the outputs"
+		                   : "records are kept only as stamps on the outputs");
 		return true;
 	case STATE_PLACE:
 		batch_stop_early(batch, &failure);

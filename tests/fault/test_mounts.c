@@ -70,6 +70,23 @@ TEST(mounts, outputs_are_made_on_a_mount_without_links_rename_flags_and_attribut
 	fixture_leave();
 }
 
+/* Then the outputs have no records at all. */
+TEST(mounts, a_run_with_neither_a_state_nor_stamps_warns_about_the_second_run)
+{
+	if (enter()) {
+		struct ended ended = run(
+			FUSE_MIRROR " back mnt no-attributes -- pixpool resize -s 32 "
+				    "mnt/in -o mnt/out --state missing/db");
+
+		EXPECT_EQ(ended.status, 0);
+		EXPECT(strstr(ended.err, "; warning: the output folder does not support "
+		                         "stamps, so a second run will not know the "
+		                         "outputs\n"),
+		       "%s", ended.err);
+	}
+	fixture_leave();
+}
+
 /* A run that was killed between claiming the name and renaming the output leaves such a file. */
 TEST(mounts, an_empty_file_under_the_name_of_an_output_is_replaced)
 {
