@@ -114,7 +114,7 @@ static bool measure(const struct run *run, enum question question,
 	pid_t pid;
 
 	if (pipe(ends) != 0 || (pid = fork()) < 0)
-		return failed("no process for a measurement");
+		return failed("cannot start a process for a measurement");
 	if (pid == 0)
 		answer(run, question, subject, ends[1]);
 	close(ends[1]);

@@ -149,7 +149,7 @@ static struct epoll_pool *epoll_create_pool(const struct job *job)
 		is_made = channel_create(pool, job);
 	if (is_made)
 		return pool;
-	failed("no socket, process or memory for the loop");
+	failed("cannot create the sockets, processes or memory of the epoll pool");
 	epoll_destroy(pool, job);
 	return NULL;
 }

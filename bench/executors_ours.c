@@ -205,7 +205,8 @@ static bool hold_workers(struct pxp_executor *executor, unsigned n_workers, int 
 
 		if (descriptor < 0 || pxp_executor_submit(executor, hold, NULL, 0,
 		                                          &options, NULL) != PXP_OK)
-			return failed("a worker cannot be held");
+			return failed("cannot submit the tasks that keep all workers "
+			              "busy");
 	}
 	return true;
 }
@@ -232,7 +233,7 @@ bool ours_pending(const struct job *job, struct reading *ret_reading)
 	bool is_done = false;
 
 	if (!futures)
-		return failed("no memory");
+		return failed("out of memory");
 	/* The memory is made resident now, so that it does not count as growth. */
 	memset(futures, 1, n_bytes);
 

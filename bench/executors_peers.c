@@ -213,7 +213,7 @@ static bool libuv_create(struct libuv_batch *batch, const struct job *job)
 	snprintf(n_workers, sizeof(n_workers), "%u", job->n_workers);
 	setenv("UV_THREADPOOL_SIZE", n_workers, 1);
 	*batch = (struct libuv_batch){.job = job};
-	return uv_loop_init(&batch->loop) == 0 || failed("no loop of libuv");
+	return uv_loop_init(&batch->loop) == 0 || failed("cannot create a loop of libuv");
 }
 
 bool libuv_rate(const struct job *job, struct reading *ret_reading)
@@ -292,7 +292,7 @@ bool python_measure(const struct job *job, struct reading *ret_reading)
 	pid_t pid;
 
 	if (pipe(said) != 0 || (pid = fork()) < 0)
-		return failed("no process for CPython");
+		return failed("cannot start CPython");
 	if (pid == 0)
 		become_python(job, said[1]);
 	close(said[1]);

@@ -44,7 +44,7 @@ bool repeat_batches(const struct job *job, batch_fn *batch, void *subject,
 		ret_reading->n += (double)job->n_batch;
 	} while (is_done && measure_now_s() - begun_s < job->min_s);
 	watch_end(&watch, ret_reading);
-	return is_done || failed("a task was not done as it should be");
+	return is_done || failed("a task failed or gave a wrong result");
 }
 
 double resident_bytes(void)

@@ -1285,7 +1285,7 @@ static void prune(struct batch *batch)
 	if (n_others > 0)
 		report_say(batch->report,
 		           "not pruned: %" PRIu64
-		           " output%s of INPUTs that this run does not have",
+		           " output%s from INPUTs that this run was not given",
 		           n_others, n_others == 1 ? "" : "s");
 	if (pruned.n_failed > 0)
 		report_say(batch->report,
@@ -1311,10 +1311,9 @@ static void say_stamps(struct batch *batch)
 	if (!batch->options->in_place || !batch->store)
 		return;
 	if (store_has_lost_mark(batch->store))
-		report_say(
-			batch->report,
-			"warning: a backup could not be marked as one, so a run with another "
-			"--backup suffix would take it for an image");
+		report_say(batch->report,
+		           "warning: a backup could not be marked as a backup, so a run "
+		           "with another --backup suffix would take it for an image");
 	if (batch->options->keeps_no_state)
 		return;
 	if (report_counts(batch->report).ok > 0 &&

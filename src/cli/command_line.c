@@ -397,7 +397,8 @@ static bool is_one_file_alone(const struct command_line *line,
 		                   line->batch.output);
 	if (line->batch.state)
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "-o %.60s has no state; remove --state",
+		                   "no state is kept for the single output -o %.60s; "
+		                   "remove --state",
 		                   line->batch.output);
 	return true;
 }

@@ -348,8 +348,8 @@ static bool set_profile(struct recipe *recipe, const char *value,
 		if (!hash_parse(value + 5, &hash)) {
 			return failure_set(
 				ret_failure, FAIL_USAGE,
-				"must be 16 hexadecimal digits after file:, got '%.40s'",
-				value + 5);
+				"must be 'file:' and 16 hexadecimal digits, got '%.40s'",
+				value);
 		}
 		chosen = SPACE_FILE;
 	} else if (!choice_parse(spaces, value, &chosen, ret_failure)) {

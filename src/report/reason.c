@@ -55,7 +55,7 @@ static const struct {
 	{FAIL_VIOLATION, "", "stopped by the sandbox"},
 	{FAIL_VANISHED, "", "deleted or changed during the run"},
 	{FAIL_PERMISSION, "belongs to another",
-         "image of another user or group, which in place would get lost; use -o DIR"},
+         "image whose owner or group would change in place; use -o DIR"},
 	{FAIL_PERMISSION, "publish:", "no permission to write its output"},
 	{FAIL_PERMISSION, "folder", "folder without permission to read"},
 	{FAIL_PERMISSION, "", "no permission to read"},

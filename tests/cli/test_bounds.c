@@ -164,8 +164,8 @@ TEST(bounds, a_worker_killed_by_the_oom_killer_fails_with_class_memory_and_not_c
 	                  .status,
 	          1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'memory',"
-	              "'message':'worker was killed by the kernel, which was out of "
-	              "memory while decoding'");
+	              "'message':'worker was killed by the kernel because memory "
+	              "ran out while decoding'");
 	expect_counts(N_GOOD, 1);
 	run("rmdir %s", group);
 	fixture_leave();

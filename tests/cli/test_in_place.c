@@ -133,8 +133,8 @@ TEST(in_place, an_image_whose_owner_or_group_would_change_is_not_replaced)
 	            nobody);
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.err,
-	              "\n  2 image of another user or group, which in place would get lost; "
-	              "use -o DIR: photos/"),
+	              "\n  2 image whose owner or group would change in place; use -o DIR: "
+	              "photos/"),
 	       "%s", ended.err);
 	EXPECT(strstr(records_in(ended.out),
 	              "'class':'permission','message':'publish: the image belongs to "

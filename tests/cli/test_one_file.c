@@ -95,7 +95,7 @@ TEST(single_file, options_without_effect_on_a_single_output_are_refused)
 	expect_refused("pixpool thumb a.jpg -o b.jpg --overwrite skip",
 	               "-o b.jpg is always replaced; remove --overwrite");
 	expect_refused("pixpool thumb a.jpg -o b.jpg --state s.db",
-	               "-o b.jpg has no state; remove --state");
+	               "no state is kept for the single output -o b.jpg; remove --state");
 	expect_refused("pixpool thumb a.jpg -o b.jpg -f png",
 	               "--format png and -o 'b.jpg' name different formats");
 	expect_refused("pixpool thumb a.jpg -o b.svg",

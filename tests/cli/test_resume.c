@@ -594,9 +594,10 @@ TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 	EXPECT_EQ(run(resize_to_out, "in more").status, 0);
 	run("rm in/0.png more/6.png");
 	ended = run(resize_to_out, "in");
-	EXPECT(strstr(ended.err, "pixpool: pruned 1 output whose input no longer exists\n"
-	                         "pixpool: not pruned: 2 outputs of INPUTs that this run "
-	                         "does not have\n"),
+	EXPECT(strstr(ended.err,
+	              "pixpool: pruned 1 output whose input no longer exists\n"
+	              "pixpool: not pruned: 2 outputs from INPUTs that this run "
+	              "was not given\n"),
 	       "%s", ended.err);
 	EXPECT_STR(outputs(), "./2.png\n./4.png\n./6.png\n./7.png\n./sub/1.png\n"
 	                      "./sub/3.png\n./sub/5.png\n");
@@ -613,7 +614,7 @@ TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 	run("rm in/4.png");
 	ended = run("pixpool-scripted resize -s 8 in more -o all/out --progress none "
 	            "--prune");
-	EXPECT(strstr(ended.err, "not pruned: 1 output of INPUTs"), "%s", ended.err);
+	EXPECT(strstr(ended.err, "not pruned: 1 output from INPUTs"), "%s", ended.err);
 	run("rm more/7.png; cp in/sub/1.png more/8.png");
 	ended = run("pixpool-scripted resize -s 8 in more -o all/out --progress none "
 	            "--prune");

@@ -1181,7 +1181,7 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
 		         error->text, (uintmax_t)(worker->limit >> 20));
 	else if (death == DIED_OF_OOM_KILLER)
 		pxp_fail(&blamed, PXP_EMEMORY,
-		         "worker was killed by the kernel, which was out of memory");
+		         "worker was killed by the kernel because memory ran out");
 	replace_error(error, blamed);
 	return death != DIED_OTHERWISE && retries_with_all_memory(pool, worker, task) &&
 	       may_kill_again(task, error);

@@ -382,7 +382,7 @@ static enum read_status status_of_scan(struct jpg_decoder *decoder,
 		return READ_OK;
 	case JPG_SCAN_RAN_OUT:
 		if (!decoder->file.has_end)
-			return fail(decoder, READ_TRUNCATED, "file ends in a scan");
+			return fail(decoder, READ_TRUNCATED, "file ends inside a scan");
 		return fail(decoder, READ_DAMAGED, "scan ends before its last block");
 	case JPG_SCAN_LEFT_OVER:
 		return fail(decoder, READ_DAMAGED, "scan continues after its last block");

@@ -257,12 +257,12 @@ static enum read_status next_segment(struct jpg_parser *parser,
 	size_t n_left = (size_t)(parser->end - parser->at), length;
 
 	if (n_left < 2)
-		return say(parser, READ_TRUNCATED, "file ends in a marker segment");
+		return say(parser, READ_TRUNCATED, "file ends inside a marker segment");
 	length = number16(parser->at);
 	if (length < 2)
 		return damaged(parser, "marker segment has no length");
 	if (length > n_left)
-		return say(parser, READ_TRUNCATED, "file ends in a marker segment");
+		return say(parser, READ_TRUNCATED, "file ends inside a marker segment");
 	*ret_segment = (struct segment){parser->at + 2, length - 2};
 	parser->at += length;
 	return READ_OK;

@@ -136,7 +136,7 @@ static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at
 	*ret_chunk = (struct chunk){number32(head + 4), head + CHUNK_HEAD,
 	                            number32(head)};
 	if (ret_chunk->n_bytes > n_left - CHUNK_BYTES)
-		return say(reader, READ_TRUNCATED, "file ends in a chunk");
+		return say(reader, READ_TRUNCATED, "file ends inside a chunk");
 	*at += CHUNK_BYTES + ret_chunk->n_bytes;
 	return READ_OK;
 }

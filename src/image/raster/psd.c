@@ -203,7 +203,8 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 		                   psd.compression);
 	if (psd.n_channels < psd.n_colours)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the PSD has %u channels, but needs %u",
+		                   "header: the PSD has %u channels, but its colours "
+		                   "need %u",
 		                   psd.n_channels, psd.n_colours);
 	/* The section of resources follows the palette. */
 	find_profile(raster, HEAD_BYTES + 4 + (uint64_t)read_big(raster, HEAD_BYTES, 4));

@@ -792,7 +792,7 @@ static bool read_header(struct source *source, struct ps_state *state,
 	}
 	if (png_is_too_big(source))
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: the PNG is larger than the stb engine reads");
+		                   "header: the PNG is too large for the stb engine");
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");
@@ -1044,7 +1044,8 @@ static bool ps_decode(struct source *source, struct failure *ret_failure)
 		return true;
 	if ((uint64_t)stored.width * stored.height * 4 > INT_MAX)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "decode: %u x %u is more than the stb engine can hold",
+		                   "decode: an image of %u x %u is too large for the "
+		                   "stb engine",
 		                   stored.width, stored.height);
 	if (state->raster.bytes)
 		return decode_raster(state, ret_failure);
@@ -1228,7 +1229,7 @@ static bool ps_encode(const struct rendering *rendering, const struct recipe *re
 	if ((uint64_t)pixels->size.width * pixels->size.height * 5 > INT_MAX / 2)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
-			"encode: %u x %u is more than the stb engine can write",
+			"encode: an image of %u x %u is too large for the stb engine",
 			pixels->size.width, pixels->size.height);
 	if (!encode_into(&buffer, pixels, recipe) || buffer.is_broken)
 		failure_set(ret_failure, FAIL_MEMORY, "encode: out of memory");

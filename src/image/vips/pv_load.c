@@ -453,8 +453,9 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 	if (source->format == FORMAT_HDR &&
 	    !hdr_is_rgb_from_top_left(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: an HDR in XYZ, or whose first pixel is not "
-		                   "at the top left, is not supported");
+		                   "header: an HDR file with XYZ colours, or with a "
+		                   "first pixel that is not at the top left, is not "
+		                   "supported");
 	if (source->format == FORMAT_TIFF &&
 	    tiff_is_raw_ycbcr(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
