@@ -255,6 +255,34 @@ TEST(metadata_pictures, an_exif_orientation_after_the_pixels_of_a_png_is_applied
 	}
 }
 
+TEST(metadata_pictures, an_exif_orientation_that_a_webp_does_not_announce_is_applied)
+{
+	static const char *const recipes[] = {"engine vips", "engine vips; size 16x"};
+	uint8_t chunk[8 + EXIF_BYTES] = {'E', 'X', 'I', 'F', EXIF_BYTES};
+	struct recipe to_webp = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
+	struct blob png = make_png(32, 16, 3, &rgbw);
+	struct outcome webp = run_picture(&png, "a.png", &to_webp);
+
+	REQUIRE(webp.is_done);
+	make_exif(chunk + 8, 6, true);
+	blob_append(&webp.output, chunk, sizeof(chunk));
+	REQUIRE(webp.output.n < 256 + 8);
+	webp.output.bytes[4] = (uint8_t)(webp.output.n - 8);
+	for (size_t i = 0; i < N_OF(recipes); i++) {
+		struct recipe recipe = recipe_of_words(recipes[i], FORMAT_JPEG,
+		                                       ENGINE_AUTO);
+		struct outcome outcome = run_picture(&webp.output, "a.webp", &recipe);
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(outcome.answer.out[0].height == 2 * outcome.answer.out[0].width,
+		       "%s: %u x %u", recipes[i], outcome.answer.out[0].width,
+		       outcome.answer.out[0].height);
+		outcome_fini(&outcome);
+	}
+	outcome_fini(&webp);
+	blob_fini(&png);
+}
+
 TEST(metadata_pictures, pixel_density_is_kept_and_never_invented)
 {
 	static const enum image_format with_density[] = {FORMAT_JPEG, FORMAT_PNG,

@@ -359,8 +359,10 @@ static void note_header(struct source *source, VipsImage *image)
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
-	/* libvips does not find the EXIF of a PNG if it is after the pixels or in a text chunk. */
-	if (source->format == FORMAT_PNG && !source->reading->no_rotate) {
+	/* libvips does not find the EXIF of a PNG if it is after the pixels or in a text chunk, nor
+	 * that of a WebP if the extended header does not announce it. */
+	if ((source->format == FORMAT_PNG || source->format == FORMAT_WEBP) &&
+	    !source->reading->no_rotate) {
 		int known = state->orientation;
 
 		state->orientation = (int)picture_metadata_orientation(source->metadata,
