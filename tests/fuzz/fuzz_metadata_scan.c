@@ -1,5 +1,5 @@
 /*
- * Fuzz target: the readers of metadata in JPEG, PNG and GIF, of EXIF, and of header fields that
+ * Fuzz target: the readers of metadata in JPEG, PNG, WebP and GIF, of EXIF, and of header fields that
  * libraries ignore. The first byte of the input selects one of them.
  */
 #include "fuzz.h"
@@ -34,7 +34,7 @@ static void check_pages(const uint8_t *bytes, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
-	unsigned which = feed_byte(&feed) % 5;
+	unsigned which = feed_byte(&feed) % 6;
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
 	struct metadata_scan scan;
 	unsigned orientation;
@@ -49,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		(void)hdr_is_rgb_from_top_left(copy, feed.n);
 		(void)tiff_is_raw_ycbcr(copy, feed.n);
 		check_pages(copy, feed.n);
+	} else if (which == 5) {
+		metadata_scan_webp(&scan, copy, feed.n);
+		check(&scan, copy, feed.n);
 	} else if (which == 3) {
 		(void)gif_is_whole(copy, feed.n);
 	} else {

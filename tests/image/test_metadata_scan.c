@@ -74,6 +74,30 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 	EXPECT_EQ(orientation_of(exif, sizeof(exif)), 6);
 }
 
+TEST(metadata_scan, the_scan_of_a_webp_finds_the_announced_profile)
+{
+	/* After the extended header comes a chunk of 3 bytes and padding, then the profile. */
+	static const char file[] = "RIFFabcdWEBPVP8X\12\0\0\0\40\0\0\0\0\0\0\0\0\0"
+				   "junk\3\0\0\0abc\0ICCP\7\0\0\0profile";
+	const size_t n = sizeof(file) - 1;
+	uint8_t bytes[sizeof(file)];
+	struct metadata_scan scan;
+
+	memcpy(bytes, file, sizeof(file));
+	metadata_scan_webp(&scan, bytes, n);
+	EXPECT_EQ(scan.colours, COLOUR_CHUNK_PROFILE);
+	REQUIRE(scan.has_profile && scan.profile == bytes + n - 7);
+	EXPECT_EQ(scan.n_profile, 7);
+	EXPECT(!scan.profile_is_deflated);
+
+	metadata_scan_webp(&scan, bytes, n - 1);
+	EXPECT(!scan.has_profile, "a truncated profile");
+	bytes[20] = 0;
+	metadata_scan_webp(&scan, bytes, n);
+	EXPECT(!scan.has_profile && scan.colours == COLOUR_CHUNK_NONE,
+	       "a profile that is not announced");
+}
+
 TEST(metadata_scan, the_scan_of_a_jpeg_finds_orientation_profile_and_components)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw),

@@ -50,6 +50,32 @@ bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_band
 	return box->sums && (!box->has_alpha || box->wide_sums) && rows;
 }
 
+uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned factor)
+{
+	uint64_t reduced = ((uint64_t)width / factor + 64) *
+	                   ((uint64_t)height / factor + 1);
+
+	/* The renderer may copy a plane with a margin. Below the largest factor the margin is
+	 * narrow. With the largest factor and a chroma output of 6 samples, each margin is half as
+	 * wide as the plane. */
+	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
+
+	/* The planes and the copy of one, and the sums of a row. */
+	return reduced * 2 * BOX_PLANES + copied + (uint64_t)width * n_bands * 6;
+}
+
+unsigned box_factor(const struct read_request *request)
+{
+	const double left = 2;
+	double ratio = BOX_MAX_FACTOR * left;
+
+	for (unsigned i = 0; i < request->n_demands; i++) {
+		if (request->demands[i].ratio < ratio)
+			ratio = request->demands[i].ratio;
+	}
+	return ratio < left ? 1 : (unsigned)(ratio / left);
+}
+
 void box_fini(struct box *box)
 {
 	for (unsigned i = 0; i < BOX_PLANES; i++)

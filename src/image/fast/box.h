@@ -11,7 +11,7 @@
 #ifndef PXP_FAST_BOX_H
 #define PXP_FAST_BOX_H
 
-#include "image/fast/render.h"
+#include "image/fast/codec.h"
 
 enum { BOX_PLANES = 4, BOX_ALPHA = 3, BOX_MAX_FACTOR = 16 };
 
@@ -42,6 +42,16 @@ struct box {
 	unsigned n_rows;
 	uint32_t y; /* index of the next row of squares */
 };
+
+/*
+ * The factor by which a picture is reduced: the largest whole number that leaves twice the
+ * resolution of the largest output. Stripes and drawings, which are common in such files, need more
+ * resolution than photographs.
+ */
+unsigned box_factor(const struct read_request *request);
+
+/* An upper bound of the bytes that a box holds, with those of a renderer that uses its planes. */
+uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned factor);
 
 /* Begin a picture. The box is all zeros or was used before. Returns false if memory ran out. */
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,

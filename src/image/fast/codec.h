@@ -43,6 +43,14 @@ struct read_request {
 	bool reads_everything; /* skip nothing, and tolerate no damage */
 };
 
+/* What a reader knows about a picture before it decodes pixels. */
+struct read_header {
+	struct size size; /* as the picture is stored */
+	bool is_grey;
+	/* Chroma is stored with fewer samples than luma, and remains so until it is scaled. */
+	bool has_half_chroma;
+};
+
 struct reader {
 	void *(*create)(void);        /* create the state; NULL if memory ran out */
 	void (*destroy)(void *state); /* destroy the state; NULL is allowed */
@@ -50,10 +58,9 @@ struct reader {
 	void (*trim)(void *state, size_t max_bytes);
 
 	/* Read everything except the pixels. The bytes are borrowed until the file is decoded or
-	 * another file is opened. ret_size is the size of the picture as it is stored, before the
-	 * orientation is applied. */
+	 * another file is opened. */
 	enum read_status (*open)(void *state, const uint8_t *bytes, size_t n_bytes,
-	                         struct size *ret_size, bool *ret_is_grey);
+	                         struct read_header *ret_header);
 	/* Decode the file for which open() returned READ_OK. The planes belong to the reader until
 	 * its next call. The caller applies the EXIF orientation. */
 	enum read_status (*decode)(void *state, const struct read_request *request,
@@ -67,7 +74,7 @@ struct reader {
 	                   const struct read_request *request);
 };
 
-extern const struct reader jpeg_reader, png_reader;
+extern const struct reader jpeg_reader, png_reader, webp_reader;
 
 /* ---- writers ---- */
 

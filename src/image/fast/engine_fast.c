@@ -1,6 +1,6 @@
 /*
- * The fast engine scales JPEG and PNG to JPEG, PNG and WebP. It decodes only what the outputs need,
- * and holds no more than that in memory.
+ * The fast engine scales JPEG, PNG and WebP to JPEG, PNG and WebP. It decodes only what the outputs
+ * need, and holds no more than that in memory.
  *
  * Pictures are planes of Y, Cb and Cr from beginning to end. The engine takes a picture only if it
  * can make all of its outputs. It leaves to the next engine: other formats and colours, filters,
@@ -36,6 +36,7 @@
 static const struct reader *const readers[N_FORMATS] = {
 	[FORMAT_JPEG] = &jpeg_reader,
 	[FORMAT_PNG] = &png_reader,
+	[FORMAT_WEBP] = &webp_reader,
 };
 static const struct writer *const writers[N_FORMATS] = {
 	[FORMAT_JPEG] = &jpeg_writer,
@@ -59,6 +60,7 @@ struct fast_state {
 	struct kit *kit;
 	const struct reader *reader;
 	void *reader_state; /* state of the reader; belongs to the kit */
+	struct read_header header;
 	struct decoded decoded;
 	/* Colours must be converted, by the profile that the kit's converter has chosen. */
 	bool is_converted;
@@ -222,10 +224,10 @@ static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 /* Choose how the embedded profile is applied. A profile that is broken or made for another colour
  * space is ignored. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
-                           const struct metadata_scan *scan, bool is_grey,
-                           struct failure *ret_reason)
+                           const struct metadata_scan *scan, struct failure *ret_reason)
 {
 	struct kit *kit = state->kit;
+	bool is_grey = state->header.is_grey;
 	const uint8_t *profile = scan->profile;
 	size_t n_bytes = scan->n_profile;
 	enum intent intent = source->variants[0].recipe->intent;
@@ -279,16 +281,63 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 	              "does not enlarge, pad, or search for the part to keep");
 }
 
-/* Other readers scale the chroma of a JPEG up to the size of luma before they resize the picture.
- * This engine resizes each plane separately. In a PNG, which does not subsample chroma, the
- * difference would be visible. So this engine converts JPEG to PNG only if the recipe names the
- * engine. */
+/*
+ * The noise of decoded planes, as a mean squared error, that the output's own quantization hides.
+ * In libjpeg's scale the quantization steps for quality q are about proportional to s = 2 - q / 50,
+ * and the hidden noise to the square of s. At quality 80 a mean squared error of 4 was measured to
+ * cost 0.03 dB.
+ */
+static double noise_budget_of(const struct recipe *recipe)
+{
+	double at_80 = 0.4, steps = 2 - engine_quality(recipe) / 50.0;
+	double budget = 4 * (steps / at_80) * (steps / at_80);
+
+	if (recipe->format == FORMAT_PNG)
+		return 0; /* a lossless output hides no noise */
+	return budget < 4 ? budget : 4;
+}
+
+static struct demand demand_of(struct size from, const struct recipe *recipe)
+{
+	struct size to = geometry_layout(&recipe->geometry, from).scaled;
+	double x = (double)from.width / to.width, y = (double)from.height / to.height;
+
+	return (struct demand){
+		.ratio = x < y ? x : y,
+		.has_half_chroma = has_half_chroma(recipe),
+		.noise_budget = noise_budget_of(recipe),
+		.is_lossless = recipe->format == FORMAT_PNG,
+	};
+}
+
+/* Fill in the requirements of each output. */
+static void demands_of(struct size from, const struct picture_variant *variants,
+                       unsigned n_variants, struct demand *ret_demands)
+{
+	for (unsigned i = 0; i < n_variants; i++)
+		ret_demands[i] = demand_of(from, variants[i].recipe);
+}
+
+/*
+ * Other readers scale chroma up to the size of luma before they resize the picture. This engine
+ * resizes each plane separately. In a PNG, which does not subsample chroma, the difference would be
+ * visible. So this engine converts JPEG to PNG only if the recipe names the engine, and also WebP
+ * that is reduced by less than 2. Other readers have libwebp reduce a WebP by more, with worse
+ * results.
+ */
 static bool takes_format(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
 {
-	return source->format != FORMAT_JPEG || recipe->format != FORMAT_PNG ||
-	       recipe->engine[0] ||
-	       cannot(ret_reason, "converts JPEG to PNG only on request");
+	const struct fast_state *state = source->state;
+
+	if (recipe->format != FORMAT_PNG || recipe->engine[0])
+		return true;
+	if (source->format == FORMAT_JPEG)
+		return cannot(ret_reason, "converts JPEG to PNG only on request");
+	return !state->header.has_half_chroma ||
+	       demand_of(source->size, recipe).ratio >= 2 ||
+	       cannot(ret_reason,
+	              "converts WebP to PNG only if it reduces it by 2, or on request");
 }
 
 static bool takes_outputs(const struct source *source, struct failure *ret_reason)
@@ -319,7 +368,6 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 /* Open the source with its reader. Damage found here is only a reason why this engine cannot read
  * the file: another engine may be able to. */
 static bool open_file(const struct source *source, struct fast_state *state,
-                      struct size *ret_stored, bool *ret_is_grey,
                       struct failure *ret_reason)
 {
 	state->reader = readers[source->format];
@@ -327,28 +375,31 @@ static bool open_file(const struct source *source, struct fast_state *state,
 	if (!state->reader_state)
 		return cannot(ret_reason, "is out of memory");
 	return state->reader->open(state->reader_state, source->bytes, source->n_bytes,
-	                           ret_stored, ret_is_grey) == READ_OK ||
+	                           &state->header) == READ_OK ||
 	       cannot(ret_reason, state->reader->reason(state->reader_state));
 }
 
 static void scan_metadata(struct metadata_scan *scan, const struct source *source)
 {
-	if (source->format == FORMAT_JPEG)
-		metadata_scan_jpeg(scan, source->bytes, source->n_bytes);
-	else
-		metadata_scan_png(scan, source->bytes, source->n_bytes);
+	static void (*const scans[N_FORMATS])(struct metadata_scan *, const uint8_t *,
+	                                      size_t) = {
+		[FORMAT_JPEG] = metadata_scan_jpeg,
+		[FORMAT_PNG] = metadata_scan_png,
+		[FORMAT_WEBP] = metadata_scan_webp,
+	};
+
+	scans[source->format](scan, source->bytes, source->n_bytes);
 }
 
 static bool open_source(struct source *source, struct fast_state *state,
                         struct failure *ret_reason)
 {
 	struct metadata_scan scan = {.orientation = 1};
-	struct size stored = {0, 0};
-	bool is_grey = false;
+	struct size stored;
 
-	if (!takes_reading(source, ret_reason) ||
-	    !open_file(source, state, &stored, &is_grey, ret_reason))
+	if (!takes_reading(source, ret_reason) || !open_file(source, state, ret_reason))
 		return false;
+	stored = state->header.size;
 	scan_metadata(&scan, source);
 	source->n_frames = 1;
 	source->orientation = source->reading->no_rotate
@@ -359,7 +410,7 @@ static bool open_source(struct source *source, struct fast_state *state,
 	                       ? (struct size){stored.height, stored.width}
 	                       : stored;
 	return takes_outputs(source, ret_reason) &&
-	       choose_colours(source, state, &scan, is_grey, ret_reason);
+	       choose_colours(source, state, &scan, ret_reason);
 }
 
 static void fast_close(struct source *source)
@@ -404,43 +455,6 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 		return CLAIM_CANNOT;
 	}
 	return takes_recipe(recipe, ret_reason) ? CLAIM_CAN : CLAIM_CANNOT;
-}
-
-/*
- * The noise of decoded planes, as a mean squared error, that the output's own quantization hides.
- * In libjpeg's scale the quantization steps for quality q are about proportional to s = 2 - q / 50,
- * and the hidden noise to the square of s. At quality 80 a mean squared error of 4 was measured to
- * cost 0.03 dB.
- */
-static double noise_budget_of(const struct recipe *recipe)
-{
-	double at_80 = 0.4, steps = 2 - engine_quality(recipe) / 50.0;
-	double budget = 4 * (steps / at_80) * (steps / at_80);
-
-	if (recipe->format == FORMAT_PNG)
-		return 0; /* a lossless output hides no noise */
-	return budget < 4 ? budget : 4;
-}
-
-static struct demand demand_of(struct size from, const struct recipe *recipe)
-{
-	struct size to = geometry_layout(&recipe->geometry, from).scaled;
-	double x = (double)from.width / to.width, y = (double)from.height / to.height;
-
-	return (struct demand){
-		.ratio = x < y ? x : y,
-		.has_half_chroma = has_half_chroma(recipe),
-		.noise_budget = noise_budget_of(recipe),
-		.is_lossless = recipe->format == FORMAT_PNG,
-	};
-}
-
-/* Fill in the requirements of each output. */
-static void demands_of(struct size from, const struct picture_variant *variants,
-                       unsigned n_variants, struct demand *ret_demands)
-{
-	for (unsigned i = 0; i < n_variants; i++)
-		ret_demands[i] = demand_of(from, variants[i].recipe);
 }
 
 static bool fail_memory(struct failure *ret_failure, const char *stage)

@@ -595,15 +595,18 @@ bool plane_sharpen(struct plane *plane, struct workspace *workspace)
 /* ---- the reader ---- */
 
 static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_bytes,
-                                  struct size *ret_size, bool *ret_is_grey)
+                                  struct read_header *ret_header)
 {
 	struct jpg_header header;
 	enum read_status status = jpg_decoder_open(state, bytes, n_bytes, &header);
 
 	if (status != READ_OK)
 		return status;
-	*ret_size = (struct size){header.width, header.height};
-	*ret_is_grey = header.n_components == 1;
+	*ret_header = (struct read_header){
+		.size = {header.width, header.height},
+		.is_grey = header.n_components == 1,
+		.has_half_chroma = header.h_max > 1 || header.v_max > 1,
+	};
 	return READ_OK;
 }
 

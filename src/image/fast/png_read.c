@@ -851,47 +851,25 @@ enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
 uint64_t png_reader_memory(const struct png_reader_header *header, unsigned factor)
 {
 	uint64_t row = (uint64_t)header->width * header->n_bands;
-	uint64_t reduced = ((uint64_t)header->width / factor + 64) *
-	                   ((uint64_t)header->height / factor + 1);
 
-	/* The renderer may copy a plane with a margin. Below the largest factor the margin is
-	 * narrow. With the largest factor and a chroma output of 6 samples, each margin is half as
-	 * wide as the plane. */
-	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
-
-	/* In this order: the planes, the copy of one plane, the box's sums and rows, a group of
-	 * rows. */
-	return reduced * 2 * BOX_PLANES + copied + row * 12 + (uint64_t)2 * PIECE_BYTES;
+	/* The planes, and a group of rows. */
+	return box_memory(header->width, header->height, header->n_bands, factor) +
+	       row * 6 + (uint64_t)2 * PIECE_BYTES;
 }
 
 /* ---- the reader ---- */
 
 static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_bytes,
-                                  struct size *ret_size, bool *ret_is_grey)
+                                  struct read_header *ret_header)
 {
 	struct png_reader_header header;
 	enum read_status status = png_reader_open(state, bytes, n_bytes, &header);
 
 	if (status != READ_OK)
 		return status;
-	*ret_size = (struct size){header.width, header.height};
-	*ret_is_grey = header.n_bands < 3;
+	*ret_header = (struct read_header){.size = {header.width, header.height},
+	                                   .is_grey = header.n_bands < 3};
 	return READ_OK;
-}
-
-/* The factor by which a PNG is reduced while it is read: the largest that leaves at least twice the
- * resolution of the largest output. Stripes and drawings, which are common in PNG, need more
- * resolution than photographs. */
-static unsigned box_factor(const struct read_request *request)
-{
-	const double left = 2;
-	double ratio = BOX_MAX_FACTOR * left;
-
-	for (unsigned i = 0; i < request->n_demands; i++) {
-		if (request->demands[i].ratio < ratio)
-			ratio = request->demands[i].ratio;
-	}
-	return ratio < left ? 1 : (unsigned)(ratio / left);
 }
 
 static enum read_status decode_file(void *state, const struct read_request *request,

@@ -1,4 +1,4 @@
-/* Scans JPEG, PNG and GIF files for facts that stb_image does not report. */
+/* Scans JPEG, PNG, WebP and GIF files for facts that decoders do not report. */
 #include "image/header/metadata_scan.h"
 
 #include <string.h>
@@ -578,6 +578,33 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 		at += 12 + n_chunk;
 	}
 	ret_scan->colours = colours_of(ret_scan, &chunks);
+}
+
+/* The extended header announces the profile; one that it does not announce is ignored. */
+void metadata_scan_webp(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
+{
+	enum { FILE_HEAD = 12, CHUNK_HEAD = 8, FLAG_PROFILE = 0x20 };
+	size_t at = FILE_HEAD;
+	unsigned flags = 0;
+
+	*ret_scan = (struct metadata_scan){.orientation = 1, .is_whole = true};
+	while (at < n && n - at >= CHUNK_HEAD && !ret_scan->has_profile) {
+		const uint8_t *type = bytes + at;
+		size_t n_chunk = (size_t)in_order(false, bytes + at + 4, 4);
+
+		at += CHUNK_HEAD;
+		if (n_chunk > n - at)
+			break;
+		if (memcmp(type, "VP8X", 4) == 0 && n_chunk > 0) {
+			flags = bytes[at];
+		} else if (memcmp(type, "ICCP", 4) == 0 && flags & FLAG_PROFILE) {
+			ret_scan->has_profile = true;
+			ret_scan->colours = COLOUR_CHUNK_PROFILE;
+			ret_scan->profile = bytes + at;
+			ret_scan->n_profile = n_chunk;
+		}
+		at += n_chunk + n_chunk % 2;
+	}
 }
 
 /* Skip the sub-blocks that begin at offset `at`. A sub-block is a length byte and data; an empty

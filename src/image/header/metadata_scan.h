@@ -1,5 +1,5 @@
 /*
- * Finds facts about a JPEG, PNG or GIF that stb_image does not report: the orientation, a colour
+ * Finds facts about a JPEG, PNG, WebP or GIF that decoders do not report: the orientation, a colour
  * profile, and whether stb_image would decode the file wrongly.
  *
  * The bytes are untrusted. A wrong length ends the scan, and everything that was not found before
@@ -50,6 +50,8 @@ struct metadata_scan {
 
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
+/* Finds the profile only: other metadata of a WebP is read elsewhere. */
+void metadata_scan_webp(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
 /* The subsampling of the chroma of a JPEG, from 1 to 4 on each axis. For 4:2:0 it is 2 on both
  * axes. */

@@ -188,9 +188,14 @@ static bool read_webp(struct input *input, struct picture_header *header)
 {
 	uint64_t at = 12;
 	uint32_t n_frames = 0, bits;
+	bool has_alpha = false;
 
 	header->n_pixel_bytes = 4;
 	while (at + 8 <= input->n_bytes) {
+		has_alpha |= is_at(input, at, "ALPH");
+		/* A lossy picture without alpha is the only kind that has no fourth channel. */
+		if (is_at(input, at, "VP8 ") && !has_alpha)
+			header->n_pixel_bytes = 3;
 		if (is_at(input, at, "VP8X")) {
 			header->size = (struct size){little(input, at + 12, 3) + 1,
 			                             little(input, at + 15, 3) + 1};

@@ -201,10 +201,9 @@ TEST(jpeg, luma_that_is_subsampled_keeps_enough_samples_for_the_output)
 	struct bytes file = jpeg_encode(&settings);
 	void *reader = decoder_new();
 	struct decoded decoded;
-	struct size size;
-	bool is_grey;
+	struct read_header header;
 
-	REQUIRE(jpeg_reader.open(reader, file.at, file.n, &size, &is_grey) == READ_OK);
+	REQUIRE(jpeg_reader.open(reader, file.at, file.n, &header) == READ_OK);
 	REQUIRE(jpeg_reader.decode(reader, &request, &decoded) == READ_OK);
 	for (unsigned i = 0; i < 3; i++)
 		EXPECT(decoded.planes[i].width >= 640 / demand.ratio, "plane %u: %u", i,

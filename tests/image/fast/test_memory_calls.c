@@ -127,6 +127,8 @@ static void expect_no_calls(const struct blob *input, enum image_format format)
 TEST(memory_calls, a_worker_keeps_its_memory_between_pictures)
 {
 	struct failure failure;
+	struct recipe to_webp = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
+	struct outcome lossy, with_alpha;
 	struct blob jpeg, png;
 
 #ifdef PIXPOOL_SANITIZE
@@ -139,6 +141,13 @@ TEST(memory_calls, a_worker_keeps_its_memory_between_pictures)
 	expect_no_calls(&jpeg, FORMAT_WEBP);
 	expect_no_calls(&png, FORMAT_WEBP);
 	expect_no_calls(&png, FORMAT_PNG);
+	lossy = run_picture(&jpeg, "a.jpg", &to_webp);
+	with_alpha = run_picture(&png, "a.png", &to_webp);
+	expect_no_calls(&lossy.output, FORMAT_JPEG);
+	expect_no_calls(&lossy.output, FORMAT_WEBP);
+	expect_no_calls(&with_alpha.output, FORMAT_PNG);
+	outcome_fini(&lossy);
+	outcome_fini(&with_alpha);
 	blob_fini(&jpeg);
 	blob_fini(&png);
 }
