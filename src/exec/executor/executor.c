@@ -53,8 +53,8 @@ static void free_block(struct pxp_future *future)
 	block_pool_put(block_of(future)->blocks, future);
 }
 
-/* The task of a future that has an owner; NULL once the task is detached. Called with the
- * executor's lock held. */
+/* Returns the task of a future that has an owner, or NULL once the task is detached. Called with
+ * the executor's lock held. */
 static struct task *task_of(struct pxp_future *future)
 {
 	struct task *task = &block_of(future)->task;
@@ -62,7 +62,8 @@ static struct task *task_of(struct pxp_future *future)
 	return task->is_detached ? NULL : task;
 }
 
-/* The input is sealed because several workers may read it, one after the other. */
+/* Put an input into a sealed memfd. Workers must not change it, because if one of them dies, the
+ * next one reads the same memfd. */
 static int seal_input(const void *bytes, size_t n)
 {
 	int fd = fd_of_bytes("pixpool-input", MFD_ALLOW_SEALING, bytes, n);
@@ -481,7 +482,7 @@ struct task *executor_take(struct pxp_executor *executor)
 void executor_return(struct pxp_executor *executor, struct task *task)
 {
 	if (task->attempts > 0)
-		task->expires_ns = -1; /* the task has started in time */
+		task->expires_ns = -1; /* a started task cannot expire any more */
 	task_list_prepend(&executor->queue, task);
 	count_queued(executor, task);
 }
@@ -756,8 +757,8 @@ static bool take_back(struct pxp_executor *executor, struct task *task,
 	return true;
 }
 
-/* Ask a started task to end, and with PXP_CANCEL_KILL kill its worker. Returns whether the task is
- * cancelled now: then *ret_cancelled is the completion for its future. */
+/* Ask a started task to end, and with PXP_CANCEL_KILL kill its worker. Returns true if the task is
+ * cancelled now. Then *ret_cancelled is the completion for its future. */
 static bool end(struct pxp_executor *executor, struct task *task, enum pxp_cancel force,
                 struct completion *ret_cancelled)
 {
@@ -1154,8 +1155,8 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 
 	if (flags & ~known)
 		return PXP_EINVAL;
-	/* Hold a reference meanwhile: the callback of a task that is completed here may let another
-	 * thread destroy the executor. */
+	/* Hold a reference until this function returns, because the callback of a task that is
+	 * completed here may let another thread destroy the executor. */
 	executor_acquire(executor);
 	lock_acquire(&executor->lock);
 	executor->is_stopping = true;

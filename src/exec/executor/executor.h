@@ -27,17 +27,18 @@ struct executor_table {
 	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is put into a memfd. */
 	size_t max_inline_input;
 
-	/* Called when a task was queued or a shutdown began. Starts a worker for the task, or sets
-	 * must_wake to wake one, unless a worker will look at the queue anyway. Returns false if no
-	 * worker can be started. Called with the lock held. */
+	/* Called when a task was queued or a shutdown began. If no worker will look at the queue
+	 * anyway, starts a worker, or sets must_wake to wake one. Returns false if no worker can be
+	 * started. Called with the lock held. */
 	bool (*on_change)(struct pxp_executor *executor);
 
 	/* Wake the worker for which on_change set must_wake. Called without the lock, because the
-	 * woken worker would have to wait for the lock. NULL: never needed. */
+	 * woken worker would have to wait for the lock. NULL: no worker ever needs a call of this
+	 * function. */
 	void (*wake)(struct pxp_executor *executor);
 
 	/* For the inline executor only: run the task that on_change took from the queue. Called
-	 * without the lock. NULL: a worker runs it. */
+	 * without the lock. NULL: workers run the tasks. */
 	void (*run_now)(struct pxp_executor *executor, struct task *task);
 
 	/* Take back a task that a worker has not started. Returns whether that succeeded. Called
@@ -109,9 +110,9 @@ struct pxp_executor {
 	size_t n_queued_bytes, n_queued_memfds;
 	/* No queued task expires before this time; -1: none expires. */
 	int64_t next_expiry_ns;
-	/* pxp_executor_shutdown() was called. */
+	/* Whether pxp_executor_shutdown() was called. */
 	bool is_stopping;
-	/* executor_unlock() must call table->wake. */
+	/* Whether executor_unlock() must call table->wake. */
 	bool must_wake;
 	uint64_t n_submitted;
 	/* An eventfd that counts completed tasks, or -1. May be read without the lock once the

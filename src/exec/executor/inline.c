@@ -35,8 +35,8 @@ static bool inline_on_change(struct pxp_executor *executor)
 	if (!task)
 		return true; /* a shutdown has begun */
 	inline_of(executor)->n_running++;
-	/* As in the pools: if initialise has failed, the first task fails with the error of
-	 * initialise, and later submissions are refused. */
+	/* If initialise has failed, the first task fails with the error of initialise, and later
+	 * submissions are refused. The pools do the same. */
 	if (inline_of(executor)->failure.status != PXP_OK)
 		executor->broken = inline_of(executor)->failure;
 	else
@@ -67,8 +67,8 @@ static void inline_run_now(struct pxp_executor *executor, struct task *task)
 	executor_complete(executor, task, NULL);
 	owner_leave(&context);
 
-	/* This must come last, because a thread that waits for is_idle may then free the
-	 * executor. */
+	/* This must be the last use of the executor: a thread that waits for is_idle may free it
+	 * after this. */
 	lock_acquire(&executor->lock);
 	if (--self->n_running == 0)
 		cond_broadcast(&self->is_idle);

@@ -47,12 +47,13 @@ struct task {
 	unsigned retries_left;
 	/* How many workers the task may still kill. UINT_MAX: any number. */
 	unsigned kills_left;
-	/* The deadline of the task, the maximum to which it may be restarted, and the stall
-	 * timeout, in milliseconds; 0: none. */
+	/* In milliseconds, 0: no limit. deadline_ms is the deadline of the task, max_deadline_ms
+	 * the longest deadline that the task may request, and stall_ms the stall timeout. */
 	int64_t deadline_ms, max_deadline_ms, stall_ms;
 	/* The memory limit of the task; 0: the pool's allowance. */
 	uint64_t max_memory;
-	/* Whether the task, if memory runs out, is run once more with all of the pool's budget. */
+	/* Whether the task is run once more, with all of the pool's memory budget, if it runs out
+	 * of memory. */
 	bool may_retry_memory;
 	/* Whether this attempt has all of the pool's memory budget. */
 	bool gets_all_memory;

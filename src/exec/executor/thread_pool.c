@@ -25,7 +25,7 @@ struct thread_pool {
 	struct cond has_work;
 	/* How many threads wait for has_work. */
 	unsigned n_asleep;
-	/* A thread that waits for has_work was woken and does not run yet. */
+	/* Whether a thread that waited for has_work was woken and does not run yet. */
 	bool is_waking;
 	/* How many threads are idle, which means that they will look at the queue before they
 	 * sleep. A thread becomes idle when it is created, and again when its task and the
@@ -43,9 +43,9 @@ struct thread_pool {
 	struct cond has_expiry;
 
 	/* The last thread that ended because it had been idle for too long. The next thread that
-	 * ends for this reason joins it, and the pool joins the last of them. Threads are not
-	 * detached: when the pool is destroyed no thread may still run the library's code, which
-	 * the program may unload with dlclose(). */
+	 * ends for this reason joins it, and the pool joins the last such thread. Threads are not
+	 * detached: when the pool was destroyed, no thread may still run the library's code,
+	 * because the program may unload this code with dlclose(). */
 	struct place ended;
 	struct place places[];
 };
@@ -269,7 +269,7 @@ static void pool_join(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);
 
-	/* Once shutdown has begun, no thread is started and none leaves. */
+	/* Once shutdown has begun, no thread is started, and no thread leaves the pool. */
 	for (unsigned i = 0; i < executor->options.n_workers; i++) {
 		if (pool->places[i].is_taken)
 			pthread_join(pool->places[i].thread, NULL);

@@ -303,8 +303,8 @@ void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle)
 		atomic_fetch_add(n_idle, 1);
 }
 
-/* Complete the future, unless its state is later than latest. The caller holds a reference that no
- * callback can release. */
+/* Complete the future if its state is `latest` or an earlier one. Returns false if the state is
+ * later. The caller holds a reference that no callback can release. */
 static bool complete(struct pxp_future *future, struct completion *completion,
                      enum pxp_future_state latest)
 {

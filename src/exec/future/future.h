@@ -42,7 +42,7 @@ struct pxp_future {
 	struct callback *first, **last;
 	struct future_hook *hooks;
 	/* The completion, valid once the future is done. If only one thread may complete the
-	 * future, that thread may write the completion before (future_completion()). Callers can
+	 * future, that thread may write the completion earlier (future_completion()). Callers can
 	 * move the result and the descriptors out. */
 	struct completion completion;
 };
@@ -65,8 +65,8 @@ bool future_start(struct pxp_future *future);
 bool future_complete(struct pxp_future *future, struct completion *completion);
 
 /* Returns where to write the completion for future_complete_in_place(). Call this only in a thread
- * that holds a reference to the future, and only if no other thread may complete the future. It
- * saves a task from copying a struct completion, which has 400 bytes. */
+ * that holds a reference to the future, and only if no other thread may complete the future. So no
+ * struct completion, which has 400 bytes, must be copied for a task. */
 struct completion *future_completion(struct pxp_future *future);
 
 /* Complete the future with the contents of future_completion(). Runs callbacks.

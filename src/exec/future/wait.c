@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* The wait ends when this many futures are done, or this many have failed. */
+/* The wait ends when n_done futures are done, or n_failed futures have failed. */
 struct quota {
 	size_t n_done, n_failed;
 };

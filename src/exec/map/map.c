@@ -181,8 +181,8 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
 		.n_returned = PXP_MAX_DESCRIPTORS, /* an item cannot return descriptors */
-		/* A memory request concerns the whole worker, so it works in an item as in a
-		 * task. */
+		/* A memory request raises the limit of the whole worker, so the function of the map
+		 * may make one while it runs an item. */
 		.need = task->need,
 		.worker = task->worker,
 	};
@@ -332,14 +332,15 @@ struct pxp_map {
 	/* Free chunks for reuse, in a list linked by their member after. Their buffers have already
 	 * grown to the size that is needed. */
 	struct chunk *spare;
-	/* How many inputs were read, and for how many of these no result was returned yet. */
+	/* n_pulled: how many inputs were read. n_out: for how many of these no result was returned
+	 * yet. */
 	size_t n_pulled, n_out;
 
-	/* No more inputs are read. ending is the reason; PXP_ESTATE: the source has no more
-	 * inputs. */
+	/* Whether the map has stopped reading inputs. If so, ending is the reason; PXP_ESTATE: the
+	 * source has no more inputs. */
 	bool has_ended;
 	enum pxp_status ending;
-	/* pxp_map_next() has nothing more to return. */
+	/* Whether pxp_map_next() has nothing more to return. */
 	bool is_over;
 };
 
@@ -555,8 +556,8 @@ static bool is_death(enum pxp_status status)
 	       status == PXP_EPROTO || status == PXP_EPOISON || status == PXP_EMEMORY;
 }
 
-/* Called when an item has killed its worker: count that. Returns true if the item has failed, false
- * if it is run again. */
+/* Called when an item has killed its worker: count the death. Returns true if the item has failed,
+ * false if it is run again. */
 static bool fault_count(struct fault *fault, const struct pxp_error *error,
                         unsigned retries)
 {
@@ -724,8 +725,8 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 static void finish(struct pxp_map *map)
 {
 	map->is_over = true;
-	/* Stop watching all chunks before the first is freed: a done chunk is in the waiter's list,
-	 * and the next notified chunk would be linked to it. */
+	/* Stop watching all chunks before the first chunk is freed. A done chunk is in the waiter's
+	 * list, so the next chunk that is notified would be linked to freed memory. */
 	for (struct chunk *chunk = map->first; chunk && map->options.unordered;
 	     chunk = chunk->after) {
 		if (chunk->future) /* NULL: the chunk could not be submitted again */

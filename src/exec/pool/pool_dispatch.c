@@ -3,10 +3,10 @@
  * workers start or stop.
  *
  * A busy worker has one more task in its channel, so that it finds its next task without a round
- * trip. A worker prefetches more tasks only while tasks are so quick that it would finish one
- * before the pool knows. The prefetched tasks of one worker may take AHEAD_NS together, as
- * estimated from the last tasks. A task with descriptors or a long input is never prefetched behind
- * another prefetched one, so a worker holds at most four open inputs.
+ * trip. While tasks are very quick, a worker prefetches more of them, because it would finish one
+ * task before the pool could send the next one. The prefetched tasks of one worker may take
+ * AHEAD_NS together, as estimated from the last tasks. A task with descriptors or a long input is
+ * never prefetched behind another prefetched one, so a worker holds at most four open inputs.
  *
  * An idle worker takes over tasks that another worker has prefetched and not started. If no worker
  * is ever idle, a prefetched task that too many newer tasks have overtaken is moved to another
@@ -175,8 +175,8 @@ static bool may_be_prefetched_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether a task may be prefetched if level other tasks are before it. A task that must start by a
- * given time stays in the queue, where that time is watched. */
+/* Whether a task may be sent to a worker that already has other tasks. level: how many tasks it
+ * has. A task that must start by a given time stays in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
 	return task->expires_ns < 0 && (level == 1 || may_be_prefetched_deep(task));
@@ -265,7 +265,8 @@ static struct task *next_task_ahead(struct process_pool *pool,
 	return task;
 }
 
-/* Let a worker that has level tasks prefetch one more. Returns false if sending must pause. */
+/* Let a worker prefetch one more task. level: how many tasks the worker has already. Returns false
+ * if sending must pause. */
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
                          unsigned level, struct prefetched *oldest)
 {
@@ -323,7 +324,7 @@ static void fill_awake_worker(struct process_pool *pool, struct pool_worker *wor
 }
 
 /* A worker is about to get the first of several quick tasks, so it need not notify the supervisor
- * of each. */
+ * of each answer. */
 static void announce_more(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct task *next = pool->executor.queue.first;
@@ -341,7 +342,7 @@ static void dispatch(struct process_pool *pool)
 		struct pool_worker *worker = &pool->workers[i];
 
 		/* This is a loop, because a task that cannot be sent at all leaves the worker idle,
-		 * and no event would follow for the next task. */
+		 * and no event would then make the supervisor send the next task. */
 		while (is_idle(worker) && !is_due_for_recycle(pool, worker)) {
 			struct task *task = next_task(pool);
 

@@ -301,10 +301,10 @@ bool pool_spawn(struct process_pool *pool)
  *
  * A grant counts against the budget until the limit is lowered or the worker is gone. No two tasks
  * can wait for each other, because a task that waits holds nothing of the budget: if a task that
- * holds a part of the budget asks for more, it gets it at once or not at all.
+ * holds a part of the budget asks for more, its request is granted or refused at once.
  *
- * No task is prefetched behind a task that has asked for memory. It would wait for no reason, and
- * would start with memory that was granted to another task.
+ * No task is prefetched behind a task that has asked for memory. Such a task would wait for no
+ * reason, and would start with memory that was granted to another task.
  */
 
 enum {
@@ -562,8 +562,8 @@ static void reclaim_memory(struct process_pool *pool, struct pool_worker *worker
 
 	worker->n_needs = 0;
 	worker->was_refused = false;
-	/* If the worker keeps too much memory, it is replaced, before a task fails for lack of
-	 * memory. Its grant counts until the worker is gone. */
+	/* A worker that keeps too much memory is replaced before a task fails for lack of memory.
+	 * The grant of the worker counts against the budget until the worker is gone. */
 	worker->needs_recycle |= keeps_too_much(data_bytes, allowance);
 	if (worker->needs_recycle)
 		return_prefetched(pool, worker);
@@ -603,7 +603,7 @@ static void copy_result(const char *body, size_t n, struct completion *completio
 	         "no memory for a result of %zu bytes", n);
 }
 
-/* Take over a result that is in a memfd. It is read later, without the lock. */
+/* Take over a result that is in a memfd. The result is read later, without the lock. */
 static bool adopt_long_result(int *memfd, uint64_t n, struct completion *completion)
 {
 	struct stat stat;
@@ -652,8 +652,8 @@ static const char *read_result(const struct process_pool *pool,
 	return NULL;
 }
 
-/* Seal an output, so that nobody can change it any more. It fails if the worker kept a writable
- * mapping. */
+/* Seal an output, so that nobody can change it any more. Sealing fails if the worker kept a
+ * writable mapping. */
 static bool seal(int output)
 {
 	return output < 0 ||
@@ -928,8 +928,8 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	bool goes_on = read_frames(pool, worker, 1);
 
 	/* Usually there is one frame, and trying to read a second one costs a system call. But a
-	 * worker with quick tasks may have sent more answers by now, or be about to send them. Read
-	 * no other frames, so that one worker does not delay the others. */
+	 * worker with quick tasks may have sent more answers by now, or be about to send them. In
+	 * any other case stop after one frame, so that one worker does not delay the others. */
 	for (int i = 1;
 	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->polls_slots &&
 	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==
@@ -1146,7 +1146,7 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
-/* Replace *error by the error by, but keep the signal or the exit code of the worker. */
+/* Overwrite *error with the second error, but keep the signal or the exit code of the worker. */
 static void replace_error(struct pxp_error *error, struct pxp_error by)
 {
 	by.signal = error->signal;
@@ -1326,7 +1326,8 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 		worker->deadline_ns = clock_deadline_ns(
 			pool->now_ns, pool->executor.options.start_timeout_ms);
 	if (worker->state == WORKER_DYING)
-		/* The worker was to be killed before its pid was known. Kill it now. */
+		/* The pool decided to kill this worker while its pid was still unknown. Kill the
+		 * worker now. */
 		pool_worker_signal(worker, SIGKILL);
 	else if (pool->suspended_ns >= 0)
 		pool_worker_signal(worker, SIGSTOP);
@@ -1528,15 +1529,15 @@ static void on_log(struct process_pool *pool, const struct epoll_event *event)
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
 	pool_note_time(pool, -1);
-	/* The new text of the log may come from the next task, if that task has started. So read
-	 * the answers of the tasks before it first: each answer drops the text that was read
-	 * before. */
+	/* The new text of the log may come from the next task, if that task has started. So first
+	 * read the answers of the earlier tasks: each answer drops the text that was read before
+	 * it. */
 	if (worker->n_held > 1 &&
 	    pool_worker_has_begun(worker, pool_worker_slot(worker, 1)))
 		read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
-	/* No process can write to the log pipe any more. Without this, epoll would report that
-	 * again and again. */
+	/* If no process can write to the log pipe any more, stop watching the pipe. Otherwise epoll
+	 * would report its end again and again. */
 	if (!(event->events & EPOLLIN))
 		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
 }
@@ -1634,8 +1635,8 @@ static void *supervisor_main(void *data)
 		/* Futures are completed after workers have got their next tasks, because a thread
 		 * that waits for a future may need this processor. */
 		complete_all(pool);
-		/* Another thread may have changed something while the lock was free. Then schedule
-		 * first. */
+		/* If another thread has changed something while the lock was free, schedule before
+		 * waiting. */
 		if (!pool->must_schedule && !has_ended(pool))
 			wait_and_handle(pool);
 	}

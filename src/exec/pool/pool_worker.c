@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-	/* How long to wait for the answer of a task that says it has ended. */
+	/* How long to wait for the answer of a task that has reported its end. */
 	ANSWER_MS = 500,
 	/* How long a worker may take to acknowledge a withdrawal. */
 	ACKNOWLEDGE_MS = 5000,
@@ -244,9 +244,9 @@ static uint64_t generation_begun_last(struct pool_worker *worker)
 	return generation;
 }
 
-/* Set the mark of the log: only tasks that have started by now can have written the part that was
- * read so far. There is one mark at a time. It may be set again once all tasks that had started
- * when it was set have ended. */
+/* Set log_mark to the end of the log text that was read so far. Only tasks that have started by now
+ * can have written this text. A mark is kept until every task that had started when it was set has
+ * ended; until then this function does nothing. */
 static void mark_log(struct pool_worker *worker)
 {
 	if (worker->log_mark > worker->log_begins)

@@ -61,7 +61,7 @@ enum { LOG_TAIL_BYTES = 4096 };
 /* A slot for a task that was sent to a worker. */
 struct slot {
 	/* The task; NULL: the slot is free, or the task was withdrawn and the worker has not
-	 * acknowledged that yet. */
+	 * acknowledged the withdrawal yet. */
 	struct task *task;
 	uint64_t generation;
 	int64_t handed_ns;
@@ -79,8 +79,8 @@ struct pool_worker {
 	int log;
 	/* Memory that the worker shares with the main process, and can write anything to. */
 	struct shared_slots *shared;
-	/* The worker may leave answers in its slots without a notification: the pool polls
-	 * them. */
+	/* Whether the pool polls the slots, because the worker may leave answers there without a
+	 * notification. */
 	bool polls_slots;
 
 	/* A ring of the tasks that the worker has: slots[front] was sent first. */
@@ -104,12 +104,13 @@ struct pool_worker {
 	int64_t front_since_ns;
 	/* By how much the deadline of the front task was deferred because it had not started. */
 	int64_t unbegun_ms;
-	/* The front task has reported its end, and deadline_ns limits the time for its answer. */
+	/* Whether the front task has reported its end. If so, deadline_ns limits the time for its
+	 * answer. */
 	bool awaits_answer;
 
-	/* The worker has sent FRAME_READY. */
+	/* Whether the worker has sent FRAME_READY. */
 	bool is_ready;
-	/* The worker is REAPING, and the fork server was told to reap it. */
+	/* Whether the fork server was told to reap this worker, which is REAPING. */
 	bool reap_is_sent;
 
 	enum limit_state limit_state;
@@ -125,15 +126,15 @@ struct pool_worker {
 	unsigned n_needs;
 	/* The answer to the worker's memory request, kept until it can be sent. */
 	enum pxp_status answer;
-	/* The worker's last memory request was refused. */
+	/* Whether the worker's last memory request was refused. */
 	bool was_refused;
-	/* The worker keeps too much memory, and is replaced once it is idle. */
+	/* Whether the worker keeps too much memory. If so, it is replaced once it is idle. */
 	bool needs_recycle;
 	/* The remaining time of the worker's deadlines while they are paused; -1: none. */
 	int64_t deadline_left_ns;
 	int64_t stall_left_ns;
 
-	/* The worker was STOPPING when it died. */
+	/* Whether the worker was STOPPING when it died. */
 	bool ended_in_order;
 	enum kill_reason reason;
 	const char *breach;
@@ -228,8 +229,8 @@ struct completion pool_worker_completion(struct pool_worker *worker,
 
 /* ---- the end of a worker ---- */
 
-/* Called when the channel of the worker has closed: wait a moment for the kernel to report its
- * death. */
+/* Called when the channel of the worker has closed: wait a moment for the kernel to report the
+ * worker's death. */
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 
 /* Kill the worker for a reason. If the worker was killed before, the earlier reason counts, except

@@ -37,8 +37,9 @@ static void pool_wake(struct pxp_executor *executor)
 	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
-/* A worker that becomes free gets the waiting tasks from the supervisor, which is awake then. And a
- * few quick tasks are not worth waking another worker. So most submissions need no system call. */
+/* Most submissions need no system call, because they do not wake the supervisor. When a worker
+ * becomes free, the supervisor is awake anyway and sends the waiting tasks. And to wake another
+ * worker for a few quick tasks would take longer than the tasks. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);

@@ -43,10 +43,10 @@ struct process_pool {
 	/* During a shutdown: the next time to continue stopped workers; -1: at once. */
 	int64_t continue_workers_ns;
 
-	/* The supervisor is sleeping until wake_ns or an event. */
+	/* Whether the supervisor is sleeping until wake_ns or an event. */
 	bool is_asleep;
 	int64_t wake_ns;
-	/* Another thread changed something since the last pool_schedule(). */
+	/* Whether another thread changed something since the last pool_schedule(). */
 	bool must_schedule;
 	/* When to call pool_schedule() even if nothing has happened, and neither retry_ns nor
 	 * spawn_ns has passed; -1: never. */
@@ -56,7 +56,7 @@ struct process_pool {
 
 	/* The number of the last task that was sent to a worker. */
 	uint64_t generation;
-	/* The estimated run time of a task, from the last ones (pool_dispatch.c); 0: unknown. */
+	/* The run time of a task as estimated from the last tasks (pool_dispatch.c); 0: unknown. */
 	int64_t task_ns;
 	/* Detached tasks with their completions, which the supervisor's loop will complete. */
 	struct task_list completed;
@@ -73,7 +73,7 @@ struct process_pool {
 	int64_t suspended_ns;
 	/* How many times the pool was suspended or resumed. */
 	unsigned n_suspends;
-	/* The pool was shut down by a kill: no more tasks are started. */
+	/* Whether the pool was shut down by a kill. If so, no more tasks are started. */
 	bool is_killed;
 
 	uint64_t n_spawned;

@@ -129,8 +129,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	take_descriptors(&message, ret_frame);
-	/* The control message had room for all descriptors, so this process had no free descriptor
-	 * for one of them. */
+	/* The control message has room for all descriptors. So this flag means that the process had
+	 * no free descriptor number for one of them. */
 	if (message.msg_flags & MSG_CTRUNC) {
 		ret_frame->lost_descriptors = ret_frame->n_descriptors <
 		                              FRAME_MAX_DESCRIPTORS;
@@ -167,7 +167,7 @@ void frame_close_descriptors(struct frame *frame)
 
 	for (unsigned i = 0; i < frame->n_descriptors; i++) {
 		/* A worker may send a socket, and close() could wait for the peer of that socket.
-		 * Without lingering it does not. */
+		 * So lingering is turned off first. */
 		if (frame->descriptors[i] >= 0)
 			(void)setsockopt(frame->descriptors[i], SOL_SOCKET, SO_LINGER,
 			                 &none, sizeof(none));

@@ -38,7 +38,8 @@ struct frame {
 	size_t n;
 	int descriptors[FRAME_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
-	/* Descriptors were sent, but this process had no free ones (EMFILE). */
+	/* Whether descriptors that came with the frame were lost because this process had reached
+	 * its limit (EMFILE). */
 	bool lost_descriptors;
 };
 

@@ -46,7 +46,7 @@ struct fork_server {
 	/* The list of our child processes in /proc; -1: not available. */
 	int children_list;
 	bool is_loaded, has_failed;
-	/* Some orphans were killed but could not be reaped yet. */
+	/* Whether some orphans were killed but could not be reaped yet. */
 	bool has_unreaped_orphans;
 	/* The error with which prepare or preload failed. They are not tried again. */
 	struct broken_frame failure;

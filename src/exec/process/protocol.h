@@ -141,8 +141,8 @@ struct task_frame {
 	uint32_t n_descriptors;
 	bool has_output;
 	bool input_is_memfd;
-	/* The task has a memory limit of its own: the worker asks for it before it starts the
-	 * task. */
+	/* Whether the task has a memory limit of its own. If so, the worker requests that limit
+	 * before it starts the task. */
 	bool has_limit;
 	uint64_t n_input;
 	/* The deadlines as in pxp_task_options; 0: none. */

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 /* Reset every signal to its default action and unblock it, whatever this process or its parent had
- * set. (If SIGCHLD stayed ignored, there would be no wait status.) Exceptions: signals that ask a
- * program to end are ignored, because only the main process reacts to them, and so are signals that
- * a failed write raises. Child processes inherit this. The function is slow, because it makes many
- * system calls. */
+ * set. (If SIGCHLD stayed ignored, there would be no wait status.) There are two exceptions.
+ * Signals that ask a program to end are ignored, because only the main process reacts to them.
+ * Signals that a failed write raises are ignored, too. Child processes inherit this. The function
+ * is slow, because it makes many system calls. */
 void signals_reset_of_server(void);
 
 /* Called in a worker. If survives is false, SIGTERM and SIGHUP end the worker. If it is true, they

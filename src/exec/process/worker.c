@@ -30,8 +30,9 @@ struct worker {
 	void *context;
 	/* The slot of the task that runs. */
 	struct slot_frame at;
-	/* The deadline of the task and the maximum to which it may be restarted, in milliseconds;
-	 * 0: none. Then the time of the deadline that is in force, as far as the worker knows. */
+	/* deadline_ms is the deadline of the task, and max_deadline_ms the longest deadline that
+	 * the task may request, both in milliseconds; 0: no limit. deadline_ns is the time at which
+	 * the current deadline ends, as far as the worker knows. */
 	int64_t deadline_ms, max_deadline_ms, deadline_ns;
 	/* How many times the task restarted its deadline. */
 	unsigned n_restarts;
@@ -50,16 +51,18 @@ struct worker {
 	uint64_t peak_bytes;
 	/* The memory limit of the worker; 0: none. */
 	uint64_t limit;
-	/* The worker keeps too much memory, and starts no other task. */
+	/* Whether the worker keeps too much memory. If so, it starts no other task. */
 	bool needs_recycle;
-	/* A task has used up all descriptors. The worker ends after it has sent the answer. */
+	/* Whether a task has used up all descriptors. If so, the worker ends after it has sent the
+	 * answer. */
 	bool lacks_descriptors;
 	/* How many answers are in slots since the last notification. */
 	unsigned n_unnotified;
 	/* /proc/self/statm, opened before the lock-down; -1: not open. */
 	int statm;
-	/* Tasks that arrived while the running task waited for memory. The pool has withdrawn them.
-	 * The worker acknowledges that when the running task has ended. */
+	/* The slots of the tasks that arrived while the running task waited for memory. The pool
+	 * has withdrawn these tasks, and the worker acknowledges it when the running task has
+	 * ended. */
 	unsigned n_deferred;
 	struct slot_frame deferred[N_SLOTS];
 };
@@ -134,7 +137,7 @@ static struct shared_slots *map_slots(int fd)
 }
 
 /* Make 0 and 1 descriptors of /dev/null, 2 that of the log and 3 that of the channel, and close all
- * others. 0 and 1 are set before 3, which may be the number of the fork server's /dev/null. */
+ * others. 0 and 1 are set before 3, because the descriptor of /dev/null may itself be 3. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);
@@ -326,8 +329,8 @@ static bool leave_in_slot(struct worker *worker, const struct answer_frame *answ
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
-	/* If the pool stopped polling just before, it may have missed this answer. Then notify
-	 * it. */
+	/* If the pool stopped polling just before this, it may have missed the answer. So notify
+	 * the pool in that case. */
 	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
 	    !atomic_load(&worker->shared->suppress_notify))
 		ring_doorbell(worker);

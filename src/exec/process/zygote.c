@@ -302,8 +302,8 @@ static ino_t inode_of(int fd)
 }
 
 /* Called in a child of the process that started the zygote. The lock may be held by a thread that
- * does not exist in this process, so it is made anew. The program may have closed the socket, and
- * another file may have its number now. */
+ * does not exist in this process, so it is made anew. The socket is closed only if its inode shows
+ * that its number was not given to another file. */
 static void disown_zygote(void)
 {
 	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
