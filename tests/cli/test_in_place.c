@@ -479,7 +479,8 @@ static void make_folders_of_scripts(void)
 	scratch_link("link.png", "in/sub/c.png");
 }
 
-TEST(in_place, a_run_locks_its_folder_and_shares_those_above_it)
+TEST(in_place,
+     a_run_in_place_locks_its_folder_alone_and_shares_locks_on_the_folders_above)
 {
 	struct command first;
 
@@ -498,7 +499,7 @@ TEST(in_place, a_run_locks_its_folder_and_shares_those_above_it)
 
 /* The test itself holds the locks of a run on the folder "in". The other run works on this folder,
  * above it, below it, or on a file in it. */
-TEST(in_place, a_second_run_on_the_same_folder_waits_or_with_no_wait_exits_with_status_4)
+TEST(in_place, a_second_run_on_the_same_folder_waits_and_with_no_wait_exits_with_status_4)
 {
 	static const char *const inputs[] = {"in", ".", "in/sub", "in/b.png", "link.png"};
 	const char *const convert = "pixpool-scripted convert --in-place --no-backup";

@@ -71,7 +71,8 @@ TEST(mounts, outputs_are_made_on_a_mount_without_links_rename_flags_and_attribut
 }
 
 /* Then the outputs have no records at all. */
-TEST(mounts, a_run_with_neither_a_state_nor_stamps_warns_about_the_second_run)
+TEST(mounts,
+     a_run_without_state_and_stamps_warns_that_a_second_run_will_not_know_the_outputs)
 {
 	if (enter()) {
 		struct ended ended = run(

@@ -225,7 +225,7 @@ static const struct size_row {
 	{SVG "width='1000000' height='1000'/>", 1000000, 1000, 100, 1},
 };
 
-TEST(draw, the_size_of_an_svg_is_its_declared_size_or_that_of_its_contents)
+TEST(draw, each_way_to_declare_the_size_of_an_svg_gives_the_expected_size)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 

@@ -262,7 +262,7 @@ static struct blob red_in_a_thread(int width, int length, bool is_lying)
 	return blob;
 }
 
-TEST(shapes, entropy_and_attention_work_on_a_very_long_picture)
+TEST(shapes, entropy_and_attention_find_the_interesting_part_of_a_very_long_picture)
 {
 	static const struct {
 		int width, length;

@@ -129,7 +129,7 @@ TEST(committer, a_group_takes_all_waiting_files_up_to_thirty_two)
 	files_fini(&files);
 }
 
-TEST(committer, a_group_takes_up_to_sixty_four_mebibytes_or_one_larger_file)
+TEST(committer, a_group_takes_at_most_sixty_four_mebibytes_unless_one_file_is_larger)
 {
 	static const size_t mebibytes[] = {30, 30, 5, 65, 1, 63, 1};
 	static const size_t groups[] = {2, 1, 1, 2, 1, 0};

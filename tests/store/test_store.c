@@ -318,7 +318,7 @@ TEST(store, a_removed_output_folder_stops_the_run)
 	by_every_way(gives_up_its_folder);
 }
 
-TEST(store, a_report_file_is_created_or_emptied)
+TEST(store, a_missing_report_file_is_created_and_an_existing_report_file_is_emptied)
 {
 	int fd;
 
