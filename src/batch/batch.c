@@ -106,6 +106,38 @@ void batch_stop_early(struct batch *batch, const struct failure *reason)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
+static bool was_stopped_early(struct batch *batch)
+{
+	bool was_stopped;
+
+	lock_acquire(&batch->lock);
+	was_stopped = batch->stop_reason.class != FAIL_NONE;
+	lock_release(&batch->lock);
+	return was_stopped;
+}
+
+static bool has_too_many_failures(struct batch *batch)
+{
+	const unsigned max = batch->options->max_failures;
+	bool has_too_many;
+
+	lock_acquire(&batch->lock);
+	has_too_many = max > 0 && batch->n_failures >= max;
+	lock_release(&batch->lock);
+	return has_too_many;
+}
+
+void batch_count_failure(struct batch *batch, bool is_remembered)
+{
+	if (is_remembered && batch->options->accept_known)
+		return;
+	lock_acquire(&batch->lock);
+	batch->n_failures++;
+	lock_release(&batch->lock);
+	if (has_too_many_failures(batch))
+		batch_stop(batch, BATCH_DRAINING);
+}
+
 void batch_wake_main(struct batch *batch)
 {
 	const uint64_t one = 1;
@@ -1050,22 +1082,17 @@ static void answer_for_workers(struct batch *batch)
 static void check_limits(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
-	struct report_counts counts = report_counts(batch->report);
 	const bool is_over = batch->stop_ns >= 0 && clock_now_ns() >= batch->stop_ns;
 
-	if (options->accept_known)
-		counts.failed -= counts.remembered;
 	if (is_over)
 		batch->stop_ns = -1;
-	if (batch->was_limited || batch->ended_by != 0 ||
-	    state_of(batch) >= BATCH_DRAINING)
+	if (batch->was_limited || batch->ended_by != 0 || was_stopped_early(batch))
 		return;
-	if (options->max_failures > 0 && counts.failed >= options->max_failures) {
+	if (has_too_many_failures(batch)) {
 		batch->was_limited = true;
-		batch_stop(batch, BATCH_DRAINING);
-		report_say(batch->report, "stopping after %" PRIu64 " failure%s",
-		           counts.failed, counts.failed == 1 ? "" : "s");
-	} else if (is_over) {
+		report_say(batch->report, "stopping after %u failure%s",
+		           options->max_failures, options->max_failures == 1 ? "" : "s");
+	} else if (is_over && state_of(batch) < BATCH_DRAINING) {
 		batch->was_limited = true;
 		batch_stop(batch, BATCH_DRAINING);
 		report_say(batch->report,
@@ -1154,16 +1181,6 @@ static bool watch(struct batch *batch)
 }
 
 /* ---- the end ---- */
-
-static bool was_stopped_early(struct batch *batch)
-{
-	bool was_stopped;
-
-	lock_acquire(&batch->lock);
-	was_stopped = batch->stop_reason.class != FAIL_NONE;
-	lock_release(&batch->lock);
-	return was_stopped;
-}
 
 static int exit_status_of(struct batch *batch)
 {

@@ -105,6 +105,8 @@ struct batch {
 	 * the main thread has told the user about it. */
 	char *waited_for;
 	enum batch_workers workers;
+	/* The number of images that failed, except known ones with --accept-known. */
+	unsigned n_failures;
 	bool has_walk_errors; /* the feeder could not read a part of an INPUT */
 	/* The number of inputs that are open in the feeder, the executor or a worker. */
 	unsigned n_inputs;
@@ -147,6 +149,10 @@ bool batch_goes_on(struct batch *batch);
 /* Drain the batch because of an error that no single file has caused, and stop publishing outputs.
  * If this is called several times, the first error is kept. Any thread may call this function. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
+
+/* Count an image that failed, and drain the batch at --max-failures. Any thread; call it as soon as the
+ * failure is known, so that no other image begins. is_remembered: an earlier run has recorded it. */
+void batch_count_failure(struct batch *batch, bool is_remembered);
 
 /* Wake the main thread to check the state and the counts. Any thread may call this function. */
 void batch_wake_main(struct batch *batch);

@@ -234,6 +234,7 @@ void file_on_committed(struct commit *commit, void *data)
 		file_complete(file, FILE_SKIPPED);
 		break;
 	case STORE_FAILED:
+		batch_count_failure(batch, false);
 		file_complete(file, FILE_FAILED);
 		break;
 	case STORE_PLACE_FAILED:
@@ -410,6 +411,7 @@ static void file_fail(struct file *file)
 	struct file_result *result = file->result;
 	const struct opened_input input = opened_input_of(file);
 
+	batch_count_failure(batch, false);
 	if (!batch->database || !state_is_writable(batch->database) ||
 	    result->n_variants == 0 ||
 	    !history_note_failure(batch->history, result->variants, result->n_variants,
@@ -989,9 +991,11 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 		result->is_remembered = true;
 		result->in.format = file->named_format;
 		result->in.bytes = (uint64_t)file->stat.st_size;
+		batch_count_failure(batch, true);
 		file_complete(file, FILE_FAILED);
 		break;
 	case HISTORY_EXISTS:
+		batch_count_failure(batch, false);
 		file_complete(file, FILE_FAILED);
 		break;
 	case HISTORY_UNKNOWN:

@@ -6,12 +6,15 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { N_QUEUED = 20 };
+/* The pool gives a worker at most N_AHEAD tasks ahead. */
+enum { N_QUEUED = 20, N_AHEAD = 15 };
 
-/* Make some images that fail, then one at a gate, then others that are queued. */
+/* Make some images that fail, the last of them after a gate, then one at a gate, then others that are
+ * queued. */
 static void make_inputs(int n_failing)
 {
 	char path[32];
@@ -19,7 +22,8 @@ static void make_inputs(int n_failing)
 	fixture_enter();
 	for (int i = 0; i < n_failing; i++) {
 		snprintf(path, sizeof(path), "in/a%d.png", i);
-		write_script(path, "fail bad-image");
+		write_script(path, i < n_failing - 1 ? "fail bad-image"
+		                                     : "gate a\nfail bad-image");
 	}
 	write_script("in/b.png", "gate b\nsize 2 2");
 	for (int i = 0; i < N_QUEUED; i++) {
@@ -28,37 +32,67 @@ static void make_inputs(int n_failing)
 	}
 }
 
-/* Run until the message is printed, then open the gate: only the image at the gate is done. */
-static void expect_stop(const char *options, const char *message)
+/* Run until the message is printed, then open the gate of b. Only this image is done, and perhaps some that
+ * the worker of the last failing image was given ahead. */
+static void expect_stop(int n_failing, const char *options, const char *message)
 {
 	struct command command = begin(
-		"pixpool-scripted resize -s 8 -j 1 in -o out --report r %s", options);
+		"pixpool-scripted resize -s 8 -j %d in -o out --report r %s",
+		n_failing > 0 ? 2 : 1, options);
 	struct ended ended;
+	char last[32], want[96];
+	int n_done = 0;
 
 	await_gate("b");
+	if (n_failing > 0) {
+		await_gate("a");
+		snprintf(last, sizeof(last), "in/a%d.png", n_failing - 1);
+		let_pass(last);
+	}
 	await_error(&command, message);
 	let_pass("in/b.png");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 4);
-	EXPECT_STR(tree("out"), "b.png png 2x2\n");
-	EXPECT(strstr(ended.err, "\n20 not started; run the same command again to "
-	                         "continue\n"),
-	       "%s", ended.err);
-	EXPECT(strstr(records("r"), "'cancelled':20,"));
+	for (const char *c = tree("out"); *c; c++)
+		n_done += *c == '\n';
+	EXPECT(n_done >= 1 && n_done <= 1 + (n_failing > 0 ? N_AHEAD : 0), "%s",
+	       ended.err);
+	EXPECT(strstr(tree("out"), "b.png png 2x2\n"), "%s", ended.err);
+	snprintf(want, sizeof(want),
+	         "\n%d not started; run the same command again to continue\n",
+	         N_QUEUED + 1 - n_done);
+	EXPECT(strstr(ended.err, want), "%s", ended.err);
+	snprintf(want, sizeof(want), "'cancelled':%d,", N_QUEUED + 1 - n_done);
+	EXPECT(strstr(records("r"), want), "%s", records("r"));
 	EXPECT(strstr(records("r"), "'exit':4,"));
 }
 
 TEST(stopping, fail_fast_stops_at_the_first_failure)
 {
 	make_inputs(1);
-	expect_stop("--fail-fast", "pixpool: stopping after 1 failure\n");
+	expect_stop(1, "--fail-fast", "pixpool: stopping after 1 failure\n");
+	fixture_leave();
+}
+
+/* The only worker may have begun some of the 15 images that it was given ahead. */
+TEST(stopping, fail_fast_begins_no_image_once_the_failure_is_known)
+{
+	fixture_enter();
+	write_script("in/a.png", "fail bad-image");
+	write_script("in/b000.png", "size 2 2");
+	run("for i in $(seq 999); do ln in/b000.png in/b$i.png; done");
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 1 in -o out --fail-fast -Q").status,
+		4);
+	EXPECT(atoi(run("ls out | wc -l").out) <= N_AHEAD, "%s images were made",
+	       run("ls out | wc -l").out);
 	fixture_leave();
 }
 
 TEST(stopping, max_failures_stops_at_that_number_of_failures)
 {
 	make_inputs(3);
-	expect_stop("--max-failures 3", "pixpool: stopping after 3 failures\n");
+	expect_stop(3, "--max-failures 3", "pixpool: stopping after 3 failures\n");
 	fixture_leave();
 }
 
@@ -104,7 +138,7 @@ TEST(stopping, known_failures_that_are_accepted_do_not_stop_a_run)
 TEST(stopping, stop_after_starts_no_image_once_its_time_is_over)
 {
 	make_inputs(0);
-	expect_stop("--stop-after 2s",
+	expect_stop(0, "--stop-after 2s",
 	            "pixpool: --stop-after: the time is over; finishing running "
 	            "images\n");
 #ifdef PIXPOOL_STATE
