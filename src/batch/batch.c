@@ -894,6 +894,10 @@ static void report_result(const struct file_result *result, const char *folder,
 	const char *lost[N_LOST + 1];
 	size_t n = 0;
 
+	/* A cancelled image that no worker had begun is only counted, at the end. Most of these images
+	 * were not even fed. */
+	if (result->end == FILE_CANCELLED && result->attempts == 0)
+		return;
 	if (result->end == FILE_MARKED) {
 		report_say(report,
 		           "not searched, because it is an output folder (it holds "
@@ -986,26 +990,24 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* If the result has an output for the stream, write it there. If that fails, end the batch. Returns
- * false if the output is a pipe whose reader has closed it: then the batch ends as if by SIGPIPE,
- * and the caller must not report the file, so that it is counted as cancelled. */
-static bool deliver(struct batch *batch, struct file_result *result)
+/* If the result has an output for the stream, write it there. If that fails, end the batch; if the output
+ * is a pipe whose reader has closed it, as if by SIGPIPE. */
+static void deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
 
 	if (result->content < 0 || result->end != FILE_DONE ||
 	    write_to_stream(batch, result->content, side->offset, side->bytes))
-		return true;
+		return;
+	result->end = FILE_CANCELLED;
 	if (errno == EPIPE && batch->ended_by == 0) {
 		batch->ended_by = SIGPIPE;
 		batch_stop(batch, BATCH_DRAINING);
-		return false;
+		return;
 	}
 	failure_set(&result->failure, FAIL_IO, "cannot write to standard output: %s",
 	            strerrordesc_np(errno));
 	batch_stop_early(batch, &result->failure);
-	result->end = FILE_CANCELLED;
-	return true;
 }
 
 static void report_complete(struct batch *batch)
@@ -1016,8 +1018,8 @@ static void report_complete(struct batch *batch)
 
 	while ((future = take_complete(batch))) {
 		if (pxp_future_result(future, 0, &result, NULL, NULL) == PXP_OK) {
-			if (deliver(batch, result))
-				report_result(result, folder, batch->report);
+			deliver(batch, result);
+			report_result(result, folder, batch->report);
 			file_result_destroy(result);
 		}
 		pxp_future_release(future);

@@ -323,8 +323,6 @@ static void lines_record(struct text *text, const struct view *view,
 		text_format(text, ": to make: %s", record->reason ? record->reason : "");
 		break;
 	case RECORD_CANCELLED:
-		text_put(text, ": not started");
-		break;
 	case RECORD_IGNORED:
 		break;
 	}
@@ -367,6 +365,8 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 static void plain_image(struct text *text, const struct view *view,
                         const struct record *record)
 {
+	if (record->status == RECORD_CANCELLED)
+		return; /* the summary counts it */
 	/* While the plan is being made, the total is not known yet. */
 	if (view->meter->is_planned) {
 		text_put(text, "[");
@@ -632,7 +632,8 @@ static void bar_progress(struct text *text, const struct view *view)
 static void bar_image(struct text *text, const struct view *view,
                       const struct record *record)
 {
-	if (record->status == RECORD_FAILED || view->options->verbose)
+	if (record->status == RECORD_FAILED ||
+	    (view->options->verbose && record->status != RECORD_CANCELLED))
 		lines_record(text, view, record);
 }
 

@@ -223,6 +223,8 @@ TEST(single_file, a_closed_pipe_ends_the_program_quietly_by_sigpipe)
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(scratch_text("status"), "141\n");
 	EXPECT_STR(ended.err, "");
+	EXPECT(strstr(records("r"), "{'input':'a.jpg','status':'cancelled'}\n"), "%s",
+	       records("r"));
 	EXPECT(strstr(records("r"), "'cancelled':1,"), "%s", records("r"));
 	EXPECT(strstr(records("r"), "'exit':141,"), "%s", records("r"));
 	fixture_leave();
