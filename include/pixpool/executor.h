@@ -241,8 +241,8 @@ struct pxp_task_options {
 
 	/* Whether the task writes an output: pxp_task_output(), pxp_future_take_output(). */
 	bool output;
-	/* How many times the task is run again after crashes. A task whose worker died of SIGSYS,
-	 * with which a filter for system calls kills, is not run again. Default: 0. */
+	/* How many times the task is run again after crashes. A task whose worker was killed by
+	 * SIGSYS, the signal of a filter for system calls, is not run again. Default: 0. */
 	unsigned retries;
 	/* After the task has killed this number of workers, by crashes or deadlines, it fails with
 	 * PXP_EPOISON. Default: unlimited. */

@@ -73,8 +73,9 @@ struct pxp_outcome {
 	/* What the worker was doing when it died, if it died with this task. */
 	enum pxp_phase phase;
 	struct pxp_progress progress;
-	/* CPU time in nanoseconds. If the worker answered, that of the task, accurate to 0.1 ms. If
-	 * the worker died, that of the worker's whole life. 0 if a cancel killed the worker. */
+	/* CPU time in nanoseconds. If the worker answered, the time of the task, accurate to 0.1
+	 * ms. If the worker died, the time of the worker's whole life. If a cancel killed the
+	 * worker, 0. */
 	int64_t cpu_ns;
 	/* The largest resident memory of the worker process so far; 0: unknown. */
 	uint64_t peak_bytes;
@@ -181,7 +182,8 @@ bool pxp_future_cancel(struct pxp_future *future);
 
 /* How to cancel a task that a worker has begun. New values are only appended. */
 enum pxp_cancel {
-	/* Do not cancel it, as with pxp_future_cancel(). */
+	/* Leave such a task alone. Only a task that no worker has begun is cancelled, as by
+	 * pxp_future_cancel(). */
 	PXP_CANCEL_PENDING = 0,
 	/* Ask the task to end: pxp_task_is_cancelled() becomes true. The future is cancelled if the
 	 * task's function then returns PXP_ECANCELLED. A promise is treated as with

@@ -27,7 +27,7 @@ struct pxp_task;
  *   PXP_OK          success.
  *   PXP_ETASK       failure. Call pxp_task_fail() and return its status.
  *   PXP_ECANCELLED  the task was asked to end (pxp_task_is_cancelled()), and did.
- *   PXP_EMEMORY     memory ran out. To give the error a text, call pxp_task_fail() before.
+ *   PXP_EMEMORY     memory ran out. If you call pxp_task_fail() first, the error has a text.
  *   any other       failure, with this status as the code of the error.
  *
  * In a worker process: the process was forked before the task was submitted. So the function cannot

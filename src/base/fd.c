@@ -32,7 +32,8 @@ int fd_keep_above_standard(int fd)
 	return moved;
 }
 
-/* Another process that shares the descriptor may have made it non-blocking. */
+/* Wait until fd accepts more bytes. fd may be non-blocking although this program did not ask for
+ * it, because another process that shares the open file may have changed it. */
 static bool wait_writable(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLOUT};
@@ -59,7 +60,7 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 }
 
 /* Write n bytes without SIGXFSZ, which the kernel sends to the thread that writes too much. The
- * signal is blocked meanwhile, and removed if it was sent. */
+ * signal is blocked during the write, and removed if it was sent. */
 static bool write_all_without_signal(int fd, const void *bytes, size_t n)
 {
 	const struct timespec now = {0};

@@ -42,8 +42,8 @@ bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns);
  * return early, so call it in a loop. Returns false if the deadline has passed. */
 bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns);
 
-/* Wake all threads that wait for the word. Call this after changing it. The memory of the word may
- * have been freed since, because only its address is used. */
+/* Wake all threads that wait for the word. Call this after changing the word. The memory of the
+ * word may already be freed: only its address is used. */
 void word_wake_all(atomic_uint *word);
 
 #endif

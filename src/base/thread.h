@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
-/* Start a thread as pthread_create() does. All signals are blocked in the thread, because they are
- * meant for the threads of the program, except signals that a fault raises in the thread itself.
+/* Start a thread as pthread_create() does. All signals are blocked in the thread, except signals
+ * that a fault raises in the thread itself: other signals are meant for the threads of the program.
  *
  * Returns 0, or an error number. */
 int thread_start(pthread_t *ret_thread, void *(*run)(void *), void *data);

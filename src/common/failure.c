@@ -31,8 +31,8 @@ const char *fail_class_name(enum fail_class class)
 	return class_names[class];
 }
 
-/* Write text into the failure's text from position at on. Newlines and control characters become
- * '?'. */
+/* Write text into the failure's text, starting at position `at`. Newlines and control characters
+ * become '?'. */
 static void put_at(struct failure *failure, size_t at, const char *text)
 {
 	snprintf(failure->text + at, sizeof(failure->text) - at, "%s", text);

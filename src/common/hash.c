@@ -12,8 +12,9 @@ struct hash_key hash_key_random(void)
 	struct hash_key key;
 
 	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
-		/* Only an old kernel has no getrandom(). Then time and process id are unpredictable
-		 * enough here, because the file names of a batch exist before its key. */
+		/* Only an old kernel has no getrandom(). On such a kernel time and process id make
+		 * the key. They are unpredictable enough, because the files of a batch got their
+		 * names before it started. */
 		key.word[0] = (uint64_t)clock_now_ns();
 		key.word[1] = (uint64_t)getpid();
 	}

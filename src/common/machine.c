@@ -100,9 +100,9 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 	return n;
 }
 
-/* Reduce the number of free tasks to what the user's limit leaves free, if that is less. Root
- * itself has no limit, but its workers run as another user, for which the limit holds and which has
- * no other processes. */
+/* Reduce the number of free tasks to what the user's limit leaves free, if that is less. The limit
+ * does not hold for root itself. But the workers of root run as another user, for which the limit
+ * holds. That user has no other processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
 	/* A limit above this is ignored, because counting so many tasks takes long and nobody gets

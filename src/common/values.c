@@ -118,7 +118,7 @@ static uint64_t read_factor(const char **next, enum unit unit)
 	return factor;
 }
 
-/* Print a number with K, M or G ("128M") if it is a multiple of that, as users write it. */
+/* Print a number as users write it: with K, M or G ("128M") if it is a multiple of that factor. */
 static const char *print_amount(uint64_t number, enum unit unit, char text[32])
 {
 	static const char *const suffixes[] = {"", "K", "M", "G"};

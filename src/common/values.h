@@ -34,8 +34,8 @@ void choice_list(const struct choice *choices, const char *separator, char *text
 bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
                  uint64_t *ret_number, struct failure *ret_failure);
 
-/* The factor that the letter K after a number stands for: 1000 for pixels, 1024 for bytes. M and G
- * stand for its second and its third power. */
+/* The factor that the letter K after a number stands for: 1000 for pixels, 1024 for bytes. M stands
+ * for the square of this factor, and G for its cube. */
 enum unit { UNIT_PIXELS = 1000, UNIT_BYTES = 1024 };
 
 /* Parse a whole number from minimum to maximum. It may end in K, M or G (or k, m, g). */
