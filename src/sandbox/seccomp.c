@@ -68,7 +68,7 @@ static const char *const allowed[] = {
 	"getrusage", "sysinfo", "getuid", "geteuid", "getgid", "getegid"};
 
 /* System calls that no decoder ever makes. They kill the process, so that an attacker cannot try
- * one after the other. */
+ * one call after the other. */
 static const char *const deadly[] = {
 	/* programs and processes; the rules for execve() and clone() are below */
 	"execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
@@ -109,8 +109,8 @@ static void add(struct filter *filter, uint32_t action, const char *name,
 	int number = seccomp_syscall_resolve_name(name);
 
 	filter->n_rules++;
-	/* If the name of the call is unknown to this library or this processor, no code here can
-	 * make the call. */
+	/* A call whose name libseccomp does not know needs no rule: the filter refuses every call
+	 * without a rule. */
 	if (filter->error || number == __NR_SCMP_ERROR)
 		return;
 	filter->error = seccomp_rule_add_array(filter->context, action, number,
@@ -248,8 +248,8 @@ static void add_all(struct filter *filter)
 static int compile(bool may_read, struct sock_filter *program, size_t n,
                    struct seccomp_figures *ret_figures)
 {
-	/* libseccomp must not ask the kernel which features exist: load() does that. With this
-	 * level it may use all of them. */
+	/* At this level libseccomp may use all features that are needed here, and does not ask the
+	 * kernel which features exist. load() notices if the kernel lacks one. */
 	enum { WITH_KILL_PROCESS = 3 };
 	struct filter filter = {.error = seccomp_api_set(WITH_KILL_PROCESS)};
 	int memfd = memfd_create("filter", MFD_CLOEXEC);
@@ -314,7 +314,8 @@ static bool is_answered(long got, int with)
 	return got == -1 && errno == with;
 }
 
-/* Whether the filter is effective. The last test: opening a file for writing is always refused. */
+/* Whether the filter is effective. The last test opens a file for writing, which the filter always
+ * refuses. */
 static bool holds(void)
 {
 	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), TEST_ANSWER) &&

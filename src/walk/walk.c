@@ -106,8 +106,8 @@ static void drop_doubles(struct names *names)
 	names->n = n_kept;
 }
 
-/* Sort the list by the bytes of its names, once all are added. Removes duplicates (a folder that
- * changes while it is read may list a name twice) and frees spare memory. */
+/* Sort the list by the bytes of its names. Removes duplicates (a folder that changes while it is
+ * read may list a name twice) and frees spare memory. Call this after the last names_add(). */
 static void names_sort(struct names *names)
 {
 	void *block;
@@ -285,12 +285,13 @@ static bool levels_hold(const struct levels *levels, const struct stat *folder)
 	return false;
 }
 
+/* The type of a file as readdir() gives it. Every type that is not opened becomes DT_CHR. */
 static unsigned char type_of(mode_t mode)
 {
 	return S_ISREG(mode)   ? DT_REG
 	       : S_ISDIR(mode) ? DT_DIR
 	       : S_ISLNK(mode) ? DT_LNK
-	                       : DT_CHR; /* any type that is not opened */
+	                       : DT_CHR;
 }
 
 /* The type of an entry. DT_UNKNOWN: the entry no longer exists. If the type cannot be determined,
@@ -526,7 +527,7 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		walk->path[at - 1] = '/'; /* the path of a folder may have ended here */
+		walk->path[at - 1] = '/'; /* a folder's path may end here with a zero */
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;
 	return true;
@@ -563,8 +564,8 @@ static bool give_standard_input(struct walk *walk, struct walk_item *ret_item)
 	return true;
 }
 
-/* Fill in the item whose path is in walk->path. It is an entry of the top folder, or a folder
- * itself. */
+/* Fill in the item whose path is in walk->path. The item is an entry of the top folder, or the top
+ * folder itself. */
 static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_kind kind,
                      const char *name, int sys_errno)
 {
@@ -583,9 +584,9 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 enum { MARKED = -1 };
 
 /* Push the folder that is open as fd. Takes over the descriptor, also on failure. Returns 0 if the
- * folder was pushed, and also if it is the one to skip. Returns MARKED, without pushing the folder,
- * if it is inside another folder and contains the mark. Otherwise returns an error number; EXDEV:
- * the folder is on another file system and must not be walked. */
+ * folder was pushed, or if it is the output folder, which is skipped. Returns MARKED, without
+ * pushing the folder, if it is inside another folder and contains the mark. Otherwise returns an
+ * error number; EXDEV: the folder is on another file system and must not be walked. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;
@@ -639,7 +640,7 @@ static bool is_selected(const struct walk_options *options, const char *path)
 	return options->n_globs == 0 || !options->globs[0].includes;
 }
 
-/* Whether the globs select a file. Counts the file if they leave it out. */
+/* Whether the globs select a file. Counts the files that the globs leave out. */
 static bool is_taken(struct walk *walk, const char *path)
 {
 	const bool is_taken = is_selected(&walk->options, path);
@@ -650,8 +651,8 @@ static bool is_taken(struct walk *walk, const char *path)
 
 /* ---- the names of a list ---- */
 
-/* Remove empty components and "." from the inside and the end of a path. It remains a path to the
- * same file. */
+/* Remove empty components and "." from the inside and the end of a path. The result is a path to
+ * the same file. */
 static void simplify(char *path)
 {
 	char *to = path;
@@ -824,7 +825,7 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	size_t n;
 	int fd, sys_errno;
 
-	/* All names are taken, and folders below may need the memory. */
+	/* All files of this folder were returned, and its sub-folders may need the memory. */
 	names_fini(&level->files);
 	if (level->fd < 0 && !levels_reopen(&walk->levels)) {
 		level_note(level, errno);

@@ -30,7 +30,7 @@ struct walk;
  */
 struct walk_glob {
 	const char *pattern;
-	bool includes; /* false: the pattern excludes files */
+	bool includes; /* whether the pattern includes files or excludes them */
 };
 
 /*
@@ -67,10 +67,10 @@ struct walk_options {
 	const char *const *inputs;
 	size_t n_inputs;
 	/*
-	 * The inputs were read from a list. If base is set, each of them is looked up below base.
-	 * If base is NULL, or the input does not exist below base, it is looked up by its own name.
-	 * Its relative name keeps its folders ("2009/a.jpg"), but not a slash at the beginning, and
-	 * nothing up to its last "..".
+	 * Whether the inputs were read from a list. If so, and if base is set, each input is looked
+	 * up below base. If base is NULL, or the input does not exist below base, the input is
+	 * looked up by its own name. The relative name of such an input keeps its folders
+	 * ("2009/a.jpg"), but not a slash at the beginning, and nothing up to its last "..".
 	 */
 	bool is_list;
 	const char *base;
@@ -87,10 +87,12 @@ struct walk_options {
 	 * files in the INPUT folder itself; with 0, no files in folders at all. */
 	bool has_max_depth;
 	unsigned max_depth;
-	bool follows_links; /* also follow links inside folders */
-	/* Also walk names that begin with a dot, except names of this program's own files. */
+	bool follows_links; /* whether links inside folders are followed */
+	/* Whether names that begin with a dot are walked, too, except names of this program's own
+	 * files. */
 	bool takes_hidden;
-	bool stays_on_device; /* walk no folder on another file system than its INPUT */
+	/* Whether folders on another file system than their INPUT are left out. */
+	bool stays_on_device;
 	/* The device and inode of the output folder, which is never walked, even as an INPUT. 0 and
 	 * 0: no folder is skipped. */
 	dev_t skip_dev;
@@ -125,11 +127,12 @@ enum walk_kind {
 /* An item of the walk. All of it, including the descriptor, is valid until the next walk_next(). */
 struct walk_item {
 	enum walk_kind kind;
-	bool is_named;     /* the item is the INPUT itself */
-	bool follows_link; /* the item may be a link, and is opened by following it */
+	bool is_named;     /* whether the item is the INPUT itself */
+	bool follows_link; /* whether a link is followed when the item is opened */
 	bool is_standard_input;
-	bool is_unfollowed_link; /* WALK_OTHER: a link that the option follows_links would follow */
-	size_t input;            /* the index of the item's INPUT */
+	/* For WALK_OTHER: whether the item is a link that the option follows_links would follow. */
+	bool is_unfollowed_link;
+	size_t input; /* the index of the item's INPUT */
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
 	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a name from a
 	 * list begins with the base, if the file was found there. */
