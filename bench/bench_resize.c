@@ -35,8 +35,8 @@ struct question {
 	const char *size;
 	int n_rounds;
 	enum peer peer;
-	/* How many small copies of the corpus, at most 480 pixels wide, are resized; 0: the corpus
-	 * itself. */
+	/* How many copies of the corpus are resized, with pictures of at most 480 pixels in width;
+	 * 0: the corpus itself is resized. */
 	unsigned n_small;
 
 	/* The working folder, which is created for the run, and paths in it. */
@@ -49,7 +49,7 @@ struct answer {
 	size_t n_outputs;
 };
 
-/* Run pixpool. more: two or three more arguments; after two, NULL. */
+/* Run pixpool. more: two or three more arguments. If there are two, the third one is NULL. */
 static bool run_pixpool(const struct question *question, const char *const more[3],
                         const char *out, const char *said, struct measured *ret_measured)
 {

@@ -69,7 +69,7 @@ static bool queue_create(struct queue *queue, unsigned n_threads)
 	while (queue->n_threads < n_threads && queue->n_threads < MAX_WORKERS) {
 		if (pthread_create(&queue->threads[queue->n_threads], NULL, queue_thread,
 		                   queue) != 0)
-			return failed("no thread");
+			return failed("cannot start a thread of the queue");
 		queue->n_threads++;
 	}
 	return true;

@@ -122,7 +122,7 @@ static const struct goal {
 	const char *text;
 	enum question question;
 	enum subject_id ours, peer;
-	/* The minimum of the ratio; 0: the ratio is printed for information only. */
+	/* The ratio that should be reached; 0: the ratio is printed for information only. */
 	double goal;
 } goals[] = {
 	{"processes / bare loop, 2 in flight", ASK_EMPTY, OUR_PROCESSES, FLOOR_EPOLL_2,

@@ -142,13 +142,14 @@ static _Noreturn void become(const char *const argv[], int said)
 	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
 	    dup2(said, STDOUT_FILENO) < 0 || dup2(said, STDERR_FILENO) < 0)
 		_exit(126);
-	/* execvp() does not change its arguments; its type is older than const. */
+	/* execvp() does not change its arguments, so casting const away is safe. */
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
 
-/* Sample the memory until the process has ended. The caller reaps it and gets its CPU time. */
+/* Sample the memory until the process has ended, and return the peak. The caller reaps the process
+ * and gets its CPU time. */
 static int64_t watch(pid_t pid, int pidfd)
 {
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};

@@ -1,4 +1,4 @@
-/* The working folders of a benchmark, by nftw(). */
+/* Creates, fills, counts and removes the working folders of a benchmark. It walks with nftw(). */
 #include "scratch.h"
 
 #include <errno.h>
