@@ -41,7 +41,7 @@ TEST(limits, the_number_of_workers_is_limited_by_processors_and_by_memory)
 	expect_sum(limits_share(512 * MIB, 64, 64 * GIB, 1));
 }
 
-TEST(limits, with_almost_no_memory_one_worker_gets_the_minimum)
+TEST(limits, with_almost_no_memory_a_single_worker_gets_the_minimum_amount)
 {
 	struct limits limits = limits_share(0, 0, 0, 8);
 

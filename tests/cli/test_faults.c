@@ -41,7 +41,7 @@ static void expect_record(const char *want)
 	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
 }
 
-TEST(faults, two_images_that_crash_their_workers_fail_alone)
+TEST(faults, two_images_that_crash_their_workers_fail_and_all_others_succeed)
 {
 	struct command command;
 	struct ended ended;

@@ -101,7 +101,7 @@ TEST(resume, a_run_with_nothing_to_do_starts_no_worker_and_opens_no_image)
 	fixture_leave();
 }
 
-TEST(resume, outputs_that_lost_their_attributes_are_up_to_date_by_the_database)
+TEST(resume, outputs_that_lost_their_attributes_count_as_up_to_date_by_the_database)
 {
 	first_run();
 	run("tar cf all.tar out && rm -r out && tar xf all.tar && find out -name '*.png' "
@@ -271,7 +271,7 @@ TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
 	fixture_leave();
 }
 
-TEST(resume, a_file_that_is_no_state_is_never_renamed)
+TEST(resume, a_file_named_by_state_that_is_not_a_database_is_never_renamed)
 {
 	static const char *const files[] = {"in", "in/lake.jpg", "notes.txt"};
 

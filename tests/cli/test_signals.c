@@ -190,7 +190,7 @@ TEST(signals, a_second_signal_of_another_kind_kills_a_hanging_worker)
 	fixture_leave();
 }
 
-/* SIGKILL counts as a crash: see faults::two_images_that_crash_their_workers_fail_alone. */
+/* SIGKILL counts as a crash: see faults::two_images_that_crash_their_workers_fail_and_all_others_succeed. */
 TEST(signals, sigterm_to_a_single_worker_stops_neither_its_image_nor_the_run)
 {
 	struct command command;

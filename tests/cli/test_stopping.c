@@ -89,7 +89,7 @@ TEST(stopping, fail_fast_begins_no_image_once_the_failure_is_known)
 	fixture_leave();
 }
 
-TEST(stopping, max_failures_stops_at_that_number_of_failures)
+TEST(stopping, max_failures_stops_a_run_at_the_given_number_of_failures)
 {
 	make_inputs(3);
 	expect_stop(3, "--max-failures 3", "pixpool: stopping after 3 failures\n");

@@ -119,7 +119,7 @@ TEST(unreadable_formats, a_folder_with_only_unreadable_formats_counts_as_having_
 	fixture_leave();
 }
 
-TEST(unreadable_formats, every_suffix_of_a_camera_maker_is_recognised)
+TEST(unreadable_formats, the_camera_raw_suffixes_of_every_maker_are_recognised)
 {
 	static const char *const suffixes[] = {
 		"cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2",

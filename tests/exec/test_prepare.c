@@ -432,7 +432,7 @@ TEST(prepare, a_worker_has_its_descriptors_although_the_preload_closed_all)
 }
 
 /* With a memory limit a worker keeps /proc/self/statm open as well, to read its memory use. */
-TEST(prepare, a_worker_with_a_memory_limit_keeps_only_statm_open)
+TEST(prepare, a_memory_limit_adds_only_statm_to_the_open_files_of_a_worker)
 {
 	expect_descriptors(
 		(struct pxp_executor_options){.memory_allowance = (uint64_t)512 << 20,

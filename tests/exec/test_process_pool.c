@@ -827,12 +827,12 @@ TEST(process_pool, no_worker_outlives_a_killed_main_process)
 	expect_no_worker_after("doomed");
 }
 
-TEST(process_pool, no_worker_outlives_a_killed_main_process_with_another_child)
+TEST(process_pool, no_worker_outlives_a_killed_main_process_that_has_another_child)
 {
 	expect_no_worker_after("doomed parent");
 }
 
-TEST(process_pool, no_worker_outlives_a_killed_main_process_with_a_stopped_fork_server)
+TEST(process_pool, no_worker_outlives_a_killed_main_process_whose_fork_server_is_stopped)
 {
 	expect_no_worker_after("doomed still");
 }

@@ -314,7 +314,7 @@ TEST(frames, a_frame_of_a_gif_that_is_cleared_away_leaves_the_canvas_transparent
 	}
 }
 
-TEST(frames, a_webp_says_that_it_has_alpha_if_only_its_canvas_is_transparent)
+TEST(frames, a_webp_declares_alpha_even_if_only_its_canvas_is_transparent)
 {
 	enum { FLAGS_AT = 20, ALPHA = 0x10, TRANSPARENT = 1 };
 	static const struct gif_frame clear[] = {{2, 2, 4, 3, 0, TRANSPARENT},

@@ -411,7 +411,7 @@ static const struct {
 };
 enum { N_TGA_KINDS = sizeof(tga_kinds) / sizeof(tga_kinds[0]) };
 
-TEST(tga_reader, every_kind_of_tga_is_read_from_every_corner)
+TEST(tga_reader, every_kind_of_tga_is_read_with_its_first_pixel_in_any_corner)
 {
 	static const int corners[] = {0, FROM_TOP, FROM_RIGHT, FROM_TOP | FROM_RIGHT};
 	char what[64];

@@ -87,7 +87,7 @@ TEST(quote, a_name_is_never_cut_inside_a_character)
 	EXPECT_STR(report_quote("abc\xc3\xa4z", text, 5), "a...");
 }
 
-TEST(quote, a_message_has_no_control_characters)
+TEST(quote, control_characters_in_a_message_are_replaced)
 {
 	struct text text = TEXT_EMPTY;
 

@@ -85,7 +85,7 @@ TEST(stamp, a_stamp_with_a_changed_or_missing_byte_is_rejected)
 	EXPECT(!stamp_decode(NULL, 0, &back));
 }
 
-TEST(stamp, the_longest_names_fit_and_longer_ones_are_stored_as_hashes)
+TEST(stamp, names_up_to_the_maximum_length_are_stored_and_longer_names_become_hashes)
 {
 	char longest[STAMP_NAME_BYTES + 1], longer[STAMP_NAME_BYTES + 2];
 	struct stamp stamp = a_stamp(), back;

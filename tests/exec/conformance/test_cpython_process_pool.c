@@ -204,7 +204,7 @@ TEST(cpython_process_pool, sequential_tasks_reuse_one_worker)
 }
 
 /* test_idle_process_reuse_multiple */
-TEST(cpython_process_pool, two_tasks_at_a_time_use_at_most_three_workers)
+TEST(cpython_process_pool, running_two_tasks_at_a_time_starts_at_most_three_workers)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 5);
 

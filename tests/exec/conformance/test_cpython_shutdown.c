@@ -433,7 +433,7 @@ TEST(cpython_shutdown, a_program_that_destroys_its_pools_before_exit_gets_all_re
 }
 
 /* test_submit_after_interpreter_shutdown. In C the end of main shuts no executor down. */
-TEST(cpython_shutdown, executors_work_in_exit_handlers)
+TEST(cpython_shutdown, an_executor_can_run_tasks_in_an_exit_handler)
 {
 	struct play late = play("submit_after_main");
 
