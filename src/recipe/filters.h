@@ -28,16 +28,16 @@ enum filter_kind {
 	/* Change colours in LCh: number[0] and number[1] are factors of brightness and saturation,
 	 * number[2] is added to the hue, in degrees. */
 	FILTER_MODULATE,
-	/* Convert to grey. A level of number[0] or more, of 255, becomes white; any other level
-	 * becomes black. */
+	/* Convert to grey. A level from 0 to 255 becomes white if it is at least number[0], and
+	 * black if it is lower. */
 	FILTER_THRESHOLD,
 	/* Rotate clockwise by number[0] degrees. A multiple of 90 only moves pixels. With another
 	 * angle the canvas grows, and its corners show the background. */
 	FILTER_ROTATE,
 	FILTER_FLIP, /* mirror top to bottom */
 	FILTER_FLOP, /* mirror left to right */
-	/* Remove borders that differ from the top left pixel by no more than number[0] (of 255). A
-	 * picture that is all border is not changed. */
+	/* Remove borders whose pixels differ from the top left pixel by at most number[0] levels of
+	 * 255. A picture that consists only of border is not changed. */
 	FILTER_TRIM,
 	FILTER_FLATTEN, /* blend alpha with the background, which is white by default */
 	N_FILTER_KINDS
@@ -45,8 +45,8 @@ enum filter_kind {
 
 enum { FILTER_NUMBERS = 3, FILTER_CHAIN_MAX = 16 };
 
-/* A filter with its numbers, which are multiples of a millionth. Numbers that the kind does not
- * have are 0. */
+/* A filter and its numbers. Each number is a multiple of 0.000001. Numbers that this kind of filter
+ * does not have are 0. */
 struct filter {
 	enum filter_kind kind;
 	double number[FILTER_NUMBERS];
@@ -67,8 +67,9 @@ struct filter_number {
 
 struct filter_info {
 	const char *name;
-	const char *does;    /* one line of help */
-	unsigned n_required; /* how many of the numbers have no default */
+	const char *does; /* one line of help */
+	/* The first n_required numbers have no default, so the user must give them. */
+	unsigned n_required;
 	/* The filter is applied before scaling, because it changes the shape of the picture. */
 	bool comes_first;
 	struct filter_number numbers[FILTER_NUMBERS];
@@ -103,8 +104,8 @@ enum { FILTERS_TEXT_BYTES = 1024 };
  * chain. */
 void filters_print(const struct filter_chain *chain, char text[FILTERS_TEXT_BYTES]);
 
-/* Split a chain into the filters that come before scaling (trim, rotate, flip, flop) and
- * the others, each in the order of the chain. */
+/* Split a chain into the filters that come before scaling (trim, rotate, flip, flop) and the
+ * remaining filters. Both parts keep the order of the chain. */
 void filters_split(const struct filter_chain *chain, struct filter_chain *ret_before,
                    struct filter_chain *ret_after);
 

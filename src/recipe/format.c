@@ -33,8 +33,8 @@ static const char *const raw_suffixes[] = {
 	"mos", "iiq", "mef", "fff", "gpr", "bay", "cap", "eip", "dcs", "drf", "k25",
 	"mdc", "ptx", "pxn", "rwz", "rw1", "ori", "srx", NULL};
 
-/* The maximum side is the limit of the format, or of the library that writes it if that is lower:
- * 65500 for libjpeg, 16384 for the encoders of libheif. */
+/* max_side is the lower of two limits: that of the format, and that of the library that writes the
+ * format. The libraries' limits are 65500 for libjpeg and 16384 for the encoders of libheif. */
 static const struct format_info formats[N_FORMATS] = {
 	[FORMAT_NONE] = {"unknown", "", no_suffixes, FORMAT_NONE, 0, .has_alpha = false},
 	[FORMAT_JPEG] = {"jpeg", "jpg", jpeg_suffixes, FORMAT_JPEG, 65500,

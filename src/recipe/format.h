@@ -42,8 +42,8 @@ struct format_info {
 	const char *extension; /* the suffix of a new output, such as "jpg" */
 	/* All suffixes, in lower case. The list ends with NULL. */
 	const char *const *suffixes;
-	/* The output format for `-f same`: the format itself if it can be written, or else JPEG or
-	 * PNG. */
+	/* The output format for `-f same`. It is this format if outputs can be written in it, or
+	 * else JPEG or PNG. */
 	enum image_format same_as;
 	/* The longest side in pixels that can be written; 0: no limit. */
 	uint32_t max_side;
@@ -59,11 +59,12 @@ struct format_info {
 /* The table row of a format; never NULL. The row of FORMAT_NONE has the name "unknown". */
 const struct format_info *format_info(enum image_format format);
 
-/* The format of a file name, by its suffix in upper or lower case. FORMAT_NONE: the suffix is
- * unknown. */
+/* Get the format of a file name by its suffix, in upper or lower case. Returns FORMAT_NONE for an
+ * unknown suffix. */
 enum image_format format_of_name(const char *name);
 
-/* The format for a value of -f, such as "jpg" or "png". FORMAT_NONE: the value is unknown. */
+/* Get the format for a value of the option -f, such as "jpg" or "png". Returns FORMAT_NONE for an
+ * unknown value. */
 enum image_format format_of_word(const char *word);
 
 /*

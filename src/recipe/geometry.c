@@ -130,8 +130,7 @@ void geometry_add_size(struct geometry *geometry, const struct geometry *size)
 
 /*
  * The steps are the same as in libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same
- * double arithmetic. So a side that is exactly a whole number and a half is rounded in the same
- * direction.
+ * double arithmetic. So an exact half, such as 2.5, is rounded in the same direction.
  */
 static uint32_t round_side(double side)
 {
@@ -150,7 +149,8 @@ static bool has_box(const struct geometry *geometry)
 	return geometry->width && geometry->height;
 }
 
-/* The factors by which the sides are larger than those of the box. 0: the side is not limited. */
+/* For each side: the factor by which it is reduced. A factor below 1 enlarges. With 0 the side
+ * keeps its length. */
 struct ratios {
 	double width, height;
 };
@@ -199,8 +199,8 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* How much of an excess of n_over pixels is before the part to keep: none (side is -1), half (0) or
- * all (1). */
+/* Return how many of n_over excess pixels are before the part to keep: none if side is -1, half if
+ * side is 0, all if side is 1. */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)
@@ -208,7 +208,7 @@ static uint32_t before(uint32_t n_over, int side)
 	return side < 0 ? 0 : n_over;
 }
 
-/* Compute the position of a smaller size, inner, in a larger one, outer. */
+/* Compute the position of an inner size in an outer size that is at least as large. */
 static void place(const struct geometry *geometry, struct size outer, struct size inner,
                   uint32_t *ret_x, uint32_t *ret_y)
 {
@@ -268,12 +268,12 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 	return layout;
 }
 
-/* How many pixels of the source around the part to keep the kernel may read on each side. */
+/* The kernel may read this many pixels of the source beyond each side of the kept part. */
 enum { FOCUS_MARGIN = 8 };
 
-/* Compute for one axis the range of the source from which the part is made. *ret_at and *ret_n are
- * this range. *to becomes the length to which it is scaled, and *part the position of the part in
- * the scaled range. */
+/* Compute, for one axis, the range of the source that is needed for the part. *ret_at and *ret_n
+ * get the start and the length of this range. *to becomes the length of the scaled range, and *part
+ * the position of the part in the scaled range. */
 static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
                        uint32_t *ret_at, uint32_t *ret_n)
 {

@@ -1,7 +1,7 @@
 /*
  * The size of an output. geometry_layout(), a function without side effects, computes it for all
- * engines from the size of the picture and the requested size: how much to scale, what to crop, and
- * where to place the result.
+ * engines from the size of the picture and the requested size: the scaled size, the part to crop,
+ * and its position on the canvas.
  */
 #ifndef PXP_GEOMETRY_H
 #define PXP_GEOMETRY_H
@@ -54,8 +54,8 @@ struct geometry {
 	bool no_reduce;  /* never reduce; if no_enlarge is set too, never scale */
 	enum fit fit;
 	enum position position;
-	/* For POSITION_POINT: how many percent of the excess are on the left of the part and above
-	 * it. For other positions: 0. */
+	/* For POSITION_POINT: the percentages of the excess that are to the left of the part and
+	 * above the part. For other positions: 0. */
 	double x_percent, y_percent;
 };
 
@@ -90,9 +90,9 @@ struct layout {
 	struct area focus;
 };
 
-/* Compute the layout. from is the size of the upright picture, or with no_rotate of the picture as
- * stored, after the filters that come before scaling. Its sides must not be 0. A side in the layout
- * is 1 to UINT32_MAX. */
+/* Compute the layout. A side in the layout is 1 to UINT32_MAX. from is the size of the picture
+ * after the filters that come before scaling: of the upright picture or, with no_rotate, of the
+ * picture as it is stored. Its sides must not be 0. */
 struct layout geometry_layout(const struct geometry *geometry, struct size from);
 
 /*
@@ -102,17 +102,17 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
  * the scaled focus, and part is the part to keep of the scaled focus. The part may move by up to
  * half a pixel of the output, which at such factors is a fraction of a pixel of the picture. Other
  * layouts do not change. If the engine must still search for the part, the sizes are correct, but
- * not the positions: call this function again when they are known.
+ * the positions are not. When the engine has found the part, it calls this function again.
  */
 void geometry_focus(struct layout *layout, struct size from);
 
 /*
- * Compute only the size of the first step. Let the picture be w x h, the box W x H, and f the
- * larger of w/W and h/H, or the smaller for FIT_COVER and FIT_OUTSIDE. If a side of the box is not
- * given, only the other side counts. Each side becomes floor(side/f + 0.5), but at least 1. For PNG
- * and WebP the result is the same as that of vipsthumbnail, including the rounding of exact halves,
- * because the steps are the same. For JPEG vipsthumbnail may differ by a pixel, because it rounds
- * again after the loader has shrunk the picture.
+ * Compute only the scaled size. Let w x h be the size of the picture and W x H the size of the box.
+ * Let f be the smaller of w/W and h/H for FIT_COVER and FIT_OUTSIDE, and the larger for other fits.
+ * If only one side of the box is given, f is the ratio of that side. A side becomes floor(side/f +
+ * 0.5), but at least 1. For PNG and WebP the result is the same as that of vipsthumbnail, including
+ * the rounding of exact halves, because the steps are the same. For JPEG vipsthumbnail may differ
+ * by a pixel, because it rounds again after the loader has shrunk the picture.
  */
 struct size geometry_size(const struct geometry *geometry, struct size from);
 
@@ -125,8 +125,8 @@ struct size geometry_size(const struct geometry *geometry, struct size from);
 bool geometry_parse(struct geometry *ret_geometry, const char *word,
                     struct failure *ret_failure);
 
-/* Add a size that geometry_parse() has parsed: set the sides or the percentage, and the mode that
- * the character after the size selects. */
+/* Set the size of a geometry to one that geometry_parse() has parsed: the sides or the percentage,
+ * and the mode that the character after the size selects. */
 void geometry_add_size(struct geometry *geometry, const struct geometry *size);
 
 #endif

@@ -16,7 +16,7 @@ enum { PACKED_VERSION = 4 };
 struct packing {
 	uint8_t *at;
 	bool is_reading;
-	bool is_sound; /* all values were in range */
+	bool is_sound; /* every value that was unpacked is in its range */
 };
 
 static uint64_t pack_number(struct packing *packing, uint64_t number, int n_bytes)
@@ -32,7 +32,7 @@ static uint64_t pack_number(struct packing *packing, uint64_t number, int n_byte
 	return read;
 }
 
-/* Pack or unpack a field of one byte, from least to most. */
+/* Pack or unpack a field of one byte whose values are least to most. */
 static unsigned pack_small(struct packing *packing, unsigned number, unsigned least,
                            unsigned most)
 {
@@ -53,7 +53,7 @@ static bool pack_flag(struct packing *packing, bool flag)
 	((field) = (__typeof__(field))pack_small(packing, (unsigned)(field), 0,          \
 	                                         (unsigned)(n_choices)-1))
 
-/* Pack or unpack a field of letters a to z. Zeros follow the letters. */
+/* Pack or unpack a word of letters a to z. The rest of the field is zeros. */
 static void pack_word(struct packing *packing, char *word, size_t n_bytes)
 {
 	bool has_ended = false;

@@ -53,14 +53,14 @@ enum intent {
 enum depth {
 	DEPTH_8 = 0,
 	DEPTH_16,
-	DEPTH_KEEP, /* 16 if the input has more than 8; if not, 8 */
+	DEPTH_KEEP, /* 16 bits if the input has more than 8 bits, otherwise 8 */
 	N_DEPTHS
 };
 
 enum chroma { CHROMA_AUTO = 0, CHROMA_420, CHROMA_444, N_CHROMAS };
 
-/* The classes of metadata that are kept. An orientation that was applied, and embedded previews,
- * are never kept. */
+/* The classes of metadata that are kept. Embedded previews are never kept. An orientation that was
+ * applied to the pixels is not kept either. */
 enum keep {
 	KEEP_EXIF = 1, /* EXIF except places */
 	KEEP_ICC = 2,  /* the profile of the output, also if it is sRGB */
@@ -111,14 +111,14 @@ struct recipe {
 	/* true: effort is set. false: the default of the encoder is used. */
 	bool has_effort;
 	uint8_t effort;     /* 0 (fast) to 9 (small) */
-	bool lossless;      /* lossless compression, if the format also has lossy */
+	bool lossless;      /* lossless compression, for formats that have both kinds */
 	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
 	enum chroma chroma; /* chroma subsampling; CHROMA_AUTO: the encoder decides */
 
 	uint8_t keep; /* metadata to keep, a mask of enum keep */
 	struct filter_chain filters;
 
-	/* The name of the only engine that may be used; "": any engine. */
+	/* The name of the only engine that may be used. If it is "", every engine may be used. */
 	char engine[RECIPE_ENGINE_BYTES];
 	enum fail_on fail_on;
 	/* Maximum of width x height x frames; 0: RECIPE_MAX_PIXELS. */
@@ -129,7 +129,7 @@ struct recipe {
 
 #define RECIPE_MAX_PIXELS     UINT64_C(268402689)
 #define RECIPE_MAX_FILE_BYTES (UINT64_C(2) << 30)
-/* The largest value of max_file_bytes. */
+/* The largest value that max_file_bytes may have. */
 #define RECIPE_LARGEST_FILE (UINT64_MAX >> 2)
 
 /* Convert a recipe to the bytes that are sent to a worker, and back. recipe_unpack() checks the

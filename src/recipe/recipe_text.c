@@ -146,7 +146,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 		if (!*next)
 			break;
 	}
-	/* If EXIF, XMP and IPTC are kept, the class copyright is kept in any case. */
+	/* EXIF, XMP and IPTC include the class copyright. */
 	if ((mask & (KEEP_EXIF | KEEP_XMP | KEEP_IPTC)) ==
 	    (KEEP_EXIF | KEEP_XMP | KEEP_IPTC))
 		mask |= KEEP_COPYRIGHT;
@@ -524,7 +524,7 @@ static const struct field {
 	size_t offset; /* offset in struct recipe; used if set is NULL */
 	bool (*set)(struct recipe *recipe, const char *value,
 	            struct failure *ret_failure);
-	/* Prints the value, or nothing if the field is zero. */
+	/* Prints the value. Prints nothing if the field is zero. */
 	void (*print)(const struct recipe *recipe, char *text, size_t n_text);
 } fields[N_RECIPE_FIELDS] = {
 	[RECIPE_SIZE] =
@@ -673,7 +673,7 @@ static const struct field {
 		},
 };
 
-/* choice_at() and set_choice_at() access each enum of a recipe as an unsigned. */
+/* choice_at() and set_choice_at() access every enum of a recipe as an unsigned int. */
 _Static_assert(sizeof(enum fit) == sizeof(unsigned), "an enum is an unsigned");
 
 static unsigned choice_at(const struct recipe *recipe, const struct field *field)
@@ -724,7 +724,7 @@ bool recipe_set(struct recipe *recipe, enum recipe_field id, const char *value,
 }
 
 /* Print the value of a field in the form that recipe_set() parses. For a field that is only on or
- * off, the text is "". Returns whether the field is not zero. */
+ * off, the text is "". Returns false if the field is zero. */
 static bool get_field(const struct recipe *recipe, enum recipe_field id,
                       char word[RECIPE_WORD_BYTES])
 {
@@ -814,7 +814,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
-			break; /* the text has ended, or is empty */
+			break; /* the end of the text */
 		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}
