@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether an engine reads a format. SVG and PDF count only if their text can be drawn too. */
+/* Whether an engine reads a format. A drawing engine reads SVG or PDF only if it can also draw
+ * their text. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};

@@ -1,7 +1,7 @@
 /*
- * The catalogue has the formats that this build reads and writes, for `pixpool info`. Each format
- * is tried. A worker must fill in the catalogue, after picture_preload(). The catalogue has no
- * pointers, so that the worker can send it.
+ * The catalogue says which formats this build reads and writes, for `pixpool info`. A worker must
+ * fill in the catalogue, after picture_preload(), because each format is tried. The catalogue has
+ * no pointers, so that the worker can send it.
  */
 #ifndef PXP_CATALOGUE_H
 #define PXP_CATALOGUE_H
@@ -15,12 +15,13 @@ struct catalogue_engine {
 	char name[8];
 	/* The version, such as "libvips 8.14.1". */
 	char version[56];
-	/* 1: the engine can; 0: it cannot. */
+	/* For each format: 1 if the engine can read (or write) it, 0 if not. */
 	uint8_t reads[N_FORMATS], writes[N_FORMATS];
 };
 
 struct catalogue {
-	uint32_t n_engines; /* number of engines, in the order in which they are asked */
+	/* the number of engines; they are in the order in which they are asked */
+	uint32_t n_engines;
 	struct catalogue_engine engines[CATALOGUE_ENGINES_MAX];
 };
 

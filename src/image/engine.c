@@ -176,8 +176,7 @@ static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_
 			"size: the output would be %u x %u, but a side can have at "
 			"most %d pixels",
 			size.width, size.height, RECIPE_MAX_SIDE);
-	/* Two sides of 24 bits and a number of frames of 32 bits: the product may have more than 64
-	 * bits. */
+	/* The product of two sides of 24 bits and a frame count of 32 bits may overflow 64 bits. */
 	if (__builtin_mul_overflow((uint64_t)size.width * size.height, n_frames,
 	                           &n_pixels))
 		n_pixels = UINT64_MAX;

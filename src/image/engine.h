@@ -1,15 +1,16 @@
 /*
  * An engine reads pictures, derives outputs from them as recipes say, and encodes the outputs.
- * It is given bytes and never sees a file.
+ * An engine gets the bytes of a picture and never sees a file.
  *
  * When the format of a picture is known, engines are asked in the order of the table in
  * engine_table.c: claim_source() for the picture, then claim_output() for each output. The first
- * engine that can do the work does it. An engine that cannot do it gives the reason, and the next
- * engine is asked. One engine may decode for another. Then plain pixels pass between them. To add
- * an engine, write its files and add its row to the table.
+ * engine that accepts does the work. An engine that refuses gives the reason, and the next engine
+ * is asked. One engine may decode a picture and another engine make an output; plain pixels are
+ * passed from the first to the second. To add an engine, write its files and add its row to the
+ * table.
  *
- * The result of each step is in memory, so that a failure to decode and a failure to encode can be
- * distinguished.
+ * Each step completes its result in memory before the next step begins, so that a failure to
+ * decode and a failure to encode can be distinguished.
  */
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H
@@ -37,7 +38,7 @@ enum output_colour {
 };
 
 /* A rendering is an output that is not encoded yet. It has either plain pixels or an image of the
- * engine's own kind, which may have more bits, another colour space, several frames, and
+ * engine's own kind. Such an image may have more bits, another colour space, several frames, and
  * metadata. */
 struct rendering {
 	struct size size; /* size of a frame */
@@ -61,7 +62,7 @@ struct source {
 
 	/* The recipe whose no_rotate, fail_on and limits determine how the picture is read. */
 	const struct recipe *reading;
-	/* The outputs. n_variants is 0 if every pixel is decoded only to check it. */
+	/* The outputs. If n_variants is 0, the picture is decoded only to check every pixel. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
 
@@ -81,15 +82,15 @@ struct source {
 	void *state;
 };
 
-/* The number of frames or pages that an output of this recipe gets. It is more than 1 if an
- * animation becomes an animation, or a file with pages becomes a file with pages. */
+/* The number of frames or pages that an output of this recipe gets. It is more than 1 only if both
+ * formats have animations, or both formats have pages. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
 /* The answer to claim_source() or claim_output(). */
 enum claim {
 	CLAIM_CAN,
-	CLAIM_CANNOT, /* this engine cannot; the next engine is asked */
-	CLAIM_FAILED, /* no engine can: the picture fails */
+	CLAIM_CANNOT, /* this engine cannot do the work; ask the next engine */
+	CLAIM_FAILED, /* no engine can do the work: the picture fails */
 };
 
 struct engine {
@@ -100,24 +101,26 @@ struct engine {
 	 * start. */
 	bool (*start)(struct failure *ret_failure);
 
-	/* Whether the engine reads or writes a format. The engine finds out by trying. */
+	/* Whether the engine reads (or writes) a format. The engine tries the format to find
+	 * out. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
 
 	/*
 	 * Read the header. CLAIM_CAN: the source is open, and close() must follow. Other answers:
-	 * nothing must be closed, and the failure gives the reason. With CLAIM_CANNOT an empty
-	 * failure means that the engine does not read the format.
+	 * close() must not be called, and the failure gives the reason. If the answer is
+	 * CLAIM_CANNOT and the failure is empty, the engine does not read the format.
 	 */
 	enum claim (*claim_source)(struct source *source, struct failure *ret_reason);
-	/* Whether the engine can derive this output: from plain pixels of another engine if is_lent
-	 * is true, from its own source if not. CLAIM_CANNOT always comes with a reason. */
+	/* Whether the engine can derive this output. If is_lent is true, it derives from plain
+	 * pixels of another engine; if not, from its own source. With CLAIM_CANNOT the failure
+	 * always gives a reason. */
 	enum claim (*claim_output)(const struct source *source, bool is_lent,
 	                           const struct recipe *recipe,
 	                           struct failure *ret_reason);
 
-	/* The memory in bytes that the engine needs to decode, and to derive and encode an output
-	 * of n_frames frames. See memory_estimate.h. */
+	/* The memory in bytes that the engine needs to decode (decoder_memory), and to derive and
+	 * encode an output of n_frames frames (output_memory). See memory_estimate.h. */
 	uint64_t (*decoder_memory)(const struct picture_header *header,
 	                           const struct picture_variant *variants,
 	                           unsigned n_variants);
@@ -127,11 +130,11 @@ struct engine {
 	/* Decode once, for all variants of the source. If the source has only one variant, an
 	 * engine may postpone decoding to derive(). */
 	bool (*decode)(struct source *source, struct failure *ret_failure);
-	/* Decode every pixel of every frame or page, and keep none. */
+	/* Decode every pixel of every frame or page, and drop the result. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
-	/* Get the pixels as they are stored, not turned upright, for another engine. They belong to
-	 * the source and are valid until close(). NULL: this engine does not decode for other
-	 * engines. */
+	/* Get the pixels for another engine, as they are stored, not turned upright. The pixels
+	 * belong to the source and are valid until close(). NULL: this engine does not decode for
+	 * other engines. */
 	const struct pixels *(*lend_pixels)(struct source *source,
 	                                    struct failure *ret_failure);
 
@@ -154,10 +157,10 @@ struct engine {
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 
-	/* For an engine that draws SVG and PDF; for other engines NULL. Both functions may be
-	 * called after start(). font_folders() returns the folders from which the engine reads
-	 * fonts; the list ends with NULL. draws() returns whether this process can draw a format
-	 * with its text. */
+	/* Only an engine that draws SVG and PDF has these two functions; for other engines they are
+	 * NULL. They may be called after start(). font_folders() returns the folders from which the
+	 * engine reads fonts; the list ends with NULL. draws() returns whether this process can
+	 * draw a format with its text. */
 	const char *const *(*font_folders)(void);
 	bool (*draws)(enum image_format format, struct failure *ret_failure);
 };
@@ -167,19 +170,18 @@ extern const struct engine *const engines[];
 
 extern const struct engine engine_fast, engine_vips, engine_stb;
 
-/* Whether the recipe allows this engine, that is, names this engine or none. */
+/* Whether the recipe allows this engine: the recipe names this engine, or names no engine. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 
-/* The first engine that the recipe allows and that reads (or writes) the format. NULL: no engine
- * does. */
+/* The first engine that the recipe allows and that reads (or writes) the format. NULL: no such
+ * engine exists. */
 const struct engine *engine_that_reads(enum image_format format,
                                        const struct recipe *recipe);
 const struct engine *engine_that_writes(enum image_format format,
                                         const struct recipe *recipe);
 
 /* engine_inputs_are_hostile(): whether picture_distrust_inputs() was called. engine_trusts():
- * whether a format may be read, either because inputs are not hostile or because the format is a
- * common one. */
+ * whether a format may be read. If inputs are hostile, only common formats may be read. */
 bool engine_inputs_are_hostile(void);
 bool engine_trusts(enum image_format format);
 
@@ -194,13 +196,14 @@ char *engine_one_line(char *text);
  * means that memory is lacking. Returns false. */
 bool engine_fail_to_write(struct failure *ret_failure);
 
-/* The quality, 1 to 100, of the recipe. If the recipe has none, the default of its format. */
+/* The quality of the recipe, 1 to 100. If the recipe sets no quality, the default of its format. */
 unsigned engine_quality(const struct recipe *recipe);
 
 /*
- * Compute the layout of an output from a picture of this size, and check it against the recipe's
- * limits and the longest side that the output's format can have. This function is called before the
- * work, and again if a filter changed the size in a way that could not be predicted.
+ * Compute the layout of an output from a picture of the size `from`. Returns false with a failure
+ * if the output exceeds the recipe's limits or the longest side that its format can have. This
+ * function is called before the work, and again after a filter that changed the size in a way that
+ * could not be predicted.
  */
 bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
                    struct size from, uint32_t n_frames, struct failure *ret_failure);

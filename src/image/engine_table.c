@@ -1,5 +1,5 @@
-/* The table of engines in this build. The file contains nothing else, so that a test program can
- * have a table of its own. */
+/* The table of engines in this build. A test program can replace this file by a table of its own,
+ * because the file contains nothing else. */
 #include "image/engine.h"
 
 const struct engine *const engines[] = {

@@ -10,7 +10,7 @@ enum { N_LEVELS = 65536 };
 
 static const float white_nits = 203, pq_max_nits = 10000, hlg_max_nits = 1000;
 
-/* Light up to this value is not changed. */
+/* Light up to this value is not compressed. */
 static const float knee = 0.5f;
 
 /* Convert a value of PQ, 0 to 1, to light (BT.2100, table 4). */
@@ -26,7 +26,7 @@ static float light_of_pq(float value)
 	return powf(above / (c2 - c3 * power), 1 / m1) * pq_max_nits / white_nits;
 }
 
-/* Convert a value of HLG to light in the scene, 0 to 1 (BT.2100, table 5). */
+/* Convert a value of HLG, 0 to 1, to light in the scene, 0 to 1 (BT.2100, table 5). */
 static float scene_light_of_hlg(float value)
 {
 	const float a = 0.17883277f, b = 1 - 4 * a, c = 0.55991073f;
@@ -47,8 +47,8 @@ static uint16_t encode(float light)
 	return (uint16_t)(int)(light * (N_LEVELS - 1) + 0.5f);
 }
 
-/* Compute the light of one pixel. levels is a table of the light of each sample value. For HLG,
- * light also depends on the brightness of the whole pixel. */
+/* Compute the light of one pixel. levels is a table with the light of each sample value. For HLG,
+ * the light of a colour also depends on the brightness of the whole pixel. */
 static void light_of_pixel(const float *levels, const uint16_t *pixel, unsigned n_colours,
                            unsigned transfer, float light[3])
 {

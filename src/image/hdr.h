@@ -1,4 +1,4 @@
-/* Converts HDR pictures to SDR: samples in the curves PQ and HLG of ITU-R BT.2100. */
+/* Converts HDR pictures, whose samples follow the curve PQ or HLG of ITU-R BT.2100, to SDR. */
 #ifndef PXP_HDR_H
 #define PXP_HDR_H
 
@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 /*
- * Convert samples to the curve of sRGB with the same primaries. Light up to half of that of a white
- * page (203 nits, BT.2408) is not changed. If the picture has light brighter than the page, light
- * above this half is compressed so that the brightest pixel becomes white. Hue is kept.
+ * Convert samples to the curve of sRGB. The primaries stay the same. The unit of light is a white
+ * page, which is 203 nits (BT.2408). Light up to half of this unit is not changed. If the picture
+ * has light above the unit, light above the half is compressed so that the brightest pixel becomes
+ * white. Hue is kept.
  *
  * samples   16 bits, full range; changed in place
  * n_bands   1 to 4; with 2 or 4 bands, the last is alpha, which is not changed

@@ -8,8 +8,8 @@
 
 enum { CREATED_AT = 24, CREATED_BYTES = 12, HEADER_BYTES = 128 };
 
-/* A tone curve as lcms2 describes it: a type and its parameters. Type 1 is y = x^g; type 4 also has
- * a linear part. */
+/* A tone curve in the form that lcms2 takes: a type and its parameters. Type 1 is y = x^g. Type 4
+ * also has a linear part. */
 struct curve {
 	int type;
 	double numbers[5];
@@ -120,8 +120,8 @@ static void describe(cmsHPROFILE profile, const char *words)
 	cmsMLUfree(text);
 }
 
-/* A grey profile gets the white point of the profile connection space (D50), so that no adaptation
- * is necessary. */
+/* Build a profile. A grey profile gets the white point of the profile connection space (D50), so
+ * that no adaptation is necessary. */
 static cmsHPROFILE build(const struct primaries *primaries, cmsToneCurve *curve,
                          bool is_grey)
 {
@@ -242,8 +242,8 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 	if (are_srgb(&primaries) && curve == &srgb_curve)
 		return ICC_SRGB;
 	if (!are_srgb(&primaries))
-		/* A gamma of about 1/2.2 means the curve of sRGB only with the primaries of
-		 * sRGB. */
+		/* A gamma near 1/2.2 stands for the curve of sRGB only if the primaries are those
+		 * of sRGB. */
 		curve = &pure;
 	return make(&primaries, curve, is_grey, "gAMA and cHRM", ret_profile, ret_n);
 }

@@ -12,14 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Code points of CICP: the primaries and the transfer of colours. */
+/* Code points of CICP, which say what primaries and which transfer the colours have. */
 struct cicp {
 	unsigned primaries, transfer;
 };
 
 enum { CICP_TRANSFER_PQ = 16, CICP_TRANSFER_HLG = 18 };
 
-/* Whether the transfer is one of HDR, which are PQ and HLG. */
+/* Whether the transfer is PQ or HLG. These are the transfers of HDR. */
 bool cicp_is_hdr(const struct cicp *cicp);
 
 enum icc_result {
@@ -30,8 +30,8 @@ enum icc_result {
 };
 
 /*
- * Make the profile that corresponds to code points. For an HDR transfer, the profile is that of the
- * SDR picture that hdr_to_sdr() makes: the same primaries with the curve of sRGB.
+ * Make the profile that corresponds to code points. For an HDR transfer, the profile describes the
+ * SDR picture that hdr_to_sdr() makes: it has the same primaries, and the curve of sRGB.
  *
  * is_grey      make a grey profile, which has only the curve.
  * ret_profile  the caller frees it. It is NULL unless the result is ICC_MADE.
@@ -46,8 +46,9 @@ struct png_gamma {
 	uint32_t xy[8]; /* x and y of white, red, green, blue */
 };
 
-/* Make the profile that corresponds to gAMA and cHRM. A gamma of 1/2.2 means sRGB if the primaries
- * are those of sRGB or missing: the PNG specification tells encoders to write sRGB in this way. */
+/* Make the profile that corresponds to gAMA and cHRM. If gamma is 1/2.2, and the primaries are
+ * missing or those of sRGB, the colours are sRGB, because the PNG specification tells encoders to
+ * write sRGB in this way. */
 enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
                                  uint8_t **ret_profile, size_t *ret_n);
 

@@ -17,11 +17,12 @@ uint64_t memory_area(struct size size)
 	return memory_product(size.width, size.height);
 }
 
-/* How many bytes of memory an encoder needs for each byte of the output's pixels. */
+/* The number of bytes of memory that an encoder needs for each byte of the output's pixels. */
 static uint64_t encoder_factor(const struct recipe *recipe, unsigned n_bands)
 {
 	switch (recipe->format) {
-	/* libwebp always writes alpha without loss, which takes more memory. */
+	/* libwebp writes alpha without loss, even in a lossy file. Lossless encoding takes more
+	 * memory. */
 	case FORMAT_WEBP:
 		return recipe->lossless || n_bands == 4 ? 11 : 5;
 	case FORMAT_BMP:

@@ -199,7 +199,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* Return how many of n_over excess pixels are before the part to keep: none if side is -1, half if
+/* Compute how many of n_over excess pixels are before the part to keep: none if side is -1, half if
  * side is 0, all if side is 1. */
 static uint32_t before(uint32_t n_over, int side)
 {

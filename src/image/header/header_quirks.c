@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Whether the line that starts at offset `at` begins with words. *ret_next is the offset of the
+/* Whether the line at offset `at` begins with the text words. *ret_next becomes the offset of the
  * next line. */
 static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words,
                     size_t *ret_next)
@@ -21,8 +21,8 @@ bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n)
 {
 	size_t at = 0, next;
 
-	/* The header ends with an empty line. The line after it has the sides of the picture, in an
-	 * order that tells how the pixels are stored. */
+	/* The header ends with an empty line. The next line has the sides of the picture. The order
+	 * and the signs of the sides say how the pixels are stored. */
 	while (at < n && bytes[at] != '\n') {
 		if (line_is(bytes, n, at, "FORMAT=32-bit_rle_xyze", &next))
 			return false;

@@ -30,8 +30,9 @@ static uint64_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
 	return number;
 }
 
-/* The layout of a TIFF: offset and size of the first directory's offset; sizes of a directory's
- * count and of an entry; and where in an entry the value is. */
+/* The layout of a TIFF: the offset and the size of the pointer to the first directory (first_at,
+ * n_first), the size of a directory's count (n_count), the size of an entry, and the offset of the
+ * value in an entry (value_at). */
 static const struct tiff_shape {
 	unsigned first_at, n_first, n_count, entry, value_at;
 } classic_tiff = {4, 4, 2, 12, 8}, big_tiff = {8, 8, 8, 20, 12};
@@ -72,9 +73,9 @@ struct tiff {
 	size_t n;
 	bool is_big_endian;
 	const struct tiff_shape *shape;
-	/* The number of values that may still be read, at first the number of bytes of the file.
-	 * Valid files do not have more values than bytes. The limit ends a circular chain of
-	 * directories. */
+	/* The number of values that may still be read. The initial budget is the number of bytes of
+	 * the file, because valid files do not have more values than bytes. The budget ends a
+	 * circular chain of directories. */
 	uint64_t n_budget;
 };
 
@@ -82,7 +83,7 @@ struct tiff {
 struct tiff_directory {
 	const uint8_t *entries;
 	uint64_t n_entries;
-	uint64_t next; /* the offset of the next directory; 0 in the last one */
+	uint64_t next; /* the offset of the next directory; 0: this is the last one */
 };
 
 static uint64_t tiff_number(const struct tiff *tiff, const uint8_t *at, unsigned n)
@@ -128,7 +129,8 @@ static const uint8_t *find_entry(const struct tiff *tiff,
 	return NULL;
 }
 
-/* The size of a value: 2 for SHORT, 4 for LONG, 8 for LONG8 of BigTIFF, 0 for other types. */
+/* The size of one value of an entry: 2 bytes for SHORT, 4 for LONG, 8 for LONG8 of BigTIFF. 0: any
+ * other type. */
 static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 {
 	switch (tiff_number(tiff, entry + 2, 2)) {
@@ -143,7 +145,8 @@ static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 	}
 }
 
-/* Read value i of an entry. Returns `otherwise` if the entry is NULL or has no such value. */
+/* Read value i of an entry. Returns `otherwise` if entry is NULL, or if the entry has no value
+ * i. */
 static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint64_t i,
                             uint64_t otherwise)
 {
@@ -177,8 +180,8 @@ static bool is_page(const struct tiff *tiff, const struct tiff_directory *direct
 	return entry_value(tiff, old, 0, 0) != OLD_PREVIEW;
 }
 
-/* Whether a strip or a tile of a directory is beyond the end of the file. The length of an
- * uncompressed strip or tile is often wrong, so only its beginning is checked. */
+/* Whether a directory has a strip or a tile beyond the end of the file. For uncompressed strips and
+ * tiles only the beginning is checked, because files often give a wrong length for them. */
 static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { COMPRESSION = 259, STRIPS = 273, STRIP_BYTES = 279, TILES = 324 };
@@ -204,8 +207,8 @@ static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 	return false;
 }
 
-/* Find how the samples of a directory are used. A sample beyond the colours is alpha only if the
- * file declares it as alpha. */
+/* Find what the samples of a pixel mean in a directory. A sample beyond the colours is alpha only
+ * if the file declares it as alpha. */
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
                          struct tiff_samples *ret_samples)
 {
@@ -277,7 +280,7 @@ unsigned exif_orientation(const uint8_t *tiff, size_t n)
 	return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* Check Huffman tables, each of which has 16 counts and then the codes. Only 256 codes can exist.
+/* Check Huffman tables. A table has 16 counts and then the symbols, of which there are 256 at most.
  * If the counts add up to more, stb_image 2.27 writes past its arrays. */
 static bool tables_are_sane(const uint8_t *bytes, size_t n)
 {
@@ -306,11 +309,12 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* The coefficients that the scans of a JPEG have sent completely. */
+/* The coefficients of which the scans of a JPEG have sent all bits. */
 struct jpeg_scans {
 	unsigned n_components;
 	uint8_t ids[4];
-	/* Bit k is set if a scan sent the lowest bit of coefficient k. */
+	/* One mask for each component. Bit k is set if a scan sent the lowest bit of coefficient
+	 * k. */
 	uint64_t coefficients[4];
 };
 
@@ -324,8 +328,8 @@ static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 		scans->ids[i] = bytes[6 + 3 * i];
 }
 
-/* Read the header of a scan: its components, then the first and the last coefficient that it sends,
- * and how many low bits of them stay missing after it. */
+/* Read the header of a scan: its components, and the first and the last coefficient that it sends.
+ * A scan that leaves low bits of its coefficients to later scans is not noted. */
 static void note_scan(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 {
 	size_t n_components = n > 0 ? bytes[0] : 0, at = 1 + 2 * n_components;
@@ -352,7 +356,7 @@ static bool has_all_scans(const struct jpeg_scans *scans)
 	return scans->n_components > 0;
 }
 
-/* Read a marker segment. bytes are its n bytes after the length field. */
+/* Read a marker segment. bytes are the n bytes that follow the length field. */
 static void take_segment(struct metadata_scan *scan, struct jpeg_scans *scans,
                          uint8_t marker, const uint8_t *bytes, size_t n)
 {
@@ -381,7 +385,7 @@ static void take_segment(struct metadata_scan *scan, struct jpeg_scans *scans,
 }
 
 /* Skip the data of a scan, which begin at offset `at`. Returns the offset of the next marker that
- * is not a restart marker, or n. */
+ * is not a restart marker. Returns n if the file has no such marker. */
 static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -433,8 +437,8 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 	ret_scan->has_all_scans = ret_scan->lacks_end && has_all_scans(&scans);
 }
 
-/* The ratio of the sampling factors of the first two components. frame is a frame header after its
- * length field. */
+/* The sampling factors of the first component, divided by those of the second. frame is a frame
+ * header without its length field. */
 static struct chroma_ratio ratio_of_frame(const uint8_t *frame, size_t n)
 {
 	enum { N_COMPONENTS_AT = 5, FACTORS_AT = 7, COMPONENT_BYTES = 3 };
@@ -482,8 +486,8 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
 
 	scan->has_profile = true;
-	/* The chunk consists of a name that ends with a zero byte, a byte for the method, which
-	 * must be 0, and compressed bytes. */
+	/* The chunk consists of a name with a zero byte at its end, a byte for the compression
+	 * method (always 0), and compressed bytes. */
 	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
 		return;
 	scan->profile = name_end + 2;
@@ -491,7 +495,8 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	scan->profile_is_deflated = true;
 }
 
-/* Which chunks with colours a PNG has, apart from those in struct metadata_scan. */
+/* Whether a PNG has the chunks cICP and sRGB. struct metadata_scan records the other chunks for
+ * colours. */
 struct colour_chunks {
 	bool has_cicp, has_srgb;
 };
@@ -580,7 +585,7 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 	ret_scan->colours = colours_of(ret_scan, &chunks);
 }
 
-/* The extended header announces the profile; one that it does not announce is ignored. */
+/* A profile is read only if the extended header (VP8X) announces it. */
 void metadata_scan_webp(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
 {
 	enum { FILE_HEAD = 12, CHUNK_HEAD = 8, FLAG_PROFILE = 0x20 };
@@ -607,8 +612,9 @@ void metadata_scan_webp(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 	}
 }
 
-/* Skip the sub-blocks that begin at offset `at`. A sub-block is a length byte and data; an empty
- * sub-block is the last. Returns the offset after it, or 0 if the bytes end before it. */
+/* Skip the sub-blocks that begin at offset `at`. A sub-block is a length byte and data. The last
+ * sub-block is empty. Returns the offset after the last sub-block, or 0 if the bytes end too
+ * early. */
 static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -623,7 +629,8 @@ static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 	return 0;
 }
 
-/* The number of bytes of a colour table, from the flags of its header. */
+/* The number of bytes of a colour table. flags is the byte of the header that describes the
+ * table. */
 static size_t table_bytes(uint8_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
@@ -651,16 +658,16 @@ bool gif_is_whole(const uint8_t *bytes, size_t n)
 		} else if (kind == IMAGE) {
 			if (n - at < IMAGE_HEAD)
 				return false;
-			/* The 1 is for a byte with the size of the codes. */
+			/* One byte, the LZW code size, is between the colour table and the data. */
 			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
 			at = skip_sub_blocks(bytes, n, at);
 		} else {
-			/* The end marker, or damage that only a decoder can judge. */
+			/* This is the end marker, or damage that only a decoder can judge. */
 			return true;
 		}
 		if (at == 0)
 			return false;
 	}
-	/* A file without an end marker counts as complete: many lack it. */
+	/* Many files lack the end marker, so a file without it counts as complete. */
 	return at == n;
 }

@@ -10,11 +10,11 @@
 
 enum {
 	WINDOW_BYTES = 4096,
-	MAX_MARKERS = 4096, /* maximum number of segments or chunks to search */
+	MAX_MARKERS = 4096, /* the maximum number of segments or chunks to search */
 };
 
-/* Reads single bytes of a file through a window, which is a part of the file in memory. Bytes past
- * the end of the file are 0. */
+/* Reads a file byte by byte. The window holds a part of the file in memory. Bytes past the end of
+ * the file are 0. */
 struct input {
 	int descriptor;
 	uint64_t n_bytes, at; /* length of the file, and offset of the window in it */
@@ -66,7 +66,8 @@ static bool is_at(struct input *input, uint64_t offset, const char *magic)
 	return true;
 }
 
-/* ---- the formats ---- */
+/* Read the frame header of a JPEG. Sets size and n_pixel_bytes. Returns the number of bytes of all
+ * coefficients. */
 
 /* Read the frame header of a JPEG. Sets size and n_pixel_bytes, and returns the number of bytes of
  * all coefficients. */
@@ -116,7 +117,7 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 				header->n_coefficient_bytes = n_coefficient_bytes;
 		}
 		if (marker == 0xda) {
-			/* If the first scan does not have all components, the file has several
+			/* A first scan without all components means that the file has several
 			 * scans. */
 			if (byte_at(input, at + 4) < n_components)
 				header->n_coefficient_bytes = n_coefficient_bytes;
@@ -129,7 +130,8 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 
 static bool read_png(struct input *input, struct picture_header *header)
 {
-	/* The number of samples of a pixel for each colour type. A palette may have alpha. */
+	/* The number of samples of a pixel, for each colour type of PNG. A palette counts as 4,
+	 * because it may have alpha. */
 	static const uint8_t channels[] = {1, 0, 3, 4, 2, 0, 4};
 	uint8_t kind = byte_at(input, 25), depth = byte_at(input, 24);
 	uint64_t at = 8;
@@ -148,7 +150,7 @@ static bool read_png(struct input *input, struct picture_header *header)
 	return is_at(input, 12, "IHDR");
 }
 
-/* The number of bytes of a colour table of a GIF, from its flags. */
+/* The number of bytes of a GIF's colour table. flags is the byte that describes the table. */
 static uint64_t colours_of(uint8_t flags)
 {
 	return flags & 0x80 ? (uint64_t)3 << ((flags & 7) + 1) : 0;
@@ -217,7 +219,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	return header->size.width > 0;
 }
 
-/* Read the value of a TIFF entry, which has 2 or 4 bytes. */
+/* Read the value of a TIFF entry. The value has 2 or 4 bytes. */
 static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
                            uint32_t (*number)(struct input *, uint64_t, unsigned))
 {
@@ -252,8 +254,8 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 			header->size.height = value;
 			break;
 		case BITS:
-			/* Up to two values are in the entry. If there are more, the entry has their
-			 * offset. */
+			/* If the entry has one or two values, they are in the entry itself. If it
+			 * has more, the entry has their offset in the file. */
 			bits = number(input, entry + 4, 4) <= 2 ? value & 0xffff
 			                                        : number(input, value, 2);
 			break;
@@ -273,8 +275,8 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	return header->size.width > 0 && header->size.height > 0;
 }
 
-/* Find the largest size in the boxes of this name at the beginning of the file. The largest is that
- * of the whole picture, because a picture in tiles also has a box with the size of a tile. */
+/* Search the beginning of the file for boxes of this name, and take the largest size. A picture in
+ * tiles also has a box with the smaller size of a tile. */
 static bool read_boxes(struct input *input, const char *box, unsigned at_width,
                        unsigned at_height, struct picture_header *header)
 {
@@ -348,8 +350,8 @@ bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
 	ret_header->format = format_of_bytes(input.window, input.n, name);
 	if (read_format(&input, ret_header) && ret_header->size.width > 0 &&
 	    ret_header->size.height > 0) {
-		/* 0 frames mean that the file ends before its first frame. It counts as a still
-		 * picture. */
+		/* If the file ends before its first frame, n_frames is 0. Such a file counts as a
+		 * still picture. */
 		if (ret_header->n_frames == 0)
 			ret_header->n_frames = 1;
 		return true;

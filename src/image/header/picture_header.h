@@ -7,13 +7,13 @@
 
 #include "recipe/recipe.h"
 
-/* What a header says. The size is 0 x 0 if it cannot be read from the header; then the engine
- * determines it. */
+/* The facts in a header. The size is 0 x 0 if it cannot be read from the header. In this case the
+ * engine finds the size. */
 struct picture_header {
 	enum image_format format;
 	struct size size; /* size as stored, not turned upright */
-	/* The size that is decoded for the largest output; for SVG and PDF, the size of the
-	 * drawing. 0 x 0 until picture.c sets it. */
+	/* The size that is decoded for the largest output. For SVG and PDF it is the size of the
+	 * drawing. It is 0 x 0 until picture.c sets it. */
 	struct size decoded;
 	uint32_t n_frames; /* number of frames of an animation; 1: a still picture */
 	unsigned n_pixel_bytes;
@@ -25,19 +25,20 @@ struct picture_header {
 };
 
 /*
- * Read the header of an input of n_bytes. The offset of the descriptor does not change. To count
- * the frames of a GIF or WebP, the whole file is searched. name is the name of the input, by which
- * a TGA is recognised. Returns false if the size was not found. ret_header->format is set in any
- * case.
+ * Read the header of an input of n_bytes. The offset of the descriptor does not change. For a GIF
+ * or WebP, the whole file is searched to count the frames. name is the name of the input; a TGA is
+ * recognised by its suffix. Returns false if the size was not found. ret_header->format is set in
+ * any case.
  */
 bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
                          struct picture_header *ret_header);
 
-/* Whether the input has no more bytes and pixels than the recipe allows. */
+/* Whether the numbers of bytes and pixels of the input are within the recipe's limits. If not, sets
+ * a failure. */
 bool picture_header_fits(const struct picture_header *header, const struct recipe *recipe,
                          uint64_t input_bytes);
 
-/* Whether the picture has no more frames than the recipe allows. If it has more, sets a failure. */
+/* Whether the number of frames is within the recipe's limit. If not, sets a failure. */
 bool picture_header_check_frames(const struct picture_header *header,
                                  const struct recipe *recipe,
                                  struct failure *ret_failure);

@@ -1,4 +1,4 @@
-/* Distinguishes sRGB profiles from others by their curves and primary colours. */
+/* Decides whether a profile is sRGB, by its curves and its primary colours. */
 #include "image/header/profile.h"
 
 #include "common/hash.h"
@@ -66,8 +66,8 @@ static double fixed_at(const uint8_t *at)
 	return (int32_t)number_at(at) / 65536.0;
 }
 
-/* Whether the primary colour in a tag is the wanted colour of sRGB. Both are adapted to the white
- * point of profiles. */
+/* Whether the tag with this signature has the given primary colour of sRGB. Profiles store colours
+ * adapted to the white point D50, and so is `wanted`. */
 static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
                         const double wanted[3])
 {
@@ -87,7 +87,7 @@ static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
 	return true;
 }
 
-/* The value at x of a curve that is given by a table or a power; NAN if the tag is malformed. */
+/* The value at x of a curve that the tag gives as a table or a power. NAN: the tag is malformed. */
 static double value_of_table(struct tag tag, double x)
 {
 	enum { COUNT_AT = 8, VALUES_AT = 12 };
@@ -109,7 +109,7 @@ static double value_of_table(struct tag tag, double x)
 	return below + (above - below) * (at - (double)i);
 }
 
-/* The value at x of a curve that is given by a formula; NAN if the tag is malformed. */
+/* The value at x of a curve that the tag gives as a formula. NAN: the tag is malformed. */
 static double value_of_formula(struct tag tag, double x)
 {
 	enum { KIND_AT = 8, VALUES_AT = 12, N_KINDS = 5 };
@@ -123,8 +123,8 @@ static double value_of_formula(struct tag tag, double x)
 		v[i] = fixed_at(tag.at + VALUES_AT + 4 * i);
 	if (kind == 0)
 		return pow(x, v[0]);
-	/* Kinds 1 and 2 do not store v[4], where the power begins. It begins where its base is
-	 * 0. */
+	/* v[4] is the x where the power begins. Kinds 1 and 2 do not store this number: the power
+	 * begins where its base is 0. */
 	if (kind < 3)
 		v[4] = v[1] != 0 ? -v[2] / v[1] : NAN;
 	if (!(x >= v[4]))
@@ -168,8 +168,8 @@ bool profile_is_srgb(const void *profile, size_t n)
 	static const char *const tables[] = {"A2B0", "A2B1", "A2B2", "D2B0"};
 	struct tag tag;
 
-	/* Lookup tables take precedence over curves and primary colours, and are not compared with
-	 * sRGB. */
+	/* A profile with lookup tables does not count as sRGB. The tables take precedence over
+	 * curves and primary colours, and this code does not evaluate them. */
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		if (find_tag(profile, n, tables[i], &tag))
 			return false;
@@ -191,8 +191,8 @@ bool profile_can_be_output(const void *profile, size_t n)
 
 uint64_t profile_hash(const void *profile, size_t n)
 {
-	/* The key is not secret, because the hash must be the same everywhere, like the fingerprint
-	 * that contains it. */
+	/* The key is not secret, because the hash must be the same on every machine: it is part of
+	 * a recipe's fingerprint. */
 	static const struct hash_key key = {{0x7069787072666c21, 1}};
 	uint64_t hash = hash_bytes(&key, profile, n);
 

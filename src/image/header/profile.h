@@ -1,6 +1,6 @@
 /*
- * Reads as much of a colour profile (ICC.1) as is necessary to decide whether the profile must be
- * applied. The bytes are untrusted: a malformed profile does not count as sRGB.
+ * Reads as much of a colour profile (ICC.1) as is needed to decide whether it must be applied. The
+ * bytes are untrusted. A malformed profile does not count as sRGB.
  */
 #ifndef PXP_PROFILE_H
 #define PXP_PROFILE_H
@@ -9,16 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether a profile is sRGB. Its name does not count, only its curves and primary colours; for
- * grey, only its curve. A picture with such a profile needs no conversion. */
+/* Whether a profile is sRGB. The curves and the primary colours decide; the profile's name does not
+ * count. For grey, the curve alone decides. A picture with an sRGB profile needs no conversion. */
 bool profile_is_srgb(const void *profile, size_t n);
 
-/* Whether a profile is for pixels of a colour space, which is "GRAY", "RGB " or "CMYK". */
+/* Whether a profile is for pixels of a colour space. space is "GRAY", "RGB " or "CMYK". */
 bool profile_has_space(const void *profile, size_t n, const char *space);
 
 enum { PROFILE_MAX_BYTES = 4 << 20 };
 
-/* Whether outputs can have this profile: it must be for RGB and have at most PROFILE_MAX_BYTES. */
+/* Whether outputs can have this profile: the profile must be for RGB and have at most
+ * PROFILE_MAX_BYTES. */
 bool profile_can_be_output(const void *profile, size_t n);
 
 /* The hash by which a recipe names the profile that is sent with it. It is never 0. */

@@ -18,7 +18,7 @@ static bool has_at(struct bytes b, size_t offset, const char *magic, size_t n_ma
 	       memcmp(b.at + offset, magic, n_magic) == 0;
 }
 
-/* Whether the bytes at offset are those of a string literal, including zeros inside the literal. */
+/* Whether the bytes at offset are equal to a string literal. The literal may contain zeros. */
 #define HAS(b, offset, literal) has_at((b), (offset), (literal), sizeof(literal) - 1)
 
 static const struct magic {
@@ -50,9 +50,9 @@ static const struct magic {
 	{FORMAT_RAW, 10, "II\x1a\0\0\0HEAP"}, /* CRW (Canon) */
 };
 
-/* Pictures in boxes (ISO 14496-12) start with the same box as videos of phones, so the brands in
- * this box decide. The major brands mif1 and msf1 mean only "a picture". For these the compatible
- * brands decide. */
+/* HEIC and AVIF pictures (ISO 14496-12) start with the box "ftyp", like videos of phones. The
+ * brands in this box decide. The major brands mif1 and msf1 mean only "a picture"; for these the
+ * compatible brands decide. */
 static enum image_format format_of_ftyp(struct bytes b)
 {
 	static const char heic[][5] = {"heic", "heix", "heim", "heis", "hevc", "hevx"};
@@ -102,10 +102,10 @@ static uint32_t tiff_number(const struct tiff *tiff, size_t offset, unsigned n)
 }
 
 /*
- * Whether the first directory of a TIFF is that of a camera RAW file: a small preview, with the
- * data of the sensor in a sub-directory. A DNG is recognised by a tag of its own. Other RAW files
- * are recognised by three signs together: a reduced first picture, sub-directories, and the name of
- * a camera maker.
+ * Whether the first directory of a TIFF is that of a camera RAW file. Such a directory has a small
+ * preview, and a sub-directory has the data of the sensor. A DNG is recognised by a tag of its own.
+ * Other RAW files are recognised if they have all of three signs: a reduced first picture,
+ * sub-directories, and the name of a camera maker.
  */
 static bool is_raw_directory(const struct tiff *tiff)
 {
@@ -153,7 +153,7 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether a word is at offset. Its letters are step bytes apart: 1, or 2 for UTF-16. */
+/* Whether a word is at offset. Letters are step bytes apart: 1 in UTF-8, 2 in UTF-16. */
 static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 {
 	for (; *word; word++, offset += step) {
@@ -163,8 +163,9 @@ static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 	return true;
 }
 
-/* Whether a file is an SVG: it begins with the element "svg", or with what XML allows before an
- * element. A compressed SVG is recognised only by its name. */
+/* Whether a file is an SVG. An SVG begins with the element "svg", or with something that XML allows
+ * before this element. If the element is not near the beginning, or the file is compressed, the
+ * suffix of the name decides. */
 static bool is_svg(struct bytes b, const char *name)
 {
 	bool is_little = HAS(b, 0, "\xff\xfe"), is_big = HAS(b, 0, "\xfe\xff");
@@ -188,8 +189,8 @@ static bool is_svg(struct bytes b, const char *name)
 	return format_of_name(name) == FORMAT_SVG;
 }
 
-/* Whether the signature of a PDF is in the first 1024 bytes. Like other PDF readers, this one
- * allows other bytes before it. */
+/* Whether the signature of a PDF is in the first 1024 bytes. As in other PDF readers, any bytes may
+ * precede it. */
 static bool is_late_pdf(struct bytes b)
 {
 	size_t n = b.n < 1024 ? b.n : 1024;
@@ -206,8 +207,8 @@ static bool is_bmp(struct bytes b)
 	return memchr(header_sizes, b.at[14], sizeof(header_sizes)) != NULL;
 }
 
-/* Whether a file is a PNM. A number or a comment must follow the magic. Without this check, libvips
- * would accept any text as a picture of one pixel. */
+/* Whether a file is a PNM. A number or a comment must follow the magic bytes. Without this check,
+ * libvips would read a text such as "P1 ..." as a picture of one pixel. */
 static bool is_pnm(struct bytes b)
 {
 	size_t at = 2;
@@ -231,7 +232,8 @@ static bool is_tga(struct bytes b, const char *name)
 	if (format_of_name(name) != FORMAT_TGA || b.n < 18 || b.at[1] > 1)
 		return false;
 
-	uint8_t kind = b.at[2] & 0xf7; /* without bit 3, which means run-length coding */
+	/* the kind of pixels; bit 3 is left out, because it means run-length coding */
+	uint8_t kind = b.at[2] & 0xf7;
 	uint8_t depth = b.at[16];
 
 	return kind >= 1 && kind <= 3 && (kind == 1) == (b.at[1] == 1) &&

@@ -1,10 +1,11 @@
 /*
  * The reader of JPEG XL, based on libjxl. It decodes the first frame and turns it upright.
  *
- * A lossy file stores its colours in a space of libjxl's own. If the file describes the picture's
- * colours by enumerated values, libjxl converts to them. If the file describes them by a profile,
- * libjxl cannot convert and gives linear light, of which 8 bits would hold too few dark levels. In
- * this case the code below reads floats, and converts them to the profile with lcms2.
+ * A lossy file stores its colours in XYB, a space of libjxl's own. If the file describes the
+ * picture's colour space by enumerated values, libjxl converts the colours to this space. If the
+ * file describes it by a profile, libjxl cannot convert, and gives linear light. Linear light of 8
+ * bits has too few dark levels, so the code below reads floats, and converts them to the profile
+ * with lcms2.
  */
 #include "image/hdr.h"
 #include "image/icc.h"
@@ -23,7 +24,7 @@ struct jxl_state {
 	const uint8_t *bytes;
 	size_t n_bytes;
 	JxlBasicInfo info;
-	/* transfer is set only if it is an HDR transfer, PQ or HLG. */
+	/* The code points of an HDR picture. transfer is 0 if the picture is not HDR. */
 	struct cicp cicp;
 };
 
@@ -66,8 +67,8 @@ static bool jxl_reads(enum image_format format)
 	return format == FORMAT_JXL;
 }
 
-/* Check the channels beyond the colours: refuse those that change the visible picture and cannot be
- * read. Alpha is read, and the others are left out. */
+/* Refuse a file with a channel of black ink, spot colours or raw sensor samples. Alpha is read. Any
+ * other extra channel is left out. */
 static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
                           struct failure *ret_failure)
 {
@@ -91,8 +92,8 @@ static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
 	return true;
 }
 
-/* If the colours are HDR, record their transfer and primaries. Other colours are described by their
- * profile. */
+/* If the colours are HDR, record their transfer and primaries. A profile describes all other
+ * colours. */
 static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 {
 	JxlColorEncoding encoding;
@@ -105,7 +106,7 @@ static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 		state->cicp.transfer = CICP_TRANSFER_PQ;
 	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
 		state->cicp.transfer = CICP_TRANSFER_HLG;
-	/* The numbers of libjxl are the code points of CICP, except those of P3. */
+	/* Except for P3, libjxl's numbers for primaries are the code points of CICP. */
 	state->cicp.primaries = (unsigned)encoding.primaries;
 	if (encoding.primaries == JXL_PRIMARIES_P3)
 		state->cicp.primaries = encoding.white_point == JXL_WHITE_POINT_D65 ? 12
@@ -204,7 +205,7 @@ static bool are_equal(const struct profile *a, const struct profile *b)
 	return a->n == b->n && (a->n == 0 || memcmp(a->bytes, b->bytes, a->n) == 0);
 }
 
-/* The state of decoding a picture. original is the profile in the file. given is the profile of the
+/* The state of decoding a picture. original: the profile in the file. given: the profile of the
  * samples that libjxl gives. */
 struct decoding {
 	struct profile original, given;
@@ -229,8 +230,8 @@ static bool needs_conversion(const struct decoding *decoding)
 	       !are_equal(&decoding->original, &decoding->given);
 }
 
-/* The pixel format of lcms2 for floats (is_float) or samples. Alpha is declared as an extra
- * channel. */
+/* The pixel format of lcms2: for floats if is_float is true, for samples of n_bytes if not. Alpha
+ * is declared as an extra channel. */
 static cmsUInt32Number pixel_type(unsigned n_bands, bool is_float, unsigned n_bytes)
 {
 	unsigned n_colours = n_bands < 3 ? 1 : 3, space = n_bands < 3 ? PT_GRAY : PT_RGB;
@@ -263,8 +264,8 @@ static bool make_transform(struct decoding *decoding)
 	return decoding->transform != NULL;
 }
 
-/* Get both profiles, allocate memory for the samples, and create the transform if it is
- * necessary. */
+/* Get both profiles, and allocate memory for the samples. Create the transform if the profiles
+ * require a conversion. */
 static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
                     struct decoding *decoding, struct failure *ret_failure)
 {
@@ -320,8 +321,8 @@ static bool give_buffer(JxlDecoder *decoder, struct decoding *decoding)
 	               JXL_DEC_SUCCESS;
 }
 
-/* Convert the samples of an HDR picture to SDR. Its profile is left out, because it does not
- * describe the colours of SDR. */
+/* Convert the samples of an HDR picture to SDR. The file's profile is left out, because it does not
+ * describe the SDR colours. */
 static bool make_sdr(const struct jxl_state *state, struct decoding *decoding,
                      struct failure *ret_failure)
 {
@@ -345,7 +346,7 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 {
 	if (is_hdr(state))
 		return make_sdr(state, decoding, ret_failure);
-	/* The samples now own the profile. */
+	/* The profile now belongs to the samples. */
 	decoding->samples.profile = decoding->original.bytes;
 	decoding->samples.n_profile = decoding->original.n;
 	decoding->original = (struct profile){0};
@@ -354,8 +355,8 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 
 /* ---- decoding ---- */
 
-/* Decode the first frame, or all frames if the reading must read everything. Each frame overwrites
- * the frame before it. */
+/* Decode the first frame. If the reading has reads_everything, decode all frames; each frame
+ * overwrites the frame before it. */
 static bool run(const struct reading *reading, JxlDecoder *decoder,
                 struct decoding *decoding, struct failure *ret_failure)
 {
