@@ -946,6 +946,29 @@ static void tell_of_fresh(struct file *file)
 	}
 }
 
+/* The format of an open input, by its first bytes. */
+static enum image_format content_format(const struct file *file)
+{
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
+	ssize_t n = fd_pread_full(file->input, bytes, sizeof(bytes), 0);
+
+	return n > 0 ? format_of_bytes(bytes, (size_t)n, file->result->input)
+	             : FORMAT_NONE;
+}
+
+/* Fill in what the report says of an input that is known to be bad: the format of its content, as the
+ * run said that found the failure. */
+static void tell_of_known_bad(struct file *file, const struct walk_item *item)
+{
+	struct file_result *result = file->result;
+
+	result->is_remembered = true;
+	result->in.bytes = (uint64_t)file->stat.st_size;
+	if (file->input < 0)
+		(void)open_input(file, item);
+	result->in.format = file->input >= 0 ? content_format(file) : file->named_format;
+}
+
 /* Decide from the records of earlier runs whether the outputs of a file must be made. Returns false
  * if not: then the file is complete, and the caller must not use it any more. */
 static bool is_to_be_made(struct file *file, const struct walk_item *item)
@@ -988,9 +1011,7 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 		file_complete(file, FILE_SKIPPED);
 		break;
 	case HISTORY_KNOWN_BAD:
-		result->is_remembered = true;
-		result->in.format = file->named_format;
-		result->in.bytes = (uint64_t)file->stat.st_size;
+		tell_of_known_bad(file, item);
 		batch_count_failure(batch, true);
 		file_complete(file, FILE_FAILED);
 		break;
@@ -1016,16 +1037,6 @@ static bool has_one_name(const struct file *file)
 	       (file->stat.st_nlink == 2 && suffix &&
 	        store_backup(file->original.folder, file->own_name, suffix) ==
 	                BACKUP_LEFT);
-}
-
-/* The format of an open input, by its first bytes. */
-static enum image_format content_format(const struct file *file)
-{
-	uint8_t bytes[FORMAT_SNIFF_BYTES];
-	ssize_t n = fd_pread_full(file->input, bytes, sizeof(bytes), 0);
-
-	return n > 0 ? format_of_bytes(bytes, (size_t)n, file->result->input)
-	             : FORMAT_NONE;
 }
 
 /* For a plan: check that a run could read the format of the input. If not, stores the failure in

@@ -223,6 +223,28 @@ TEST(resume, a_picture_known_to_be_bad_is_not_tried_again)
 	fixture_leave();
 }
 
+TEST(resume, a_picture_known_to_be_bad_has_the_format_of_its_content)
+{
+	const char *const resize_photos =
+		"pixpool resize -s 8 photos -o out --progress none --report r";
+
+	fixture_enter();
+	sample("lake.jpg", "photos/a.png");
+	REQUIRE(truncate("photos/a.png", 15000) == 0);
+	scratch_file("photos/b.png", "no image");
+	for (int i = 0; i < 2; i++) {
+		struct ended ended = run(resize_photos);
+
+		EXPECT(strstr(ended.err, "\n  1 truncated JPEG: photos/a.png\n"), "%s",
+		       ended.err);
+		EXPECT(strstr(records("r"), "'format':'jpeg','bytes':15000}"), "%s",
+		       records("r"));
+		EXPECT(!strstr(records("r"), "'png'"), "%s", records("r"));
+	}
+	EXPECT(strstr(records("r"), "'remembered':2,"), "%s", records("r"));
+	fixture_leave();
+}
+
 TEST(resume, a_picture_that_killed_its_worker_in_two_runs_is_not_tried_again)
 {
 	fixture_enter();
