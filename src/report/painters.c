@@ -169,8 +169,11 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	if (counts->bytes_in > 0) {
 		text_put(text, ", ");
 		figure_bytes(text, counts->bytes_in);
-		text_put(text, " -> ");
-		figure_bytes(text, counts->bytes_out);
+		/* verify writes nothing */
+		if (counts->bytes_out > 0) {
+			text_put(text, " -> ");
+			figure_bytes(text, counts->bytes_out);
+		}
 	}
 	add_some(text, counts->damaged, " damaged");
 	add_some(text, counts->lost, " with losses");

@@ -32,7 +32,8 @@ TEST(verify, verify_lists_only_broken_and_misnamed_images)
 	ended = run("pixpool verify in");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.err, "5 images: 3 done, 2 failed in "), "%s", ended.err);
-	EXPECT(strstr(ended.err, ", 1 other file ignored\n"), "%s", ended.err);
+	EXPECT(strstr(ended.err, " kB, 1 other file ignored\n"), "%s", ended.err);
+	EXPECT(!strstr(ended.err, " -> 0 B"), "%s", ended.err);
 	EXPECT(strncmp(sorted("pixpool verify in 2> err"), "bad-image in/broken.jpg (",
 	               25) == 0);
 	EXPECT_STR(sorted("pixpool verify -Q in 2> err | grep -v broken"),
@@ -123,6 +124,33 @@ TEST(verify, verify_finds_a_truncation_that_other_commands_accept)
 	EXPECT_EQ(run("pixpool resize -s 32 -f png --fail-on none in -o out").status, 0);
 	EXPECT(strstr(run("pixpool verify in").out,
 	              "bad-image in/a.gif (truncated GIF)\n"));
+	fixture_leave();
+}
+
+TEST(verify, verify_judges_damage_by_fail_on)
+{
+	static const char *const names[] = {"lake.jpg", "balloon.png", "pendulum.gif",
+	                                    "lighthouse.tiff", "meadow.webp"};
+	const char *const list =
+		"sed -n 's/.*\"name\":\"\\([^\"]*\\)\".*\"status\":\"\\([^\"]*\\)\".*/\\1 \\2/p'";
+	char path[32];
+
+	fixture_enter();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "in/%s", names[i]);
+		sample(names[i], path);
+		REQUIRE(truncate(path, 5000) == 0);
+	}
+	EXPECT(strstr(run("pixpool verify in --report r").err, ": 0 done, "));
+	/* verify accepts the damage that another command accepts. */
+	run("pixpool resize -s 999 -f png in -o out --fail-on none --report a");
+	run("pixpool verify in --fail-on none --report b");
+	EXPECT_STR(run("%s a | sort > c; %s b | sort | diff c - && wc -l < c", list, list)
+	                   .out,
+	           "5\n");
+	EXPECT(strstr(records("b"), "{'input':'in/lake.jpg','status':'ok',"), "%s",
+	       records("b"));
+	EXPECT(strstr(records("b"), "'damaged':true"), "%s", records("b"));
 	fixture_leave();
 }
 

@@ -1169,7 +1169,7 @@ static bool decode(const struct source *source, const char *options, int *ret_n_
 	if (bytes)
 		image = vips_image_new_from_source(bytes, options, "access",
 		                                   VIPS_ACCESS_SEQUENTIAL, "fail_on",
-		                                   VIPS_FAIL_ON_ERROR, NULL);
+		                                   fail_on_of(source->reading), NULL);
 	if (image) {
 		*ret_n_pages = vips_image_get_n_pages(image);
 		is_whole = !vips_avg(image, &average, NULL);
