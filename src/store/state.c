@@ -50,10 +50,10 @@ static const char *const queries[N_QUERIES] = {
 	[FIND_INTENDED] = "SELECT stamp FROM intended WHERE name = ?1",
 	[PUT_INTENDED] = "INSERT OR REPLACE INTO intended VALUES (?1, ?2)",
 	[DROP_INTENDED] = "DELETE FROM intended WHERE name = ?1",
-	[FIND_FAILURE] = "SELECT recipe, build, in_bytes, in_mtime_ns, in_hash, deaths,"
-			 " class, text FROM failures WHERE source = ?1",
-	[PUT_FAILURE] = "INSERT OR REPLACE INTO failures"
-			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[FIND_FAILURE] = ("SELECT recipe, build, in_bytes, in_mtime_ns, in_hash, deaths,"
+                          " class, text FROM failures WHERE source = ?1"),
+	[PUT_FAILURE] = ("INSERT OR REPLACE INTO failures"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
 	[DROP_FAILURE] = "DELETE FROM failures WHERE source = ?1",
 };
 
