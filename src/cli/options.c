@@ -506,12 +506,12 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "overwrite", .argument = "own|skip|older|always",
 		.commands = WRITES, .choices = overwrites, OF_LINE(batch.overwrite),
-		.help = "which existing files outputs may replace: own\n"
-		        "(default): outputs of pixpool that nobody changed, and\n"
-		        "any other file fails its image; skip: none, and the\n"
-		        "image is skipped; older: files older than the input;\n"
-		        "always: all. Outputs that are up to date are not made\n"
-		        "again",
+		.help = "which existing files an output may replace. own\n"
+		        "(default): outputs of pixpool that nobody changed; if\n"
+		        "any other file exists, the image fails. skip: none;\n"
+		        "the image is skipped. older: files older than the\n"
+		        "input. always: all. Outputs that are up to date are\n"
+		        "not made again",
 	}, {
 		.name = "prune", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.prunes),
@@ -601,8 +601,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "intent", .argument = "INTENT", .commands = WRITES,
 		.field = RECIPE_INTENT,
-		.help = "intent of the conversion to the --profile: relative\n"
-		        "(default), perceptual, saturation, absolute",
+		.help = "rendering intent of the conversion to --profile:\n"
+		        "relative (default), perceptual, saturation, absolute",
 	}, {
 		.name = "depth", .argument = "8|16|keep", .commands = WRITES,
 		.field = RECIPE_DEPTH,
