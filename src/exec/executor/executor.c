@@ -171,7 +171,7 @@ static void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
-	/* The task ends first, so that its descriptors are closed before waiters are notified. */
+	/* This closes the descriptors of the task. It must happen before waiters are notified. */
 	task_fini(task);
 	if (!task->is_completed) {
 		future_completion(future)->outcome.attempts = task->attempts;
@@ -312,7 +312,7 @@ enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
 	return task->need ? task->need(task->worker, bytes) : PXP_OK;
 }
 
-/* How many calls of fork() led from the first process of the program to this process. */
+/* How many calls of fork() lie between the first process of the program and this process. */
 static unsigned n_forks;
 
 static void count_fork(void)

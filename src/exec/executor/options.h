@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * Copy the caller's options theirs to ret_ours, a struct of n bytes.
+ * Copy the options of the caller from `theirs` to ret_ours, a struct of n bytes.
  *
  * A program that was built with an older header has fewer fields: the missing ones become zero. A
  * program that was built with a newer header has more: the unknown ones must be zero.

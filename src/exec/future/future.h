@@ -65,8 +65,8 @@ bool future_start(struct pxp_future *future);
 bool future_complete(struct pxp_future *future, struct completion *completion);
 
 /* Returns where to write the completion for future_complete_in_place(). Call this only in a thread
- * that holds a reference to the future, and only if no other thread may complete the future. So no
- * struct completion, which has 400 bytes, must be copied for a task. */
+ * that holds a reference to the future, and only if no other thread may complete the future. This
+ * saves a copy of struct completion (400 bytes) for each task. */
 struct completion *future_completion(struct pxp_future *future);
 
 /* Complete the future with the contents of future_completion(). Runs callbacks.

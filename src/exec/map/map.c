@@ -182,7 +182,7 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 		.progress = &nowhere,
 		.n_returned = PXP_MAX_DESCRIPTORS, /* an item cannot return descriptors */
 		/* A memory request raises the limit of the whole worker, so the function of the map
-		 * may make one while it runs an item. */
+		 * may make one while it processes an item. */
 		.need = task->need,
 		.worker = task->worker,
 	};
@@ -279,7 +279,8 @@ void chunk_next(const void *result, size_t *at, struct pxp_error *ret_error,
 /* How many workers one item has killed. */
 struct fault {
 	unsigned n_kills;
-	/* Whether the item has failed with error and is not submitted again. */
+	/* Whether the item has failed for good. If so, error is the reason, and the item is not
+	 * submitted again. */
 	bool has_failed;
 	struct pxp_error error;
 };
@@ -329,8 +330,8 @@ struct pxp_map {
 	struct chunk *unsent;
 	/* The chunk whose items are being returned. */
 	struct chunk *current;
-	/* Free chunks for reuse, in a list linked by their member after. Their buffers have already
-	 * grown to the size that is needed. */
+	/* Free chunks for reuse, in a list that is linked by the member `after`. The buffers of
+	 * these chunks have already grown to the size that is needed. */
 	struct chunk *spare;
 	/* n_pulled: how many inputs were read. n_out: for how many of these no result was returned
 	 * yet. */

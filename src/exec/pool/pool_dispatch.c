@@ -6,7 +6,8 @@
  * trip. While tasks are very quick, a worker prefetches more of them, because it would finish one
  * task before the pool could send the next one. The prefetched tasks of one worker may take
  * AHEAD_NS together, as estimated from the last tasks. A task with descriptors or a long input is
- * never prefetched behind another prefetched one, so a worker holds at most four open inputs.
+ * never prefetched behind another prefetched one, so a worker has at most two such tasks, the
+ * running one and a prefetched one.
  *
  * An idle worker takes over tasks that another worker has prefetched and not started. If no worker
  * is ever idle, a prefetched task that too many newer tasks have overtaken is moved to another

@@ -247,9 +247,9 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 	break_pool(pool, error.text);
 }
 
-/* The log is watched before the request is sent, so that nothing must be undone if the log cannot
- * be watched. The channel is watched once the death of the worker can be seen (on_spawned): until
- * then the worker is not ready and has no task to lose. */
+/* The log is watched first. If that fails, the request was not sent yet, and nothing has to be
+ * undone. The channel is watched later, when the pidfd of the worker is watched, too (on_spawned).
+ * Until then the worker is not ready, and has no task that could be lost. */
 static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {.kind = FRAME_SPAWN,
