@@ -79,6 +79,8 @@ struct source {
 	unsigned lost;
 	/* Set by the engine: pixels are missing or wrong, and fail_on accepts that. */
 	bool is_damaged;
+	/* The strict engine that found damage while it decoded, and is not asked again. */
+	const struct engine *refusing;
 	void *state;
 };
 
@@ -95,6 +97,9 @@ enum claim {
 
 struct engine {
 	const char *name; /* letters a to z, for records and --engine */
+	/* The engine refuses every damage, also damage that fail_on accepts. The next engine
+	 * decides about pictures that it refuses. */
+	bool is_strict;
 	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);
 	/* Start the engine's libraries, once in the fork server. NULL: the engine needs no

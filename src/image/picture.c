@@ -127,7 +127,8 @@ static bool find_decoder(struct engine_plan *plan, struct source *source,
 	     engine++) {
 		struct failure reason = {0};
 
-		if (!engine_is_wanted(*engine, source->reading))
+		if (!engine_is_wanted(*engine, source->reading) ||
+		    *engine == source->refusing)
 			continue;
 		if (!may_open(data, *engine, ret_failure))
 			return false;
@@ -696,6 +697,8 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 static bool work(const struct picture_job *job, const struct engine_plan *plan,
                  struct source *source, struct picture_answer *answer)
 {
+	bool is_decoded;
+
 	answer->in.width = source->size.width;
 	answer->in.height = source->size.height;
 	if (!check_sizes(job, source, &answer->failure))
@@ -703,10 +706,13 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 	if (job->on_header)
 		job->on_header(job->data, count_pixels(job, source));
 
-	if (job->decodes_only)
-		return plan->decoder->check(source, &answer->failure);
-	if (!plan->decoder->decode(source, &answer->failure))
-		return false;
+	is_decoded = job->decodes_only ? plan->decoder->check(source, &answer->failure)
+	                               : plan->decoder->decode(source, &answer->failure);
+	if (!is_decoded && plan->decoder->is_strict &&
+	    answer->failure.class == FAIL_BAD_IMAGE)
+		source->refusing = plan->decoder;
+	if (!is_decoded || job->decodes_only)
+		return is_decoded;
 	for (unsigned i = 0; i < plan->n_outputs; i++) {
 		if (!make_output(job, plan, source, i, answer))
 			return false;
@@ -733,8 +739,8 @@ static bool may_open(void *data, const struct engine *engine, struct failure *re
 	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
 }
 
-/* Process a source whose metadata was read. */
-static bool run_source(struct picture_worker *worker, const struct picture_job *job,
+/* Process a source whose metadata was read, by the first engine that takes it. */
+static bool run_engine(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {
 	struct opening opening = {worker, job};
@@ -756,6 +762,28 @@ static bool run_source(struct picture_worker *worker, const struct picture_job *
 	is_done = look_again(worker, job, plan.decoder, source, &answer->failure) &&
 	          work(job, &plan, source, answer);
 	plan.decoder->close(source);
+	return is_done;
+}
+
+/* Process a source whose metadata was read. Where fail_on accepts some damage, the next engine
+ * decides about a picture that a strict engine refuses, so that all commands agree on which pictures
+ * are broken. If that engine fails too, the failure has the first reason. */
+static bool run_source(struct picture_worker *worker, const struct picture_job *job,
+                       struct source *source, struct picture_answer *answer)
+{
+	bool is_done = run_engine(worker, job, source, answer);
+	struct picture_answer first = *answer;
+
+	if (!is_done && source->refusing && source->reading->fail_on == FAIL_ON_ERROR) {
+		source->is_damaged = true;
+		answer->failure = (struct failure){0};
+		is_done = run_engine(worker, job, source, answer);
+		if (!is_done)
+			*answer = first;
+	}
+	if (is_done && source->is_damaged && source->reading->fail_on == FAIL_ON_WARNING)
+		return failure_set(&answer->failure, FAIL_BAD_IMAGE,
+		                   "decode: pixels are damaged or missing");
 	return is_done;
 }
 

@@ -378,6 +378,29 @@ struct outcome run_picture(const struct blob *input, const char *name,
 	return run_alone(input, name, recipe, input->n, NULL);
 }
 
+struct outcome check_picture(const struct blob *input, const char *name,
+                             const struct recipe *recipe)
+{
+	struct picture_worker *worker = picture_worker_create();
+	struct picture_variant variant = {.recipe = recipe};
+	struct outcome outcome = {0};
+	struct failure failure = {0};
+	struct picture_job job = {.variants = &variant,
+	                          .n_variants = 1,
+	                          .decodes_only = true,
+	                          .name = name,
+	                          .input = file_of(input),
+	                          .input_bytes = input->n,
+	                          .output = -1};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	REQUIRE(worker != NULL);
+	outcome.is_done = picture_run(worker, &job, &outcome.answer);
+	close(job.input);
+	picture_worker_destroy(worker);
+	return outcome;
+}
+
 struct outcome run_picture_into(const struct blob *input, const char *name,
                                 const struct recipe *recipe, int output)
 {

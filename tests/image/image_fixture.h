@@ -89,6 +89,10 @@ struct recipe recipe_of_words(const char *words, enum image_format format,
 struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe);
 
+/* Check every pixel of the picture, like the command verify, without an output. */
+struct outcome check_picture(const struct blob *input, const char *name,
+                             const struct recipe *recipe);
+
 /* Like run_picture(), but the task claims that the input has another length. */
 struct outcome run_picture_of(const struct blob *input, const char *name,
                               const struct recipe *recipe, uint64_t claimed_bytes);

@@ -1,4 +1,5 @@
-/* Tests of truncated JPEG files: if only the end marker is missing, the picture is complete. */
+/* Tests of truncated and damaged JPEG files: if only the end marker is missing, the picture is
+ * complete. Checks and conversions agree on which files are broken. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
@@ -128,5 +129,98 @@ TEST(jpeg_end,
 				expect_failure(&cut, ENGINE_VIPS);
 		}
 		blob_fini(&whole);
+	}
+}
+
+/* ---- damage inside of the file ---- */
+
+/* Whether the picture is done: with a check, and with each engine and format. Fails the test if
+ * these differ. */
+static bool is_accepted(const struct blob *jpeg, const char *words)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP};
+	struct recipe recipe = recipe_of_words(words, FORMAT_JPEG, ENGINE_AUTO);
+	struct outcome outcome = check_picture(jpeg, "a.jpg", &recipe);
+	bool is_whole = outcome.is_done;
+
+	outcome_fini(&outcome);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		outcome = run_over(jpeg, words, formats[i], ENGINE_AUTO);
+		EXPECT_EQ(outcome.is_done, is_whole);
+		outcome_fini(&outcome);
+	}
+	return is_whole;
+}
+
+TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
+{
+	static const char *const levels[] = {"fail-on error", "fail-on truncated",
+	                                     "fail-on none"};
+
+	for (int i = 0; i < 2; i++) {
+		struct blob blob = make_detailed(suffixes[i]);
+		unsigned n_accepted = 0, n_damaged = 0;
+
+		for (size_t at = blob.n / 2; at < blob.n - 2; at += blob.n / 23) {
+			struct recipe recipe = recipe_of_words("", FORMAT_JPEG,
+			                                       ENGINE_AUTO);
+			struct outcome outcome;
+			uint8_t kept = blob.bytes[at];
+
+			blob.bytes[at] ^= 0x5a;
+			for (size_t k = 0; k < 3; k++)
+				n_accepted += is_accepted(&blob, levels[k]);
+			outcome = check_picture(&blob, "a.jpg", &recipe);
+			/* Wrong bytes that are valid codes again cannot be noticed. */
+			n_damaged += outcome.answer.is_damaged;
+			outcome_fini(&outcome);
+			blob.bytes[at] = kept;
+		}
+		EXPECT(n_accepted > 0 && n_damaged > 0);
+		blob_fini(&blob);
+	}
+}
+
+TEST(jpeg_damage, stray_bytes_are_accepted_with_a_record_except_by_fail_on_warning)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG};
+	struct blob blob = make_detailed(".jpg");
+	struct recipe recipe = recipe_of_words("fail-on warning", FORMAT_JPEG,
+	                                       ENGINE_AUTO);
+	struct outcome outcome;
+
+	jpeg_insert(&blob, 0xfe, "comment", 7);
+	blob_insert(&blob, 2 + 4 + 7, "stray", 5);
+	for (size_t i = 0; i < 2; i++) {
+		outcome = run_over(&blob, "", formats[i], ENGINE_AUTO);
+		EXPECT(outcome.is_done && outcome.answer.is_damaged);
+		outcome_fini(&outcome);
+		outcome = run_over(&blob, "fail-on warning", formats[i], ENGINE_AUTO);
+		EXPECT(!outcome.is_done);
+		outcome_fini(&outcome);
+	}
+	outcome = check_picture(&blob, "a.jpg", &recipe);
+	EXPECT(!outcome.is_done);
+	outcome_fini(&outcome);
+	recipe.fail_on = FAIL_ON_ERROR;
+	outcome = check_picture(&blob, "a.jpg", &recipe);
+	EXPECT(outcome.is_done && outcome.answer.is_damaged);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+/* Only the end marker is missing: a check accepts that at every level, as conversions do. */
+TEST(jpeg_end, checks_accept_a_missing_end_marker_at_every_level)
+{
+	static const char *const levels[] = {"fail-on warning", "fail-on error",
+	                                     "fail-on truncated", "fail-on none"};
+
+	for (int i = 0; i < 2; i++) {
+		struct blob blob = make_detailed(suffixes[i]);
+
+		blob.n -= 2;
+		for (size_t k = 0; k < 4; k++)
+			EXPECT(is_accepted(&blob, levels[k]), "%s", levels[k]);
+		blob_fini(&blob);
 	}
 }

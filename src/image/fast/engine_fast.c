@@ -310,12 +310,17 @@ static struct demand demand_of(struct size from, const struct recipe *recipe)
 	};
 }
 
-/* Fill in the requirements of each output. */
-static void demands_of(struct size from, const struct picture_variant *variants,
-                       unsigned n_variants, struct demand *ret_demands)
+/* Fill in the requirements of each output, and return their number. A check, which has no output,
+ * needs every coefficient but only a small picture. */
+static unsigned demands_of(struct size from, const struct picture_variant *variants,
+                           unsigned n_variants, struct demand *ret_demands)
 {
-	for (unsigned i = 0; i < n_variants; i++)
-		ret_demands[i] = demand_of(from, variants[i].recipe);
+	if (n_variants == 0)
+		ret_demands[n_variants++] = (struct demand){.ratio = 8};
+	else
+		for (unsigned i = 0; i < n_variants; i++)
+			ret_demands[i] = demand_of(from, variants[i].recipe);
+	return n_variants;
 }
 
 /*
@@ -353,12 +358,12 @@ static bool takes_outputs(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* This engine decodes only in order to encode. Pictures whose damage is accepted, and checks of
- * every pixel, are left to other engines. */
+/* Pictures whose damage is accepted are left to other engines, and so are checks of every pixel,
+ * except those of JPEG: this engine finds more damage than libjpeg does. */
 static bool takes_reading(const struct source *source, struct failure *ret_reason)
 {
-	if (source->n_variants == 0)
-		return cannot(ret_reason, "does not check whole files");
+	if (source->n_variants == 0 && source->format != FORMAT_JPEG)
+		return cannot(ret_reason, "checks only JPEG");
 	if (source->reading->fail_on == FAIL_ON_NONE ||
 	    source->reading->fail_on == FAIL_ON_TRUNCATED)
 		return cannot(ret_reason, "does not read damaged files");
@@ -410,7 +415,8 @@ static bool open_source(struct source *source, struct fast_state *state,
 	                       ? (struct size){stored.height, stored.width}
 	                       : stored;
 	return takes_outputs(source, ret_reason) &&
-	       choose_colours(source, state, &scan, ret_reason);
+	       (source->n_variants == 0 ||
+	        choose_colours(source, state, &scan, ret_reason));
 }
 
 static void fast_close(struct source *source)
@@ -468,12 +474,13 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	struct demand demands[PICTURE_MAX_VARIANTS];
 	const struct read_request request = {
 		.demands = demands,
-		.n_demands = source->n_variants,
-		.reads_everything = source->reading->fail_on == FAIL_ON_WARNING,
+		.n_demands = demands_of(source->size, source->variants,
+	                                source->n_variants, demands),
+		.reads_everything = source->n_variants == 0 ||
+	                            source->reading->fail_on == FAIL_ON_WARNING,
 	};
 	enum read_status status;
 
-	demands_of(source->size, source->variants, source->n_variants, demands);
 	status = state->reader->decode(state->reader_state, &request, &state->decoded);
 	if (status != READ_OK)
 		return failure_set(
@@ -675,9 +682,10 @@ static uint64_t fast_decoder_memory(const struct picture_header *header,
                                     unsigned n_variants)
 {
 	struct demand demands[PICTURE_MAX_VARIANTS];
-	const struct read_request request = {.demands = demands, .n_demands = n_variants};
+	const struct read_request request = {
+		.demands = demands,
+		.n_demands = demands_of(header->size, variants, n_variants, demands)};
 
-	demands_of(header->size, variants, n_variants, demands);
 	return readers[header->format]->memory(header, &request);
 }
 
@@ -688,6 +696,7 @@ static void fast_say_version(char *text, size_t n_text)
 
 const struct engine engine_fast = {
 	.name = "fast",
+	.is_strict = true,
 	.version = fast_say_version,
 	.reads = fast_reads,
 	.writes = fast_writes,
@@ -696,6 +705,7 @@ const struct engine engine_fast = {
 	.decoder_memory = fast_decoder_memory,
 	.output_memory = memory_of_output,
 	.decode = fast_decode,
+	.check = fast_decode,
 	.derive = fast_derive,
 	.close = fast_close,
 	.encode = fast_encode,

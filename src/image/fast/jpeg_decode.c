@@ -489,8 +489,6 @@ static enum read_status check_everything(struct jpg_decoder *decoder)
 {
 	if (decoder->file.has_stray)
 		return fail(decoder, READ_DAMAGED, "stray bytes between segments");
-	if (!decoder->file.has_end)
-		return fail(decoder, READ_TRUNCATED, "file has no end marker");
 	return READ_OK;
 }
 

@@ -1161,7 +1161,11 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
  * *ret_n_pages is the number of pages of the file. */
 static bool decode(const struct source *source, const char *options, int *ret_n_pages)
 {
-	VipsSource *bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
+	const struct pv_state *state = source->state;
+	VipsSource *bytes =
+		state->mended
+			? vips_source_new_from_memory(state->mended, source->n_bytes + 2)
+			: vips_source_new_from_memory(source->bytes, source->n_bytes);
 	VipsImage *image = NULL;
 	double average;
 	bool is_whole = false;
