@@ -274,10 +274,59 @@ static char *read_whole(int fd, size_t *ret_n)
 	return bytes;
 }
 
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
+static bool begins_with(const char *list, size_t n, const char *mark)
+{
+	return n >= strlen(mark) && memcmp(list, mark, strlen(mark)) == 0;
+}
+
+/* Check that the names end as the options say. */
+static bool check_list(const struct command_line *line, size_t n,
+                       struct failure *ret_failure)
+{
+	const bool has_null = memchr(line->list, 0, n) != NULL;
+
+	if (begins_with(line->list, n, "\xff\xfe") ||
+	    begins_with(line->list, n, "\xfe\xff"))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--files-from: '%.60s' is in UTF-16; save it as UTF-8",
+		                   line->files_from);
+	if (!line->is_null_separated && has_null)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--files-from: '%.60s' has NUL characters; add -0 "
+		                   "if a NUL character ends each name",
+		                   line->files_from);
+	if (line->is_null_separated && !has_null && memchr(line->list, '\n', n))
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--files-from: '%.60s' has no NUL characters; remove -0 "
+			"if each name is on its own line",
+			line->files_from);
+	return true;
+}
+
+/* Whether every line ends with CR and LF, as in a list that was written on Windows. */
+static bool has_crlf(const char *list, size_t n)
+{
+	size_t n_lines = 0, n_crlf = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		n_lines += list[i] == '\n';
+		n_crlf += i > 0 && list[i] == '\n' && list[i - 1] == '\r';
+	}
+	return n_lines > 0 && n_lines == n_crlf;
+}
+
 /* Split the list into names, and leave out empty names. Returns false if memory ran out. */
 static bool divide_list(struct command_line *line, size_t n)
 {
 	const char separator = line->is_null_separated ? 0 : '\n';
+	const bool is_crlf = separator == '\n' && has_crlf(line->list, n);
+	const size_t begin = separator == '\n' &&
+	                                     begins_with(line->list, n, byte_order_mark)
+	                             ? strlen(byte_order_mark)
+	                             : 0;
 	size_t n_names = 1;
 
 	for (size_t i = 0; i < n; i++)
@@ -286,11 +335,13 @@ static bool divide_list(struct command_line *line, size_t n)
 	if (!line->listed)
 		return false;
 	n_names = 0;
-	for (size_t at = 0, end; at < n; at = end + 1) {
+	for (size_t at = begin, end; at < n; at = end + 1) {
 		for (end = at; end < n && line->list[end] != separator;)
 			end++;
 		line->list[end] = 0;
-		if (end > at)
+		if (is_crlf && end > at && line->list[end - 1] == '\r')
+			line->list[end - 1] = 0;
+		if (line->list[at])
 			line->listed[n_names++] = line->list + at;
 	}
 	line->batch.walk.inputs = line->listed;
@@ -320,11 +371,8 @@ static bool read_list(struct command_line *line, struct failure *ret_failure)
 	fd_close(&fd);
 	if (!line->list)
 		return false;
-	if (!line->is_null_separated && memchr(line->list, 0, n))
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--files-from: '%.60s' has NUL characters; add -0 "
-		                   "if a NUL character ends each name",
-		                   line->files_from);
+	if (!check_list(line, n, ret_failure))
+		return false;
 	return divide_list(line, n) ||
 	       failure_set(ret_failure, FAIL_USAGE, "out of memory");
 }

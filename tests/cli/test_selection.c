@@ -217,6 +217,40 @@ TEST(selection, the_names_in_a_list_may_end_with_a_NUL)
 	fixture_leave();
 }
 
+TEST(selection, a_list_may_have_been_written_on_windows)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	EXPECT_EQ(run("printf '\\357\\273\\277in/a.jpg\\r\\n\\r\\nin/b.jpg\\r\\n' | "
+	              "pixpool resize -s 32 --files-from - -o out")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("out"), "in/\nin/a.jpg jpeg 32x21\nin/b.jpg jpeg 32x21\n");
+	EXPECT_STR(run("printf '\\377\\376a\\0' | pixpool verify --files-from -").err,
+	           "pixpool: --files-from: '-' is in UTF-16; save it as UTF-8\n"
+	           "Try 'pixpool verify --help'.\n");
+	/* If only some lines end so, the character belongs to the name. */
+	sample("lake.jpg", "in/c.jpg\r");
+	ended = run("printf 'in/c.jpg\\r\\nin/a.jpg\\n' | pixpool verify --files-from -");
+	EXPECT_EQ(ended.status, 0);
+	fixture_leave();
+}
+
+TEST(selection, a_list_of_lines_with_the_null_option_is_refused)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	EXPECT_STR(run("find in -type f | pixpool verify --files-from - -0").err,
+	           "pixpool: --files-from: '-' has no NUL characters; remove -0 if each "
+	           "name is on its own line\nTry 'pixpool verify --help'.\n");
+	EXPECT_EQ(run("printf in/a.jpg | pixpool verify --files-from - -0").status, 0);
+	fixture_leave();
+}
+
 TEST(selection, an_empty_list_exits_with_status_0)
 {
 	struct ended ended;
