@@ -450,22 +450,51 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* Print advice on how to run the batch without collisions. */
-static void say_way_out(struct batch *batch)
-{
-	const struct variant_rule *rule = &batch->rules[0];
+/* How the inputs that collide differ. */
+struct differences {
+	bool by_name;   /* by their file names, such as a.jpg and a.png */
+	bool by_folder; /* by their folders below an INPUT */
+	bool by_input;  /* by their INPUTs only */
+};
 
-	report_say(batch->report, "nothing was done; leave inputs out with --exclude%s%s",
-	           rule->style.keeps_suffix
-	                   ? ""
-	                   : ", or keep their suffixes in the names of the "
-	                     "outputs with --on-collision keep-ext",
-	           rule->style.is_flat ? ", or keep their folders without --flat" : "");
+static void add_difference(struct differences *differences, const struct plan_claim *a,
+                           const struct plan_claim *b)
+{
+	size_t n_a, n_b;
+	const char *name_a = path_base(a->relative, &n_a),
+		   *name_b = path_base(b->relative, &n_b);
+
+	if (strcmp(a->relative, b->relative) == 0)
+		differences->by_input = true;
+	else if (n_a == n_b && memcmp(name_a, name_b, n_a) == 0)
+		differences->by_folder = true;
+	else
+		differences->by_name = true;
+}
+
+/* Print advice on how to run the batch without collisions. */
+static void say_way_out(struct batch *batch, const struct differences *differences)
+{
+	const struct naming_style *style = &batch->rules[0].style;
+	const bool lacks_name = style->pattern && !strstr(style->pattern, "{name}");
+
+	report_say(
+		batch->report,
+		"nothing was done; leave inputs out with --exclude%s%s%s%s",
+		differences->by_name && lacks_name ? ", or put {name} into --name" : "",
+		differences->by_name && !lacks_name && !style->keeps_suffix
+			? ", or keep their suffixes in the names of the "
+			  "outputs with --on-collision keep-ext"
+			: "",
+		differences->by_folder ? ", or keep their folders without --flat" : "",
+		differences->by_input ? ", or give each INPUT an output folder of its own"
+				      : "");
 }
 
 static void report_collisions(struct batch *batch)
 {
 	const struct plan *plan = batch->plan;
+	struct differences differences = {.by_name = false};
 	size_t n;
 
 	for (size_t i = 0; i < plan->n_claims; i += n) {
@@ -479,10 +508,13 @@ static void report_collisions(struct batch *batch)
 		report_say(batch->report, "%zu inputs would write the same output %s:", n,
 		           quoted(output ? output : claims[0].output));
 		free(output);
-		for (size_t k = 0; k < n; k++)
+		for (size_t k = 0; k < n; k++) {
 			report_say(batch->report, "  %s", quoted(claims[k].input));
+			if (k > 0)
+				add_difference(&differences, &claims[k - 1], &claims[k]);
+		}
 	}
-	say_way_out(batch);
+	say_way_out(batch, &differences);
 }
 
 static void on_signals(struct batch *batch);

@@ -110,7 +110,10 @@ static bool note_claim(struct plan *plan, const struct walk_item *item,
 		.visit = plan->n_visits,
 		.is_first = is_first,
 	};
-	return claim->input && claim->output;
+	if (!claim->input || !claim->output)
+		return false;
+	claim->relative = claim->input + strlen(item->path) - strlen(item->relative);
+	return true;
 }
 
 /* Record one output of an image. Returns false if memory ran out. */

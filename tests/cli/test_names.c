@@ -30,9 +30,50 @@ TEST(output_names, collisions_caused_by_flat_are_found_before_any_work)
 	           "  in/one/a.jpg\n"
 	           "  in/two/a.jpg\n"
 	           "pixpool: nothing was done; leave inputs out with --exclude, or keep "
-	           "their suffixes in the names of the outputs with --on-collision "
-	           "keep-ext, or keep their folders without --flat\n");
+	           "their folders without --flat\n");
 	EXPECT(access("out", F_OK) != 0);
+	fixture_leave();
+}
+
+TEST(output_names, the_advice_about_collisions_lists_only_ways_that_help)
+{
+	static const struct {
+		const char *options, *advice;
+	} cases[] = {
+		{"in -f webp",
+	         ", or keep their suffixes in the names of the outputs with "
+	         "--on-collision keep-ext"},
+		{"in --name 'x.{ext}' -f webp", ", or put {name} into --name"},
+		{"in --name 'x.{ext}' -f webp --on-collision keep-ext",
+	         ", or put {name} into --name"},
+		{"in/sub --flat", ", or keep their folders without --flat"},
+		{"in/sub --flat --on-collision keep-ext",
+	         ", or keep their folders without --flat"},
+		{"in -f webp --flat",
+	         ", or keep their suffixes in the names of the outputs with "
+	         "--on-collision keep-ext, or keep their folders without --flat"},
+		{"in/a.jpg in/sub/1/a.jpg",
+	         ", or give each INPUT an output folder of its own"},
+		{"in/sub/1 in/sub/2 --flat --on-collision keep-ext",
+	         ", or give each INPUT an output folder of its own"},
+	};
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/a.png");
+	sample("lake.jpg", "in/sub/1/a.jpg");
+	sample("lake.jpg", "in/sub/2/a.jpg");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ended ended = run("pixpool thumb -o out %s", cases[i].options);
+		const char *advice = strstr(ended.err, "pixpool: nothing was done");
+		char want[256];
+
+		snprintf(want, sizeof(want),
+		         "pixpool: nothing was done; leave inputs out with --exclude%s\n",
+		         cases[i].advice);
+		EXPECT_EQ(ended.status, 2);
+		EXPECT_STR(advice ? advice : ended.err, want);
+	}
 	fixture_leave();
 }
 
