@@ -229,8 +229,8 @@ struct pxp_task_options {
 	size_t size;
 	/* n_descriptors descriptors that go to the worker with the task: at most
 	 * PXP_MAX_DESCRIPTORS, all open, none twice. If the submission succeeds, they belong to the
-	 * task, which closes them. If one of them is not open, a task of a process pool fails with
-	 * PXP_ESYS. */
+	 * task, which closes them, unless keep_descriptors is set. If one of them is not open, a
+	 * task of a process pool fails with PXP_ESYS. */
 	const int *descriptors;
 	unsigned n_descriptors;
 	/* If the task has not begun after this number of milliseconds, it fails with PXP_EQUEUED.
@@ -271,6 +271,17 @@ struct pxp_task_options {
 	/* Filled with the status and a text if the submission fails, unchanged if it succeeds.
 	 * Default: NULL, nothing is filled. */
 	struct pxp_error *ret_error;
+	/* Whether descriptors stay the caller's. The caller must keep them open until the future is
+	 * done. Default: they belong to the task. */
+	bool keep_descriptors;
+
+	/* ---- PXP_PROCESSES only ---- */
+
+	/* How many calls of pxp_task_restart_deadline() have an effect in each attempt. Default:
+	 * PXP_MAX_RESTARTS. */
+	unsigned max_restarts;
+	/* How many tasks this one counts as for max_tasks_per_worker. Default: 1. */
+	unsigned counts_as;
 };
 
 /**

@@ -159,7 +159,7 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
  */
 int pxp_future_take_output(struct pxp_future *future);
 
-enum { PXP_MAX_DESCRIPTORS = 4 };
+enum { PXP_MAX_DESCRIPTORS = 8 };
 
 /**
  * Move out a descriptor that the task returned (pxp_task_return_descriptor()).

@@ -296,6 +296,31 @@ TEST(contract, waiting_inside_a_callback_is_refused_instead_of_hanging)
 	}
 }
 
+TEST(contract, a_descriptor_that_the_caller_keeps_is_open_after_the_task)
+{
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++) {
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		int descriptor = gate_descriptor(&gate);
+		const struct pxp_task_options options = {.size = sizeof(options),
+		                                         .descriptors = &descriptor,
+		                                         .n_descriptors = 1,
+		                                         .keep_descriptors = true};
+		struct pxp_future *future;
+
+		gate_open(&gate);
+		for (int i = 0; i < 2; i++) { /* so it can be used for another task */
+			REQUIRE(pxp_executor_submit(pool, task_wait, NULL, 0, &options,
+			                            &future) == PXP_OK);
+			EXPECT_EQ(end_of(future), PXP_OK);
+			gate_pass(descriptor);
+		}
+		close(descriptor);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
 /* The event descriptor is created while other threads count completed tasks. */
 TEST(contract, an_event_descriptor_created_while_tasks_end_counts_each_task_once)
 {

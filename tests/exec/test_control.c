@@ -444,6 +444,25 @@ TEST(control, a_worker_is_replaced_after_its_maximum_number_of_tasks)
 	pxp_executor_destroy(pool);
 }
 
+TEST(control, a_task_can_count_as_several_tasks_for_the_replacement_of_its_worker)
+{
+	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .n_workers = 1, .max_tasks_per_worker = 3});
+	char pids[3][16];
+
+	for (int i = 0; i < 3; i++) {
+		struct pxp_future *future = pool_submit_with(
+			pool, task_pid, NULL, NULL,
+			(struct pxp_task_options){.counts_as = i == 1 ? 2 : 0});
+
+		snprintf(pids[i], sizeof(pids[i]), "%s", result_of(future));
+		EXPECT_EQ(end_of(future), PXP_OK);
+	}
+	EXPECT_STR(pids[1], pids[0]);
+	EXPECT(strcmp(pids[2], pids[1]) != 0);
+	pxp_executor_destroy(pool);
+}
+
 static bool has_no_worker(const struct pxp_executor_stats *stats)
 {
 	return stats->n_workers == 0 && stats->n_spawned > 0;

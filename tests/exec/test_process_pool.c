@@ -201,6 +201,37 @@ TEST(process_pool,
 	gate_destroy(&never);
 }
 
+/* A task that sets its deadline to 20 ms at the call with the number of its input, and to a long time
+ * at all calls before it. */
+static enum pxp_status task_restarts_often(struct pxp_task *task)
+{
+	long n = strtol(pxp_task_input(task, NULL), NULL, 10);
+
+	for (long i = 1; i < n; i++)
+		pxp_task_restart_deadline(task, 600000 + i * 100000);
+	pxp_task_restart_deadline(task, 20);
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+TEST(process_pool, a_task_may_be_allowed_to_restart_its_deadline_more_often)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	const struct pxp_task_options five = {
+		.deadline_ms = 100000, .max_deadline_ms = 10000000, .max_restarts = 5};
+	struct pxp_future *late;
+
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_restarts_often, "5", &gate, five)),
+	          PXP_EDEADLINE);
+	late = pool_submit_with(pool, task_restarts_often, "6", &gate, five);
+	EXPECT_EQ(pxp_future_wait(late, 100), PXP_ETIMEOUT); /* the sixth has no effect */
+	gate_open(&gate);
+	EXPECT_EQ(end_of(late), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
 TEST(process_pool, a_task_that_keeps_extending_its_deadline_is_stopped_at_its_limit)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

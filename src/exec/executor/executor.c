@@ -95,7 +95,7 @@ static bool copy_input(struct task *task, const void *input, size_t n, size_t ma
  * contains the task. */
 static void task_fini(struct task *task)
 {
-	for (unsigned i = 0; i < task->n_descriptors; i++)
+	for (unsigned i = 0; i < task->n_descriptors && !task->keeps_descriptors; i++)
 		fd_close(&task->descriptors[i]);
 	fd_close(&task->input_memfd);
 	if (task->input != block_of(task->future)->input)
@@ -133,12 +133,16 @@ struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
 	task->n_descriptors = options->n_descriptors;
 	for (unsigned i = 0; i < options->n_descriptors; i++)
 		task->descriptors[i] = options->descriptors[i];
+	task->keeps_descriptors = options->keep_descriptors;
 	task->wants_output = options->output;
 	task->retries_left = options->retries;
 	task->kills_left = options->max_kills > 0 ? options->max_kills : UINT_MAX;
 	task->stall_ms = options->stall_ms;
 	task->deadline_ms = options->deadline_ms;
 	task->max_deadline_ms = options->max_deadline_ms;
+	task->max_restarts = options->max_restarts > 0 ? options->max_restarts
+	                                               : PXP_MAX_RESTARTS;
+	task->counts_as = options->counts_as > 0 ? options->counts_as : 1;
 	task->max_memory = options->max_memory;
 	task->may_retry_memory = options->retry_memory;
 	task->submitted_ns = clock_now_ns();
@@ -922,6 +926,8 @@ static const char *option_for_a_process(const struct pxp_task_options *options)
 		{"stall_ms", options->stall_ms != 0},
 		{"max_memory", options->max_memory > 0},
 		{"retry_memory", options->retry_memory},
+		{"max_restarts", options->max_restarts > 0},
+		{"counts_as", options->counts_as > 0},
 	};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {

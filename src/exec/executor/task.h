@@ -43,6 +43,8 @@ struct task {
 	int input_memfd;
 	int descriptors[PXP_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
+	/* Whether the descriptors belong to the caller, not to the task. */
+	bool keeps_descriptors;
 	bool wants_output;
 	unsigned retries_left;
 	/* How many workers the task may still kill. UINT_MAX: any number. */
@@ -50,6 +52,8 @@ struct task {
 	/* In milliseconds, 0: no limit. deadline_ms is the deadline of the task, max_deadline_ms
 	 * the longest deadline that the task may request, and stall_ms the stall timeout. */
 	int64_t deadline_ms, max_deadline_ms, stall_ms;
+	unsigned max_restarts;
+	unsigned counts_as;
 	/* The memory limit of the task; 0: the pool's allowance. */
 	uint64_t max_memory;
 	/* Whether the task is run once more, with all of the pool's memory budget, if it runs out
@@ -81,9 +85,9 @@ struct task {
  *
  * max_inline_input  the maximum length of an input in bytes; a longer one is put into a memfd.
  *
- * On success the task owns the descriptors in options. Returns NULL with errno if there is no
- * memory, or no descriptor for a long input. Then the caller still owns the descriptors in
- * options. */
+ * On success the task owns the descriptors in options, unless options.keep_descriptors is set.
+ * Returns NULL with errno if there is no memory, or no descriptor for a long input. Then the caller
+ * still owns the descriptors in options. */
 struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
                          size_t max_inline_input, pxp_task_fn *run, const void *input,
                          size_t n_input, const struct pxp_task_options *options);

@@ -803,7 +803,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 
 	if (!is_about_front(worker, at) || !slot->task || ms < 0)
 		return "asked for time for a task that it does not have";
-	if (worker->n_restarts >= PXP_MAX_RESTARTS)
+	if (worker->n_restarts >= slot->task->max_restarts)
 		return "asked for time too often";
 	int64_t maximum = slot->task->max_deadline_ms > slot->task->deadline_ms
 	                          ? slot->task->max_deadline_ms

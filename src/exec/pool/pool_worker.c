@@ -333,7 +333,8 @@ static bool send_task_frame(struct pool_worker *worker, const struct slot *slot,
 	struct task_frame frame = {
 		.at = {.kind = FRAME_TASK,
 	               .slot = (uint32_t)(slot - worker->slots),
-	               .generation = slot->generation},
+	               .generation = slot->generation,
+	               .number = task->max_restarts},
 		.run = task->run,
 		.n_descriptors = task->n_descriptors,
 		.has_output = slot->output >= 0,
@@ -388,7 +389,7 @@ bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
 	}
 	slot->task = task;
 	worker->n_held++;
-	worker->n_tasks++;
+	worker->n_tasks += task->counts_as;
 	if (worker->n_held == 1)
 		begin_deadline(worker, now_ns);
 	return true;

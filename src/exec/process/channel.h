@@ -10,7 +10,8 @@
 
 enum {
 	FRAME_MAX_BYTES = 64 * 1024,
-	FRAME_MAX_DESCRIPTORS = 8,
+	/* Those of a task, its output, and its input. */
+	FRAME_MAX_DESCRIPTORS = 10,
 };
 
 /* Create a connected pair. Both ends are close-on-exec, and neither is a standard descriptor.

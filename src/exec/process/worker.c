@@ -34,8 +34,8 @@ struct worker {
 	 * the task may request, both in milliseconds; 0: no limit. deadline_ns is the time at which
 	 * the current deadline ends, as far as the worker knows. */
 	int64_t deadline_ms, max_deadline_ms, deadline_ns;
-	/* How many times the task restarted its deadline. */
-	unsigned n_restarts;
+	/* How many times the task restarted its deadline, and how often it may. */
+	unsigned n_restarts, max_restarts;
 	/* How many times the task requested memory. */
 	unsigned n_needs;
 	/* A memory request of this size or more was refused; 0: unknown. */
@@ -389,7 +389,7 @@ static void restart_deadline(void *data, int64_t ms)
 	                         : worker->deadline_ms;
 	int64_t now_ns = clock_now_ns(), deadline_ns, by_ns;
 
-	if (worker->deadline_ms <= 0 || worker->n_restarts >= PXP_MAX_RESTARTS)
+	if (worker->deadline_ms <= 0 || worker->n_restarts >= worker->max_restarts)
 		return;
 	if (ms < 0 || ms > max_ms)
 		ms = max_ms;
@@ -531,6 +531,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 	memcpy(&task, buffer, sizeof(task));
 	worker->at = task.at;
 	worker->n_restarts = worker->n_needs = 0;
+	worker->max_restarts = (unsigned)task.at.number;
 	worker->refused = 0;
 
 	uint64_t queued = slot_pack(task.at.generation, SLOT_QUEUED);
@@ -548,6 +549,15 @@ static void receive_task(struct worker *worker, const void *buffer,
 		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
 	else
 		send_or_exit(FRAME_WITHDRAWN, task.at, 0);
+}
+
+/* Close the descriptors of a task. They come from the main process, so the protection of
+ * frame_close_descriptors() against hostile sockets is not needed. */
+static void close_descriptors(struct frame *frame)
+{
+	for (unsigned i = 0; i < frame->n_descriptors; i++)
+		fd_close(&frame->descriptors[i]);
+	frame->n_descriptors = 0;
 }
 
 /* Receive the next frame. Before the worker sleeps, it notifies the pool of the answers that it
@@ -591,7 +601,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 		if (kind != FRAME_TASK || frame.lost_descriptors)
 			break;
 		receive_task(&worker, buffer, &frame);
-		frame_close_descriptors(&frame);
+		close_descriptors(&frame);
 		if (worker.lacks_descriptors)
 			break;
 	}
