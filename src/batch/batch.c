@@ -93,6 +93,7 @@ static void batch_stop(struct batch *batch, enum batch_state state)
 	pools = pools_of(batch);
 	if (pools)
 		stop_pools(pools, state);
+	batch_end_groups(batch);
 }
 
 void batch_stop_early(struct batch *batch, const struct failure *reason)
@@ -281,16 +282,16 @@ enum {
 
 /*
  * Divide the descriptors that the process may still open. The function sets the maximum numbers of
- * inputs, finished outputs, outputs in a group and deferred drawings, and reduces the number of
- * workers if necessary. Returns false with a failure if the descriptors are not enough for one
- * worker.
+ * tasks, files in a task, finished outputs, outputs in a group and deferred drawings, and reduces
+ * the number of workers if necessary. Returns false with a failure if the descriptors are not
+ * enough for one worker.
  */
 static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
                                struct failure *ret_failure)
 {
 	/* With --in-place, the folder of each input takes one descriptor more. */
 	const unsigned per_input = batch->options->in_place ? 2 : 1,
-		       n_each = PER_WORKER + per_input * INPUTS_PER_WORKER;
+		       n_each = PER_WORKER + per_input * TASKS_PER_WORKER;
 	struct rlimit limit;
 	rlim_t n_free, n_bearable;
 	unsigned n_open;
@@ -298,7 +299,8 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	batch->max_finished = FINISHED_OUTPUTS;
 	batch->max_deferred = DEFERRED_DRAWINGS;
 	batch->group_outputs = COMMIT_GROUP_OUTPUTS;
-	batch->max_inputs = *n_workers * INPUTS_PER_WORKER;
+	batch->max_tasks = *n_workers * TASKS_PER_WORKER;
+	batch->max_group = PICTURE_MAX_FILES;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return true;
 	n_open = count_open_descriptors(limit.rlim_cur);
@@ -312,17 +314,30 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	n_free -= at_most(n_free, OTHERS);
 	n_bearable = n_free / (n_each + MIN_WAITING);
 	*n_workers = at_most(n_bearable > 0 ? n_bearable : 1, *n_workers);
-	batch->max_inputs = *n_workers * INPUTS_PER_WORKER;
+	batch->max_tasks = *n_workers * TASKS_PER_WORKER;
 	if (n_bearable == 0)
-		batch->max_inputs = 1;
+		batch->max_tasks = 1;
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
+	/* Half of the remaining descriptors is for the inputs of shared tasks. */
+	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, PICTURE_MAX_FILES);
+	n_free -= batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
 	 * are being written, which take two descriptors each, and a third for deferred drawings. */
 	batch->max_finished = at_most(n_free / 3 + MIN_WAITING / 2, FINISHED_OUTPUTS);
 	batch->group_outputs = at_most(n_free / 6 + 1, COMMIT_GROUP_OUTPUTS);
 	batch->max_deferred = at_most(n_free / 3 + MIN_WAITING / 2, DEFERRED_DRAWINGS);
 	return true;
+}
+
+/* Whether small files may share a task. With --untrusted each picture has a worker to itself, with
+ * --max-failures no picture may begin after the last failure, and a small --recycle must not be
+ * exceeded by a whole group. */
+static bool may_share_tasks(const struct batch_options *options)
+{
+	return !options->is_untrusted && options->n_profile == 0 &&
+	       options->max_failures == 0 &&
+	       (options->recycle == 0 || options->recycle >= 8 * PICTURE_MAX_FILES);
 }
 
 /* Set the limits and the number of workers. Reports each limit that is lower than requested.
@@ -357,6 +372,8 @@ static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 		           "allows no more",
 		           n_workers, batch->limits.n_workers);
 	batch->n_workers = n_workers;
+	if (!may_share_tasks(options))
+		batch->max_group = 1;
 	return true;
 }
 
@@ -387,7 +404,7 @@ static bool make_room_for_complete(struct batch *batch)
 	/* Before the next input is fed, each input that a worker has may become a deferred drawing
 	 * or a finished file. The ring has room for all of them. */
 	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
-	                   4 * batch->max_inputs;
+	                   4 * batch->max_tasks * PICTURE_MAX_FILES;
 	batch->complete = calloc(batch->max_files, sizeof(struct pxp_future *));
 	return batch->complete != NULL;
 }
@@ -397,7 +414,7 @@ static bool start_workers(struct batch *batch, struct failure *ret_failure)
 {
 	struct pools_options options = {
 		.n_workers = batch->n_workers,
-		.max_pending = batch->max_inputs,
+		.max_pending = batch->max_tasks,
 	};
 	struct pools *pools;
 
@@ -1134,8 +1151,9 @@ static void check_limits(struct batch *batch)
 	}
 }
 
-/* Pass to the report what the progress line shows besides the number of finished images. */
-static void report_running(struct batch *batch)
+/* Look at the images that are being processed: let none of them delay others, and pass to the report
+ * what the progress line shows besides the number of finished images. */
+static void look_at_running(struct batch *batch)
 {
 	static const int64_t LOOK_NS = 100000000, SLOW_NS = 3000000000;
 	const int64_t now_ns = clock_now_ns();
@@ -1147,6 +1165,7 @@ static void report_running(struct batch *batch)
 	if (now_ns - batch->looked_ns < LOOK_NS)
 		return;
 	batch->looked_ns = now_ns;
+	batch_split_groups(batch);
 	slowest = batch_slowest(batch, SLOW_NS, &slowest_ns);
 	report_slowest(batch->report, slowest, (double)slowest_ns / 1e9);
 	free(slowest);
@@ -1157,11 +1176,12 @@ static bool may_go_on_waiting(void *data)
 	return batch_goes_on(data);
 }
 
-/* Let the main thread tell the user that a file system call on this path is waiting. */
+/* Let the main thread tell the user that a file system call of the feeder on this path is waiting. */
 static void note_wait(void *data, const char *path)
 {
 	struct batch *batch = data;
 
+	batch_submit_gathered(batch);
 	lock_acquire(&batch->lock);
 	free(batch->waited_for);
 	batch->waited_for = strdup(path);
@@ -1204,7 +1224,7 @@ static bool watch(struct batch *batch)
 		say_wait(batch);
 		report_complete(batch);
 		check_limits(batch);
-		report_running(batch);
+		look_at_running(batch);
 		report_tick(batch->report);
 		if (batch->stuck_ns >= 0 && clock_now_ns() > batch->stuck_ns)
 			return false;
@@ -1507,7 +1527,8 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 		batch->n_rules = 1;
 	}
 	batch->n_outputs = options->decodes_only ? 0 : batch->n_rules;
-	batch->last_deferred = &batch->deferred;
+	batch->deferred.last = &batch->deferred.first;
+	batch->left.last = &batch->left.first;
 	batch->plan = plan_create();
 	batch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	lock_init(&batch->lock);

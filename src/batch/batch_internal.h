@@ -39,6 +39,12 @@ enum batch_state {
 /* Whether the workers were started. They are started when the first picture needs one. */
 enum batch_workers { WORKERS_NONE, WORKERS_WANTED, WORKERS_READY, WORKERS_REFUSED };
 
+/* A list of files with open inputs, in the order in which they were added. */
+struct file_list {
+	struct file *first, **last;
+	unsigned n;
+};
+
 struct batch {
 	/* ---- Set before the feeder starts, then constant. ---- */
 	const struct batch_options *options;
@@ -51,7 +57,9 @@ struct batch {
 	size_t n_outputs;
 	struct limits limits;
 	unsigned n_workers;
-	unsigned max_inputs, max_finished, max_deferred, max_files;
+	unsigned max_tasks, max_finished, max_deferred, max_files;
+	/* The maximum number of small files that share a task; 1: each has its own. */
+	unsigned max_group;
 	/* The maximum number of outputs in a group of the committer. */
 	unsigned group_outputs;
 	/* An eventfd that is written when a file is complete, or when the state has changed. */
@@ -84,6 +92,8 @@ struct batch {
 	/* The reason why drawings cannot be drawn. FAIL_NONE: they can be drawn, or this was not
 	 * tried yet. */
 	struct failure no_renderer;
+	uint64_t n_fed;         /* images that were fed */
+	struct group *gathered; /* small files that will share a task; NULL: none */
 
 	/* ---- Created by the main thread in BATCH_PLANNED, then constant. ---- */
 	struct store *store; /* the store; NULL: nothing is written */
@@ -110,8 +120,12 @@ struct batch {
 	bool has_walk_errors; /* the feeder could not read a part of an INPUT */
 	/* The number of inputs that are open in the feeder, the executor or a worker. */
 	unsigned n_inputs;
-	/* The feeder is woken when n_inputs has fallen to this number. */
-	unsigned awaited_inputs;
+	/* The number of tasks that are not done. The feeder is woken when it has fallen to
+	 * awaited_tasks. */
+	unsigned n_tasks, awaited_tasks;
+	bool awaits_descriptor; /* the feeder waits until any input or output is closed */
+	/* The mean time that a worker takes for a small file; 0: unknown. */
+	int64_t small_ns;
 	unsigned n_finished;       /* the number of files that the committer has */
 	uint64_t n_finished_bytes; /* the total size of the outputs of these files */
 	/* The number of files that were fed and not yet reported, plus one for the feeder while
@@ -119,9 +133,10 @@ struct batch {
 	unsigned n_files;
 	/* Files whose tasks are not done, in no particular order. */
 	struct file *submitted;
-	/* Files that wait for the drawing workers, oldest first. */
-	struct file *deferred, **last_deferred;
-	unsigned n_deferred;
+	/* Files that wait for the drawing workers. */
+	struct file_list deferred;
+	/* Files of shared tasks that must be submitted again, alone. */
+	struct file_list left;
 	/* The futures of complete files, for the main thread: a ring buffer with space for
 	 * max_files. */
 	struct pxp_future **complete;
@@ -153,6 +168,18 @@ void batch_stop_early(struct batch *batch, const struct failure *reason);
 /* Count an image that failed, and drain the batch at --max-failures. Any thread; call it as soon as the
  * failure is known, so that no other image begins. is_remembered: an earlier run has recorded it. */
 void batch_count_failure(struct batch *batch, bool is_remembered);
+
+/* Submit the small files that the feeder has gathered for a shared task, if any. The feeder must call
+ * this before it waits. */
+void batch_submit_gathered(struct batch *batch);
+
+/* Ask the workers to end the tasks that files share after the file at work. Any thread may call
+ * this function. */
+void batch_end_groups(struct batch *batch);
+
+/* If the file at work in a shared task has taken long, let the feeder submit the other files of the
+ * task again, so that they do not wait. The main thread must call this often. */
+void batch_split_groups(struct batch *batch);
 
 /* Wake the main thread to check the state and the counts. Any thread may call this function. */
 void batch_wake_main(struct batch *batch);

@@ -1,9 +1,9 @@
 /*
  * The feeder, and the processing of each file that it feeds. The feeder is a thread that makes the
  * plan and then walks the inputs once more. It names and opens each file and gives it to a worker.
- * SVG and PDF files stay open and wait until drawing workers can take them. When the task of a file
- * is done, callbacks continue with the file: they pass its outputs to the committer, and complete
- * its future.
+ * SVG and PDF files stay open and wait until drawing workers can take them. Small files share a
+ * task. When the task of a file is done, callbacks continue with the file: they take its answer, pass
+ * its outputs to the committer, and complete its future.
  */
 #include "batch/batch_internal.h"
 
@@ -13,9 +13,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct group;
+
+/* The memfd with the outputs of a task, which the files of the task share. */
+struct content {
+	int fd;
+	atomic_uint n_users;
+};
 
 /*
  * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
@@ -28,13 +37,20 @@ struct file {
 	struct pxp_future *future;
 	/* The result is filled in step by step, then moved into the future. */
 	struct file_result *result;
-	struct file *next; /* the next file in the list of deferred files */
+	/* the next file in the list of deferred files, or in that of left files */
+	struct file *next;
 	/* The neighbours in the list of submitted files, guarded by the batch's lock.
 	 * previous_submitted NULL: the file is not in the list. */
 	struct file **previous_submitted, *next_submitted;
-	int64_t running_ns; /* when the task was first found running; 0: not yet */
+	int64_t running_ns;  /* when its worker was first found at the file; 0: not yet */
+	struct group *group; /* the files of its task */
+	size_t index;        /* the place of the file in its task */
+	/* The number of shared tasks in which the file has killed its worker. */
+	unsigned n_shared_deaths;
+	bool is_shared; /* the task has other files */
 
-	/* The open input. -1: it is not open, or a task has it. */
+	/* The input, which is open until the task is done, and while the file is deferred; -1: it is
+	 * not open. */
 	int input;
 	/* The identity of the input, from fstat() after opening it: size, time of the last change,
 	 * device, inode. */
@@ -53,8 +69,8 @@ struct file {
 	struct store_original original;
 	char *own_name;
 
-	/* the sealed memfd of the outputs, until they are committed; -1: none */
-	int content;
+	/* the sealed memfd of the outputs, until they are committed; NULL: none */
+	struct content *content;
 	uint64_t n_content_bytes;
 	struct timespec dates[2]; /* the times of the input: last access, last change */
 	/* What is known about each output, and its new stamp; NULL: nothing is written. */
@@ -101,13 +117,38 @@ static struct file_result *create_result(const struct walk_item *item, size_t n_
 	return result;
 }
 
+/* Take over a memfd that n_users files use. Returns NULL if memory ran out; then the
+ * memfd is closed. */
+static struct content *content_create(int fd, unsigned n_users)
+{
+	struct content *content = malloc(sizeof(*content));
+
+	if (!content) {
+		fd_close(&fd);
+		return NULL;
+	}
+	content->fd = fd;
+	atomic_init(&content->n_users, n_users);
+	return content;
+}
+
+/* End the use of a memfd by one file. The last one closes it. */
+static void content_release(struct content **content)
+{
+	if (*content && atomic_fetch_sub(&(*content)->n_users, 1) == 1) {
+		fd_close(&(*content)->fd);
+		free(*content);
+	}
+	*content = NULL;
+}
+
 /* Free a file, and release its future. NULL is allowed. */
 static void file_destroy(struct file *file)
 {
 	if (!file)
 		return;
 	fd_close(&file->input);
-	fd_close(&file->content);
+	content_release(&file->content);
 	fd_close(&file->original.folder);
 	free(file->own_name);
 	file_result_destroy(file->result);
@@ -127,7 +168,7 @@ static struct file *file_create(struct batch *batch, const struct walk_item *ite
 	if (!file)
 		return NULL;
 	file->batch = batch;
-	file->input = file->content = file->original.folder = -1;
+	file->input = file->original.folder = -1;
 	file->result = create_result(item, n_outputs);
 	file->future = pxp_promise_create();
 	if (!file->result || !file->future) {
@@ -191,7 +232,7 @@ static void leave_committer(struct batch *batch, uint64_t n_bytes)
 	was_full = committer_is_full(batch);
 	batch->n_finished--;
 	batch->n_finished_bytes -= n_bytes;
-	if (was_full && !committer_is_full(batch))
+	if (batch->awaits_descriptor || (was_full && !committer_is_full(batch)))
 		cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
 }
@@ -217,7 +258,7 @@ void file_on_committed(struct commit *commit, void *data)
 	struct file *file = commit->owner;
 	struct batch *batch = data;
 
-	fd_close(&file->content);
+	content_release(&file->content);
 	leave_committer(batch, file->n_content_bytes);
 	check_state(batch);
 	if (commit->n_outputs == 0) { /* only the state was written, but no output */
@@ -287,7 +328,7 @@ static bool adopt_equal_ones(struct file *file)
 		if (!known->is_compared)
 			continue;
 		if (!is_same_as_there(file->batch, &result->variants[i], known,
-		                      file->content))
+		                      file->content->fd))
 			return failure_set(&result->failure, FAIL_EXISTS,
 			                   "publish: a file with the name of the "
 			                   "output exists");
@@ -310,7 +351,7 @@ static bool name_by_content(struct file *file)
 
 		if (!variant->has_hash)
 			continue;
-		if (!output_hash_of_range(file->content, variant->side.offset,
+		if (!output_hash_of_range(file->content->fd, variant->side.offset,
 		                          variant->side.bytes, &hash) ||
 		    !naming_fill_hash(variant, &hash))
 			return failure_set(&result->failure, FAIL_INTERNAL,
@@ -320,7 +361,7 @@ static bool name_by_content(struct file *file)
 		known->is_expected = store_look(file->batch->store, variant->name,
 		                                &known->expected) == OUTPUT_FILE &&
 		                     is_same_as_there(file->batch, variant, known,
-		                                      file->content);
+		                                      file->content->fd);
 	}
 	return true;
 }
@@ -364,7 +405,7 @@ static void add_to_committer(struct file *file)
 	}
 	file->commit = (struct commit){
 		.owner = file,
-		.fd = file->content,
+		.fd = file->content->fd,
 		.outputs = file->outputs,
 		.n_outputs = result->n_variants,
 		.has_followers = workers_have_inputs(batch),
@@ -427,31 +468,57 @@ static void file_fail(struct file *file)
 
 /* ---- the task ---- */
 
-/* Copy the answer of the task, and the executor's measurements, into the result. Takes over the
- * memfd of the outputs. */
-static void collect(struct file *file, struct pxp_future *task,
-                    struct picture_answer *ret_answer)
+/*
+ * The files of a task. Most have a task of their own; small ones share it, because a task costs
+ * more than a small picture's share of anything else: two messages, a memfd, and waking two
+ * threads.
+ */
+struct group {
+	struct batch *batch;
+	bool is_small;    /* its files are small */
+	int64_t began_ns; /* the time of its first file */
+	size_t n;
+	/* The files. While the task is not done, the batch's lock guards them: one that became NULL
+	 * was taken out of the task. */
+	struct file *files[PICTURE_MAX_FILES];
+	/* The file that was at work when the main thread last looked, and since when; 0: it has not
+	 * looked. */
+	size_t at_work;
+	int64_t at_work_ns;
+	bool is_split;
+};
+
+/* A task is split when a file of it has taken so long, so that its other files do not wait. */
+#define SPLIT_NS ((int64_t)200 * 1000000)
+
+/* Whether a worker has begun the file, if it has begun its task, which is done. */
+static bool was_begun(const struct file *file, struct pxp_future *task)
+{
+	return !file->is_shared || pxp_future_state(task) == PXP_FINISHED ||
+	       file->index <= picture_at_work(task);
+}
+
+/* Copy the answer for a file, and the executor's measurements, into the result. */
+static void copy_answer(struct file *file, struct pxp_future *task,
+                        const struct picture_answer *answer)
 {
 	const struct pxp_outcome *outcome = pxp_future_outcome(task);
 	struct file_result *result = file->result;
 
-	picture_collect(task, result->variants, result->n_variants, ret_answer,
-	                &file->content);
-	file->n_content_bytes = 0;
-	for (size_t i = 0; i < result->n_variants && file->content >= 0; i++)
-		file->n_content_bytes += result->variants[i].side.bytes;
-	file->has_hash = ret_answer->has_in_hash;
-	file->hash = ret_answer->in_hash;
-	result->failure = ret_answer->failure;
-	result->in = ret_answer->in;
+	file->has_hash = answer->has_in_hash;
+	file->hash = answer->in_hash;
+	result->failure = answer->failure;
+	result->in = answer->in;
 	if (result->in.bytes == 0)
 		result->in.bytes = (uint64_t)file->stat.st_size;
-	memcpy(result->engine, ret_answer->engine, sizeof(result->engine));
-	result->is_damaged = ret_answer->is_damaged;
-	result->read_ns = ret_answer->read_ns > 0 ? ret_answer->read_ns : -1;
-	result->work_ns = ret_answer->work_ns > 0 ? ret_answer->work_ns : -1;
+	memcpy(result->engine, answer->engine, sizeof(result->engine));
+	result->is_damaged = answer->is_damaged;
+	result->read_ns = answer->read_ns > 0 ? answer->read_ns : -1;
+	result->work_ns = answer->work_ns > 0 ? answer->work_ns : -1;
 	result->queue_ns = outcome->attempts > 0 ? outcome->queue_ns : -1;
-	result->attempts = outcome->attempts;
+	result->attempts = file->n_shared_deaths;
+	if (was_begun(file, task))
+		result->attempts += outcome->attempts;
 	result->worker = outcome->worker;
 }
 
@@ -479,6 +546,15 @@ static void leave_submitted(struct file *file)
 	file->previous_submitted = NULL;
 }
 
+/* Whether a worker is processing the file, which is in the list of submitted ones. */
+static bool is_at_work(const struct file *file)
+{
+	struct pxp_future *task = file->result->task;
+
+	return pxp_future_state(task) == PXP_RUNNING &&
+	       (!file->is_shared || picture_at_work(task) == file->index);
+}
+
 char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
 {
 	const int64_t now_ns = clock_now_ns();
@@ -487,8 +563,7 @@ char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
 
 	lock_acquire(&batch->lock);
 	for (struct file *file = batch->submitted; file; file = file->next_submitted) {
-		if (file->running_ns == 0 &&
-		    pxp_future_state(file->result->task) == PXP_RUNNING)
+		if (file->running_ns == 0 && is_at_work(file))
 			file->running_ns = now_ns;
 		if (file->running_ns != 0 &&
 		    (!slowest || file->running_ns < slowest->running_ns))
@@ -502,72 +577,202 @@ char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
 	return path;
 }
 
-/* Count a finished task: the workers have one input less, and if there are outputs, the committer
+/* Count a finished file: the workers have one input less, and if there are outputs, the committer
  * has one file more. Both counts change in one step, so that the feeder never sees only one of the
  * changes. */
 static void leave_workers(struct file *file)
 {
 	struct batch *batch = file->batch;
 
+	fd_close(&file->input);
 	lock_acquire(&batch->lock);
 	leave_submitted(file);
 	batch->n_inputs--;
-	if (file->content >= 0) {
+	if (file->content) {
 		batch->n_finished++;
 		batch->n_finished_bytes += file->n_content_bytes;
 	}
-	if (batch->n_inputs <= batch->awaited_inputs)
+	lock_release(&batch->lock);
+}
+
+/* A mean to which one long time counts at once, and short ones gradually. */
+static int64_t mean_ns(int64_t before_ns, int64_t ns)
+{
+	const int64_t mean_ns = before_ns - before_ns / 8 + ns / 8;
+
+	return before_ns == 0 || ns > mean_ns ? ns : mean_ns;
+}
+
+/* Count a finished task, after its files. small_ns: time for each of its files if they are small;
+ * otherwise 0. */
+static void leave_task(struct batch *batch, int64_t small_ns)
+{
+	lock_acquire(&batch->lock);
+	batch->n_tasks--;
+	if (small_ns > 0)
+		batch->small_ns = mean_ns(batch->small_ns, small_ns);
+	if (batch->awaits_descriptor || batch->n_tasks <= batch->awaited_tasks)
 		cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
 }
 
-/* Append the file to the list of deferred files. Returns false if the batch is being stopped.
- * was_at_work: true if a worker had the input until now. */
-static bool defer(struct file *file, bool was_at_work)
+/* Append a file to a list. Called with the lock held. */
+static void append_to(struct file_list *list, struct file *file)
+{
+	file->next = NULL;
+	*list->last = file;
+	list->last = &file->next;
+	list->n++;
+}
+
+/* Append a file with an open input to the list of deferred files or to that of left files. Returns
+ * false if the batch is being stopped. was_at_work: true if a worker had the input until now. */
+static bool append(struct file *file, struct file_list *list, bool was_at_work)
 {
 	struct batch *batch = file->batch;
-	bool is_deferred;
+	bool is_feeding;
 
-	file->is_drawn = true;
-	file->next = NULL;
 	lock_acquire(&batch->lock);
-	is_deferred = batch->state == BATCH_FEEDING;
-	if (is_deferred) {
-		*batch->last_deferred = file;
-		batch->last_deferred = &file->next;
-		batch->n_deferred++;
-	}
+	is_feeding = batch->state == BATCH_FEEDING;
+	if (is_feeding)
+		append_to(list, file);
 	if (was_at_work) {
 		leave_submitted(file);
 		batch->n_inputs--;
 	}
 	cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
-	return is_deferred;
+	return is_feeding;
 }
 
-/* Defer a file with an open input until the drawing workers can take it. The caller must not use
- * the file any more. */
-static void file_defer(struct file *file)
+/* Take the oldest file of a list, which counts as an input of the workers again. NULL if the list is
+ * empty. */
+static struct file *take_first(struct batch *batch, struct file_list *list)
 {
-	if (!defer(file, false))
-		file_complete(file, FILE_CANCELLED);
-}
+	struct file *file;
 
-/* Called when a decoding worker has found a drawing and returned the input: defer the file. */
-static void leave_to_be_drawn(struct file *file, struct pxp_future *task)
-{
-	file->input = picture_take_input(task, &file->stat);
-	if (file->input < 0) {
-		failure_set(&file->result->failure, FAIL_VIOLATION,
-		            "the worker did not return the input");
-		leave_workers(file);
-		file_fail(file);
-		return;
+	lock_acquire(&batch->lock);
+	file = list->first;
+	if (file) {
+		list->first = file->next;
+		if (!list->first)
+			list->last = &list->first;
+		list->n--;
+		batch->n_inputs++;
 	}
+	lock_release(&batch->lock);
+	return file;
+}
+
+/* Defer a file with an open input until the drawing workers can take it. was_at_work: true if a
+ * decoding worker has found the drawing. The caller must not use the file any more. */
+static void file_defer(struct file *file, bool was_at_work)
+{
+	file->is_drawn = true;
 	file->result->failure.class = FAIL_NONE;
-	if (!defer(file, true))
+	if (!append(file, &file->batch->deferred, was_at_work))
 		file_complete(file, FILE_CANCELLED);
+}
+
+/* Let the feeder submit a file of a shared task again, alone. The file is moved in. */
+static void file_leave(struct file *file)
+{
+	file->result->failure.class = FAIL_NONE;
+	/* If the batch is being stopped, its worker has not begun it. */
+	file->result->attempts = file->n_shared_deaths;
+	if (!append(file, &file->batch->left, true))
+		file_complete(file, FILE_CANCELLED);
+}
+
+/* Whether the file at work in a shared task has taken long. Called with the lock held. */
+static bool is_stuck(struct group *group, struct pxp_future *task, int64_t now_ns)
+{
+	const size_t at_work = picture_at_work(task);
+
+	if (pxp_future_state(task) != PXP_RUNNING)
+		return false;
+	if (group->at_work_ns == 0 || group->at_work != at_work) {
+		group->at_work = at_work;
+		group->at_work_ns = now_ns;
+	}
+	return now_ns - group->at_work_ns >= SPLIT_NS;
+}
+
+/* Get the shared tasks whose file at work has taken long, or all of them. Returns an array of *ret_n
+ * references; NULL: no such task, or no memory. */
+static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuck,
+                                             size_t *ret_n)
+{
+	struct pxp_future **tasks = NULL;
+	const int64_t now_ns = clock_now_ns();
+
+	*ret_n = 0;
+	lock_acquire(&batch->lock);
+	for (struct file *file = batch->submitted; file; file = file->next_submitted) {
+		struct pxp_future *task = file->result->task;
+
+		if (!file->is_shared || file->group->is_split ||
+		    (only_stuck && !is_stuck(file->group, task, now_ns)))
+			continue;
+		if (!tasks)
+			tasks = calloc(batch->n_tasks, sizeof(*tasks));
+		if (!tasks)
+			break;
+		file->group->is_split = true;
+		tasks[(*ret_n)++] = pxp_future_acquire(task);
+	}
+	lock_release(&batch->lock);
+	return tasks;
+}
+
+/* Take all files but the one at work out of a task, for the feeder to submit them again: those that
+ * its worker has not begun and, because it was asked to end, will not begin; and those that it has
+ * made and whose answers it has not sent. */
+static void take_out(struct batch *batch, struct pxp_future *task)
+{
+	const size_t at_work = picture_at_work(task);
+	struct file *next;
+
+	lock_acquire(&batch->lock);
+	for (struct file *file = batch->submitted; file; file = next) {
+		next = file->next_submitted;
+		if (file->result->task != task || file->index == at_work ||
+		    batch->state != BATCH_FEEDING)
+			continue;
+		file->group->files[file->index] = NULL;
+		leave_submitted(file);
+		batch->n_inputs--;
+		append_to(&batch->left, file);
+	}
+	cond_signal(&batch->has_room);
+	lock_release(&batch->lock);
+}
+
+/* Ask workers to end shared tasks after the file at work. A worker says which file it begins before it
+ * checks whether it was asked to end. So if it is found at a file after it was asked to end, it begins
+ * no other file. */
+static void end_groups(struct batch *batch, bool only_stuck)
+{
+	size_t n;
+	struct pxp_future **tasks = find_shared_tasks(batch, only_stuck, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		/* This may run callbacks, which take the lock. */
+		pxp_future_cancel_with(tasks[i], PXP_CANCEL_ASK);
+		take_out(batch, tasks[i]);
+		pxp_future_release(tasks[i]);
+	}
+	free(tasks);
+}
+
+void batch_split_groups(struct batch *batch)
+{
+	end_groups(batch, true);
+}
+
+void batch_end_groups(struct batch *batch)
+{
+	end_groups(batch, false);
 }
 
 static bool is_lack_of_descriptors(int sys_errno)
@@ -596,48 +801,127 @@ static bool was_not_sent(struct pxp_future *task)
 	       is_lack_of_descriptors(outcome->error.sys_errno);
 }
 
-/* The callback of the task's future. It runs in the thread that completes the future: the
- * supervisor of the pool, or a thread that cancels. */
-static void on_task_done(struct pxp_future *task, void *data)
+/* Whether a file of a shared task must be submitted again, alone: it was left, or it has killed the
+ * worker and has a retry, or memory ran out, which it may get in a task of its own. */
+static bool returns_alone(struct file *file, const struct picture_taken *taken)
 {
-	struct file *file = data;
+	const enum fail_class class = taken->answer.failure.class;
+
+	if (!file->is_shared)
+		return false;
+	if (class == FAIL_CRASHED && file->batch->options->retries > 0) {
+		file->n_shared_deaths++;
+		return true;
+	}
+	return taken->is_left || class == FAIL_MEMORY;
+}
+
+/* Continue with a file whose task is done. content: the memfd with the outputs of the task; NULL: it
+ * has no outputs. */
+static void file_take(struct file *file, struct pxp_future *task,
+                      const struct picture_taken *taken, struct content *content)
+{
 	struct batch *batch = file->batch;
 	const struct pxp_error *error = &pxp_future_outcome(task)->error;
-	struct picture_answer answer;
+	struct file_result *result = file->result;
 
-	collect(file, task, &answer);
-	/* The answer may be forged, so is_to_draw is accepted only if drawing workers are safe
-	 * here. */
-	if (answer.is_to_draw && !file->is_drawn && pools_leave_drawing(batch->pools)) {
-		leave_to_be_drawn(file, task);
+	copy_answer(file, task, &taken->answer);
+	if (was_not_sent(task)) {
+		stop_for_descriptors(batch, error->sys_errno);
+		leave_workers(file);
+		file_complete(file, FILE_CANCELLED);
 		return;
 	}
-	if (file->content >= 0 && file->known && !adopt_equal_ones(file))
-		fd_close(&file->content);
-	if (file->content >= 0 && !name_by_content(file))
-		fd_close(&file->content);
-	/* The main thread will write the output to the stream. */
-	if (batch->options->output_stream > 0) {
-		file->result->content = file->content;
-		file->content = -1;
+	if (returns_alone(file, taken)) {
+		file_leave(file);
+		return;
+	}
+	/* The answer may be forged, so is_to_draw is accepted only if drawing workers are safe
+	 * here. */
+	if (taken->answer.is_to_draw && !file->is_drawn &&
+	    pools_leave_drawing(batch->pools)) {
+		file_defer(file, true);
+		return;
+	}
+	if (result->failure.class == FAIL_NONE && content && result->n_variants > 0) {
+		atomic_fetch_add(&content->n_users, 1);
+		file->content = content;
+		file->n_content_bytes = 0;
+		for (size_t i = 0; i < result->n_variants; i++)
+			file->n_content_bytes += result->variants[i].side.bytes;
+	}
+	if (file->content && file->known && !adopt_equal_ones(file))
+		content_release(&file->content);
+	if (file->content && !name_by_content(file))
+		content_release(&file->content);
+	/* The main thread will write the output to the stream. No other file shares the task. */
+	if (file->content && batch->options->output_stream > 0) {
+		result->content = file->content->fd;
+		file->content->fd = -1;
+		content_release(&file->content);
 	}
 	leave_workers(file);
-	if (file->content >= 0) {
+	if (file->content) {
 		add_to_committer(file);
 	} else if (pxp_future_state(task) == PXP_CANCELLED) {
 		file_complete(file, FILE_CANCELLED);
-	} else if (was_not_sent(task)) {
-		stop_for_descriptors(batch, error->sys_errno);
-		file_complete(file, FILE_CANCELLED);
 	} else if (error->status == PXP_EBROKEN) {
-		batch_stop_early(batch, &file->result->failure);
+		batch_stop_early(batch, &result->failure);
 		file_complete(file, FILE_CANCELLED);
-	} else if (file->result->failure.class != FAIL_NONE) {
+	} else if (result->failure.class != FAIL_NONE) {
 		file_fail(file);
 	} else {
 		/* The file was only decoded, or its output is written to a stream. */
 		file_complete(file, FILE_DONE);
 	}
+}
+
+/* Take the files of a task that is done out of the list of submitted ones. From now on no file is
+ * taken out of the task. */
+static void detach_files(struct group *group)
+{
+	struct batch *batch = group->batch;
+
+	lock_acquire(&batch->lock);
+	for (size_t i = 0; i < group->n; i++) {
+		if (group->files[i])
+			leave_submitted(group->files[i]);
+	}
+	lock_release(&batch->lock);
+}
+
+/* The callback of a task's future, in the thread that completes it: the supervisor of the pool, or
+ * a thread that cancels. */
+static void on_task_done(struct pxp_future *task, void *data)
+{
+	struct group *group = data;
+	struct batch *batch = group->batch;
+	struct picture_taken taken[PICTURE_MAX_FILES];
+	const struct pxp_outcome *outcome = pxp_future_outcome(task);
+	struct content *content = NULL;
+	int output;
+
+	detach_files(group);
+	for (size_t i = 0; i < group->n; i++) {
+		struct file *file = group->files[i];
+
+		taken[i].is_taken_out = !file;
+		taken[i].variants = file ? file->result->variants : NULL;
+		taken[i].n_variants = file ? file->result->n_variants : 0;
+	}
+	picture_collect(task, taken, group->n, &output);
+	if (output >= 0)
+		content = content_create(output, 1);
+	for (size_t i = 0; i < group->n; i++) {
+		if (output >= 0 && !content)
+			failure_set(&taken[i].answer.failure, FAIL_INTERNAL,
+			            "out of memory");
+		if (group->files[i])
+			file_take(group->files[i], task, &taken[i], content);
+	}
+	content_release(&content);
+	leave_task(batch, group->is_small ? outcome->run_ns / (int64_t)group->n : 0);
+	free(group);
 }
 
 static void fail_submission(struct file *file, enum pxp_status status)
@@ -657,28 +941,42 @@ static void fail_submission(struct file *file, enum pxp_status status)
 }
 
 /* Register on_task_done() for the end of the task. If there is no memory for that, kill the task
- * and let the file fail: the feeder must not wait for a task whose end nobody would notice. */
-static void watch_task(struct file *file, struct pxp_future *task)
+ * and let its files fail: the feeder must not wait for a task whose end nobody would notice. The
+ * caller must not use the group any more. */
+static void watch_task(struct group *group, struct pxp_future *task)
 {
-	if (pxp_future_on_done(task, on_task_done, file) == PXP_OK)
+	struct batch *batch = group->batch;
+
+	if (pxp_future_on_done(task, on_task_done, group) == PXP_OK)
 		return;
 	pxp_future_cancel_with(task, PXP_CANCEL_KILL);
-	leave_workers(file);
-	failure_set(&file->result->failure, FAIL_INTERNAL, "out of memory");
-	file_fail(file);
+	detach_files(group);
+	for (size_t i = 0; i < group->n; i++) {
+		struct file *file = group->files[i];
+
+		if (!file)
+			continue;
+		leave_workers(file);
+		failure_set(&file->result->failure, FAIL_INTERNAL, "out of memory");
+		file_fail(file);
+	}
+	leave_task(batch, 0);
+	free(group);
 }
 
-/* Submit a file whose input is open and counted in n_inputs. The caller must not use the file any
- * more, because it may be freed before this returns. */
-static void file_submit(struct file *file)
+/* Make the request for a file. nothing_written: a variant for files that are only
+ * decoded. */
+static struct picture_request request_of(const struct file *file,
+                                         const struct variant *nothing_written)
 {
-	struct batch *batch = file->batch;
+	const struct batch *batch = file->batch;
 	const struct batch_options *options = batch->options;
-	struct file_result *result = file->result;
-	struct variant nothing_written = {.rule = &batch->rules[0]};
-	const struct picture_request request = {
-		.variants = result->n_variants > 0 ? result->variants : &nothing_written,
-		.n_variants = result->n_variants > 0 ? result->n_variants : 1,
+	const struct file_result *result = file->result;
+	const bool is_written = result->n_variants > 0;
+
+	return (struct picture_request){
+		.variants = is_written ? result->variants : nothing_written,
+		.n_variants = is_written ? result->n_variants : 1,
 		.profile = options->profile,
 		.n_profile = options->n_profile,
 		.name = result->input,
@@ -686,62 +984,188 @@ static void file_submit(struct file *file)
 		.input_bytes = (uint64_t)file->stat.st_size,
 		.timeout_ms = options->timeout_ms,
 		.max_output = batch->limits.max_output,
-		.retries = options->retries,
+		.retries = options->retries - file->n_shared_deaths,
 		.hashes_input = history_keeps_records(batch->history),
 		.decodes_only = options->decodes_only,
 	};
-	struct pxp_future *task;
-	enum pxp_status status = pools_submit(batch->pools, &request, &task);
+}
 
+/* Submit the files of a group as one task. Their inputs are open and counted in n_inputs. The group
+ * is moved in: it and its files may be freed before this returns. */
+static void group_submit(struct group *group)
+{
+	struct batch *batch = group->batch;
+	const struct variant nothing_written = {.rule = &batch->rules[0]};
+	struct picture_request requests[PICTURE_MAX_FILES];
+	struct pxp_future *task;
+	enum pxp_status status;
+
+	for (size_t i = 0; i < group->n; i++)
+		requests[i] = request_of(group->files[i], &nothing_written);
+	status = pools_submit(batch->pools, requests, group->n, &task);
 	if (status != PXP_OK) {
-		fail_submission(file, status);
+		for (size_t i = 0; i < group->n; i++)
+			fail_submission(group->files[i], status);
+		free(group);
 		return;
 	}
-	file->input = -1;
-	pxp_future_release(result->task);
-	result->task = task;
+	for (size_t i = 0; i < group->n; i++) {
+		struct file *file = group->files[i];
+
+		file->group = group;
+		file->index = i;
+		file->is_shared = group->n > 1;
+		pxp_future_release(file->result->task);
+		file->result->task = pxp_future_acquire(task);
+	}
 	lock_acquire(&batch->lock);
-	enter_submitted(file);
+	batch->n_tasks++;
+	for (size_t i = 0; i < group->n; i++)
+		enter_submitted(group->files[i]);
 	lock_release(&batch->lock);
-	/* Once on_task_done() is registered, the file and its reference to the task may be freed at
-	 * any moment. So hold a reference meanwhile. */
-	pxp_future_acquire(task);
-	watch_task(file, task);
+	/* Once on_task_done() is registered, the group and its files may be freed at any moment. So
+	 * hold a reference to the task meanwhile. */
+	watch_task(group, task);
 	pxp_future_release(task);
+}
+
+static bool is_small(const struct file *file)
+{
+	return file->stat.st_size > 0 && file->stat.st_size <= SMALL_FILE_BYTES;
+}
+
+/* Submit a file alone. Like group_submit(). */
+static void file_submit(struct file *file)
+{
+	struct group *group = calloc(1, sizeof(*group));
+
+	if (!group) {
+		fail_submission(file, PXP_ENOMEM);
+		return;
+	}
+	group->batch = file->batch;
+	group->is_small = is_small(file);
+	group->files[group->n++] = file;
+	group_submit(group);
+}
+
+/* ---- small files that share a task; all functions are the feeder's ---- */
+
+void batch_submit_gathered(struct batch *batch)
+{
+	struct group *group = batch->gathered;
+
+	batch->gathered = NULL;
+	if (group)
+		group_submit(group);
+}
+
+/* Whether the group that is being gathered has as many files as it may have. */
+static bool is_complete(struct batch *batch)
+{
+	const uint64_t n_planned = batch->plan->n_images;
+	const uint64_t n_to_feed = n_planned > batch->n_fed ? n_planned - batch->n_fed
+	                                                    : 0;
+	const size_t n = batch->gathered->n;
+	int64_t small_ns;
+
+	if (n >= batch->max_group)
+		return true;
+	lock_acquire(&batch->lock);
+	small_ns = batch->small_ns;
+	lock_release(&batch->lock);
+	return n >= limits_group(n_to_feed + n, batch->n_workers, small_ns);
+}
+
+/* Add a small file, whose input is open and counted in n_inputs, to the group that is being
+ * gathered, and submit the group if it is complete. The file is moved in. */
+static void gather(struct file *file)
+{
+	struct batch *batch = file->batch;
+	struct group *group = batch->gathered;
+
+	if (!group) {
+		group = calloc(1, sizeof(*group));
+		if (!group) {
+			fail_submission(file, PXP_ENOMEM);
+			return;
+		}
+		group->batch = batch;
+		group->is_small = true;
+		group->began_ns = clock_now_ns();
+		batch->gathered = group;
+	}
+	group->files[group->n++] = file;
+	if (is_complete(batch))
+		batch_submit_gathered(batch);
+}
+
+/* Do not let gathered files wait for others that are opened slowly. */
+static void submit_if_old(struct batch *batch)
+{
+	static const int64_t MAX_AGE_NS = 2 * 1000000;
+
+	if (batch->gathered && clock_now_ns() - batch->gathered->began_ns > MAX_AGE_NS)
+		batch_submit_gathered(batch);
+}
+
+/* Submit the files of shared tasks that must have a task of their own. */
+static void submit_left(struct batch *batch)
+{
+	struct file *file;
+
+	while ((file = take_first(batch, &batch->left)))
+		file_submit(file);
 }
 
 /* ---- waiting; each function returns false if the batch is being stopped ---- */
 
-/* Wait until another input may be opened. If the maximum number of inputs is open, wait until half
- * of them are done, because waking up for each one would take longer than a small picture. */
+/* Called with the lock held. */
+static bool has_room(const struct batch *batch)
+{
+	return batch->n_tasks <= batch->awaited_tasks && !committer_is_full(batch) &&
+	       batch->n_files < batch->max_files;
+}
+
+/* Wait until another input may be opened. If there are as many tasks as may be, wait until half of
+ * them are done, because waking up for each one would take longer than a small picture. */
 static bool wait_for_room(struct batch *batch)
 {
 	bool goes_on;
 
 	lock_acquire(&batch->lock);
-	batch->awaited_inputs = batch->n_inputs < batch->max_inputs
-	                                ? batch->max_inputs - 1
-	                                : batch->max_inputs / 2;
-	while (batch->state == BATCH_FEEDING &&
-	       (batch->n_inputs > batch->awaited_inputs || committer_is_full(batch) ||
-	        batch->n_files >= batch->max_files))
+	batch->awaited_tasks = batch->n_tasks < batch->max_tasks ? batch->max_tasks - 1
+	                                                         : batch->max_tasks / 2;
+	if (!has_room(batch) || batch->left.n > 0) {
+		lock_release(&batch->lock);
+		batch_submit_gathered(batch);
+		submit_left(batch);
+		lock_acquire(&batch->lock);
+	}
+	while (batch->state == BATCH_FEEDING && !has_room(batch))
 		cond_wait(&batch->has_room, &batch->lock);
 	goes_on = batch->state == BATCH_FEEDING;
 	lock_release(&batch->lock);
 	return goes_on;
 }
 
-/* Wait until the workers have at most n inputs. */
-static bool wait_for_inputs(struct batch *batch, unsigned n)
+/* Wait until the workers have no inputs. */
+static bool wait_for_workers(struct batch *batch)
 {
-	bool goes_on;
+	bool goes_on, has_left;
 
-	lock_acquire(&batch->lock);
-	batch->awaited_inputs = n;
-	while (batch->state == BATCH_FEEDING && batch->n_inputs > n)
-		cond_wait(&batch->has_room, &batch->lock);
-	goes_on = batch->state == BATCH_FEEDING;
-	lock_release(&batch->lock);
+	do {
+		batch_submit_gathered(batch);
+		submit_left(batch);
+		lock_acquire(&batch->lock);
+		batch->awaited_tasks = 0;
+		while (batch->state == BATCH_FEEDING && batch->n_tasks > 0 &&
+		       batch->left.n == 0)
+			cond_wait(&batch->has_room, &batch->lock);
+		goes_on = batch->state == BATCH_FEEDING;
+		has_left = batch->left.n > 0;
+		lock_release(&batch->lock);
+	} while (goes_on && has_left);
 	return goes_on;
 }
 
@@ -752,31 +1176,12 @@ static unsigned n_deferred(struct batch *batch)
 	unsigned n;
 
 	lock_acquire(&batch->lock);
-	n = batch->n_deferred;
+	n = batch->deferred.n;
 	lock_release(&batch->lock);
 	return n;
 }
 
-/* Take the oldest deferred file, and count it as an input of the workers again. Returns NULL if no
- * file is deferred. */
-static struct file *take_deferred(struct batch *batch)
-{
-	struct file *file;
-
-	lock_acquire(&batch->lock);
-	file = batch->deferred;
-	if (file) {
-		batch->deferred = file->next;
-		if (!batch->deferred)
-			batch->last_deferred = &batch->deferred;
-		batch->n_deferred--;
-		batch->n_inputs++;
-	}
-	lock_release(&batch->lock);
-	return file;
-}
-
-/* Close the input of a file from take_deferred() that is not given to a worker. */
+/* Close the input of a file from take_first() that is not given to a worker. */
 static void put_down(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -820,20 +1225,20 @@ static bool draw_deferred(struct batch *batch)
 {
 	struct file *file;
 
-	if (!wait_for_inputs(batch, 0))
+	if (!wait_for_workers(batch))
 		return false;
 	change_to_drawing(batch);
-	while (wait_for_room(batch) && (file = take_deferred(batch)))
+	while (wait_for_room(batch) && (file = take_first(batch, &batch->deferred)))
 		submit_drawing(file);
 	return batch_goes_on(batch);
 }
 
-/* Cancel all deferred drawings, because the batch is being stopped. */
-static void cancel_deferred(struct batch *batch)
+/* Cancel the files of a list, because the batch is being stopped. */
+static void cancel_all(struct batch *batch, struct file_list *list)
 {
 	struct file *file;
 
-	while ((file = take_deferred(batch))) {
+	while ((file = take_first(batch, list))) {
 		put_down(file);
 		file_complete(file, FILE_CANCELLED);
 	}
@@ -880,11 +1285,15 @@ static bool wait_for_descriptor(struct batch *batch)
 	unsigned n_before;
 	bool goes_on;
 
+	batch_submit_gathered(batch);
+	submit_left(batch);
 	lock_acquire(&batch->lock);
 	n_before = batch->n_inputs + batch->n_finished;
+	batch->awaits_descriptor = true;
 	while (batch->state == BATCH_FEEDING && n_before > 0 &&
 	       batch->n_inputs + batch->n_finished >= n_before)
 		cond_wait(&batch->has_room, &batch->lock);
+	batch->awaits_descriptor = false;
 	goes_on = batch->state == BATCH_FEEDING;
 	lock_release(&batch->lock);
 	if (n_before > 0)
@@ -1168,7 +1577,7 @@ static bool change_to_decoding(struct file *file)
 
 	if (pools_turn(batch->pools) == POOL_DECODES)
 		return true;
-	return wait_for_inputs(batch, 0) &&
+	return wait_for_workers(batch) &&
 	       pools_change(batch->pools, POOL_DECODES, &file->result->failure);
 }
 
@@ -1191,6 +1600,18 @@ static bool have_workers(struct batch *batch)
 	return have;
 }
 
+/* A file with more outputs does not share its task. */
+enum { MAX_SHARED_VARIANTS = 4 };
+
+/* Whether a file may share its task with others. */
+static bool may_share(const struct file *file)
+{
+	const struct batch *batch = file->batch;
+
+	return batch->max_group > 1 && !file->is_drawn && is_small(file) &&
+	       file->result->n_variants <= MAX_SHARED_VARIANTS;
+}
+
 /* Give a file with an open, checked input to the workers whose turn it is, or defer it. */
 static void hand_over(struct file *file)
 {
@@ -1204,7 +1625,7 @@ static void hand_over(struct file *file)
 		return;
 	}
 	if (file->is_drawn && pools_turn(batch->pools) != POOL_DRAWS) {
-		file_defer(file);
+		file_defer(file, false);
 		return;
 	}
 	if (!file->is_drawn && !change_to_decoding(file)) {
@@ -1216,7 +1637,10 @@ static void hand_over(struct file *file)
 	lock_acquire(&batch->lock);
 	batch->n_inputs++;
 	lock_release(&batch->lock);
-	file_submit(file);
+	if (may_share(file))
+		gather(file);
+	else
+		file_submit(file);
 }
 
 /* For a plan: report that a run would make the file's outputs. The first output that must be made
@@ -1378,8 +1802,10 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	         naming_is_backup(item, &batch->rules[0], file->input)) {
 		file->result->is_loop = item->sys_errno == ELOOP;
 		file_complete(file, FILE_IGNORED);
-	} else
+	} else {
+		batch->n_fed++;
 		feed_file(file, item);
+	}
 	return true;
 }
 
@@ -1393,6 +1819,7 @@ static void feed_all(struct batch *batch)
 	struct walk_item item;
 
 	while (has_memory && has_more && wait_for_room(batch)) {
+		submit_if_old(batch);
 		if (n_deferred(batch) >= batch->max_deferred && !draw_deferred(batch))
 			break;
 		has_more = walk_next(walk, &item) != WALK_END;
@@ -1406,9 +1833,11 @@ static void feed_all(struct batch *batch)
 	}
 	/* Any file that a worker still has may turn out to be a drawing, so wait for all of
 	 * them. */
-	while (wait_for_inputs(batch, 0) && n_deferred(batch) > 0)
+	while (wait_for_workers(batch) && n_deferred(batch) > 0)
 		draw_deferred(batch);
-	cancel_deferred(batch);
+	batch_submit_gathered(batch); /* the batch is being stopped: this cancels them */
+	cancel_all(batch, &batch->left);
+	cancel_all(batch, &batch->deferred);
 }
 
 /* ---- the thread ---- */

@@ -89,3 +89,14 @@ uint64_t limits_of_picture(const struct limits *limits)
 {
 	return limits->allowance + limits->budget;
 }
+
+uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns)
+{
+	static const uint64_t GROUP_NS = 16 * 1000000;
+	uint64_t n;
+
+	if (small_ns <= 0)
+		return 1;
+	n = min(n_left / (2 * (uint64_t)n_workers), GROUP_NS / (uint64_t)small_ns);
+	return n > 0 ? n : 1;
+}

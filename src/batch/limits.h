@@ -42,6 +42,17 @@ struct limits limits_make(uint64_t memory, unsigned n_workers);
 struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_memory,
                            unsigned n_cpus);
 
+/*
+ * How many small files may share a task: as many as take about 16 ms.
+ *
+ * n_left    files that are not submitted yet. Towards the end tasks become smaller, so that all
+ *           workers end at about the same time.
+ * small_ns  mean time of the last small files; 0: unknown, and the answer is 1.
+ *
+ * The answer is at least 1, and has no maximum.
+ */
+uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
+
 /* The maximum memory of one picture. */
 uint64_t limits_of_picture(const struct limits *limits);
 

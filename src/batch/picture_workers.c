@@ -197,9 +197,20 @@ static const char *const stage_names[N_STAGES] = {
 	[STAGE_ENCODING] = "encoding",
 };
 
-/* The request of a task as plain bytes. After this struct follow n_variants packed recipes, and
- * then the profile, which has n_profile bytes. */
+/*
+ * The request of a task as plain bytes: this, and then for each file a struct packed_request. Each
+ * begins at a multiple of PACKED_ALIGNMENT.
+ */
+struct packed_task {
+	uint64_t n_files;
+	/* The memory that a worker has without asking for more; 0: no limit. */
+	uint64_t memory_allowance;
+};
+
+/* The request for one file of a task. After this struct follow n_variants packed recipes, and then
+ * the profile, which has n_profile bytes. */
 struct packed_request {
+	uint64_t n_bytes; /* length of this request, without padding */
 	uint64_t input_bytes;
 	int64_t timeout_ms;
 	uint64_t max_output;
@@ -212,6 +223,24 @@ struct packed_request {
 	/* the base name of the input; if it is too long, only its end with the suffix */
 	char name[NAME_BYTES];
 };
+
+enum { PACKED_ALIGNMENT = 16 };
+
+static size_t aligned(size_t n)
+{
+	return (n + PACKED_ALIGNMENT - 1) & ~(size_t)(PACKED_ALIGNMENT - 1);
+}
+
+/*
+ * The result of a task as plain bytes: for each file the length of its answer in 64 bits, then the
+ * answer, padded to a multiple of 8. The length is 0 if the file is left.
+ */
+typedef uint64_t answer_head;
+
+static size_t padded(size_t n)
+{
+	return (n + sizeof(answer_head) - 1) & ~(sizeof(answer_head) - 1);
+}
 
 /* The default time for one picture: 60 seconds, and 2 for each megapixel. */
 static int64_t timeout_ms_of(uint64_t n_pixels)
@@ -305,33 +334,51 @@ static void destroy_picture_worker(void *context)
 	picture_worker_destroy(context);
 }
 
-struct clocked_task {
+/* One file of a task, while its worker processes it. */
+struct clocked_file {
 	struct pxp_task *task;
-	int64_t timeout_ms;
+	const struct packed_task *packed;
+	const struct packed_request *request;
+	uint64_t index;
+	/* The file must have a worker to itself, because it needs more than the allowance. */
+	bool needs_more;
 };
 
-static void enter_stage(const struct clocked_task *clocked, enum stage stage)
+static bool is_shared(const struct clocked_file *file)
 {
-	pxp_task_progress(clocked->task, (uint64_t)stage, N_STAGES);
+	return file->packed->n_files > 1;
+}
+
+/* The progress of a task counts the stages of all its files. */
+static void enter_stage(const struct clocked_file *file, enum stage stage)
+{
+	pxp_task_progress(file->task, file->index * N_STAGES + (uint64_t)stage,
+	                  file->packed->n_files * N_STAGES);
+}
+
+/* The time limit while a picture is being read. */
+static int64_t read_timeout_ms(int64_t timeout_ms)
+{
+	return timeout_ms > READ_TIMEOUT_MS ? timeout_ms : READ_TIMEOUT_MS;
 }
 
 static void on_read(void *data)
 {
-	const struct clocked_task *clocked = data;
+	const struct clocked_file *file = data;
+	const int64_t timeout_ms = file->request->timeout_ms;
 
-	enter_stage(clocked, STAGE_HEADER);
-	pxp_task_restart_deadline(clocked->task, clocked->timeout_ms > 0
-	                                                 ? clocked->timeout_ms
-	                                                 : BASE_TIMEOUT_MS);
+	enter_stage(file, STAGE_HEADER);
+	pxp_task_restart_deadline(file->task,
+	                          timeout_ms > 0 ? timeout_ms : BASE_TIMEOUT_MS);
 }
 
 static void on_header(void *data, uint64_t n_pixels)
 {
-	const struct clocked_task *clocked = data;
+	const struct clocked_file *file = data;
 
-	enter_stage(clocked, STAGE_DECODING);
-	if (clocked->timeout_ms == 0)
-		pxp_task_restart_deadline(clocked->task, timeout_ms_of(n_pixels));
+	enter_stage(file, STAGE_DECODING);
+	if (file->request->timeout_ms == 0)
+		pxp_task_restart_deadline(file->task, timeout_ms_of(n_pixels));
 }
 
 static void on_decoded(void *data)
@@ -339,12 +386,20 @@ static void on_decoded(void *data)
 	enter_stage(data, STAGE_ENCODING);
 }
 
-/* Request the memory that the picture needs, and wait for it. */
+/* Request the memory that the picture needs, and wait for it. A file that shares its task does not
+ * wait, because the other files of the task would wait as well. */
 static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
 {
-	const struct clocked_task *clocked = data;
-	enum pxp_status status = pxp_task_need(clocked->task, n_bytes);
+	struct clocked_file *file = data;
+	const uint64_t allowance = file->packed->memory_allowance;
+	enum pxp_status status = PXP_EAGAIN;
 
+	if (!is_shared(file))
+		status = pxp_task_need(file->task, n_bytes);
+	else if (allowance == 0 || n_bytes <= allowance)
+		status = PXP_OK;
+	else
+		file->needs_more = true;
 	if (status == PXP_OK)
 		return true;
 	if (status == PXP_EMEMORY)
@@ -362,17 +417,16 @@ struct unpacked {
 	struct picture_variant variants[PICTURE_MAX_VARIANTS];
 };
 
-/* Unpack a request of n_request bytes. Returns false if it is incomplete or invalid. */
-static bool unpack(const struct packed_request *request, size_t n_request,
-                   struct unpacked *ret_unpacked)
+/* Unpack a request. Returns false if it is incomplete or invalid. */
+static bool unpack(const struct packed_request *request, struct unpacked *ret_unpacked)
 {
 	const uint8_t *packed = (const uint8_t *)(request + 1);
 	size_t n_recipes;
 
-	if (n_request < sizeof(*request) || request->n_variants > PICTURE_MAX_VARIANTS)
+	if (request->n_variants > PICTURE_MAX_VARIANTS)
 		return false;
 	n_recipes = request->n_variants * (size_t)RECIPE_PACKED_BYTES;
-	if (n_request != sizeof(*request) + n_recipes + request->n_profile)
+	if (request->n_bytes != sizeof(*request) + n_recipes + request->n_profile)
 		return false;
 	for (size_t i = 0; i < request->n_variants; i++) {
 		if (!recipe_unpack(&ret_unpacked->recipes[i],
@@ -398,18 +452,20 @@ static bool lacks_threads(const struct picture_answer *answer)
 	       strstr(answer->failure.text, "creating thread");
 }
 
-static void run_job(struct pxp_task *task, const struct packed_request *request,
-                    const struct unpacked *unpacked, struct picture_answer *ret_answer)
+static void run_job(struct clocked_file *file, const struct unpacked *unpacked,
+                    struct picture_answer *ret_answer)
 {
 	const struct timespec pause = clock_timespec((int64_t)THREAD_PAUSE_MS * 1000000);
-	struct clocked_task clocked = {task, request->timeout_ms};
+	const struct packed_request *request = file->request;
+	const int output = pxp_task_output(file->task);
+	const off_t n_before = file->index > 0 ? lseek(output, 0, SEEK_END) : 0;
 	const struct picture_job job = {
 		.variants = unpacked->variants,
 		.n_variants = request->n_variants,
 		.name = request->name,
-		.input = pxp_task_descriptor(task, 0),
+		.input = pxp_task_descriptor(file->task, (unsigned)file->index),
 		.input_bytes = request->input_bytes,
-		.output = pxp_task_output(task),
+		.output = output,
 		.max_output = request->max_output,
 		.on_need = on_need,
 		.hashes_input = request->hashes_input,
@@ -417,46 +473,120 @@ static void run_job(struct pxp_task *task, const struct packed_request *request,
 		.on_read = on_read,
 		.on_header = on_header,
 		.on_decoded = on_decoded,
-		.data = &clocked,
+		.data = file,
 	};
 
 	for (int i = 0; i < THREAD_TRIES; i++) {
-		picture_run(pxp_task_context(task), &job, ret_answer);
-		if (!lacks_threads(ret_answer) || lseek(job.output, 0, SEEK_END) > 0)
+		picture_run(pxp_task_context(file->task), &job, ret_answer);
+		if (!lacks_threads(ret_answer) || lseek(output, 0, SEEK_END) > n_before)
 			return;
 		nanosleep(&pause, NULL);
 	}
 }
 
-static enum pxp_status run_picture(struct pxp_task *task)
+/* Whether a picture that has failed may succeed, or fail for another reason, in a task of its own:
+ * memory, or the limit on the length of the memfd, which all outputs of a task share. */
+static bool may_succeed_alone(const struct clocked_file *file,
+                              const struct picture_answer *answer)
 {
-	size_t n;
-	const struct packed_request *request = pxp_task_input(task, &n);
-	struct unpacked *unpacked = malloc(sizeof(*unpacked));
+	return is_shared(file) &&
+	       (file->needs_more || answer->failure.class == FAIL_MEMORY ||
+	        answer->failure.class == FAIL_IO ||
+	        (answer->failure.class == FAIL_TOO_BIG && file->index > 0));
+}
+
+/* A task ends after this time although it has more files, which other workers may process then. */
+#define GROUP_MAX_NS ((int64_t)100 * 1000000)
+
+/* Whether the files after the first one are not begun: because the batch is being stopped, or
+ * because the files before them took long. */
+static bool ends_here(const struct pxp_task *task, int64_t began_ns)
+{
+	return pxp_task_is_cancelled(task) || clock_now_ns() - began_ns > GROUP_MAX_NS;
+}
+
+/* Append an answer of n bytes to the results; n 0: the file is left. */
+static size_t put_answer(uint8_t *results, size_t at, const struct picture_answer *answer,
+                         size_t n)
+{
+	const answer_head head = n;
+
+	memcpy(results + at, &head, sizeof(head));
+	at += sizeof(head);
+	memset(results + at, 0, padded(n));
+	if (n > 0)
+		memcpy(results + at, answer, n);
+	return at + padded(n);
+}
+
+/* Process one file of a task, and append its answer. Returns PXP_OK, or why the task fails. */
+static enum pxp_status run_file(struct clocked_file *file, struct unpacked *unpacked,
+                                uint8_t *results, size_t *at)
+{
 	struct picture_answer answer = {0};
 
-	if (!unpacked)
-		return PXP_EMEMORY;
-	if (!unpack(request, n, unpacked)) {
-		free(unpacked);
-		return pxp_task_fail(task, FAIL_INTERNAL,
+	if (!unpack(file->request, unpacked))
+		return pxp_task_fail(file->task, FAIL_INTERNAL,
 		                     "internal: the request is incomplete");
+	run_job(file, unpacked, &answer);
+	if (may_succeed_alone(file, &answer)) {
+		*at = put_answer(results, *at, &answer, 0);
+		return PXP_OK;
 	}
-	run_job(task, request, unpacked, &answer);
-	free(unpacked);
-
 	/* With PXP_EMEMORY the executor may try the task again with more memory. */
 	if (answer.failure.class == FAIL_MEMORY) {
-		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
+		pxp_task_fail(file->task, FAIL_MEMORY, "%s", answer.failure.text);
 		return PXP_EMEMORY;
 	}
-	/* If another worker must draw the picture, return the open file to the main process. */
-	if (answer.is_to_draw &&
-	    pxp_task_return_descriptor(task, pxp_task_descriptor(task, 0)) != PXP_OK)
-		return pxp_task_fail(
-			task, FAIL_INTERNAL,
-			"the input cannot be returned to the main process for drawing");
-	return pxp_task_return(task, &answer, picture_answer_bytes(answer.n_out));
+	*at = put_answer(results, *at, &answer, picture_answer_bytes(answer.n_out));
+	return PXP_OK;
+}
+
+static enum pxp_status run_files(struct pxp_task *task, const struct packed_task *packed,
+                                 struct unpacked *unpacked, uint8_t *results)
+{
+	const uint8_t *next = (const uint8_t *)(packed + 1);
+	const int64_t began_ns = clock_now_ns();
+	enum pxp_status status = PXP_OK;
+	size_t n_results = 0;
+
+	for (uint64_t i = 0; i < packed->n_files && status == PXP_OK; i++) {
+		struct clocked_file file = {
+			.task = task,
+			.packed = packed,
+			.request = (const void *)next,
+			.index = i,
+		};
+
+		enter_stage(&file, STAGE_READING);
+		if (i > 0 && ends_here(task, began_ns)) {
+			for (; i < packed->n_files; i++)
+				n_results = put_answer(results, n_results, NULL, 0);
+			break;
+		}
+		if (i > 0)
+			pxp_task_restart_deadline(
+				task, read_timeout_ms(file.request->timeout_ms));
+		status = run_file(&file, unpacked, results, &n_results);
+		next += aligned((size_t)file.request->n_bytes);
+	}
+	return status == PXP_OK ? pxp_task_return(task, results, n_results) : status;
+}
+
+/* The task of a picture, or of several small ones. */
+static enum pxp_status run_pictures(struct pxp_task *task)
+{
+	const struct packed_task *packed = pxp_task_input(task, NULL);
+	const size_t n_answer = sizeof(answer_head) + sizeof(struct picture_answer);
+	struct unpacked *unpacked = malloc(sizeof(*unpacked));
+	uint8_t *results = malloc((size_t)packed->n_files * n_answer);
+	enum pxp_status status = PXP_EMEMORY;
+
+	if (unpacked && results)
+		status = run_files(task, packed, unpacked, results);
+	free(unpacked);
+	free(results);
+	return status;
 }
 
 /* ---- in the main process ---- */
@@ -516,19 +646,21 @@ static struct pxp_executor_options picture_pool_options(
 	};
 }
 
-/* Convert a request to bytes from malloc(). Returns NULL if memory ran out. */
-static struct packed_request *pack(const struct picture_request *request, size_t *ret_n)
+static size_t packed_bytes(const struct picture_request *request)
+{
+	return sizeof(struct packed_request) + request->n_variants * RECIPE_PACKED_BYTES +
+	       request->n_profile;
+}
+
+/* Write a request as bytes into zeroed memory. */
+static void pack(const struct picture_request *request, struct packed_request *packed)
 {
 	const size_t n_recipes = request->n_variants * RECIPE_PACKED_BYTES;
 	size_t n_base, n_cut;
 	const char *base = path_base(request->name, &n_base);
-	struct packed_request *packed;
-	uint8_t *rest;
+	uint8_t *rest = (uint8_t *)(packed + 1);
 
-	*ret_n = sizeof(*packed) + n_recipes + request->n_profile;
-	packed = calloc(1, *ret_n);
-	if (!packed)
-		return NULL;
+	packed->n_bytes = packed_bytes(request);
 	packed->input_bytes = request->input_bytes;
 	packed->timeout_ms = request->timeout_ms;
 	packed->max_output = request->max_output;
@@ -538,8 +670,6 @@ static struct packed_request *pack(const struct picture_request *request, size_t
 	packed->hashes_input = request->hashes_input;
 	n_cut = n_base < NAME_BYTES ? 0 : n_base - (NAME_BYTES - 1);
 	memcpy(packed->name, base + n_cut, n_base - n_cut);
-
-	rest = (uint8_t *)(packed + 1);
 	for (size_t i = 0; i < request->n_variants; i++) {
 		struct recipe recipe = request->variants[i].rule->recipe;
 
@@ -550,6 +680,28 @@ static struct packed_request *pack(const struct picture_request *request, size_t
 	}
 	if (request->n_profile > 0)
 		memcpy(rest + n_recipes, request->profile, request->n_profile);
+}
+
+/* Make the input of a task, from malloc(); NULL if memory ran out. */
+static struct packed_task *pack_all(const struct picture_request *requests, size_t n,
+                                    uint64_t memory_allowance, size_t *ret_n)
+{
+	struct packed_task *packed;
+	uint8_t *next;
+
+	*ret_n = sizeof(*packed);
+	for (size_t i = 0; i < n; i++)
+		*ret_n += aligned(packed_bytes(&requests[i]));
+	packed = calloc(1, *ret_n);
+	if (!packed)
+		return NULL;
+	packed->n_files = n;
+	packed->memory_allowance = memory_allowance;
+	next = (uint8_t *)(packed + 1);
+	for (size_t i = 0; i < n; i++) {
+		pack(&requests[i], (void *)next);
+		next += aligned(packed_bytes(&requests[i]));
+	}
 	return packed;
 }
 
@@ -558,32 +710,44 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 	return a_ms > b_ms ? a_ms : b_ms;
 }
 
-/* Submit a picture to a pool. The statuses are those of pxp_executor_submit(). */
+/* Submit n files to a pool as one task. The statuses are those of pxp_executor_submit(). A task of
+ * several files is not retried as a whole: its files are submitted again, each alone. */
 static enum pxp_status picture_submit(struct pxp_executor *pool,
-                                      const struct picture_request *request,
+                                      const struct picture_request *requests, size_t n,
+                                      uint64_t memory_allowance,
                                       struct pxp_future **ret_task)
 {
-	const struct recipe *recipe = &request->variants[0].rule->recipe;
+	/* Reading, decoding, and the time after the header is known. */
+	enum { RESTARTS_PER_FILE = 3 };
+	const struct picture_request *first = &requests[0];
+	const struct recipe *recipe = &first->variants[0].rule->recipe;
 	uint64_t max_pixels = recipe->max_pixels > 0 ? recipe->max_pixels
 	                                             : RECIPE_MAX_PIXELS;
+	int inputs[PICTURE_MAX_FILES];
 	const struct pxp_task_options options = {
 		.size = sizeof(options),
-		.descriptors = &request->input,
-		.n_descriptors = 1,
-		.output = !request->decodes_only,
-		.retries = request->retries,
-		.retry_memory = true,
-		.deadline_ms = max_ms(READ_TIMEOUT_MS, request->timeout_ms),
-		.max_deadline_ms = max_ms(timeout_ms_of(max_pixels), request->timeout_ms),
+		.descriptors = inputs,
+		.n_descriptors = (unsigned)n,
+		.keep_descriptors = true,
+		.output = !first->decodes_only,
+		.retries = n == 1 ? first->retries : 0,
+		.retry_memory = n == 1,
+		.deadline_ms = read_timeout_ms(first->timeout_ms),
+		.max_deadline_ms = max_ms(timeout_ms_of(max_pixels), first->timeout_ms),
+		.max_restarts = n == 1 ? 0 : (unsigned)n * RESTARTS_PER_FILE,
+		.counts_as = (unsigned)n,
 	};
-	size_t n;
-	struct packed_request *packed = pack(request, &n);
+	size_t n_packed;
+	struct packed_task *packed = pack_all(requests, n, memory_allowance, &n_packed);
 	enum pxp_status status;
 
 	*ret_task = NULL;
 	if (!packed)
 		return PXP_ENOMEM;
-	status = pxp_executor_submit(pool, run_picture, packed, n, &options, ret_task);
+	for (size_t i = 0; i < n; i++)
+		inputs[i] = requests[i].input;
+	status = pxp_executor_submit(pool, run_pictures, packed, n_packed, &options,
+	                             ret_task);
 	free(packed);
 	return status;
 }
@@ -652,27 +816,28 @@ static bool output_is_sound(const struct picture_side *side, int output)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == side->format;
 }
 
-/* Whether the outputs have the requested formats, and follow one another without gaps from the
- * beginning of the memfd to its end. */
-static bool outputs_are_sound(const struct picture_answer *answer,
-                              const struct variant *variants, size_t n_variants,
-                              int output)
+/* Whether the outputs of a file have the requested formats, and follow one another without gaps from
+ * *offset, which is moved past them. n_there: the length of the memfd. may_skip: an earlier file of
+ * the task has failed, and may have left some bytes. */
+static bool outputs_are_sound(const struct picture_taken *file, int output,
+                              uint64_t n_there, bool may_skip, uint64_t *offset)
 {
-	struct stat stat;
-	uint64_t offset = 0;
+	const struct picture_answer *answer = &file->answer;
 
-	if (output < 0 || fstat(output, &stat) != 0 || answer->n_out != n_variants)
+	if (output < 0 || answer->n_out != file->n_variants)
 		return false;
-	for (size_t i = 0; i < n_variants; i++) {
+	if (may_skip && answer->out[0].offset > *offset &&
+	    answer->out[0].offset <= n_there)
+		*offset = answer->out[0].offset;
+	for (size_t i = 0; i < file->n_variants; i++) {
 		const struct picture_side *side = &answer->out[i];
 
-		if (side->format != variants[i].format || side->offset != offset ||
-		    side->bytes > (uint64_t)stat.st_size - offset ||
-		    !output_is_sound(side, output))
+		if (side->format != file->variants[i].format || side->offset != *offset ||
+		    side->bytes > n_there - *offset || !output_is_sound(side, output))
 			return false;
-		offset += side->bytes;
+		*offset += side->bytes;
 	}
-	return offset == (uint64_t)stat.st_size;
+	return true;
 }
 
 /* Write the last line of a worker's standard error into text, after a colon (": free(): invalid
@@ -691,7 +856,8 @@ static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_te
 
 /* Make the failure of a task without an answer: for example "worker died of SIGSEGV while decoding:
  * free(): invalid pointer". */
-static void take_error(const struct pxp_outcome *outcome, struct failure *failure)
+static void take_error(const struct pxp_outcome *outcome, size_t n_files,
+                       struct failure *failure)
 {
 	enum fail_class class = class_of(&outcome->error);
 	uint64_t stage = outcome->progress.done;
@@ -699,65 +865,155 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 
 	last_line(outcome, line, sizeof(line));
 	/* If the task itself reported the lack of memory, its text names the stage already. */
-	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
+	if (class == FAIL_INTERNAL || stage >= n_files * N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, line);
 	else
 		failure_set(failure, class, "%s while %s%s", outcome->error.text,
-		            stage_names[stage], line);
+		            stage_names[stage % N_STAGES], line);
 }
 
-void picture_collect(struct pxp_future *task, struct variant *variants, size_t n_variants,
-                     struct picture_answer *ret_answer, int *ret_output)
+/* Whether the file at work is the reason for this end of its task. After a breach of the protocol it
+ * may be any file, because a worker goes on until the pool has noticed the breach. */
+static bool is_of_file_at_work(enum pxp_status status)
 {
-	struct failure *failure = &ret_answer->failure;
-	void *bytes;
+	return status == PXP_ECRASHED || status == PXP_EPOISON ||
+	       status == PXP_EDEADLINE || status == PXP_EMEMORY;
+}
+
+/* Take the failure of a task. If it has several files, the one at work gets the failure; a worker
+ * can blame another file of its task, but no other task. */
+static void take_failure(const struct pxp_outcome *outcome, struct picture_taken *files,
+                         size_t n_files)
+{
+	const enum pxp_status status = outcome->error.status;
+	const bool is_for_all = n_files == 1 || status == PXP_EBROKEN ||
+	                        status == PXP_ECANCELLED;
+	const uint64_t at_work = outcome->progress.done / N_STAGES;
+
+	for (size_t i = 0; i < n_files; i++) {
+		if (is_for_all || (is_of_file_at_work(status) && i == at_work))
+			take_error(outcome, n_files, &files[i].answer.failure);
+		else
+			files[i].is_left = true;
+	}
+}
+
+/* Read the answer at an offset of the results. Returns false if it is not valid. */
+static bool read_answer(struct picture_taken *file, const uint8_t *results, size_t n,
+                        size_t *at)
+{
+	answer_head length;
+
+	if (n - *at < sizeof(length))
+		return false;
+	memcpy(&length, results + *at, sizeof(length));
+	*at += sizeof(length);
+	if (length > sizeof(file->answer) || padded((size_t)length) > n - *at)
+		return false;
+	memcpy(&file->answer, results + *at, (size_t)length);
+	*at += padded((size_t)length);
+	file->is_left = length == 0 || file->is_taken_out;
+	if (!file->is_left)
+		return answer_is_sound(&file->answer, (size_t)length);
+	memset(&file->answer, 0, sizeof(file->answer));
+	return true;
+}
+
+/* Read all answers, and check them against the memfd. Returns NULL, or how the results break the
+ * rules. */
+static const char *read_answers(struct picture_taken *files, size_t n_files,
+                                const uint8_t *results, size_t n, int output)
+{
+	static const char no_match[] = "the output does not match the worker's answer";
+	struct stat stat = {0};
+	uint64_t offset = 0;
+	bool may_skip = false, is_made = false;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n_files; i++) {
+		if (!read_answer(&files[i], results, n, &at) ||
+		    (files[i].is_left && n_files == 1))
+			return "the worker's answer is not valid";
+	}
+	if (at != n)
+		return "the worker's answer is not valid";
+	if (output >= 0 && fstat(output, &stat) != 0)
+		return no_match;
+	for (size_t i = 0; i < n_files; i++) {
+		if (files[i].is_left || files[i].answer.failure.class != FAIL_NONE) {
+			may_skip = n_files > 1;
+			continue;
+		}
+		if (files[i].n_variants == 0)
+			continue;
+		if (!outputs_are_sound(&files[i], output, (uint64_t)stat.st_size,
+		                       may_skip, &offset))
+			return no_match;
+		is_made = true;
+	}
+	return !is_made || may_skip || offset == (uint64_t)stat.st_size ? NULL : no_match;
+}
+
+/* Forget answers that break the rules. Of several files none is known to be the reason. */
+static void refuse_answers(struct picture_taken *files, size_t n_files,
+                           const char *breach)
+{
+	for (size_t i = 0; i < n_files; i++) {
+		memset(&files[i].answer, 0, sizeof(files[i].answer));
+		files[i].is_left = n_files > 1;
+		if (n_files == 1)
+			failure_set(&files[i].answer.failure, FAIL_VIOLATION, "%s",
+			            breach);
+	}
+}
+
+/* Accept the answer of a file. Returns whether it has outputs. */
+static bool accept_answer(struct picture_taken *file)
+{
+	struct failure *failure = &file->answer.failure;
+
+	/* failure_set() removes control characters, which must not reach a terminal. */
+	if (failure->class != FAIL_NONE)
+		failure_set(failure, failure->class, "%s", strdupa(failure->text));
+	if (file->is_left || failure->class != FAIL_NONE)
+		return false;
+	for (size_t i = 0; i < file->n_variants; i++)
+		file->variants[i].side = file->answer.out[i];
+	return file->n_variants > 0;
+}
+
+void picture_collect(struct pxp_future *task, struct picture_taken *files, size_t n_files,
+                     int *ret_output)
+{
+	const char *breach;
+	bool is_made = false;
+	void *results;
 	size_t n;
 
 	*ret_output = -1;
-	memset(ret_answer, 0, sizeof(*ret_answer));
-	if (pxp_future_result(task, 0, &bytes, &n, NULL) != PXP_OK) {
-		take_error(pxp_future_outcome(task), failure);
+	for (size_t i = 0; i < n_files; i++) {
+		memset(&files[i].answer, 0, sizeof(files[i].answer));
+		files[i].is_left = false;
+	}
+	if (pxp_future_result(task, 0, &results, &n, NULL) != PXP_OK) {
+		take_failure(pxp_future_outcome(task), files, n_files);
 		return;
 	}
-	if (n > 0 && n <= sizeof(*ret_answer)) /* an empty answer has no bytes */
-		memcpy(ret_answer, bytes, n);
-	free(bytes);
-
-	if (!answer_is_sound(ret_answer, n)) {
-		memset(ret_answer, 0, sizeof(*ret_answer));
-		failure_set(failure, FAIL_VIOLATION, "the worker's answer is not valid");
-		return;
-	}
-	if (failure->class != FAIL_NONE) {
-		/* failure_set() removes control characters, which must not reach a terminal. */
-		failure_set(failure, failure->class, "%s", strdupa(failure->text));
-		return;
-	}
-	if (n_variants == 0)
-		return;
 	*ret_output = pxp_future_take_output(task);
-	if (!outputs_are_sound(ret_answer, variants, n_variants, *ret_output)) {
+	breach = read_answers(files, n_files, results, n, *ret_output);
+	free(results);
+	if (breach)
+		refuse_answers(files, n_files, breach);
+	for (size_t i = 0; i < n_files && !breach; i++)
+		is_made |= accept_answer(&files[i]);
+	if (!is_made)
 		fd_close(ret_output);
-		failure_set(failure, FAIL_VIOLATION,
-		            "the output does not match the worker's answer");
-		return;
-	}
-	for (size_t i = 0; i < n_variants; i++)
-		variants[i].side = ret_answer->out[i];
 }
 
-int picture_take_input(struct pxp_future *task, const struct stat *stat)
+size_t picture_at_work(struct pxp_future *task)
 {
-	int fd = pxp_future_take_descriptor(task, 0);
-	struct stat got;
-
-	if (fd >= 0 && fstat(fd, &got) == 0 && S_ISREG(got.st_mode) &&
-	    got.st_dev == stat->st_dev && got.st_ino == stat->st_ino &&
-	    (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
-		return fd;
-	fd_close(&fd);
-	return -1;
+	return (size_t)(pxp_future_progress(task).done / N_STAGES);
 }
 
 /* ---- the formats that the engines can read and write, which workers find out by trying ---- */
@@ -954,11 +1210,14 @@ bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_
 	return false;
 }
 
-enum pxp_status pools_submit(struct pools *pools, const struct picture_request *request,
-                             struct pxp_future **ret_task)
+enum pxp_status pools_submit(struct pools *pools, const struct picture_request *requests,
+                             size_t n, struct pxp_future **ret_task)
 {
 	*ret_task = NULL;
-	return pools->pool ? picture_submit(pools->pool, request, ret_task) : PXP_EBROKEN;
+	return pools->pool
+	               ? picture_submit(pools->pool, requests, n,
+	                                pools->options.limits.memory_allowance, ret_task)
+	               : PXP_EBROKEN;
 }
 
 void pools_stop(struct pools *pools, unsigned flags)

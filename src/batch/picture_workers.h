@@ -76,6 +76,10 @@ struct picture_guard {
  * left to other workers. */
 struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted);
 
+/* The maximum number of files that may share a task, one after the other. */
+enum { PICTURE_MAX_FILES = PXP_MAX_DESCRIPTORS };
+
+/* What a worker must do with one file. */
 struct picture_request {
 	/* The outputs, 1 to PICTURE_MAX_VARIANTS: their recipes, and their formats. */
 	const struct variant *variants;
@@ -84,7 +88,7 @@ struct picture_request {
 	const void *profile;
 	size_t n_profile;
 	const char *name; /* the path of the input */
-	/* the descriptor of the input; on PXP_OK it belongs to the task */
+	/* the descriptor of the input, which must stay open until the task is done */
 	int input;
 	uint64_t input_bytes;
 	/* the time limit in milliseconds; 0: computed from the number of pixels */
@@ -95,22 +99,36 @@ struct picture_request {
 	bool decodes_only; /* as in struct picture_job; if true, the task has no output */
 };
 
-/*
- * Take the answer of a task that is done, and fill in *ret_answer: if the task failed, the answer
- * has a failure with a class.
- *
- * variants    the variants of the request. On success their members side are filled in. If the
- *             request only decodes, n_variants is 0.
- * ret_output  on success, the sealed memfd of the outputs, which the caller closes; -1 on failure,
- *             and if n_variants is 0.
- */
-void picture_collect(struct pxp_future *task, struct variant *variants, size_t n_variants,
-                     struct picture_answer *ret_answer, int *ret_output);
+/* One of the files of a task that is done. */
+struct picture_taken {
+	/* The variants of its request; on success their sides are filled. n_variants is 0 for a
+	 * request that decodes only. */
+	struct variant *variants;
+	size_t n_variants;
+	/* The file was taken out of the task: its answer is ignored, and it is left. */
+	bool is_taken_out;
+	/* The answer: its failure has a class unless the file was made. */
+	struct picture_answer answer;
+	/*
+	 * The file has no answer, because another file of its task ended the task, or because it
+	 * must have a worker to itself. It must be submitted again, alone.
+	 */
+	bool is_left;
+};
 
-/* Get the input that a worker has returned because the picture must be drawn (is_to_draw of the
- * answer). The caller closes it. Returns -1 if the descriptor is not the regular file that stat
- * describes. */
-int picture_take_input(struct pxp_future *task, const struct stat *stat);
+/*
+ * Take the answers of a task that is done. If the task has failed, the file that the worker was
+ * processing gets the failure, and the other files are left.
+ *
+ * files       the files of the task, in the order of its requests.
+ * ret_output  the sealed memfd with the outputs of all files that were made, the caller's to close;
+ *             -1: no file has an output.
+ */
+void picture_collect(struct pxp_future *task, struct picture_taken *files, size_t n_files,
+                     int *ret_output);
+
+/* The index of the file that the worker of a task is processing, as the worker says. */
+size_t picture_at_work(struct pxp_future *task);
 
 /* Ask a worker with these settings which formats its engines can read and write. A drawing worker
  * is asked about drawings. Returns false with a failure if no worker answers. */
@@ -157,10 +175,10 @@ enum pool_kind pools_turn(const struct pools *pools);
  */
 bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure);
 
-/* Submit a picture to the pool whose turn it is. The statuses are those of pxp_executor_submit();
- * PXP_EBROKEN also if no pool exists. */
-enum pxp_status pools_submit(struct pools *pools, const struct picture_request *request,
-                             struct pxp_future **ret_task);
+/* Submit n files, 1 to PICTURE_MAX_FILES, as one task to the pool whose turn it is. The statuses are
+ * those of pxp_executor_submit(); PXP_EBROKEN also if no pool exists. */
+enum pxp_status pools_submit(struct pools *pools, const struct picture_request *requests,
+                             size_t n, struct pxp_future **ret_task);
 
 /* Shut down the current pool and any pool that is created later, like pxp_executor_shutdown()
  * without PXP_SHUTDOWN_WAIT. */

@@ -60,3 +60,18 @@ TEST(limits, without_memory_limits_the_computed_options_are_valid_for_the_execut
 	EXPECT(limits.budget <= INT64_MAX / 2,
 	       "the executor accepts the computed options");
 }
+
+TEST(limits, small_images_share_a_task_of_about_16_milliseconds)
+{
+	EXPECT_EQ(limits_group(1000, 2, 1000000), 16);
+	EXPECT_EQ(limits_group(1000, 2, 5000000), 3);
+	EXPECT_EQ(limits_group(1000, 2, 60000000000), 1);
+	EXPECT_EQ(limits_group(1000, 2, 0), 1); /* the first images */
+}
+
+TEST(limits, fewer_images_share_a_task_towards_the_end)
+{
+	EXPECT_EQ(limits_group(40, 4, 1000000), 5);
+	EXPECT_EQ(limits_group(8, 4, 1000000), 1);
+	EXPECT_EQ(limits_group(0, 4, 1000000), 1);
+}

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,10 +31,10 @@ static unsigned count_inputs(pid_t pid)
 	return n_inputs;
 }
 
-TEST(run, at_most_four_inputs_are_open_for_each_worker)
+TEST(run, at_most_four_inputs_that_share_no_task_are_open_for_each_worker)
 {
 	enum { N_WORKERS = 2, N_IMAGES = 40 };
-	const unsigned max = N_WORKERS * INPUTS_PER_WORKER;
+	const unsigned max = N_WORKERS * TASKS_PER_WORKER;
 	struct command command;
 	unsigned n = 0;
 	char path[32];
@@ -43,7 +44,8 @@ TEST(run, at_most_four_inputs_are_open_for_each_worker)
 		snprintf(path, sizeof(path), "in/%02d.png", i);
 		write_script(path, "gate a\nsize 2 2");
 	}
-	command = begin("pixpool-scripted resize -s 8 -j %d in -o out", N_WORKERS);
+	command = begin("env SCRIPT_GROUP=1 pixpool-scripted resize -s 8 -j %d in -o out",
+	                N_WORKERS);
 	for (int i = 0; i < 10000 && (n < max || count_processes("gate-a") < N_WORKERS);
 	     i++) {
 		n = count_inputs(command.pid);
@@ -61,6 +63,51 @@ TEST(run, at_most_four_inputs_are_open_for_each_worker)
 	}
 	EXPECT_EQ(end(&command).status, 0);
 	fixture_leave();
+}
+
+/* Wait until the run has max inputs open while its first image is at a gate, and check that it never
+ * has more. */
+static void expect_open_inputs(const char *options, unsigned max)
+{
+	enum { N_IMAGES = 100 };
+	struct command command;
+	unsigned n = 0;
+	char path[32];
+
+	fixture_enter();
+	for (int i = 0; i < N_IMAGES; i++) {
+		snprintf(path, sizeof(path), "in/%02d.png", i);
+		write_script(path, i == 0 ? "gate a\nsize 2 2" : "size 2 2");
+	}
+	command = begin("env SCRIPT_GROUP=8 pixpool-scripted resize -s 8 -j 1 in -o out "
+	                "%s",
+	                options);
+	await_gate("a");
+	for (int i = 0; i < 10000 && n < max; i++) {
+		n = count_inputs(command.pid);
+		EXPECT(n <= max, "%u inputs are open", n);
+		poll(NULL, 0, 1);
+	}
+	EXPECT_EQ(n, max);
+	let_pass("in/00.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_EQ(atoi(run("ls out | wc -l").out), N_IMAGES);
+	fixture_leave();
+}
+
+TEST(run, up_to_eight_small_images_share_each_of_the_four_tasks_of_a_worker)
+{
+	expect_open_inputs("", TASKS_PER_WORKER * PICTURE_MAX_FILES);
+}
+
+TEST(run, images_share_no_task_if_a_worker_must_be_replaced_after_a_few)
+{
+	expect_open_inputs("--recycle 20", TASKS_PER_WORKER);
+}
+
+TEST(run, images_share_no_task_if_a_failure_may_stop_the_run)
+{
+	expect_open_inputs("--max-failures 3", TASKS_PER_WORKER);
 }
 
 TEST(run, a_blocked_worker_delays_only_its_own_image)

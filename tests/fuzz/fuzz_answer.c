@@ -1,7 +1,7 @@
 /*
- * Fuzz target: the answer of a worker about a picture, as src/batch checks it. Both the answer and
- * the output are arbitrary bytes. An answer is accepted only if it is complete, and if the output
- * has the announced length and begins as its format requires.
+ * Fuzz target: the answers of a worker about the pictures of a task, as src/batch checks them. Both
+ * the answers and the outputs are arbitrary bytes. An answer is accepted only if it is complete, and
+ * if its outputs are in the memfd, do not overlap, and begin as their formats require.
  */
 #include "fuzz.h"
 
@@ -13,74 +13,82 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP,
                                             FORMAT_TGA, FORMAT_TIFF};
 
-enum { MAX_VARIANTS = 3 };
+enum { MAX_VARIANTS = 3, MAX_FILES = 3 };
 
-/* Append to the memfd: the header of a format, arbitrary bytes, or nothing. Returns false if there
- * is no memfd. */
-static bool append_part(struct feed *feed, int fd, size_t *ret_n)
+/* Append to the memfd: the header of a format, or arbitrary bytes. Returns how many. */
+static size_t append_part(struct feed *feed, int fd)
 {
 	static const char *const heads[] = {"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "II*",
 	                                    "x"};
-	unsigned which = feed_byte(feed) % 6;
+	unsigned which = feed_byte(feed) % 5;
 	const uint8_t *bytes;
-
-	*ret_n = 0;
-	if (which == 5)
-		return false;
-	if (which < 4) {
-		*ret_n = strlen(heads[which]);
-		CLAIM(fd_write_all(fd, heads[which], *ret_n));
-	} else {
-		bytes = feed_bytes(feed, 64, ret_n);
-		CLAIM(fd_write_all(fd, bytes, *ret_n));
-	}
-	return true;
-}
-
-/* Write the outputs, one after the other, and an answer that describes them. */
-static int make_outputs(struct feed *feed, const struct variant *variants,
-                        size_t n_variants, struct picture_answer *answer)
-{
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	uint64_t offset = 0;
-	bool is_there = true;
 	size_t n;
 
-	CLAIM(fd >= 0);
-	memset(answer, 0, sizeof(*answer));
-	answer->n_out = (uint32_t)n_variants;
-	memcpy(answer->engine, "vips", 5);
-	for (size_t i = 0; i < n_variants; i++) {
-		is_there &= append_part(feed, fd, &n);
-		answer->out[i].format = variants[i].format;
-		answer->out[i].offset = offset;
-		answer->out[i].bytes = n;
-		offset += n;
+	if (which < 4) {
+		n = strlen(heads[which]);
+		CLAIM(fd_write_all(fd, heads[which], n));
+	} else {
+		bytes = feed_bytes(feed, 64, &n);
+		CLAIM(fd_write_all(fd, bytes, n));
 	}
-	if (!is_there)
-		fd_close(&fd);
-	return fd;
+	return n;
 }
 
-static void scribble(struct feed *feed, struct picture_answer *answer)
+/* Write the outputs of a file, one after the other, and an answer that describes them. */
+static void make_answer(struct feed *feed, int fd, const struct picture_taken *file,
+                        struct picture_answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	answer->n_out = (uint32_t)file->n_variants;
+	memcpy(answer->engine, "vips", 5);
+	for (size_t i = 0; i < file->n_variants; i++) {
+		answer->out[i].format = file->variants[i].format;
+		answer->out[i].offset = (uint64_t)lseek(fd, 0, SEEK_END);
+		answer->out[i].bytes = append_part(feed, fd);
+	}
+}
+
+static void scribble(struct feed *feed, void *at, size_t n_at)
 {
 	for (unsigned i = feed_byte(feed) % 8; i > 0; i--) {
-		size_t at = (size_t)feed_number(feed, 2) % sizeof(*answer), n;
+		size_t from = (size_t)feed_number(feed, 2) % n_at, n;
 		const uint8_t *bytes = feed_bytes(feed, 8, &n);
 
-		n = n < sizeof(*answer) - at ? n : sizeof(*answer) - at;
-		memcpy((uint8_t *)answer + at, bytes, n);
+		n = n < n_at - from ? n : n_at - from;
+		memcpy((uint8_t *)at + from, bytes, n);
 	}
 }
 
-static void check(const struct picture_answer *answer, const struct variant *variants,
-                  size_t n_variants, int output)
+/* Append an answer, or what may come in its place, to the results. Returns their new length. */
+static size_t append_answer(struct feed *feed, uint8_t *results, size_t at,
+                            const struct picture_answer *answer)
 {
-	uint64_t offset = 0;
+	uint64_t n = picture_answer_bytes(
+		answer->n_out <= PICTURE_MAX_VARIANTS ? answer->n_out : 0);
+
+	switch (feed_byte(feed) % 8) {
+	case 0:
+		n = 0; /* the file is left */
+		break;
+	case 1:
+		n = feed_number(feed, 2) % sizeof(*answer);
+		break;
+	default:
+		break;
+	}
+	memcpy(results + at, &n, sizeof(n));
+	memcpy(results + at + sizeof(n), answer, (size_t)n);
+	return at + sizeof(n) + ((size_t)n + 7) / 8 * 8;
+}
+
+static void check(const struct picture_taken *file, int output, uint64_t *offset)
+{
+	const struct picture_answer *answer = &file->answer;
 	struct stat stat;
 
 	CLAIM((unsigned)answer->failure.class < N_FAIL_CLASSES);
@@ -90,46 +98,70 @@ static void check(const struct picture_answer *answer, const struct variant *var
 	CLAIM(answer->n_out <= PICTURE_MAX_VARIANTS);
 	CLAIM(answer->is_damaged <= 1);
 	CLAIM(!answer->is_damaged || answer->failure.class == FAIL_NONE);
-	CLAIM((output >= 0) == (answer->failure.class == FAIL_NONE));
 	/* The text of a failure is printed, so it must not contain control characters. */
-	for (const char *c = answer->failure.text; output < 0 && *c; c++)
+	for (const char *c = answer->failure.text;
+	     answer->failure.class != FAIL_NONE && *c; c++)
 		CLAIM((unsigned char)*c >= ' ' && *c != 0x7f);
-	if (output < 0)
+	if (file->is_left || answer->failure.class != FAIL_NONE)
 		return;
-	for (size_t i = 0; i < n_variants; i++) {
-		CLAIM(variants[i].side.format == variants[i].format);
-		CLAIM(variants[i].side.offset == offset);
-		offset += variants[i].side.bytes;
+	/* Outputs lie in the memfd, and no two of them overlap. */
+	CLAIM(output >= 0 && fstat(output, &stat) == 0);
+	for (size_t i = 0; i < file->n_variants; i++) {
+		const struct picture_side *side = &file->variants[i].side;
+
+		CLAIM(side->format == file->variants[i].format);
+		CLAIM(side->offset >= *offset);
+		CLAIM(side->bytes <= (uint64_t)stat.st_size &&
+		      side->offset <= (uint64_t)stat.st_size - side->bytes);
+		*offset = side->offset + side->bytes;
 	}
-	CLAIM(fstat(output, &stat) == 0 && offset == (uint64_t)stat.st_size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
+	static uint8_t results[MAX_FILES * (sizeof(struct picture_answer) + 16)];
 	struct feed feed = {bytes, n};
 	unsigned choice = feed_byte(&feed);
-	size_t n_variants = 1 + choice / 5 % MAX_VARIANTS, n_answer;
-	struct variant variants[MAX_VARIANTS] = {0};
+	const size_t n_files = 1 + choice / 16 % MAX_FILES;
+	struct variant variants[MAX_FILES][MAX_VARIANTS] = {0};
+	struct picture_taken files[MAX_FILES] = {0};
 	struct completion completion = completion_of(PXP_FINISHED);
 	struct pxp_future *future = pxp_promise_create();
 	struct picture_answer answer;
+	uint64_t offset = 0;
+	struct stat stat;
+	size_t n_results = 0;
 	int output;
 
 	CLAIM(future != NULL);
-	for (size_t i = 0; i < n_variants; i++)
-		variants[i].format = formats[(choice + i) % 5];
-	completion.output = make_outputs(&feed, variants, n_variants, &answer);
-	scribble(&feed, &answer);
-	n_answer = picture_answer_bytes(
-		answer.n_out <= PICTURE_MAX_VARIANTS ? answer.n_out : 0);
+	completion.output = memfd_create("fuzz", MFD_CLOEXEC);
+	CLAIM(completion.output >= 0);
+	for (size_t i = 0; i < n_files; i++) {
+		files[i].variants = variants[i];
+		files[i].n_variants = 1 + choice / 5 % MAX_VARIANTS;
+		files[i].is_taken_out = n_files > 1 && feed_byte(&feed) % 8 == 0;
+		for (size_t j = 0; j < files[i].n_variants; j++)
+			variants[i][j].format = formats[(choice + i + j) % 5];
+		make_answer(&feed, completion.output, &files[i], &answer);
+		scribble(&feed, &answer, sizeof(answer));
+		n_results = append_answer(&feed, results, n_results, &answer);
+	}
 	if (feed_byte(&feed) == 1)
-		n_answer = feed_number(&feed, 2) % sizeof(answer);
-	completion.result = fuzz_copy((const uint8_t *)&answer, n_answer);
-	completion.n_result = n_answer;
+		n_results = feed_number(&feed, 2) % sizeof(results);
+	if (feed_byte(&feed) % 16 == 1)
+		fd_close(&completion.output);
+	completion.result = fuzz_copy(results, n_results);
+	completion.n_result = n_results;
 	CLAIM(future_complete(future, &completion));
 
-	picture_collect(future, variants, n_variants, &answer, &output);
-	check(&answer, variants, n_variants, output);
+	picture_collect(future, files, n_files, &output);
+	for (size_t i = 0; i < n_files; i++) {
+		CLAIM(!files[i].is_left || n_files > 1);
+		check(&files[i], output, &offset);
+	}
+	/* The outputs of a single picture fill the memfd. */
+	CLAIM(n_files > 1 || output < 0 ||
+	      (fstat(output, &stat) == 0 && offset == (uint64_t)stat.st_size));
 	fd_close(&output);
 	pxp_future_release(future);
 	return 0;

@@ -1,0 +1,248 @@
+/*
+ * Tests of small images that share a task. SCRIPT_GROUP says how many do; without it the program
+ * decides by the time that images take. The images of a task are processed in the order of their
+ * names.
+ */
+#include "cli_fixture.h"
+
+#include <pixpool/pixpool.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The command line up to its own options: one worker, and one task for all images. */
+#define RUN "env SCRIPT_GROUP=8 pixpool-scripted resize -s 8 -j 1 in -o out --report r"
+
+enum { N_IMAGES = 8 };
+
+/* Make eight images, in/a.png to in/h.png, of which one has a script of its own. */
+static void make_images(char name, const char *script)
+{
+	char path[32];
+
+	for (char c = 'a'; c < 'a' + N_IMAGES; c++) {
+		snprintf(path, sizeof(path), "in/%c.png", c);
+		write_script(path, c == name ? script : "size 2 2");
+	}
+}
+
+static void expect_record(const char *want)
+{
+	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
+}
+
+/* Check that the records say of all images but one that they are done at the first attempt, and that
+ * their outputs are there. */
+static void expect_others_done(char name)
+{
+	char want[128], expected[256] = "";
+	size_t n = 0;
+
+	for (char c = 'a'; c < 'a' + N_IMAGES; c++) {
+		if (c == name)
+			continue;
+		snprintf(want, sizeof(want),
+		         "{'input':'in/%c.png','output':'out/%c.png','status':'ok',", c,
+		         c);
+		expect_record(want);
+		n += (size_t)snprintf(expected + n, sizeof(expected) - n,
+		                      "%c.png png 2x2\n", c);
+	}
+	EXPECT_STR(tree("out"), expected);
+	EXPECT_EQ(atoi(run("grep -c '\"ok\".*\"attempts\":1,' r").out), N_IMAGES - 1);
+}
+
+static const char *const positions = "adh"; /* the first, one in the middle, the last */
+
+TEST(groups, all_outputs_of_images_that_share_a_task_are_published)
+{
+	char path[32], script[32], expected[1024] = "";
+	size_t n = 0;
+
+	fixture_enter();
+	for (int i = 10; i < 40; i++) { /* each output has a size of its own */
+		snprintf(path, sizeof(path), "in/%d.png", i);
+		snprintf(script, sizeof(script), "size %d 2", i);
+		write_script(path, script);
+		n += (size_t)snprintf(expected + n, sizeof(expected) - n,
+		                      "%d.png png %dx2\n", i, i);
+	}
+	EXPECT_EQ(run(RUN).status, 0);
+	EXPECT_STR(tree("out"), expected);
+	fixture_leave();
+}
+
+TEST(groups, an_image_that_fails_in_a_shared_task_fails_alone)
+{
+	for (const char *c = positions; *c; c++) {
+		fixture_enter();
+		make_images(*c, "write 3000\nfail bad-image");
+		EXPECT_EQ(run(RUN).status, 1);
+		expect_record("'status':'failed','class':'bad-image',");
+		expect_others_done(*c);
+		fixture_leave();
+	}
+}
+
+TEST(groups, a_crash_in_a_shared_task_fails_only_its_own_image)
+{
+	for (const char *c = positions; *c; c++) {
+		fixture_enter();
+		make_images(*c, "signal SIGSEGV");
+		EXPECT_EQ(run(RUN).status, 1);
+		expect_record("'class':'crashed','message':'worker died of SIGSEGV while "
+		              "decoding");
+		expect_record("'signal':11,'attempts':2}\n");
+		expect_others_done(*c);
+		fixture_leave();
+	}
+}
+
+TEST(groups, a_crash_in_a_shared_task_is_not_retried_if_there_are_no_retries)
+{
+	fixture_enter();
+	make_images('d', "signal SIGSEGV");
+	EXPECT_EQ(run(RUN " --retries 0").status, 1);
+	expect_record("'signal':11,'attempts':1}\n");
+	expect_others_done('d');
+	fixture_leave();
+}
+
+TEST(groups, a_worker_killed_in_a_shared_task_costs_its_image_one_attempt)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('d', "gate d\nsize 2 2");
+	command = begin(RUN);
+	kill(await_gate("d"), SIGKILL);
+	let_pass("in/d.png");
+	EXPECT_EQ(end(&command).status, 0);
+	expect_record("{'input':'in/d.png','output':'out/d.png','status':'ok',");
+	EXPECT_EQ(atoi(run("grep -c '\"attempts\":2,' r").out), 1);
+	fixture_leave();
+}
+
+TEST(groups, an_image_that_hangs_in_a_shared_task_is_stopped_alone)
+{
+	for (const char *c = positions; *c; c++) {
+		fixture_enter();
+		make_images(*c, "hang asleep");
+		EXPECT_EQ(run(RUN " --timeout 1").status, 1);
+		expect_record("'class':'timeout',");
+		expect_others_done(*c);
+		fixture_leave();
+	}
+}
+
+TEST(groups, a_slow_image_of_a_shared_task_delays_no_other_image)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('d', "gate d\nsize 2 2");
+	command = begin("env SCRIPT_GROUP=8 pixpool-scripted resize -s 8 -j 2 in -o out");
+	await_gate("d");
+	await_error(&command, "[7/8] ");
+	let_pass("in/d.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_EQ(atoi(run("ls out | wc -l").out), N_IMAGES);
+	fixture_leave();
+}
+
+static void expect_stop_after(int signal_number)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('d', "gate d\nsize 2 2");
+	command = begin(RUN);
+	await_gate("d");
+	kill(command.pid, signal_number);
+	await_error(&command, "finishing running images");
+	let_pass("in/d.png");
+	EXPECT_EQ(end(&command).status, 128 + signal_number);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\nc.png png 2x2\nd.png png "
+	                        "2x2\n");
+	expect_record("'ok':4,'skipped':0,'failed':0,'cancelled':4,");
+	EXPECT(!strstr(records("r"), "'status':'cancelled'"), "%s", records("r"));
+	fixture_leave();
+}
+
+TEST(groups, a_run_that_is_stopped_begins_no_other_image_of_a_shared_task)
+{
+	expect_stop_after(SIGINT);
+	expect_stop_after(SIGTERM);
+}
+
+TEST(groups, only_begun_images_of_a_killed_task_have_a_record)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('a', "gate a\nsize 2 2");
+	command = begin(RUN);
+	await_gate("a");
+	kill(command.pid, SIGINT);
+	await_error(&command, "finishing running images");
+	kill(command.pid, SIGINT);
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT_EQ(atoi(run("grep -c '\"status\":\"cancelled\"' r").out), 1);
+	expect_record("{'input':'in/a.png','status':'cancelled'");
+	fixture_leave();
+}
+
+TEST(groups, an_image_that_needs_more_memory_than_its_worker_has_gets_a_task_of_its_own)
+{
+	if (!pxp_memory_is_limited())
+		SKIP("a sanitizer build cannot run under RLIMIT_DATA");
+	for (const char *c = positions; *c; c++) {
+		fixture_enter();
+		make_images(*c, "allocate 150000000\nsize 2 2");
+		EXPECT_EQ(run(RUN " --memory 512M").status, 0);
+		EXPECT_EQ(atoi(run("ls out | wc -l").out), N_IMAGES);
+		fixture_leave();
+	}
+}
+
+TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image)
+{
+	static const char *const attacks[] = {"write 3000000", "answer twice",
+	                                      "answer wrong", "answer short", "send fds"};
+
+	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+		fixture_enter();
+		make_images('d', attacks[i]);
+		EXPECT_EQ(run(RUN).status, 1);
+		expect_record("'status':'failed','class':'violation',");
+		expect_others_done('d');
+		fixture_leave();
+	}
+}
+
+TEST(groups, images_that_share_a_task_are_replaced_in_place)
+{
+	fixture_enter();
+	make_images('d', "fail bad-image");
+	EXPECT_EQ(run("env SCRIPT_GROUP=8 pixpool-scripted resize -s 8 -j 1 in "
+	              "--in-place --backup .orig --report r")
+	                  .status,
+	          1);
+	expect_record("'ok':7,'skipped':0,'failed':1,");
+	EXPECT_EQ(atoi(run("ls in/*.orig | wc -l").out), N_IMAGES - 1);
+	fixture_leave();
+}
+
+TEST(groups, images_that_share_a_task_are_verified)
+{
+	fixture_enter();
+	make_images('d', "signal SIGSEGV");
+	EXPECT_EQ(run("env SCRIPT_GROUP=8 pixpool-scripted verify -j 1 in --report r")
+	                  .status,
+	          1);
+	expect_record("'ok':7,'skipped':0,'failed':1,");
+	fixture_leave();
+}
