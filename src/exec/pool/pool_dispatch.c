@@ -474,8 +474,8 @@ static int64_t recycle_ns(const struct process_pool *pool)
 	return first_ns;
 }
 
-/* Polling is needed while a worker leaves answers without a notification, or while queued tasks
- * have woken no worker. */
+/* Polling is needed while a worker leaves answers without a notification, or while tasks are queued
+ * for which no worker was woken. */
 static int64_t poll_slots_ns(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {

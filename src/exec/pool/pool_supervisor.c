@@ -29,7 +29,8 @@ enum {
 	/* While a deadline runs, the supervisor wakes up at this interval, to notice whether the
 	 * process was stopped (SIGSTOP). */
 	HEARTBEAT_MS = 1000,
-	/* If the supervisor wakes up this late, or later, the process was stopped. */
+	/* If the supervisor wakes up at least this much later than planned, the process was
+	 * stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
 	/* How many frames are read before the log: answers, and frames that only announce
@@ -1167,8 +1168,8 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 	return false;
 }
 
-/* Distinguish a death for lack of memory from others, and describe it in error. Returns whether the
- * task is run once more with the whole budget. */
+/* Distinguish a death for lack of memory from other deaths, and describe it in error. Returns
+ * whether the task is run once more with the whole budget. */
 static bool blame_memory(struct process_pool *pool, const struct pool_worker *worker,
                          const struct process_frame *reaped, struct task *task,
                          struct pxp_error *error)
