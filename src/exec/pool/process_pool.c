@@ -212,8 +212,8 @@ static void pool_stats(struct pxp_executor *executor,
 			else
 				ret_stats->n_prefetched++;
 		}
-		/* One task at most runs in a worker. Any other task that has started has ended, and
-		 * its answer was not read yet. */
+		/* At most one task of a worker runs at a time. If the worker has started other
+		 * tasks, they have ended, and only their answers were not read yet. */
 		ret_stats->n_running += is_running;
 	}
 	ret_stats->n_spawned = pool->n_spawned;

@@ -24,8 +24,8 @@ struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
 
-	/* The current time as seen by the pool. The clock is read once per turn of the supervisor,
-	 * and when another thread calls a function that needs the time. */
+	/* The current time as seen by the pool. The clock is read once in each turn of the
+	 * supervisor's loop, and when another thread calls a function that needs the time. */
 	int64_t now_ns;
 	int epoll;
 	/* The eventfd by which other threads wake the supervisor. */
@@ -113,7 +113,7 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker);
 void pool_on_control(struct process_pool *pool);
 
 /* Poll the slots of workers that do not notify the supervisor, and check all deadlines. Called once
- * per turn, and by the fuzz tests. */
+ * in each turn of the supervisor's loop, and by the fuzz tests. */
 void pool_check_workers(struct process_pool *pool);
 
 /* Called when the task of a worker got a cancel request. If the task waits for memory, refuses the

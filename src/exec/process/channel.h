@@ -61,7 +61,7 @@ enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
 /* Like channel_receive(), but never waits. */
 enum received channel_receive_now(int socket, void *buffer, struct frame *ret_frame);
 
-/* Close the descriptors that the caller has not taken over and set to -1. */
+/* Close all descriptors of the frame, except those that the caller has taken over and set to -1. */
 void frame_close_descriptors(struct frame *frame);
 
 #endif

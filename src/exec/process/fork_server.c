@@ -188,9 +188,9 @@ static bool has_ended(const struct fork_server *server, pid_t pid)
 	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-/* Reap the orphans that ended by themselves while their workers live, because otherwise they would
- * accumulate. Workers are not reaped here. One pass may not be enough for a long list. But the
- * number of passes is limited, since a process could start others without end. */
+/* Reap the orphans that have ended by themselves. Without this they would accumulate until the
+ * worker that started them dies. Workers are not reaped here. One pass may not be enough for a long
+ * list. But the number of passes is limited, since a process could start others without end. */
 static void reap_orphans(const struct fork_server *server)
 {
 	for (int i = 0; i < MAX_PASSES && count_orphans(server, has_ended) > 0; i++)
@@ -237,7 +237,7 @@ static void on_child_end(struct fork_server *server)
 }
 
 /* Reap a worker that is dead or dying. A process that the worker's task left behind may trace the
- * worker and so prevent reaping. So orphans are killed meanwhile. */
+ * worker and so prevent reaping. So orphans are killed during the wait. */
 static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_status,
                             struct rusage *ret_usage)
 {

@@ -571,8 +571,8 @@ static bool is_zombie(int pidfd)
 	return is_there;
 }
 
-/* Wait until the zygote has reaped a fork server that has ended. Normally this takes no time, so
- * the wait is limited. */
+/* Wait until the zygote has reaped a fork server that has ended. Normally the zygote does this at
+ * once, so the wait has a short limit. */
 static void await_reaped(int pidfd)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), CONTINUE_MS);
