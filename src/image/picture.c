@@ -37,7 +37,7 @@ static const char *way_out_of_drawing(void)
 	}
 }
 
-/* Why a picture of a known format is not read, and what the user can do. */
+/* Why pictures of a known format cannot be read, and what the user can do. */
 static const char *way_out(enum image_format format)
 {
 	switch (format) {
@@ -67,8 +67,8 @@ bool picture_refuse_format(enum image_format format, struct failure *ret_failure
 	                   format_info(format)->name, way_out(format));
 }
 
-/* Set the failure of a picture that no engine reads: the reason, and what the user can do. Always
- * returns false. */
+/* Set the failure of a picture that no engine reads. The failure gives the reason and what the user
+ * can do. Always returns false. */
 static bool engine_unsupported(const struct source *source, struct failure *ret_failure)
 {
 	static const struct recipe any_engine;
@@ -90,10 +90,10 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 
 /* ---- the plan: each engine of the table is asked for the picture, then for each output ---- */
 
-/* The plan: which engine does which part of the work on a picture. */
+/* The plan: which engine decodes the picture, and which engines derive and encode each output. */
 struct engine_plan {
-	/* The engine that has the source open. If engine_plan_make() failed: the engine that failed
-	 * on the header, or NULL. */
+	/* The engine that has opened the source. If engine_plan_make() failed: the engine that
+	 * refused the header as damaged, or NULL. */
 	const struct engine *decoder;
 	struct planned_output {
 		const struct engine *deriver;
@@ -107,7 +107,7 @@ struct engine_plan {
 typedef bool engine_may_open_fn(void *data, const struct engine *engine,
                                 struct failure *ret_failure);
 
-/* Keep the first reason, because it comes from the preferred engine. */
+/* Keep only the first reason, because the first engine that is asked is the preferred one. */
 static void keep_reason(struct failure *kept, const struct failure *reason)
 {
 	if (kept->class == FAIL_NONE)
@@ -181,8 +181,8 @@ static const struct engine *find_deriver(const struct engine *decoder,
 	return NULL;
 }
 
-/* Find the engine that encodes an output: the deriver if it writes the format, or else the first
- * engine that writes it. */
+/* Find the engine that encodes an output. If the deriver writes the format, it is the deriver; if
+ * not, the first engine that writes the format. */
 static const struct engine *find_encoder(const struct engine *deriver,
                                          const struct recipe *recipe,
                                          struct failure *ret_failure)
@@ -215,9 +215,9 @@ static bool plan_output(struct planned_output *ret_output, const struct engine *
 }
 
 /*
- * Ask the engines. On success the source is open, and the caller must close it by the decoder. If
- * no engine takes the picture or one of its outputs, the source is closed, and the function returns
- * false with a failure.
+ * Ask the engines which of them does what. On success the source is open, and the caller must close
+ * it with ret_plan->decoder->close(). If no engine accepts the picture or one of its outputs, the
+ * source is closed, and the function returns false with a failure.
  */
 static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source,
                              engine_may_open_fn *may_open, void *data,
@@ -249,28 +249,30 @@ static void rendering_fini(struct rendering *rendering)
 	*rendering = (struct rendering){0};
 }
 
-/* A worker's buffer that is larger than this is freed after the picture. */
+/* A worker's input buffer that is larger than this is freed after the picture. */
 #define KEPT_BUFFER_BYTES ((size_t)64 << 20)
 
 struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
 	struct picture_header header; /* the header of the current picture */
-	/* The limit RLIMIT_FSIZE, which cannot be queried in the sandbox. */
+	/* The limit RLIMIT_FSIZE. It is stored here because the sandbox allows no call that reads
+	 * it. */
 	uint64_t max_file;
 };
 
 /*
- * Let the allocator keep the memory that a picture frees for the next picture. Returning it to the
- * system and getting it back page by page would cost a sixth of the CPU time on large PNG files.
+ * Let the allocator keep freed memory for the next picture. Without this, the memory would go back
+ * to the system and come back page by page, which would cost a sixth of the CPU time on large PNG
+ * files.
  */
 static void tune_memory(void)
 {
 #ifdef __GLIBC__
 	pthread_attr_t attributes;
 
-	/* A whole stack counts against a memory limit, so make stacks as small as libvips
-	 * allows. */
+	/* The whole stack of a thread counts against a memory limit, so use the smallest stacks
+	 * that libvips allows. */
 	if (pthread_attr_init(&attributes) == 0) {
 		if (pthread_attr_setstacksize(&attributes, 2 << 20) == 0)
 			pthread_setattr_default_np(&attributes);
@@ -318,8 +320,7 @@ static bool make_room(struct picture_worker *worker, size_t n)
 	if (n <= worker->n_bytes)
 		return true;
 
-	/* free() and malloc() are used instead of realloc(), because the old bytes need not be
-	 * copied. */
+	/* Unlike realloc(), free() and malloc() do not copy the old bytes, which are not needed. */
 	free(worker->bytes);
 	worker->n_bytes = 0;
 	worker->bytes = malloc(n);
@@ -337,12 +338,12 @@ static void trim_buffer(struct picture_worker *worker)
 	worker->n_bytes = 0;
 }
 
-/* If the estimate for a picture is larger than this, the allocator first returns the memory that it
- * kept from earlier pictures. */
+/* If the estimate for a picture is larger than this, the allocator first gives the memory of
+ * earlier pictures back to the system. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
-/* The recipe that determines how the input is read. All recipes of a job have the same values for
- * this. */
+/* The recipe that determines how the input is read. All recipes of a job agree about that: see
+ * reads_alike(). */
 static const struct recipe *reading_of(const struct picture_job *job)
 {
 	return job->variants[0].recipe;
@@ -393,7 +394,8 @@ static bool ask_for_memory(const struct picture_job *job, const struct engine *d
 	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* Read the header without a library, and request the memory that is estimated from it. */
+/* Read the header with our own code, before a library sees the input. Estimate from the header how
+ * much memory the picture needs, and request this memory. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -410,7 +412,7 @@ static bool look_ahead(struct picture_worker *worker, const struct picture_job *
 	                      header, 1, ret_failure);
 }
 
-/* The size that is decoded for an output. SVG and PDF are drawn at the output's size. */
+/* The size that is decoded for an output. A drawing (SVG, PDF) is drawn at the output's size. */
 static struct size size_to_decode(const struct source *source,
                                   const struct recipe *recipe)
 {
@@ -428,7 +430,7 @@ static uint64_t area_of(struct size size)
 	return (uint64_t)size.width * size.height;
 }
 
-/* The size that is decoded for the largest output. */
+/* The largest size that is decoded for any output. */
 static struct size largest_to_decode(const struct picture_job *job,
                                      const struct source *source)
 {
@@ -443,8 +445,8 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Request memory again if the engine found a larger picture than look_ahead() did, or if another
- * engine than the expected one reads it. */
+/* Request memory again if the picture is larger than its header said, or if another engine reads it
+ * than look_ahead() expected. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -467,8 +469,8 @@ static uint64_t max_input_bytes(const struct picture_job *job)
 	return max ? max : RECIPE_MAX_FILE_BYTES;
 }
 
-/* Find the size of the input. Some file systems give the size of a file as 0 until the file is
- * read. In this case, count its bytes. */
+/* Find the size of the input. Some file systems report a size of 0 for a file until it is read. In
+ * this case, the bytes are counted. */
 static bool find_size(struct picture_job *job, struct failure *ret_failure)
 {
 	return job->input_bytes > 0 ||
@@ -477,7 +479,7 @@ static bool find_size(struct picture_job *job, struct failure *ret_failure)
 	                   strerrordesc_np(errno));
 }
 
-/* Read the whole input. Its length must not have changed since it was opened. */
+/* Read the whole input. Fails if the file's length has changed since the file was opened. */
 static bool read_input(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -508,7 +510,7 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 	return true;
 }
 
-/* Compare the size and the number of frames with the limits. */
+/* Check the size and the number of frames against the limits. */
 static bool check_header(const struct source *source, struct size size,
                          struct failure *ret_failure)
 {
@@ -540,8 +542,9 @@ static bool check_header(const struct source *source, struct size size,
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-/* Check the size of an output before the work. If the recipe trims or rotates by an arbitrary
- * angle, the size is not known yet, and is checked later. */
+/* Check the size of an output before the work. If the recipe trims or rotates by an angle other
+ * than a quarter turn, the size is not known yet. In this case, the size is checked during the
+ * work. */
 static bool check_output(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
@@ -576,8 +579,8 @@ static bool check_sizes(const struct picture_job *job, const struct source *sour
 	return true;
 }
 
-/* The number of pixels from which the deadline is computed: the decoded pixels, and the pixels of
- * each output after the first. */
+/* The number of pixels from which the deadline is computed: the decoded pixels, plus the pixels of
+ * each output except the first. */
 static uint64_t count_pixels(const struct picture_job *job, const struct source *source)
 {
 	uint64_t n_pixels = area_of(largest_to_decode(job, source)) * source->n_frames;
@@ -591,7 +594,8 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
-/* Whether the memfd has reached the maximum length. If so, that is why an encoder failed. */
+/* Whether the memfd has reached its maximum length. This is then the reason why an encoder
+ * failed. */
 static bool is_too_long(const struct picture_job *job)
 {
 	off_t end = lseek(job->output, 0, SEEK_END);
@@ -601,8 +605,8 @@ static bool is_too_long(const struct picture_job *job)
 	       ((job->max_output > 0 && n >= job->max_output) || n >= job->max_file);
 }
 
-/* Set the failure of an output that is too long. If it exceeds an inherited limit on file sizes,
- * the class is FAIL_IO: that is not the picture's fault, so the failure is not remembered. */
+/* Set the failure of an output that is too long. If the limit was inherited (ulimit -f), the class
+ * is FAIL_IO: the picture is not to blame, so the failure is not remembered for the next batch. */
 static bool fail_of_length(const struct picture_job *job, struct failure *ret_failure)
 {
 	if (job->max_output > 0 && job->max_output <= job->max_file)
@@ -615,7 +619,7 @@ static bool fail_of_length(const struct picture_job *job, struct failure *ret_fa
 	                   (uintmax_t)job->max_file);
 }
 
-/* Encode an output at the end of the memfd. */
+/* Encode an output and append it to the memfd. */
 static bool encode(const struct picture_job *job, const struct planned_output *planned,
                    struct rendering *rendering, const struct recipe *recipe,
                    struct picture_side *ret_out, struct failure *ret_failure)
@@ -653,7 +657,8 @@ static bool add_metadata(const struct picture_job *job, const struct source *sou
 	return false;
 }
 
-/* The loss that an output has if it does not get all frames or pages. */
+/* If an output does not get all frames or pages of the picture: the bit of enum lost for this loss.
+ * If not: 0. */
 static uint32_t find_lost_frames(const struct source *source, const struct recipe *recipe)
 {
 	if (source->n_stored <= source_frames(source, recipe))
@@ -687,13 +692,13 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	facts = (struct output_facts){rendering.size, rendering.colour};
 	answer->out[i].lost |= source->lost | rendering.lost |
 	                       find_lost_frames(source, variant->recipe);
-	/* Free the rendering now, because add_metadata() needs memory to read the encoded file. */
+	/* Free the rendering before add_metadata(), which needs memory for the encoded file. */
 	rendering_fini(&rendering);
 	return is_done && add_metadata(job, source, variant->recipe, &facts,
 	                               &answer->out[i], &answer->failure);
 }
 
-/* Check or make the outputs of a picture that is open. */
+/* Process a picture that is open: check its pixels, or make its outputs. */
 static bool work(const struct picture_job *job, const struct engine_plan *plan,
                  struct source *source, struct picture_answer *answer)
 {
@@ -726,8 +731,8 @@ struct opening {
 	const struct picture_job *job;
 };
 
-/* If another engine than the expected one is about to open the picture, request the memory that
- * this engine needs. */
+/* Request memory for an engine before it opens the picture, if look_ahead() expected another
+ * engine. */
 static bool may_open(void *data, const struct engine *engine, struct failure *ret_failure)
 {
 	const struct opening *opening = data;
@@ -739,7 +744,7 @@ static bool may_open(void *data, const struct engine *engine, struct failure *re
 	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
 }
 
-/* Process a source whose metadata was read, by the first engine that takes it. */
+/* Process a source by the first engine that accepts it. The metadata has been read. */
 static bool run_engine(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

@@ -17,20 +17,20 @@
 struct picture_worker;
 
 /*
- * Treat inputs as hostile from now on (--untrusted). Only common formats are read: they are
- * attacked most, and therefore tested most. Loaders that their own library calls unfit for hostile
- * input are not used. Call this before picture_preload().
+ * Treat inputs as hostile from now on (--untrusted). Only common formats are read. Their decoders
+ * are attacked most, so they are also tested most. Loaders that their own library calls unfit for
+ * hostile input are not used. Call this before picture_preload().
  */
 void picture_distrust_inputs(void);
 
-/* Which workers draw SVG and PDF. Drawing needs fonts, and fonts are files. So only some workers
- * may read fonts, and draw. All other workers may read no files, and leave drawings to the workers
- * that draw. */
+/* Which workers draw SVG and PDF. Drawing needs fonts, and fonts are files. A worker that draws may
+ * read font files. All other workers may read no files; they refuse drawings, which are then given
+ * to a worker that draws. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
-	/* No worker draws, because no sandbox would confine a worker that may read files. */
+	/* No worker draws, because there is no sandbox to confine a worker that may read files. */
 	DRAWING_UNSAFE,
-	/* Other workers draw; the answer for a drawing has is_to_draw. */
+	/* Other workers draw. This worker answers a drawing with is_to_draw. */
 	DRAWING_ELSEWHERE,
 	DRAWING_HERE, /* this worker draws */
 };
@@ -38,15 +38,15 @@ enum picture_drawing {
 /* Call this before picture_preload(). The default is DRAWING_NONE. */
 void picture_set_drawing(enum picture_drawing drawing);
 
-/* Whether this build draws anything. */
+/* Whether this build can draw SVG or PDF. */
 bool picture_can_draw(void);
 
-/* The folders that a worker with DRAWING_HERE must be able to read. The list ends with NULL. Call
- * this after picture_preload(). */
+/* The folders that a worker with DRAWING_HERE reads fonts from. The list ends with NULL. Call this
+ * after picture_preload(). */
 const char *const *picture_font_folders(void);
 
-/* Whether this worker can draw the format with its text. A small picture is drawn to find out. If
- * not, the failure gives the reason. */
+/* Whether this worker can draw the format with its text. The function draws a small picture to find
+ * out. If the answer is no, the failure gives the reason. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
 /* Start the engines. The fork server of a pool calls this once, before it forks workers, because
@@ -57,10 +57,11 @@ bool picture_preload(struct failure *ret_failure);
 struct picture_worker *picture_worker_create(void);
 void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed */
 
-/* Whether an engine of this build may be able to read the format. No library is asked, so the main
- * process can call this. A worker may later find that its library lacks a plugin for the format. */
+/* Whether this build has an engine for the format. No library is asked, so the main process can
+ * call this function. A worker may later find that its library lacks a plugin for the format. */
 bool picture_may_read(enum image_format format);
-/* Set the failure of a picture whose format no engine reads, with advice. Always returns false. */
+/* Set the failure of a picture whose format no engine reads. The failure says what the user can do.
+ * Always returns false. */
 bool picture_refuse_format(enum image_format format, struct failure *ret_failure);
 
 /* The maximum number of outputs of one picture. */
@@ -75,8 +76,8 @@ struct picture_variant {
 	size_t n_profile;
 };
 
-/* The properties of an input or an output. The size is that of the upright picture, unless the
- * recipe has no_rotate. */
+/* The properties of an input or an output. The size is that of the upright picture or, with
+ * no_rotate, of the picture as it is stored. */
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
@@ -91,26 +92,30 @@ struct picture_side {
 struct picture_answer {
 	/* The failure; its class is FAIL_NONE if all outputs are complete. */
 	struct failure failure;
-	/* After a failure, only the members that were known then are set. */
+	/* The properties of the input. After a failure, only the members are set that were known
+	 * before it. */
 	struct picture_side in;
-	/* The engine that decoded the picture, such as "vips"; "": no engine did. */
+	/* The engine that decoded the picture, such as "vips". "": no engine decoded the
+	 * picture. */
 	char engine[8];
 	int64_t read_ns, work_ns;
-	/* The hash of the whole input, if the job requests it and the input was read. */
+	/* The hash of the whole input. It is set if the job requests a hash and the input was
+	 * read. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1: in_hash is set; 0: it is not */
-	/* 1 if the picture failed only because a worker that draws must process it; 0 if not. */
+	/* 1 if this worker cannot draw the picture, but a worker with DRAWING_HERE may; 0 if
+	 * not. */
 	uint32_t is_to_draw;
 	/* 1 if the picture was read, but pixels are missing or wrong; 0 if not. */
 	uint32_t is_damaged;
-	/* The outputs in the order of the variants. They are stored one after the other in the
-	 * memfd, from 0 to its end, without gaps. */
+	/* The outputs, in the order of the variants. In the memfd they are stored one after the
+	 * other, without gaps, from its beginning to its end. */
 	uint32_t n_out;
 	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
 
-/* How many bytes of an answer with n_out outputs a worker must send. All bytes after them are
- * zero. */
+/* The number of bytes of an answer with n_out outputs that a worker must send. The bytes after them
+ * are all zero. */
 size_t picture_answer_bytes(uint32_t n_out);
 
 struct picture_job {
@@ -120,21 +125,22 @@ struct picture_job {
 	unsigned n_variants;
 	const char *name; /* base name of the input; a TGA is recognised by its suffix */
 	int input; /* descriptor of the input; its offset is neither used nor changed */
-	/* The length of the input when it was opened. 0: unknown; the input is read to its end. */
+	/* The length of the input when it was opened. If it is 0, the length is unknown, and the
+	 * input is read to its end. */
 	uint64_t input_bytes;
 	int output; /* an empty memfd, for all outputs */
-	/* The maximum length of the memfd; writing more fails with EFBIG. 0: no limit. */
+	/* The maximum length of the memfd. A write beyond it fails with EFBIG. 0: no limit. */
 	uint64_t max_output;
 	/* The inherited limit on file sizes; picture_run() fills it in. */
 	uint64_t max_file;
-	/* A function that is called with the number of bytes of memory that this process needs for
-	 * the picture: before the input is read, and again if the picture needs more. It waits
-	 * until the memory is available. If the memory can never be available, it returns false
-	 * with a failure. May be NULL. */
+	/* A function that requests memory. n_bytes is the memory that this process needs for the
+	 * picture. It is called before the input is read, and again if the picture needs more. It
+	 * waits until the memory is available. If so much memory can never be available, it returns
+	 * false with a failure. May be NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
-	bool hashes_input; /* whether the answer must have the hash of the input */
-	/* Decode every pixel and write nothing (the command verify). Of the recipe only the engine
-	 * and the limits are used. */
+	bool hashes_input; /* the answer must have the hash of the input */
+	/* Decode every pixel and write nothing, for the command verify. The recipe's engine and
+	 * limits are used; the rest of the recipe is ignored. */
 	bool decodes_only;
 	/* Functions that are called once each; they may be NULL. on_read: the input was read, and
 	 * no library has seen it yet. on_header: the header is known; n_pixels is the number of

@@ -1,5 +1,5 @@
-/* Transfers metadata from an input to its outputs: sets fields to what is true of the output, and
- * inserts the metadata into the output in the memfd. */
+/* Transfers metadata from an input to its outputs. Fields that describe the file are set to the
+ * output's values. The metadata is inserted into the encoded output in the memfd. */
 #include "image/picture_metadata.h"
 
 #include "base/fd.h"
@@ -55,14 +55,14 @@ static const char *mime_of(enum image_format format)
 	return mimes[format];
 }
 
-/* Whether files of a format have an orientation in the format itself, which decoders apply. For
- * such a format the EXIF orientation is ignored. */
+/* Whether a format stores the orientation outside EXIF, where decoders find and apply it. For such
+ * a format, the EXIF orientation is ignored. */
 static bool turns_by_itself(enum image_format format)
 {
 	return format == FORMAT_HEIC || format == FORMAT_AVIF || format == FORMAT_JXL;
 }
 
-/* Whether files of this format store the density in EXIF only. */
+/* Whether EXIF is the only place where files of this format store the density. */
 static bool has_density_in_exif(enum image_format format)
 {
 	return format == FORMAT_WEBP || format == FORMAT_HEIC || format == FORMAT_AVIF ||
@@ -90,7 +90,7 @@ static bool is_size(struct size a, struct size b)
 	return a.width == b.width && a.height == b.height;
 }
 
-/* Whether the output shows the whole picture and nothing else. */
+/* Whether the output shows the whole picture and nothing besides it. */
 static bool is_whole(const struct source *source, const struct recipe *recipe)
 {
 	struct layout layout = geometry_layout(&recipe->geometry, source->size);
@@ -170,8 +170,8 @@ static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 	return true;
 }
 
-/* Change the output at the end of the memfd as the splice says. Fails if the output would become
- * shorter, because a memfd cannot become shorter in the sandbox. */
+/* Apply the splice to the output at the end of the memfd. Fails if the output would become shorter,
+ * because the sandbox does not allow a process to shorten the memfd. */
 static bool apply(const struct splice *splice, int output, struct picture_side *out)
 {
 	const struct block *head = &splice->head, *tail = &splice->tail;

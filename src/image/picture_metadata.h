@@ -1,7 +1,7 @@
 /*
- * The metadata of a picture is read from the input once, filtered for each output as its recipe
- * says, and inserted into the encoded file. Engines are not involved, so the result does not depend
- * on which engine decodes and encodes.
+ * Transfers the metadata of a picture. It is read from the input once, filtered for each output as
+ * the recipe says, and inserted into the encoded file. Engines do not take part, so the result does
+ * not depend on which engine decodes or encodes.
  */
 #ifndef PXP_PICTURE_METADATA_H
 #define PXP_PICTURE_METADATA_H
@@ -9,8 +9,7 @@
 #include "image/engine.h"
 
 /*
- * Read the metadata of a source. This is done when the format is known, before the engines are
- * asked.
+ * Read the metadata of a source. Call this when the format is known, before the engines are asked.
  *
  * ret_metadata  the caller frees it with picture_metadata_close(). It is NULL in a build that has
  *               no libraries for metadata.
@@ -25,7 +24,7 @@ void picture_metadata_close(struct metadata *metadata); /* NULL is allowed */
 unsigned picture_metadata_orientation(const struct metadata *metadata,
                                       unsigned otherwise);
 
-/* What the metadata must say about an output. */
+/* The facts about an output that its metadata must state. */
 struct output_facts {
 	struct size size;
 	enum output_colour colour;

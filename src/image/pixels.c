@@ -23,8 +23,8 @@ void pixels_fini(struct pixels *pixels)
 	memset(pixels, 0, sizeof(*pixels));
 }
 
-/* Whether two pixels differ by no more than the threshold in any band. Two transparent pixels count
- * as equal, whatever their hidden colours are. */
+/* Whether two pixels are alike: in each band they differ by at most the threshold. Two fully
+ * transparent pixels are alike, whatever their hidden colours are. */
 static bool is_alike(const uint8_t *a, const uint8_t *b, unsigned n_bands,
                      double threshold)
 {

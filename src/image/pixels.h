@@ -20,9 +20,9 @@ void pixels_fini(struct pixels *pixels);
  * 0. */
 bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
 
-/* The area inside the borders of the picture. In a row or column of a border, every pixel differs
- * from the top left pixel of the picture by no more than the threshold in any band. If the picture
- * is all border, the result is the whole picture. */
+/* The area inside the borders of the picture. A border consists of rows and columns whose pixels
+ * all differ from the top left pixel by at most the threshold in each band. If the picture is all
+ * border, the result is the whole picture. */
 struct area pixels_without_border(const struct pixels *pixels, double threshold);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Readers decode formats whose colours the loaders of libvips do not read correctly. A reader gives
- * one frame with all its bits, and a profile that describes the colours. The vips engine asks
- * readers before its own loaders. Each reader has a folder, and only that folder includes the
- * reader's library.
+ * one frame with the full number of bits, and a profile that describes the colours. The vips engine
+ * asks the readers before the loaders of libvips. Each reader has a folder of its own, and no other
+ * folder includes the reader's library.
  */
 #ifndef PXP_READER_H
 #define PXP_READER_H
@@ -41,19 +41,19 @@ struct reading {
 	unsigned orientation;
 	bool is_deep, has_alpha;
 	unsigned lost; /* a mask of enum lost: the parts that the reader leaves out */
-	/* The caller may set this before decode(): frames after the first are then decoded too, as
-	 * a check, and dropped. */
+	/* The caller may set this before decode(). If it is true, frames after the first are
+	 * decoded too, to check them, and then dropped. */
 	bool reads_everything;
 	void *state; /* the reader's own state */
 };
 
 struct reader {
-	/* Write name and version of the library, such as "libheif 1.15.1", to text, which has
+	/* Write the name and the version of the library, such as "libheif 1.15.1", into text of
 	 * n_text bytes. */
 	void (*version)(char *text, size_t n_text);
 	/* Start the reader's library, once in the fork server. NULL: the library needs no start. */
 	bool (*start)(void);
-	/* Whether a decoder for the format is available. */
+	/* Whether the library has a decoder for the format. */
 	bool (*reads)(enum image_format format);
 	/* Read the header of a source. The bytes of the source must stay in place until close(). On
 	 * failure returns false, and close() must not be called. */

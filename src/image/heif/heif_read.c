@@ -17,13 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A crop: its size, and how far its centre is to the right of and below the picture's centre. */
+/* A crop of a picture. right and down: how far the centre of the crop is to the right of the
+ * picture's centre, and below it. */
 struct cut {
-	struct size size; /* 0: there is no crop */
+	struct size size; /* 0 x 0: the picture is not cropped */
 	double right, down;
 };
 
-/* The transformations of an item: it is cropped first, and then rotated and mirrored. */
+/* The transformations of an item: first the crop, then the rotation and mirroring. */
 struct transformations {
 	unsigned orientation; /* 1 to 8, as in EXIF */
 	struct cut cut;
@@ -38,7 +39,7 @@ struct heif_state {
 	bool has_cicp, is_premultiplied, is_deep;
 };
 
-/* Load the plugins, if libheif has its decoders in plugins. */
+/* Load libheif's plugins, in case its decoders are plugins. */
 static bool heif_start(void)
 {
 	return heif_init(NULL).code == heif_error_Ok;
@@ -72,7 +73,7 @@ static bool fail(struct failure *ret_failure, const char *stage, struct heif_err
 
 /* ---- transformations ---- */
 
-/* Find a property's box by its index in "ipco", counted from 1. */
+/* Find the box of a property in the box "ipco". The index of the first property is 1. */
 static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box)
 {
 	size_t at = 0;
@@ -84,9 +85,9 @@ static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box
 	return false;
 }
 
-/* Combine an orientation with n_turns counterclockwise quarter turns, or with mirroring left to
- * right if is_mirrored. Each orientation is the same as mirroring left to right, or not, and then a
- * number of counterclockwise quarter turns. */
+/* Combine an orientation with n_turns counterclockwise quarter turns. If is_mirrored is true, left
+ * and right are exchanged before these turns. Each orientation consists of an optional exchange of
+ * left and right, and then counterclockwise quarter turns. */
 static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 {
 	static const unsigned of_turns[2][4] = {{1, 8, 3, 6}, {2, 5, 4, 7}};
@@ -99,13 +100,14 @@ static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 			was_mirrored = i / 4;
 		}
 	}
-	/* Mirroring after a turn has the same effect as mirroring before the opposite turn. */
+	/* To exchange left and right after a turn has the same effect as before the opposite
+	 * turn. */
 	if (is_mirrored)
 		n = 4 - n;
 	return of_turns[was_mirrored != is_mirrored][(n + n_turns) % 4];
 }
 
-/* Read a number of a clean aperture box: a signed fraction. */
+/* Read a signed fraction of a clean aperture box. */
 static double fraction(struct bytes data, size_t at)
 {
 	int32_t above = (int32_t)bytes_be32(data, at);
@@ -114,7 +116,7 @@ static double fraction(struct bytes data, size_t at)
 	return below ? above / (double)below : 0;
 }
 
-/* Read the clean aperture box "clap", which contains a crop. Returns false if its size is not
+/* Read a crop from the clean aperture box "clap". Returns false if the size of the crop is not
  * valid. */
 static bool take_cut(struct cut *cut, struct bytes data)
 {
@@ -151,8 +153,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	if (box_is(box, "irot")) {
 		to->orientation = turned(to->orientation, number & 3, false);
 	} else if (box_is(box, "imir")) {
-		/* Axis 1 exchanges left and right. Axis 0 exchanges top and bottom, which has the
-		 * same effect as exchanging left and right and then half a turn. */
+		/* Axis 1 exchanges left and right. Axis 0 exchanges top and bottom. This has the
+		 * same effect as the exchange of left and right, followed by a half turn. */
 		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
 	} else if (box_is(box, "clap") && to->orientation != 1) {
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
@@ -164,8 +166,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	return true;
 }
 
-/* Apply the properties of one item in their order. The list of their n indices begins at offset
- * `at` of ipma. An index has n_index bytes. */
+/* Apply the properties of one item in their order. The box "ipma" has the list of their n indices
+ * at offset `at`. Each index has n_index bytes. */
 static bool take_item(struct transformations *to, struct bytes ipma, size_t at, size_t n,
                       unsigned n_index, struct bytes ipco, struct failure *ret_failure)
 {
@@ -181,8 +183,8 @@ static bool take_item(struct transformations *to, struct bytes ipma, size_t at, 
 	return true;
 }
 
-/* libheif 1.15 does not report the transformations of an item, so read them from the boxes. Boxes
- * that are missing are no error here: libheif has read the same boxes and checked them. */
+/* Read the transformations of an item from the boxes, because libheif 1.15 does not report them. A
+ * missing box is no error, because libheif has already checked the same boxes. */
 static bool read_transformations(struct transformations *ret_to, struct bytes file,
                                  heif_item_id primary, struct failure *ret_failure)
 {
@@ -259,8 +261,8 @@ static void find_alpha(struct heif_state *state)
 	}
 }
 
-/* Read the colours as code points of CICP. A profile takes precedence, so the code points of a
- * picture with a profile are ignored. */
+/* Read the code points of CICP for the colours. If the picture has a profile, the profile takes
+ * precedence, and the code points are not read. */
 static void read_cicp(struct heif_state *state)
 {
 	struct heif_color_profile_nclx *nclx = NULL;
@@ -284,8 +286,8 @@ static bool open_items(struct heif_state *state, const struct source *source,
 	heif_item_id primary;
 	struct heif_error error;
 
-	/* This is the limit for any picture. The limits of the recipe are checked when the size is
-	 * known. */
+	/* This limit holds for every picture. The recipe's limits are checked later, when the size
+	 * is known. */
 	heif_context_set_maximum_image_size_limit(state->context, RECIPE_MAX_SIDE);
 	heif_context_set_max_decoding_threads(state->context, 0);
 	error = heif_context_read_from_memory_without_copy(state->context, source->bytes,
@@ -371,7 +373,8 @@ struct channel {
 	uint16_t *levels;
 };
 
-/* Make the table of a channel: sample black becomes 0, and sample white becomes most. */
+/* Make the table of a channel. In the result, black (the sample that means black) becomes 0, and
+ * white becomes most. */
 static bool make_levels(struct channel *channel, unsigned black, unsigned white,
                         unsigned most)
 {
@@ -430,7 +433,7 @@ static void channels_fini(struct channels *channels)
 		free(channels->at[i].levels);
 }
 
-/* Whether samples have the limited range of television, which is 16 to 235 in 8 bits. */
+/* Whether samples have the limited range of television. With 8 bits this range is 16 to 235. */
 static bool has_limited_range(const struct heif_image *image)
 {
 	struct heif_color_profile_nclx *nclx = NULL;
@@ -486,7 +489,7 @@ static void put(const struct samples *samples, size_t i, unsigned value)
 		((uint8_t *)samples->bytes)[i] = (uint8_t)value;
 }
 
-/* Divide a colour by the alpha with which it was multiplied. */
+/* Divide a colour by alpha, to undo the multiplication of a file with premultiplied alpha. */
 static unsigned divide(unsigned colour, unsigned alpha, unsigned most)
 {
 	uint64_t divided;
@@ -508,8 +511,8 @@ static unsigned sample_of(const struct samples *samples, size_t i)
 	                        : ((const uint8_t *)samples->bytes)[i];
 }
 
-/* Write the samples of one colour into a row, beginning at sample `at`. They are read from row y of
- * the stored picture, beginning at column x. */
+/* Write the samples of one colour into a row of the result, beginning at index `at`. They are read
+ * from row y of the stored picture, beginning at column x. */
 static void put_colour(const struct channel *channel, const struct samples *samples,
                        size_t at, uint32_t x, uint32_t y)
 {
@@ -525,8 +528,8 @@ static void put_colour(const struct channel *channel, const struct samples *samp
 		((uint8_t *)samples->bytes)[at] = (uint8_t)channel->levels[from[i]];
 }
 
-/* Write the samples of alpha into a row. The alpha plane may have another size than the colour
- * planes. */
+/* Write the samples of alpha into a row of the result, beginning at index `at`. The sizes of the
+ * alpha plane and of the colour planes may differ. */
 static void put_alpha(const struct channel *alpha, struct size colours,
                       const struct samples *samples, size_t at, uint32_t x, uint32_t y)
 {
@@ -541,7 +544,7 @@ static void put_alpha(const struct channel *alpha, struct size colours,
 	}
 }
 
-/* Divide the colours of a row by their alpha. `at` is the first sample of the row. */
+/* Divide the colours of a row by their alpha. `at` is the index of the row's first sample. */
 static void divide_row(const struct samples *samples, size_t at)
 {
 	unsigned most = samples->is_deep ? UINT16_MAX : UINT8_MAX;
@@ -571,9 +574,9 @@ static void put_row(const struct heif_state *state, const struct channels *chann
 		divide_row(samples, at);
 }
 
-/* Find the part of the decoded picture that is shown. Its size is compared with the size in the
- * header only if there is no crop, because some writers put the size after the crop into the
- * header. */
+/* Find the part of the decoded picture that is shown. Without a crop, the decoded size must be the
+ * size in the header. With a crop, these sizes are not compared, because some writers put the size
+ * of the crop into the header. */
 static bool find_shown(const struct heif_state *state, const struct channels *channels,
                        struct area *ret_shown, struct failure *ret_failure)
 {
@@ -680,8 +683,8 @@ static bool set_colours(const struct heif_state *state, struct samples *samples,
 	       failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 }
 
-/* Make samples from the decoded items. alpha is NULL if the colours contain alpha or the picture
- * has none. */
+/* Make samples from the decoded items. alpha is NULL if the picture has no alpha, or if the image
+ * of the colours also contains alpha. */
 static bool join_items(const struct heif_state *state, struct samples *ret_samples,
                        const struct heif_image *colours, const struct heif_image *alpha,
                        struct failure *ret_failure)
@@ -693,7 +696,8 @@ static bool join_items(const struct heif_state *state, struct samples *ret_sampl
 	if (!find_colours(&channels, colours))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "decode: libheif returned neither grey nor RGB");
-	/* libheif converts RGB to the full range, but not grey, because grey has no matrix. */
+	/* libheif expands RGB to the full range. It does not expand grey, because it expands while
+	 * it applies the colour matrix, which grey does not have. */
 	is_limited = channels.n_colours == 1 && has_limited_range(colours);
 	channels.has_alpha = state->alpha &&
 	                     find_channel(&channels.at[channels.n_colours],

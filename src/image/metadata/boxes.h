@@ -10,8 +10,8 @@ struct box {
 	size_t n_head;
 };
 
-/* Get the box at *at and move *at past it. Returns false at the end, or if the box is not
- * completely inside boxes. A box with the length 0 extends to the end. */
+/* Get the box at *at and move *at past it. Returns false at the end, or if the end of the box is
+ * beyond the end of boxes. A box with the length 0 extends to the end of boxes. */
 bool box_next(struct bytes boxes, size_t *at, struct box *ret_box);
 
 bool box_is(const struct box *box, const char *type);

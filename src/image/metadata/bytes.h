@@ -23,17 +23,17 @@ struct bytes {
 /* Get the n bytes from offset on. The result is empty if they are not all inside the range. */
 struct bytes bytes_part(struct bytes from, size_t offset, size_t n);
 
-/* Get all bytes from offset on. The result is empty if offset is not inside the range. */
+/* Get all bytes from offset to the end. The result is empty if offset is not inside the range. */
 struct bytes bytes_after(struct bytes from, size_t offset);
 
 bool bytes_begin_with(struct bytes bytes, struct bytes prefix);
 bool bytes_equal(struct bytes a, struct bytes b);
 
-/* Find the first occurrence of a pattern at or after offset from. Returns bytes.n if the pattern
- * does not occur. */
+/* Find a pattern at or after the offset from. Returns the first offset where it occurs, or bytes.n
+ * if it does not occur. */
 size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
 
-/* Read a whole number of n_bytes bytes, at most 8, at offset. Returns 0 if the number is not
+/* Read a whole number of n_bytes bytes (at most 8) at offset. Returns 0 if the number is not
  * completely inside the range. */
 uint64_t bytes_number(struct bytes from, size_t offset, unsigned n_bytes,
                       bool is_big_endian);
@@ -64,7 +64,7 @@ void block_add_text(struct block *block, const char *text);
 void block_add_number(struct block *block, uint64_t number, unsigned n_bytes,
                       bool is_big_endian);
 
-/* Overwrite n_bytes bytes at offset with a number. They must be inside the block. */
+/* Overwrite n_bytes bytes at offset with a number. These bytes must be inside the block. */
 void block_set_number(struct block *block, size_t offset, uint64_t number,
                       unsigned n_bytes, bool is_big_endian);
 

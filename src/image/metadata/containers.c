@@ -1,8 +1,8 @@
 /* The table of container formats. */
 #include "image/metadata/containers.h"
 
-/* The container of each format. NULL: metadata in files of this format cannot be read or
- * written. */
+/* The container of each format. NULL: no metadata is read from files of this format or written into
+ * them. */
 static const struct container *const containers[N_FORMATS] = {
 	[FORMAT_JPEG] = &container_jpeg, [FORMAT_PNG] = &container_png,
 	[FORMAT_WEBP] = &container_webp, [FORMAT_TIFF] = &container_tiff,
@@ -55,7 +55,7 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
 	return false;
 }
 
-/* A mask of enum lost with a bit for each block that the picture has. */
+/* A mask of enum lost, with the bit of each metadata block that the picture has. */
 static unsigned losses(const struct metadata *metadata)
 {
 	return (metadata->exif.n > 0 ? LOST_EXIF : 0U) |

@@ -2,9 +2,9 @@
  * Containers know where metadata blocks are in the files of each format. They read blocks from
  * inputs and insert blocks into encoded outputs. No pixel is decoded.
  *
- * Inputs are hostile. A wrong length ends the reading of the part in which it is; blocks that were
- * found before are used. Outputs come from our own encoders. An output with an unknown structure
- * stays unchanged, and its blocks are reported as lost.
+ * Inputs are hostile. A wrong length ends the reading of the part that contains this length;
+ * blocks that were found before are used. Outputs come from our own encoders. An output with an
+ * unknown structure stays unchanged, and its blocks are reported as lost.
  */
 #ifndef PXP_CONTAINERS_H
 #define PXP_CONTAINERS_H
@@ -15,7 +15,7 @@
  * Read the blocks of a file.
  *
  * ret_metadata  all members are set. The caller frees it with metadata_fini(). Its member lost has
- *               bits for parts of the file that no output will have.
+ *               the parts of the file that no output will have.
  *
  * Returns false if memory ran out; *ret_metadata is empty then. For a format without a container
  * the result is empty. May be called by any thread.
@@ -23,8 +23,8 @@
 bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file);
 
-/* How to make the file with metadata from the file without: first the bytes of head, then the
- * file's own bytes from offset from to offset until, then the bytes of tail. */
+/* How to make a file with metadata from a file without metadata. The new file consists of the bytes
+ * of head, the old file's bytes from offset from up to offset until, and the bytes of tail. */
 struct splice {
 	struct block head;
 	size_t from, until;
@@ -34,14 +34,14 @@ struct splice {
 void splice_fini(struct splice *splice); /* a splice of zeros is allowed */
 
 /*
- * Insert blocks into an encoded file. Blocks that the encoder wrote are replaced. The result is
- * never shorter than the file: of our encoders only libvips writes blocks, into HEIC and AVIF, and
- * there padding replaces them.
+ * Insert blocks into an encoded file. Blocks that the encoder wrote are removed. The result is
+ * never shorter than the file: only in HEIC and AVIF does an encoder write blocks, and there
+ * padding takes their place.
  *
- * ret_splice  always set; the caller frees it. For a file with an unknown structure it is the
- *             unchanged file.
- * lost        gets bits of enum lost for the blocks that the format cannot store, or that are too
- *             long for it.
+ * ret_splice  always set; the caller frees it. If the file has an unknown structure, it describes
+ *             the unchanged file.
+ * lost        gets a bit of enum lost for each block that the format cannot store, or that is too
+ *             long for the format.
  *
  * Returns false if memory ran out. May be called by any thread.
  */
@@ -57,8 +57,8 @@ void metadata_take_more(struct metadata *metadata, struct block *block,
 /* The functions of one container. */
 struct container {
 	void (*read)(struct metadata *metadata, struct bytes file);
-	/* Fill in the splice, which is the unchanged file at first. Returns false if the file does
-	 * not have the expected structure. NULL: this container can only be read. */
+	/* Fill in the splice. Before the call it describes the unchanged file. Returns false if the
+	 * file does not have the expected structure. NULL: this container can only be read. */
 	bool (*write)(struct splice *splice, struct bytes file,
 	              const struct metadata *metadata, unsigned *lost);
 };

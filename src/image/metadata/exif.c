@@ -1,12 +1,12 @@
 /*
- * Filters EXIF field by field. A TIFF structure is read into four directories, whose values are
- * borrowed. The table of rules decides whether each field is kept, set or dropped. The result is
- * written in the byte order of the input.
+ * Filters EXIF field by field. A TIFF structure is read into four directories. Their fields borrow
+ * the values from the structure. The table of rules decides whether each field is kept, set or
+ * dropped. The result is written in the byte order of the input.
  *
  * The bytes are hostile. Each directory is read at most once, so pointers cannot make a loop. A
- * value outside the structure is dropped. The total length of the values is limited by that of the
- * structure, so that many fields with the same value cannot make the output much longer than the
- * input.
+ * value outside the structure is dropped. Many fields may refer to the same bytes, so the total
+ * length of the values is limited to about the length of the structure. The output cannot become
+ * much longer than the input.
  */
 #include "image/metadata/exif.h"
 
@@ -45,7 +45,7 @@ enum type {
 	TYPE_UTF8 = 129, /* a type of EXIF 3.0 */
 };
 
-/* The number of bytes of one value of a type; 0: the type does not exist in a classic TIFF. */
+/* The number of bytes of one value of a type. 0: classic TIFF does not have this type. */
 static size_t type_bytes(unsigned type)
 {
 	static const uint8_t n_bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
@@ -58,7 +58,7 @@ static size_t type_bytes(unsigned type)
 struct field {
 	uint16_t tag, type;
 	uint32_t count;
-	const uint8_t *value; /* NULL: the value is in own */
+	const uint8_t *value; /* NULL: the member `own` has the value */
 	uint8_t own[16];
 };
 
@@ -73,7 +73,7 @@ struct structure {
 	bool is_wide; /* BigTIFF, in which offsets and counts have 8 bytes */
 	struct directory directories[N_DIRECTORIES];
 	size_t n_value_bytes;
-	size_t base; /* offset in the file at which the written bytes will be */
+	size_t base; /* the offset in the file where the written bytes will begin */
 	/* For writing: offset of the directory that follows the main directory. */
 	uint32_t next_directory;
 
@@ -90,16 +90,17 @@ enum rule {
 	/* Drop: the field describes the structure of the file, or contains a preview or another
 	 * block. */
 	RULE_DROP,
-	RULE_PLACE,       /* keep if the recipe keeps places */
-	RULE_COPYRIGHT,   /* keep if the recipe keeps copyright or EXIF */
-	RULE_ORIENTATION, /* set to 1 */
-	RULE_WIDTH,       /* set to the value of the output */
-	RULE_HEIGHT,      /* set to the value of the output */
-	RULE_SITING, /* set to 1, because chroma samples are centred in our outputs */
+	RULE_PLACE,         /* keep if the recipe keeps places */
+	RULE_COPYRIGHT,     /* keep if the recipe keeps copyright or EXIF */
+	RULE_ORIENTATION,   /* set to 1 */
+	RULE_WIDTH,         /* set to the value of the output */
+	RULE_HEIGHT,        /* set to the value of the output */
+	RULE_SITING,        /* set to 1, because outputs have centred chroma samples */
 	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
 	RULE_INTEROP_INDEX, /* set to the value for the output's colours */
-	RULE_SUBJECT,       /* convert the point and the size to those in the output */
+	/* convert the point and the size from the input to the output */
+	RULE_SUBJECT,
 };
 
 /* The rules for ranges of tags. Tags without a row have RULE_KEEP. The directory GPS has no rows:
@@ -137,11 +138,11 @@ static const struct rule_row {
 	{MAIN, 0x8773, 0x8773, RULE_DROP},      /* ICC profile */
 	{MAIN, 0x87af, 0x87b1, RULE_PLACE},     /* GeoTIFF: keys */
 	{MAIN, 0x935c, 0x935c, RULE_DROP},      /* Photoshop's layers */
-	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* author, as Windows writes it */
+	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* the author in a field of Windows */
 	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* metadata of GDAL */
 	{MAIN, 0xc634, 0xc634, RULE_DROP},      /* DNG: the maker's private data */
 	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: the original file */
-	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* padding, offsets of the maker note */
+	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* padding, position of the maker note */
 	{EXIF, 0x9102, 0x9102, RULE_DROP},      /* compressed bits per pixel */
 	{EXIF, 0x9214, 0x9214, RULE_SUBJECT},
 	{EXIF, 0x927c, 0x927c, RULE_DROP}, /* maker note */
@@ -151,7 +152,7 @@ static const struct rule_row {
 	{EXIF, 0xa214, 0xa214, RULE_SUBJECT},
 	{EXIF, 0xa437, 0xa437, RULE_COPYRIGHT},     /* photographer */
 	{EXIF, 0xa500, 0xa500, RULE_COLOUR_DETAIL}, /* gamma */
-	{EXIF, 0xea1c, 0xea1d, RULE_DROP}, /* padding, offsets of the maker note */
+	{EXIF, 0xea1c, 0xea1d, RULE_DROP}, /* padding, position of the maker note */
 	{INTEROP, 0x0001, 0x0001, RULE_INTEROP_INDEX},
 	{INTEROP, 0x1001, 0x1001, RULE_WIDTH},
 	{INTEROP, 0x1002, 0x1002, RULE_HEIGHT},
@@ -195,8 +196,8 @@ static size_t field_bytes(const struct field *field)
 	return field->count * type_bytes(field->type);
 }
 
-/* Value number index of a field of whole numbers; 0 if the field has no such value or is of another
- * type. */
+/* Get the value with this index of a field of whole numbers. Returns 0 if the field does not have
+ * so many values, or has another type. */
 static uint32_t field_number(const struct structure *structure, const struct field *field,
                              uint32_t index)
 {
@@ -219,7 +220,8 @@ static void put(const struct structure *structure, struct field *field, uint32_t
 	block_set_number(&own, (size_t)index * n, number, n, structure->is_big_endian);
 }
 
-/* Set a field to a whole number. A field of type SHORT keeps its type if the number fits. */
+/* Set a field to a whole number. Its type becomes SHORT, or LONG if the number does not fit into
+ * SHORT. */
 static void set_number(const struct structure *structure, struct field *field,
                        uint32_t number)
 {
@@ -240,8 +242,8 @@ static bool set_colour_space(struct structure *structure, struct field *field)
 	return true;
 }
 
-/* Set the interoperability index. "R98" means sRGB, "R03" means Adobe RGB; other values say nothing
- * about colours. Returns false if the field must be dropped. */
+/* Set the interoperability index to the output's colours. "R98" means sRGB, "R03" means Adobe RGB.
+ * Other values say nothing about colours. Returns false if the field must be dropped. */
 static bool set_interop_index(struct structure *structure, struct field *field)
 {
 	enum metadata_colour colour = structure->target->colour;
@@ -262,9 +264,9 @@ static uint32_t scaled(double part, uint32_t side)
 	return (uint32_t)lround(fmin(fmax(part, 0), 1) * side);
 }
 
-/* Convert a subject area to the output: 2 numbers are a point, 3 the centre and the diameter of a
- * circle, 4 the centre, the width and the height of a rectangle. Returns false if the field must be
- * dropped. */
+/* Convert a subject area from the input to the output. 2 numbers are a point. 3 numbers are the
+ * centre and the diameter of a circle. 4 numbers are the centre, the width and the height of a
+ * rectangle. Returns false if the field must be dropped. */
 static bool set_subject(struct structure *structure, struct field *field)
 {
 	const struct metadata_target *target = structure->target;
@@ -384,9 +386,9 @@ static void add_field(struct structure *structure, enum directory_name name,
 	struct directory *directory = &structure->directories[name];
 
 	if (find(directory, field->tag))
-		return; /* keep the first field with this tag, which readers use */
-	/* Fields may share the bytes of a value. Limit the sum, so that the output does not
-	 * grow. */
+		return; /* keep only the first field with a tag, as readers do */
+	/* Several fields may share the bytes of a value. The sum of all lengths is limited, so that
+	 * the output does not become much longer than the input. */
 	structure->n_value_bytes += field_bytes(field);
 	if (structure->n_value_bytes > structure->bytes.n + sizeof(field->own) * 64 ||
 	    structure->n_value_bytes > METADATA_MAX_BYTES) {
@@ -399,8 +401,8 @@ static void add_field(struct structure *structure, enum directory_name name,
 static void read_directory(struct structure *structure, enum directory_name name,
                            uint64_t at, uint64_t pointers[N_DIRECTORIES]);
 
-/* The directory to which an entry with this tag points; N_DIRECTORIES if the entry is no
- * pointer. */
+/* The directory to which an entry with this tag points. N_DIRECTORIES: the entry is not a pointer
+ * to a directory. */
 static enum directory_name pointed_to(enum directory_name name, unsigned tag)
 {
 	if (name == MAIN && tag == TAG_EXIF_POINTER)
@@ -427,7 +429,7 @@ static void take_entry(struct structure *structure, enum directory_name name, ui
 	enum rule rule = rule_of(name, field.tag, field.type);
 
 	if (is_pointer(field.tag)) {
-		/* Some writers give a pointer the type IFD. */
+		/* Some writers give a pointer the type IFD instead of LONG. */
 		field.type = field.type == TYPE_IFD ? TYPE_LONG : field.type;
 		if (to != N_DIRECTORIES && is_whole && pointers[to] == 0)
 			pointers[to] = field_number(structure, &field, 0);
@@ -461,8 +463,8 @@ static void read_directory(struct structure *structure, enum directory_name name
 		structure->has_lost = true;
 		n = n_left;
 	}
-	/* The additional 5 fields are for the density, which a target may add as 3 fields, and 2
-	 * pointers. */
+	/* Room for 5 more fields: a target may add 3 fields for the density, and 2 pointers may be
+	 * added. */
 	directory->fields = calloc((size_t)n + 5, sizeof(struct field));
 	if (!directory->fields) {
 		structure->has_failed = true;
@@ -522,8 +524,8 @@ static void set_rational(struct structure *structure, unsigned tag, double numbe
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
 	struct block own = {.at = field.own, .n = sizeof(field.own)};
-	/* A density that is almost a whole number is rounded to it. This loses nothing, because PNG
-	 * stores whole pixels per metre, which is less exact. */
+	/* A density that is almost a whole number is rounded. The rounding is finer than the steps
+	 * in which PNG stores a density, whole pixels per metre. */
 	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
@@ -554,8 +556,8 @@ static int compare_tags(const void *a, const void *b)
 	return (first->tag > second->tag) - (first->tag < second->tag);
 }
 
-/* The number of bytes of a directory and its values when they are written. An empty directory is
- * not written. */
+/* The number of bytes of a directory with its values in the written structure. An empty directory
+ * has 0, because it is not written. */
 static size_t directory_bytes(const struct directory *directory)
 {
 	size_t n = 2 + 12 * directory->n + 4;
@@ -609,8 +611,8 @@ static void write_directory(const struct structure *structure,
 	}
 }
 
-/* Add a pointer to a directory, unless the directory is empty. set_pointer() sets its value
- * later. */
+/* Add to the directory `from` a pointer to the directory `to`. If `to` is empty, no pointer is
+ * added. set_pointer() sets the value of the pointer later. */
 static struct field *add_pointer(struct structure *structure, enum directory_name from,
                                  unsigned tag, enum directory_name to)
 {
@@ -726,8 +728,8 @@ static void drop_fields(struct directory *directory, const uint16_t *tags, size_
 }
 
 /*
- * Collect the EXIF of a TIFF file: the fields of its first directory, except those that describe
- * samples or density, and the directories to which it points.
+ * Collect the EXIF of a TIFF file: the fields of its first directory, and the directories to which
+ * they point. Fields that describe samples or density are left out.
  *
  * ret_exif  an empty block, which stays empty if the file has no EXIF. The caller frees it.
  *
@@ -824,7 +826,7 @@ static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
  * ---- writing into a TIFF file ----
  */
 
-/* The size of the units in a value whose bytes a change of byte order reverses. */
+/* The size of a unit of a type. In a change of byte order, the bytes of each unit are reversed. */
 static size_t unit_bytes(unsigned type)
 {
 	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
@@ -838,14 +840,15 @@ static size_t unit_bytes(unsigned type)
 	               : 1;
 }
 
-/* Convert the values of a directory to the other byte order. The new values are in turned. */
+/* Convert the values of a directory to the other byte order. The new values are stored in the block
+ * `turned`. */
 static void turn_values(struct directory *directory, struct block *turned)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < directory->n; i++)
 		n += field_bytes(&directory->fields[i]);
-	/* Allocate the memory at once, so that it does not move when it grows. */
+	/* Allocate all memory at once, because fields point into the block, which must not move. */
 	if (n == 0 || !block_extend(turned, n))
 		return;
 	n = 0;
@@ -863,7 +866,7 @@ static void turn_values(struct directory *directory, struct block *turned)
 }
 
 /* Copy an entry of the file's first directory if it describes the structure of the file. Entries
- * with metadata are not copied. */
+ * with metadata are not copied: the new metadata replaces them. */
 static void keep_entry(struct structure *structure, const struct structure *of_file,
                        uint64_t at)
 {
@@ -892,8 +895,8 @@ static void add_block(struct structure *structure, unsigned tag, struct bytes by
 		set_main(structure, &field);
 }
 
-/* If no density was set, write that it is unknown: the unit is 1, and the numbers are the aspect
- * ratio of a pixel. */
+/* If no density was set, declare it as unknown: a unit of 1 means that the two numbers are only the
+ * aspect ratio of a pixel. */
 static void set_no_density(struct structure *structure)
 {
 	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};
@@ -920,13 +923,13 @@ static bool grow_main(struct structure *structure, size_t n)
 
 /*
  * Add EXIF, XMP and IPTC to a TIFF file. A new first directory gets the file's own fields and the
- * fields of the metadata. It is written after the end of the file, together with the directories to
- * which it points, so that nothing else moves. Numbers have the file's byte order. The density of
- * the file was invented by its encoder: it is replaced by the density of the metadata, or by fields
- * that say that the density is unknown.
+ * fields of the metadata. It is appended to the file, together with the directories to which it
+ * points, so that the rest of the file does not move. Numbers have the file's byte order. The
+ * encoder has invented the density in the file: it is replaced by the density of the metadata, or
+ * by fields that declare the density as unknown.
  *
- * to  an empty block. It gets the bytes to append to the file. The first is a padding byte if the
- *     file has an odd length.
+ * to  an empty block. It gets the bytes to append to the file. If the file has an odd length, the
+ *     first of them is a padding byte.
  *
  * Returns false if the file is no classic TIFF or memory ran out.
  */
@@ -934,7 +937,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* These fields of the metadata describe the samples of another file. */
+	/* In the metadata, these fields describe the samples of the input, not of the output. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};
@@ -981,7 +984,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 	return is_done;
 }
 
-/* Let the header of a TIFF file point to its first directory at offset `at`. */
+/* Set the pointer in the header of a TIFF file to the first directory, which is at offset `at`. */
 static void exif_point_to(struct block *head, size_t at)
 {
 	enum { FIRST_AT = 4 };
@@ -994,14 +997,15 @@ static void exif_point_to(struct block *head, size_t at)
  * ---- TIFF files as containers ----
  *
  * The EXIF of a TIFF file consists of fields of the first directory and of the directories to which
- * it points. XMP and IPTC are also fields of the first directory. IPTC may instead be in the field
- * with Photoshop's resources. The metadata of other pages is not read.
+ * it points. XMP and IPTC are also fields of the first directory. If the field for IPTC is
+ * missing, IPTC may be in the field with Photoshop's resources. The metadata of other pages is not
+ * read.
  */
 
 enum { HEAD_BYTES = 8 };
 
-/* Take the IPTC of a TIFF. Some writers reversed its bytes in groups of 4, as if it consisted of
- * numbers. This is undone. */
+/* Take the IPTC of a TIFF. Some writers store it as 32-bit numbers in the wrong byte order. In this
+ * case, the bytes are reversed in groups of 4. */
 static void take_iptc(struct metadata *metadata, struct bytes iptc)
 {
 	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;

@@ -1,7 +1,7 @@
 /*
  * EXIF: a TIFF structure (TIFF 6.0, section 2) with sub-directories (CIPA DC-008). The structure is
- * parsed and written again. So the result has only the fields that are kept, and no other bytes
- * between them. Values are copied unchanged; text keeps its encoding.
+ * parsed and written again. So the result contains only the fields that are kept, and no hidden
+ * bytes between them. Values are copied byte by byte, so text keeps its encoding.
  */
 #ifndef PXP_EXIF_H
 #define PXP_EXIF_H

@@ -1,7 +1,6 @@
 /*
- * Filters IPTC dataset by dataset. A dataset consists of a marker byte, the number of a record, the
- * number of a dataset, a length, and data of this length. Datasets that are kept are copied
- * unchanged.
+ * Filters IPTC dataset by dataset. A dataset consists of a marker byte, the number of its record,
+ * its own number, a length, and data of this length. Datasets that are kept are copied unchanged.
  */
 #include "image/metadata/iptc.h"
 
@@ -29,7 +28,7 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 		return false;
 	n = bytes_be16(head, 3);
 	if (n & 0x8000) {
-		/* In an extended dataset, this is the number of bytes of the length, which
+		/* In an extended dataset, these 15 bits are the size of the length field, which
 		 * follows. */
 		unsigned n_length = n & 0x7fff;
 
@@ -47,7 +46,8 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 	return ret_dataset->all.n > 0;
 }
 
-/* Whether a dataset is necessary to read the others. It belongs to no class, and is always kept. */
+/* Whether readers need this dataset to interpret other datasets. Such a dataset belongs to no
+ * class, and is always kept. */
 static bool is_frame(const struct dataset *dataset)
 {
 	enum { CHARACTER_SET = 90, VERSION = 0 };
@@ -77,7 +77,7 @@ static bool is_place(const struct dataset *dataset)
 
 	if (dataset->record != APPLICATION)
 		return false;
-	/* A keyword may be a machine tag with a place, such as geo:lat=48.1. */
+	/* A keyword may be a machine tag that gives a place, such as geo:lat=48.1. */
 	if (dataset->number == KEYWORDS && dataset->value.n >= 4 &&
 	    strncasecmp((const char *)dataset->value.at, "geo:", 4) == 0)
 		return true;
@@ -104,7 +104,7 @@ static bool keeps(const struct dataset *dataset, unsigned keep)
 	return keep & KEEP_IPTC;
 }
 
-/* Add the dataset with the shape of the picture, set to that of the output: "P" (portrait), "L"
+/* Add the dataset for the shape of the picture, with the shape of the output: "P" (portrait), "L"
  * (landscape) or "S" (square). */
 static void add_orientation(struct block *to, const struct dataset *dataset,
                             const struct metadata_target *target)
@@ -142,7 +142,7 @@ bool iptc_filter(struct block *ret_iptc, struct bytes datasets, unsigned keep,
 		else
 			block_add(ret_iptc, dataset.all);
 	}
-	/* Zeros at the end are padding. */
+	/* Zeros after the last dataset are padding. */
 	while (at < datasets.n && datasets.at[at] == 0)
 		at++;
 	if (at < datasets.n)
@@ -156,9 +156,9 @@ struct bytes photoshop_resource(struct bytes resources, unsigned number)
 {
 	size_t at = 0;
 
-	/* A resource consists of a marker, a number, a name, a length, and data of this length.
-	 * Name and data are padded to even lengths. The marker of Photoshop is "8BIM"; other
-	 * programs have other markers of four letters. */
+	/* A resource consists of a marker, a number, a name, a length, and data of this length. The
+	 * name and the data are padded to even lengths. Photoshop's marker is "8BIM"; other
+	 * programs use other markers of four letters. */
 	while (bytes_part(resources, at, 12).n > 0) {
 		size_t n_name = (resources.at[at + 6] + 2u) & ~1u;
 		size_t data_at = at + 6 + n_name + 4;

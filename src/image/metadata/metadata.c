@@ -1,5 +1,5 @@
-/* Filters all metadata blocks of a picture, and converts points and sizes in their fields to the
- * output. */
+/* Filters all metadata blocks of a picture. Also converts points and sizes in metadata fields from
+ * the input to the output. */
 #include "image/metadata/metadata.h"
 
 #include "image/metadata/exif.h"
@@ -17,8 +17,8 @@ void metadata_fini(struct metadata *metadata)
 	*metadata = (struct metadata){0};
 }
 
-/* How each orientation turns a stored picture upright: first an axis may be reversed (from_right,
- * from_bottom), then the axes may be exchanged (is_swapped). */
+/* How each orientation turns a stored picture upright. First x is counted from the right
+ * (from_right) and y from the bottom (from_bottom). Then the axes are exchanged (is_swapped). */
 static const struct {
 	bool from_right, from_bottom, is_swapped;
 } turns[9] = {
@@ -50,7 +50,7 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* Remove from a mask of losses those of blocks of which the recipe keeps nothing. */
+/* Remove from a mask of losses the blocks of which the recipe keeps nothing. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

@@ -6,10 +6,10 @@
  *   place      GPS data, city, country and other places: kept with KEEP_GPS.
  *   copyright  artist, creator, rights, credit, usage terms: kept with KEEP_COPYRIGHT, or if the
  *              recipe keeps the block.
- *   pixels     how the samples are stored, their orientation, their size: set to what is true of
- *              the output, or dropped.
- *   never      previews, maker notes, claims about parts of the file that an output does not have,
- *              such as a video: never kept.
+ *   pixels     the format of the samples, their orientation, the size of the picture: set to the
+ *              output's value, or dropped.
+ *   never      previews, maker notes, and fields about parts of the file that an output does not
+ *              have, such as a video: never kept.
  *   other      all other fields: kept if the recipe keeps the block.
  *
  * A block that cannot be read safely is dropped as a whole and reported as lost.
@@ -21,7 +21,7 @@
 #include "image/metadata/bytes.h"
 #include "recipe/recipe.h"
 
-/* The density in pixels per inch. 0: the file has none. */
+/* The density in pixels per inch. 0: the density is unknown. */
 struct density {
 	double x, y;
 };
@@ -33,7 +33,7 @@ enum { METADATA_MAX_BYTES = 16 << 20 };
 /* The metadata blocks of one picture. The headers that containers put before a block are
  * removed. */
 struct metadata {
-	struct block exif; /* a TIFF structure, from its byte order mark on */
+	struct block exif; /* a TIFF structure, beginning with its byte order mark */
 	struct block xmp;  /* an XMP packet */
 	/* The second part of an XMP packet that is split in a JPEG. metadata_filter() joins the two
 	 * parts. */
@@ -41,7 +41,7 @@ struct metadata {
 	/* IIM datasets, without the resource of Photoshop that contains them. */
 	struct block iptc;
 	struct block comment; /* text of unknown encoding */
-	/* Text chunks of a PNG, unchanged: a PNG output keeps them all. */
+	/* Text chunks of a PNG. They are unchanged, because a PNG output keeps all of them. */
 	struct block png_text;
 	struct density density;
 	/* A mask of enum lost: the parts of the file that no output will have. */
@@ -58,7 +58,7 @@ enum metadata_colour {
 	COLOUR_OTHER, /* neither sRGB nor the space of the input */
 };
 
-/* What fields must say about the output. */
+/* The facts about the output that its metadata must state. */
 struct metadata_target {
 	uint32_t width, height;
 	/* The size of the input as it is stored, not turned upright. */
@@ -67,19 +67,20 @@ struct metadata_target {
 	unsigned orientation;
 	/* The picture was not turned upright, so orientation tags are kept. */
 	bool is_as_stored;
-	/* The output shows the whole input and nothing else; it is only scaled and turned upright.
-	 * If so, fields about a part of the picture are adapted. If not, they are dropped. */
+	/* The output shows the whole input and nothing else: the input was only scaled and turned
+	 * upright. Fields about a part of the picture are adapted if is_whole is true, and dropped
+	 * if not. */
 	bool is_whole;
 	enum metadata_colour colour;
 	/* The MIME type of the output; NULL if it has none. */
 	const char *mime;
 	struct density density;
-	/* The output's format can store the density only in EXIF. */
+	/* The output's format stores the density in EXIF and nowhere else. */
 	bool has_density_in_exif;
 };
 
-/* A point or a size, in fractions (0 to 1) of a picture's sides. The functions convert it from the
- * stored input to the output. The target must have is_whole. */
+/* A point or a size, as fractions (0 to 1) of the picture's width and height. The two functions
+ * below convert from the stored input to the output. target->is_whole must be true. */
 struct part {
 	double x, y;
 };

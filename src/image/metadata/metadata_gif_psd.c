@@ -7,14 +7,16 @@
 
 enum { EXTENSION = 0x21, IMAGE = 0x2c, APPLICATION = 0xff, COMMENT = 0xfe };
 
-/* The number of bytes of a colour table, from the flags of its header. */
+/* The number of bytes of a GIF's colour table. flags is the byte of the header that describes the
+ * table. */
 static size_t table_bytes(uint64_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
-/* Skip the data blocks that begin at offset `at`. Each is a length byte and data; an empty one is
- * the last. Their data is appended to `to`, if it is not NULL. Returns the offset after them. */
+/* Skip the data blocks that begin at offset `at`. A block is a length byte and data. The last block
+ * is empty. If `to` is not NULL, the data of all blocks is appended to it. Returns the offset after
+ * the last block. */
 static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 {
 	while (at < file.n) {
@@ -29,9 +31,9 @@ static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 	return file.n;
 }
 
-/* Read the XMP at offset `at` and return the offset after it. XMP is stored without block lengths.
- * So that readers of blocks find its end, a trailer follows: the bytes 1, 255, 254, ..., 1, 0,
- * 0. */
+/* Read the XMP at offset `at` and return the offset after it. XMP has no block lengths. A trailer
+ * follows it (the bytes 1, 255, 254, ..., 1, 0, 0), so that programs that expect block lengths find
+ * the end. */
 static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 {
 	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);
@@ -65,7 +67,7 @@ static void read_gif(struct metadata *metadata, struct bytes file)
 			uint64_t flags = bytes_number(file, at + IMAGE_BYTES - 1, 1,
 			                              true);
 
-			/* The 1 is for a byte with the size of the codes. */
+			/* One byte, the LZW code size, is between the colour table and the data. */
 			at = take_blocks(file, at + IMAGE_BYTES + table_bytes(flags) + 1,
 			                 NULL);
 		} else {

@@ -3,7 +3,7 @@
  * lists. EXIF is an item of type "Exif", XMP an item of type "mime". Both refer to the primary
  * item, the picture.
  *
- * Writing adds items. The box "meta" grows, so everything after it moves, and the offsets of all
+ * Writing adds items. The box "meta" grows, so all bytes after "meta" move, and the offsets of all
  * items change. The bytes of the new items are in a new box at the end of the file.
  */
 #include "image/metadata/containers.h"
@@ -17,11 +17,12 @@ enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_DROPPED = 8 };
 
 #define XMP_TYPE BYTES_OF("application/rdf+xml\0")
 
-/* The box "meta" and the boxes in it that matter here. */
+/* The box "meta", and the boxes in it that this file uses. */
 struct meta {
 	struct bytes file;
 	struct box all, iinf, iloc, iref, idat, pitm;
-	/* The items with metadata in the file. They are left out when the file is written again. */
+	/* The metadata items that the file already has. They are left out when the file is written
+	 * again. */
 	uint64_t dropped[MAX_DROPPED];
 	size_t n_dropped;
 };
@@ -59,7 +60,7 @@ static bool find_meta(struct bytes file, struct meta *ret_meta)
  */
 
 /* The header of the box "iloc", which has the locations of items. n_offset, n_length, n_base,
- * n_index and n_id say how many bytes such a number has in this file. */
+ * n_index and n_id are the sizes in bytes of the numbers in this file's entries. */
 struct iloc {
 	unsigned version, n_offset, n_length, n_base, n_index, n_id;
 	size_t n_items;
@@ -85,8 +86,8 @@ static bool read_iloc(const struct box *box, struct iloc *ret_iloc)
 	       iloc.n_base <= 8 && iloc.n_index <= 8 && iloc.n_items <= MAX_ITEMS;
 }
 
-/* The location of one item. next_place() reads it from the entry at *at of "iloc", and moves *at
- * past this entry. */
+/* The location of one item. next_place() reads the entry at *at of the box "iloc", and moves *at
+ * past the entry. */
 struct item_place {
 	uint64_t id, method, base;
 	size_t base_at; /* offset of the base in iloc->entries */
@@ -114,7 +115,8 @@ static bool next_place(const struct iloc *iloc, size_t *at, struct item_place *r
 	return *at <= entries.n;
 }
 
-/* Append the bytes of an item. They are in pieces, in the file or in the box "idat". */
+/* Append the bytes of an item to a block. An item consists of pieces, which are in the file or in
+ * the box "idat". */
 static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 {
 	struct iloc iloc;
@@ -171,7 +173,8 @@ static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
 	return bytes_begin_with(rest, XMP_TYPE) ? ITEM_XMP : ITEM_OTHER;
 }
 
-/* The "infe" boxes in "iinf", which follow its header and the number of items. */
+/* Get the "infe" boxes in the box "iinf". The header of "iinf" and the number of items precede
+ * them. */
 static struct bytes listed_items(const struct meta *meta)
 {
 	unsigned version = (unsigned)bytes_number(meta->iinf.data, 0, 1, true);
@@ -179,8 +182,8 @@ static struct bytes listed_items(const struct meta *meta)
 	return bytes_after(meta->iinf.data, version == 0 ? 6 : 8);
 }
 
-/* Take an EXIF item. It begins with a number of 4 bytes: the offset of the TIFF header, counted
- * from after this number. */
+/* Take an EXIF item. An item begins with a number of 4 bytes: the distance from the end of this
+ * number to the TIFF header. */
 static void take_exif(struct metadata *metadata, struct bytes item)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
@@ -206,7 +209,7 @@ static bool has_depth_map(const struct meta *meta)
 	return false;
 }
 
-/* Whether the file has a gain map. The type of an auxiliary picture shows that. */
+/* Whether the file has a gain map as an auxiliary or derived picture. */
 static bool has_gainmap(const struct meta *meta)
 {
 	static const struct bytes words[] = {{(const uint8_t *)"hdrgainmap", 10},
@@ -265,7 +268,7 @@ static void end_box(struct block *to, size_t begin)
 		block_set_number(to, begin, to->n - begin, 4, true);
 }
 
-/* Begin a box, and return its offset. end_box() sets its length. */
+/* Begin a box and return its offset, which end_box() needs to set the length. */
 static size_t begin_box(struct block *to, const char *type)
 {
 	size_t begin = to->n;
@@ -322,7 +325,8 @@ static bool is_dropped(const struct meta *meta, uint64_t id)
 	return false;
 }
 
-/* Write the references. Those of type "cdsc" say that a new item describes the primary item. */
+/* Write the references between items. A reference of type "cdsc" says that a new item describes the
+ * primary item. */
 static void add_iref(struct block *to, const struct meta *meta,
                      const struct new_item *items, size_t n)
 {
@@ -347,8 +351,8 @@ static void add_iref(struct block *to, const struct meta *meta,
 	end_box(to, begin);
 }
 
-/* Copy the location of an item, which is the entry from begin to end. If the item is in the file,
- * its offsets grow by shift. */
+/* Copy the location of an item: the bytes of its entry from begin to end. If the item's bytes are
+ * in the file and not in "idat", its offsets grow by shift. */
 static void add_place(struct block *to, const struct iloc *iloc,
                       const struct item_place *place, size_t begin, size_t end,
                       uint64_t shift)
@@ -374,8 +378,8 @@ static void add_place(struct block *to, const struct iloc *iloc,
 	}
 }
 
-/* Write the locations of all items. The items that were in the file move by shift. The new items
- * follow each other from offset data_at on. */
+/* Write the locations of all items. The offsets of the file's own items grow by shift. The new
+ * items are stored one after the other from offset data_at on. */
 static bool add_iloc(struct block *to, const struct meta *meta, const struct iloc *iloc,
                      const struct new_item *items, size_t n, uint64_t shift,
                      uint64_t data_at)
@@ -435,8 +439,8 @@ static bool add_meta(struct block *to, const struct meta *meta,
 	return true;
 }
 
-/* Record the metadata items of the file in meta->dropped. Returns false if they are too many, or if
- * one of them has no location. */
+/* Record the metadata items of the file in meta->dropped. Returns false if the file has too many of
+ * them, or has one without a location. */
 static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 {
 	struct item_place place;
@@ -457,8 +461,8 @@ static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 	return n_places == meta->n_dropped;
 }
 
-/* Whether the file has the only layout that can be changed here, which is that of our encoders:
- * every item is after the box "meta", and offsets and lengths have 4 bytes. *ret_max_id is the
+/* Whether this code can add items to the file. It supports only the layout that our encoders write:
+ * all items are after the box "meta", and offsets and lengths have 4 bytes. *ret_max_id becomes the
  * largest number of an item. */
 static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 {
@@ -490,7 +494,8 @@ static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* If n bytes were replaced by fewer bytes, n_now, add a box "free" that fills the gap. */
+/* Fill the gap if n bytes were replaced by n_now bytes, which are fewer: add a box "free" of the
+ * missing length. */
 static void add_padding(struct block *to, size_t n, size_t n_now)
 {
 	enum { HEAD_BYTES = 8 };
@@ -504,8 +509,8 @@ static void add_padding(struct block *to, size_t n, size_t n_now)
 	end_box(to, begin);
 }
 
-/* Write the file in four parts: everything before "meta", the new "meta", everything after it, and
- * the bytes of the new items. */
+/* Write the file in four parts: the bytes before "meta", the new "meta", the bytes after the old
+ * "meta", and the bytes of the new items. */
 static bool add_items(struct splice *splice, const struct meta *meta,
                       const struct new_item *items, size_t n)
 {
@@ -514,7 +519,7 @@ static bool add_items(struct splice *splice, const struct meta *meta,
 	struct block grown = {0};
 	bool is_done;
 
-	/* A first pass determines the length of the new "meta". */
+	/* The first call of add_meta() only finds the length of the new "meta". */
 	is_done = add_meta(&grown, meta, items, n, 0, 0) && !grown.has_failed;
 	n_meta = grown.n;
 	block_fini(&grown);
@@ -551,7 +556,7 @@ static bool write_heif(struct splice *splice, struct bytes file,
 	if (metadata->exif.n == 0 && metadata->xmp.n == 0 && meta.n_dropped == 0)
 		return true; /* the file needs no change */
 	if (metadata->exif.n > 0) {
-		/* The TIFF header follows immediately. */
+		/* the TIFF header follows this number without a gap */
 		block_add_number(&exif, 0, 4, true);
 		block_add(&exif, block_bytes(&metadata->exif));
 		items[n++] = (struct new_item){++max_id, "Exif", block_bytes(&exif)};

@@ -1,6 +1,6 @@
 /*
  * The container JPEG. Metadata is in marker segments before the first scan: EXIF and XMP in APP1,
- * IPTC in APP13. Without EXIF, the density is in APP0 (JFIF).
+ * IPTC in APP13. The density is in EXIF, or in APP0 (JFIF) if the file has no EXIF.
  */
 #include "image/metadata/containers.h"
 
@@ -34,7 +34,7 @@ enum { MAX_SEGMENT_BYTES = 65533, MAX_XMP_BYTES = 65502, MAX_EXTENSION_BYTES = 6
 
 struct segment {
 	uint8_t marker;
-	/* All bytes of the segment, and its data without marker and length. */
+	/* all: the whole segment. data: the segment without its marker and its length. */
 	struct bytes all, data;
 };
 
@@ -84,7 +84,8 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 	/* This name marks a gain map (ISO 21496-1). */
 	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
 		metadata->lost |= LOST_GAINMAP;
-	/* "MPF" means that the file contains several pictures. One of them may be a gain map. */
+	/* "MPF" means that the file contains several pictures. Another picture may be a gain map or
+	 * a depth map. */
 	if (!bytes_begin_with(data, BYTES_OF("MPF\0")))
 		return;
 	for (size_t i = 0; i < sizeof(gainmaps) / sizeof(gainmaps[0]); i++) {
@@ -96,8 +97,8 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 }
 
 /* Read a piece of extended XMP: a GUID, the length of all pieces together, the offset of this
- * piece, and its bytes. Pieces are joined if they are in order. They are complete if they have the
- * length *n_full together. */
+ * piece, and its bytes. Pieces are joined only in the order of their offsets. Sets *n_full to the
+ * length that the joined pieces must have. */
 static void read_extension(struct metadata *metadata, struct bytes data, size_t *n_full)
 {
 	struct bytes body = bytes_after(data, EXTENSION_HEAD.n);
@@ -162,7 +163,7 @@ static void read_jpeg(struct metadata *metadata, struct bytes file)
 		metadata->lost |= LOST_XMP;
 		block_fini(&metadata->xmp_extended);
 	}
-	/* The trailer of Samsung after the picture may contain a video. */
+	/* Samsung's trailer, which follows the picture, may contain a video. */
 	if (file.n > 4 && memcmp(file.at + file.n - 4, "SEFT", 4) == 0 &&
 	    bytes_find(file, BYTES_OF("MotionPhoto_Data"), at) < file.n)
 		metadata->lost |= LOST_VIDEO;
@@ -192,7 +193,7 @@ static void add_jfif(struct block *to, const struct density *density)
 	struct block body = {0};
 
 	block_add(&body, BYTES_OF("JFIF\0\1\1"));
-	/* Unit: 1 is the inch, 0 is no unit. */
+	/* The unit: 1 means pixels per inch; 0 means that the numbers are only an aspect ratio. */
 	block_add_number(&body, is_known, 1, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);
@@ -293,7 +294,8 @@ static bool write_jpeg(struct splice *splice, struct bytes file,
 
 	if (!bytes_begin_with(file, BYTES_OF("\xff\xd8\xff")))
 		return false;
-	/* A file with Adobe's segment (APP14) may be CMYK or RGB, which JFIF does not support. */
+	/* A file with Adobe's segment (APP14) gets no JFIF segment. Such a file may be CMYK or RGB,
+	 * which JFIF does not support. */
 	while (next_segment(file, &at, &segment))
 		takes_jfif &= segment.marker != APP14;
 

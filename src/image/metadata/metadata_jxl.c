@@ -22,7 +22,8 @@ static void take_exif(struct metadata *metadata, struct bytes data)
 		              bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
 }
 
-/* Decompress the bytes. Returns false if they are damaged or give more than METADATA_MAX_BYTES. */
+/* Decompress the bytes. Returns false if they are damaged, or if more than METADATA_MAX_BYTES come
+ * out. */
 static bool unpack(struct block *to, struct bytes packed)
 {
 	enum { STEP = 32 << 10 };
@@ -45,7 +46,7 @@ static bool unpack(struct block *to, struct bytes packed)
 	return result == BROTLI_DECODER_RESULT_SUCCESS;
 }
 
-/* Take a compressed box, which begins with the type of its contents. */
+/* Take a compressed box. Its data begins with the type of the box that was compressed. */
 static void take_packed(struct metadata *metadata, struct bytes data)
 {
 	bool is_exif = bytes_begin_with(data, BYTES_OF("Exif"));
@@ -92,8 +93,8 @@ static void add_box(struct block *to, const char *type, struct bytes head,
 	block_add(to, data);
 }
 
-/* Set splice->until to the offset of the first metadata box. Returns false if other boxes follow
- * it, or a box has an invalid length. */
+/* Set splice->until to the offset of the first metadata box. Returns false if a box of another type
+ * follows a metadata box, or if a box has an invalid length. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	struct box box;

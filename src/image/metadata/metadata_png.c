@@ -1,7 +1,7 @@
 /*
  * The container PNG. EXIF is in the chunk eXIf, XMP in iTXt. ImageMagick and GraphicsMagick write
- * EXIF, XMP and IPTC as hexadecimal text ("Raw profile type exif"); this is read too, and IPTC is
- * written in this way. Chunks after the pixels are read too.
+ * EXIF, XMP and IPTC as hexadecimal text ("Raw profile type exif"). Such texts are read too, and
+ * IPTC is written as such a text. Chunks before and after the pixels are read.
  */
 #include "image/metadata/containers.h"
 
@@ -12,14 +12,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#define ZLIB_CONST /* declares the input of inflate() const */
+#define ZLIB_CONST /* makes next_in, the input of inflate(), const */
 #include <zlib.h>
 
 enum {
 	HEAD_BYTES = 8,
 	CHUNK_BYTES = 12,
-	/* The maximum number of texts with metadata that are read. Each may decompress to
-	 * METADATA_MAX_BYTES. */
+	/* The maximum number of texts with metadata that are read. The limit is small, because each
+	 * text may decompress to METADATA_MAX_BYTES. */
 	MAX_PROFILES = 8
 };
 
@@ -55,8 +55,8 @@ static bool is_type(const struct chunk *chunk, const char *type)
  * ---- text ----
  */
 
-/* Decompress a text. The result is empty if the bytes are damaged or give more than
- * METADATA_MAX_BYTES. */
+/* Decompress a text. The result is empty if the bytes are damaged, or if more than
+ * METADATA_MAX_BYTES come out. */
 static void inflate_text(struct block *to, struct bytes deflated)
 {
 	z_stream stream = {.next_in = deflated.at, .avail_in = (uInt)deflated.n};
@@ -80,7 +80,7 @@ static void inflate_text(struct block *to, struct bytes deflated)
 		to->n = 0;
 }
 
-/* Take the bytes up to the next zero byte, and move *rest past this byte. */
+/* Take the bytes up to the next zero byte. *rest becomes the bytes after the zero byte. */
 static struct bytes take_string(struct bytes *rest)
 {
 	const uint8_t *end = rest->n > 0 ? memchr(rest->at, 0, rest->n) : NULL;
@@ -127,8 +127,8 @@ static int hex_digit(uint8_t c)
 	return found ? (int)(found - digits) : -1;
 }
 
-/* Decode a text with a profile. The text is: a line break, the name of the profile, a line break,
- * its length, and its bytes as hexadecimal digits. */
+/* Decode the text of a raw profile. The text consists of a line break, the name of the profile, a
+ * line break, the length of the profile, and its bytes as hexadecimal digits. */
 static void decode_raw_profile(struct block *to, struct bytes text)
 {
 	size_t at = 1, n = 0;
@@ -151,8 +151,8 @@ static void decode_raw_profile(struct block *to, struct bytes text)
 	}
 }
 
-/* Take a profile. Its first bytes decide whether it is EXIF, XMP or IPTC, because its name may be
- * wrong. */
+/* Take a raw profile. Its first bytes decide whether it is EXIF, XMP or IPTC. Its name does not
+ * decide, because files have wrong names. */
 static void take_raw_profile(struct metadata *metadata, struct bytes profile)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
@@ -229,7 +229,7 @@ static void read_png(struct metadata *metadata, struct bytes file)
 		if (is_type(&chunk, "eXIf")) {
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
-			/* This chunk takes precedence over EXIF in a text. */
+			/* The chunk eXIf takes precedence over EXIF in a text. */
 			block_fini(&metadata->exif);
 			metadata_take(metadata, &metadata->exif, data);
 		} else if (is_type(&chunk, "pHYs")) {
@@ -276,7 +276,7 @@ static void add_density(struct block *to, const struct density *density)
 	block_fini(&data);
 }
 
-/* Write IPTC as ImageMagick does: as text, inside a resource of Photoshop. */
+/* Write IPTC in ImageMagick's way: a Photoshop resource as hexadecimal text. */
 static void add_iptc(struct block *to, struct bytes iptc)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -301,7 +301,8 @@ static void add_iptc(struct block *to, struct bytes iptc)
 	block_fini(&text);
 }
 
-/* Write a comment from another format: in tEXt if it is ASCII. If not, in iTXt, as UTF-8. */
+/* Write a comment that comes from another format. An ASCII comment is written in tEXt. Any other
+ * comment is written as UTF-8 in iTXt. */
 static void add_comment(struct block *to, struct bytes comment)
 {
 	bool is_ascii = true;

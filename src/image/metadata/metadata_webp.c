@@ -1,7 +1,7 @@
 /*
  * The container WebP, a RIFF file of chunks. Metadata is in chunks after the pixels. Flags in the
- * extended header (VP8X), before the pixels, announce these chunks. A file without an extended
- * header gets one.
+ * extended header (VP8X), before the pixels, announce these chunks. If a file without an extended
+ * header gets metadata, the header is added.
  */
 #include "image/metadata/containers.h"
 
@@ -48,7 +48,7 @@ static void read_webp(struct metadata *metadata, struct bytes file)
 		struct bytes data = chunk.data;
 
 		if (is_type(&chunk, "EXIF") && metadata->exif.n == 0) {
-			/* Some writers put the prefix that JPEG uses before the EXIF. */
+			/* Some writers put a prefix before the EXIF, as JPEG does. */
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
 			metadata_take(metadata, &metadata->exif, data);
@@ -67,8 +67,8 @@ static void add_chunk(struct block *to, const char *type, struct bytes data)
 	block_add_number(to, 0, data.n & 1, false);
 }
 
-/* Write an extended header for a file that begins with the chunk of a picture. Returns false if the
- * chunk is not that of a picture. */
+/* Write an extended header for a file whose first chunk is `picture`. Returns false if this chunk
+ * contains no picture. */
 static bool add_header(struct block *to, const struct chunk *picture, unsigned flags)
 {
 	uint32_t width, height;
@@ -100,8 +100,8 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_type(chunk, "EXIF") || is_type(chunk, "XMP ");
 }
 
-/* Write the part before the pixels, and set the flags in the extended header. If the file has no
- * extended header, it is added if flags is not 0. Returns false if the file does not begin with a
+/* Write the part before the pixels. If the file has an extended header, its flags are set. If not,
+ * and flags is not 0, an extended header is added. Returns false if the file does not begin with a
  * known structure. */
 static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 {
@@ -128,8 +128,8 @@ static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 	return true;
 }
 
-/* Set splice->until to the offset of the first metadata chunk after the pixels. Returns false if
- * other chunks follow it. */
+/* Set splice->until to the offset of the first metadata chunk after the pixels. Returns false if a
+ * chunk of another type follows a metadata chunk. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	size_t at = splice->from, end = file.n;

@@ -1,4 +1,5 @@
-/* Builds XML trees from the events of expat. All nodes of a tree are in a few blocks of memory. */
+/* Builds XML trees from the events of expat. The nodes of a tree are allocated in large blocks of
+ * memory. */
 #include "image/metadata/xml_tree.h"
 
 #include <expat.h>
@@ -8,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* The separator that expat puts between the parts of a name. XML does not allow this character, so
- * no name contains it. */
+/* expat puts this separator between the parts of a name. XML does not allow this character in a
+ * document, so no name contains it. */
 #define PART_END '\f'
 
 enum { BLOCK_BYTES = 32 << 10, MAX_SPACES = 256 };
@@ -170,7 +171,8 @@ bool xml_set_text(struct xml_tree *tree, struct xml_node *node, const char *text
 	return true;
 }
 
-/* The state of parsing: the elements that are open, and the last child of each. */
+/* The state of parsing. open has the elements that are not closed yet, each with its last child so
+ * far. */
 struct reading {
 	struct xml_tree *tree;
 	XML_Parser parser;
@@ -188,8 +190,8 @@ static void refuse(struct reading *reading)
 	XML_StopParser(reading->parser, XML_FALSE);
 }
 
-/* Split a name of expat, which is "URI name prefix", separated by PART_END. URI and prefix may be
- * missing. */
+/* Split a name that expat reports as "URI name prefix". The separator is PART_END. URI and prefix
+ * may be missing. */
 static bool take_name(struct xml_tree *tree, const char *triplet, unsigned *ret_space,
                       const char **ret_name)
 {
@@ -312,8 +314,8 @@ struct xml_node *xml_parse(struct xml_tree *tree, struct bytes utf8)
 	if (!reading.parser)
 		return NULL;
 	XML_SetReturnNSTriplet(reading.parser, 1);
-	/* The salt of expat's hash tables comes from the address of the stack, because a sandboxed
-	 * worker may not be allowed to ask the system for random bytes. */
+	/* Take the salt of expat's hash tables from the address of a local variable. expat itself
+	 * would ask the system for random bytes, which the sandbox of a worker may not allow. */
 	XML_SetHashSalt(reading.parser,
 	                (unsigned long)(uintptr_t)&reading ^ 0x9e3779b9UL);
 	XML_SetUserData(reading.parser, &reading);
@@ -334,8 +336,9 @@ static bool has_prefix(const struct xml_tree *tree, const char *prefix, unsigned
 	return false;
 }
 
-/* Give each namespace a prefix, and each prefix one namespace. Prefixes that begin with "xml" are
- * reserved and are replaced. Returns false if memory ran out. */
+/* Make sure that each namespace has a prefix and that no two namespaces have the same prefix.
+ * Prefixes that begin with "xml" are reserved, so they are replaced. Returns false if memory ran
+ * out. */
 static bool settle_prefixes(struct xml_tree *tree)
 {
 	char text[32];
@@ -430,8 +433,8 @@ static void declare_space(const struct xml_tree *tree, unsigned space, bool *is_
 }
 
 /* Declare the namespaces that node and its descendants use, in the order of their first use. The
- * order in which they were read cannot be used, because it depends on names that have been
- * dropped. */
+ * order in the tree cannot be used, because it also depends on names that have been dropped, and
+ * would reveal them. */
 static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
                                bool *is_declared, struct block *to)
 {

@@ -1,7 +1,8 @@
 /*
- * Filters XMP property by property. The name of a property decides. The table of rules has known
- * namespaces and names. In other namespaces, words in the name that mean a location decide, because
- * each camera maker stores locations in a namespace of its own.
+ * Filters XMP property by property. The name of a property decides whether it is kept. The table of
+ * rules has known namespaces and names. In other namespaces, a property is a location if its name
+ * contains a word such as "city" or "latitude", because each camera maker stores locations in a
+ * namespace of its own.
  */
 #include "image/metadata/xmp.h"
 
@@ -106,13 +107,13 @@ enum rule {
 	RULE_COPYRIGHT, /* keep if the recipe keeps copyright or XMP */
 	/* Drop: the property describes the structure of the file, or contains a preview. */
 	RULE_DROP,
-	/* Drop and report a loss: the property is or describes a part of the input that outputs do
-	 * not have. */
+	/* Drop the property and report a loss: the property contains or describes a part of the
+	 * input that outputs do not have. */
 	RULE_PART,
 	RULE_VIDEO,         /* drop and report a lost video */
 	RULE_GAINMAP,       /* drop and report a lost gain map */
 	RULE_DEPTH,         /* drop and report a lost depth map */
-	RULE_DIRECTORY,     /* drop and report the loss of the parts that it lists */
+	RULE_DIRECTORY,     /* drop, and report the loss of the parts in the list */
 	RULE_ORIENTATION,   /* set to 1 */
 	RULE_WIDTH,         /* set to the value of the output */
 	RULE_HEIGHT,        /* set to the value of the output */
@@ -123,7 +124,7 @@ enum rule {
 	/* A length in pixels: scale it if the output shows the whole picture. */
 	RULE_SCALE_X,
 	RULE_SCALE_Y,
-	/* Areas in fractions of the picture's sides: turn them with the picture. */
+	/* Areas as fractions of the picture's sides: turn the areas with the picture. */
 	RULE_REGIONS,
 	/* Areas in another form: keep them if the picture was neither cropped nor rotated. */
 	RULE_UNTURNED,
@@ -172,7 +173,7 @@ static const struct {
 	{EXIF, RULE_DROP, "MakerNote"},
 	{EXIF, RULE_DROP, "CompressedBitsPerPixel"},
 	{EXIF, RULE_DROP, "SubjectArea"},
-	/* A location in the picture, not a place. */
+	/* This is a position in the picture, not a geographic location. */
 	{EXIF, RULE_DROP, "SubjectLocation"},
 	{EXIF_EX, RULE_COPYRIGHT, "Photographer"},
 	{EXIF_EX, RULE_COLOUR_DETAIL, "Gamma"},
@@ -207,7 +208,7 @@ static const struct {
 	{IPTC_EXT, RULE_UNTURNED, "ImageRegion"},
 	{WGS84, RULE_PLACE, NULL},
 	{GEORSS, RULE_PLACE, NULL},
-	/* The cell of a radio network in which a telephone was. */
+	/* The radio cell in which the telephone was. */
 	{CELL, RULE_PLACE, NULL},
 };
 
@@ -217,7 +218,7 @@ struct filtering {
 	unsigned keep;
 	const struct metadata_target *target;
 	unsigned lost;
-	size_t n_kept;   /* number of properties that are kept */
+	size_t n_kept;   /* number of properties that are kept so far */
 	bool has_failed; /* memory ran out */
 };
 
@@ -230,8 +231,8 @@ static bool contains(const char *name, const char *word)
 	return strcasestr(name, word) != NULL;
 }
 
-/* Find the end of the word with which a name begins. It is "City" in "CityName", "URL" in
- * "URLCity", "city" in "city_name". */
+/* Find the end of the first word of a name. The first word of "CityName" is "City", of "URLCity"
+ * "URL", and of "city_name" "city". */
 static const char *word_end(const char *name)
 {
 	const char *end = name;
@@ -315,8 +316,8 @@ static enum rule rule_of_camera(const char *name)
 	return RULE_KEEP;
 }
 
-/* Find the row for a name, or for the whole namespace if name is NULL. Returns its rule, or
- * RULE_KEEP if no row is found. */
+/* Get the rule of a name in a namespace. If name is NULL, get the rule of the whole namespace.
+ * Returns RULE_KEEP if the table has no such row. */
 static enum rule rule_of_row(enum space space, const char *name)
 {
 	for (size_t i = 0; space && i < sizeof(rules) / sizeof(rules[0]); i++) {
@@ -365,9 +366,9 @@ static void lose(struct filtering *filtering, enum rule rule)
 		filtering->lost |= LOST_XMP;
 }
 
-/* Whether a property with this rule is kept. is_top: it is a property of the picture. If not, it is
- * a part of a property that is kept; such a part is kept unless it is a place or must be
- * dropped. */
+/* Whether a property with this rule is kept. is_top: the property belongs to the picture itself. If
+ * is_top is false, it is a part of a property that is kept. Such a part is kept unless it is a
+ * place or has RULE_DROP. */
 static bool keeps(const struct filtering *filtering, enum rule rule, bool is_top)
 {
 	unsigned keep = filtering->keep;
@@ -414,13 +415,15 @@ static const char *scaled(struct filtering *filtering, const char *value, uint32
 	return number_word(filtering, round(number * to / from));
 }
 
-/* Get the value that a property must have in the output. NULL: the property must be dropped. */
+/* Get the value that a property must have in the output. Returns NULL if the property must be
+ * dropped. */
 static const char *adapted(struct filtering *filtering, enum rule rule, enum space space,
                            const char *value)
 {
 	const struct metadata_target *target = filtering->target;
-	/* The size of a part of a panorama has a meaning only if its position in the panorama is
-	 * known. */
+	/* For a panorama, width and height are the size of a part of it. This size is useless
+	 * without the position of the part, which is known only if the picture was neither cropped
+	 * nor rotated. */
 	bool is_fit = space != PANORAMA || (target->is_whole && target->orientation <= 1);
 
 	switch (rule) {
@@ -453,7 +456,8 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DEPTH || rule == RULE_DIRECTORY;
 }
 
-/* value is an entry in a list of the file's parts. Record the loss of the part that it names. */
+/* value is an entry in a list of the file's parts. Record the part that this entry names as
+ * lost. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
@@ -519,8 +523,8 @@ static bool has_place(const struct xml_node *node)
  * ---- regions of the Metadata Working Group: areas in fractions of the sides ----
  */
 
-/* Where a value in a structure is stored: in an attribute or in an element. NULL and NULL: the
- * structure does not have it. */
+/* Where a structure stores a value: in an attribute or in a child element. Both are NULL if the
+ * structure does not have the value. */
 struct place_of_value {
 	struct xml_attribute *attribute;
 	struct xml_node *element;
@@ -612,8 +616,8 @@ static void turn_regions(struct filtering *filtering, struct xml_node *node)
  * ---- the walk over the tree ----
  */
 
-/* Whether an attribute is one of RDF, which is no property. Old packets have RDF's attributes
- * without a prefix. */
+/* Whether an attribute belongs to RDF. Such an attribute is not a property. In old packets RDF's
+ * attributes have no prefix. */
 static bool is_of_rdf(const struct filtering *filtering,
                       const struct xml_attribute *attribute)
 {
@@ -631,8 +635,8 @@ static bool is_of_rdf(const struct filtering *filtering,
 	return false;
 }
 
-/* Whether a name in a namespace of RDF or of the packet's wrapper means a location and must be
- * dropped. These namespaces define no such names, but a file may contain them. */
+/* Whether a name in a namespace of RDF or of the packet's wrapper means a location that must be
+ * dropped. These namespaces define no such names, but a file may use one nevertheless. */
 static bool is_place_in_frame(const struct filtering *filtering, unsigned space,
                               const char *name)
 {
@@ -667,8 +671,8 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
-		/* The loss of other properties does not count: they only describe the input
-		 * file. */
+		/* Other properties that are dropped here only describe the input file, so their
+		 * loss is not reported. */
 		if (space == PANORAMA)
 			lose(filtering, RULE_PART);
 		return false;
@@ -801,8 +805,8 @@ static bool has_content(const struct xml_node *node)
 	return false;
 }
 
-/* Filter the children of a node. Returns false if the node had children and none is left, unless
- * is_top is true. */
+/* Filter the children of a node. If this removes all its children, returns false, because an empty
+ * node must be dropped. Returns true if the node had no children, or if is_top is true. */
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top)
 {
@@ -815,8 +819,8 @@ static bool filter_children(struct filtering *filtering, struct xml_node *node,
 		else
 			*link = (*link)->next;
 	}
-	/* A node at the top level may have attributes that are properties, so it is kept without
-	 * children. */
+	/* A node at the top level without children is not dropped, because its attributes may be
+	 * properties of the picture. */
 	return is_top || !had_content || has_content(node);
 }
 
@@ -834,7 +838,7 @@ static struct xml_node *find_rdf(const struct filtering *filtering, struct xml_n
 	return NULL;
 }
 
-/* Find the enum space of each namespace of the tree. */
+/* Find for each namespace of the tree its value of enum space. */
 static bool name_spaces(struct filtering *filtering)
 {
 	const struct xml_tree *tree = filtering->tree;
@@ -853,7 +857,7 @@ static bool name_spaces(struct filtering *filtering)
 	return true;
 }
 
-/* Clear the name of the subject, rdf:about, unless the recipe keeps XMP. */
+/* Clear rdf:about, the name of the picture, if the recipe does not keep XMP. */
 static void clear_about(struct filtering *filtering, struct xml_node *rdf)
 {
 	for (struct xml_node *child = rdf->first; child; child = child->next) {
@@ -865,7 +869,7 @@ static void clear_about(struct filtering *filtering, struct xml_node *rdf)
 	}
 }
 
-/* Drop descriptions in which nothing is left. */
+/* Drop descriptions that have neither properties nor children. */
 static void drop_empty(struct filtering *filtering, struct xml_node *rdf)
 {
 	struct xml_node **link = &rdf->first;
@@ -932,15 +936,16 @@ static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool i
 		}
 		if ((c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
 			return false;
-		/* Leave out zeros: they are padding at the end, which expat does not accept. */
+		/* Leave out zeros. A packet may have zeros at its end as padding, which expat does
+		 * not accept. */
 		if (c != 0)
 			add_character(to, c);
 	}
 	return true;
 }
 
-/* Convert a packet to UTF-8. Its encoding is recognised by a byte order mark, or by the bytes of
- * "<", with which a packet begins. */
+/* Convert a packet to UTF-8. The encoding is recognised by the first bytes of the packet: a byte
+ * order mark, or "<" in this encoding. */
 static bool to_utf8(struct block *to, struct bytes packet)
 {
 	static const struct {
@@ -990,8 +995,8 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 	return root;
 }
 
-/* Whether a packet may mention a video or a gain map. If nothing of a packet is kept, it is parsed
- * only if this is true. */
+/* Whether a packet contains words for a video or a gain map. If the recipe keeps nothing of XMP, a
+ * packet without such words is not parsed. */
 static bool may_tell_of_parts(struct bytes packet)
 {
 	static const struct bytes words[] = {{(const uint8_t *)"MotionPhoto", 11},
@@ -1076,8 +1081,7 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
  * ---- splitting ----
  */
 
-/* A property of the picture. It is stored either as an attribute or as a child element of a
- * description. */
+/* A property of the picture: an attribute or a child element of a description. */
 struct property {
 	struct xml_node *description;
 	struct xml_attribute *attribute;
@@ -1166,8 +1170,8 @@ static bool move_property(struct filtering *filtering, const struct property *pr
 	return true;
 }
 
-/* Make a packet without properties. It consists of x:xmpmeta, in it rdf:RDF, in it a description,
- * which is returned. Returns NULL if memory ran out. */
+/* Make a packet without properties: x:xmpmeta contains rdf:RDF, which contains a description.
+ * Returns the description. *ret_root becomes x:xmpmeta. Returns NULL if memory ran out. */
 static struct xml_node *new_packet(struct xml_tree *tree, struct xml_node **ret_root)
 {
 	unsigned x = xml_space(tree, "adobe:ns:meta/", "x");
@@ -1198,8 +1202,8 @@ static void write_guid(struct bytes bytes, char guid[XMP_GUID_BYTES + 1])
 		snprintf(guid + 2 * i, 3, "%02X", digest[i]);
 }
 
-/* Move the largest properties out of a packet of n_main bytes, until it has at most n_max bytes.
- * Returns false if that is not possible. */
+/* Move properties, beginning with the largest, out of a packet of n_main bytes, until the packet
+ * has at most n_max bytes. Returns false if memory ran out or the packet stays too long. */
 static bool move_largest(struct filtering *filtering, struct xml_node *root,
                          struct xml_node *to, size_t n_main, size_t n_max)
 {

@@ -16,8 +16,8 @@
  * packet    UTF-8, UTF-16 or UTF-32.
  * extended  the second part of a packet that is split in a JPEG; may be empty.
  * keep      a mask of enum keep.
- * lost      gets LOST_XMP if something is lost that should be kept. Gets LOST_VIDEO or LOST_GAINMAP
- *           if the packet mentions a video or a gain map, whatever keep is.
+ * lost      gets LOST_XMP if something is lost that should be kept. Gets LOST_VIDEO or
+ *           LOST_GAINMAP if the packet mentions a video or a gain map, even if keep is 0.
  *
  * Returns false if memory ran out. May be called by any thread.
  */
@@ -27,17 +27,19 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
 enum { XMP_GUID_BYTES = 32 };
 
 /*
- * Split a packet so that it fits into a JPEG (XMP part 3, section 1.1.3.1). The main packet has at
- * most n_max bytes. The extended packet has the largest properties. The main packet names it by a
- * GUID, which is the MD5 of its bytes.
+ * Split a packet so that it fits into a JPEG (XMP part 3, section 1.1.3.1). The largest properties
+ * are moved to the extended packet, so that the main packet has at most n_max bytes. The main
+ * packet names the extended packet by a GUID, which is the MD5 of the bytes of the extended
+ * packet.
  *
- * Returns false if that is not possible or memory ran out. The caller frees the blocks in any case.
+ * Returns false if the packet cannot be split so or memory ran out. The caller frees the blocks in
+ * any case.
  */
 bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
                struct block *ret_extended, char guid[XMP_GUID_BYTES + 1]);
 
-/* Whether the name of a property means a location, as "GPSLatitude", "City" and "CountryCode"
- * do. */
+/* Whether the name of a property means a location. Examples: "GPSLatitude", "City",
+ * "CountryCode". */
 bool xmp_name_is_place(const char *name);
 
 #endif

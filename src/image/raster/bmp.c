@@ -1,7 +1,7 @@
 /*
- * Reads BMP with every version of its header. The fourth byte of a pixel is alpha only if a mask of
- * the header says so. A picture whose alpha is 0 everywhere counts as opaque, because writers that
- * do not support alpha set it to 0.
+ * Reads BMP with every version of its header. The fourth byte of a pixel is alpha only if the
+ * header has a mask for alpha. If alpha is 0 in all pixels, the picture counts as opaque, because
+ * writers that do not support alpha set it to 0.
  */
 #include "image/raster/raster_reader.h"
 
@@ -10,10 +10,10 @@
 enum {
 	/* The length of the file header. The header of the picture follows it. */
 	FILE_BYTES = 14,
-	OLDEST = 12, /* length of the picture's header in its first version */
+	OLDEST = 12, /* length of the picture's header in the oldest version */
 	WINDOWS = 40,
-	/* The length of the longest header of OS/2. In headers of OS/2, the numbers of compressions
-	 * from MASKS on have other meanings. */
+	/* The length of the longest header of OS/2. In headers of OS/2, a compression of MASKS or a
+	 * higher number has another meaning. */
 	OS2 = 64,
 };
 
@@ -57,7 +57,7 @@ static void read_masks(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	}
 	for (unsigned i = 0; i < (has_alpha ? 4 : 3); i++)
 		bmp->masks[i] = raster_little(raster, MASKS_AT + 4 * i, 4);
-	/* After a header of this length the masks follow, and the palette is behind them. */
+	/* After a header of this length, the masks come before the palette. */
 	if (n_header == WINDOWS)
 		bmp->palette_at += has_alpha ? 16 : 12;
 }
@@ -86,7 +86,7 @@ static void read_newer(struct bmp *bmp, const struct raster *raster, uint32_t n_
 		bmp->n_colours = raster_little(raster, 46, 4);
 }
 
-/* Limit the number of palette colours to those that fit into the file. */
+/* Reduce the number of palette colours to as many as fit into the file. */
 static void fit_palette(struct bmp *bmp, const struct raster *raster)
 {
 	uint64_t end = bmp->pixels_at < raster->n ? bmp->pixels_at : raster->n;
@@ -123,7 +123,7 @@ static void read_header(struct bmp *bmp, const struct raster *raster)
 	}
 }
 
-/* Whether the bits that are set in a mask are contiguous and not more than 8. */
+/* Whether the bits of a mask are contiguous, and are 8 at most. */
 static bool is_usable_mask(uint32_t mask)
 {
 	uint32_t bits = mask ? mask >> __builtin_ctz(mask) : 0;
@@ -161,8 +161,8 @@ static bool is_supported(const struct bmp *bmp, uint32_t n_header)
 	}
 }
 
-/* Find the profile. Only the newest header has the offset of a profile, which counts from the start
- * of the header. */
+/* Find the profile. Only the newest version of the header has a profile's offset, which is relative
+ * to the start of this header. */
 static void find_profile(struct raster *raster)
 {
 	enum { NEWEST = 124, SPACE_AT = 56, PROFILE_AT = 112, N_AT = 116 };
@@ -205,7 +205,7 @@ static uint8_t *place_of(const struct raster *raster, const struct bmp *bmp, uin
 	return samples + ((uint64_t)row * bmp->width + x) * raster->n_bands;
 }
 
-/* Store a colour of the palette. Returns false if the palette does not contain it. */
+/* Store the palette colour with this index. Returns false if the palette has no such colour. */
 static bool put_index(const struct raster *raster, const struct bmp *bmp, uint32_t index,
                       uint8_t *to)
 {
@@ -229,7 +229,7 @@ static uint8_t masked(uint32_t pixel, uint32_t mask)
 	return (uint8_t)(((pixel & mask) >> shift) * 255 / most);
 }
 
-/* Store the pixel x of a row. Returns false if the palette does not contain its colour. */
+/* Store pixel x of a row. Returns false if the palette does not have its colour. */
 static bool put_pixel(const struct raster *raster, const struct bmp *bmp,
                       const uint8_t *row, uint32_t x, uint8_t *to)
 {
@@ -276,8 +276,8 @@ static bool decode_rows(const struct raster *raster, const struct bmp *bmp,
 
 /* ---- run lengths ---- */
 
-/* The state while runs are decoded: at is the position in the file, x and y the position in the
- * picture. */
+/* The state while runs are decoded. at is the current position in the file; x and y are the current
+ * position in the picture. */
 struct run_state {
 	const struct raster *raster;
 	const struct bmp *bmp;
@@ -286,9 +286,9 @@ struct run_state {
 	uint32_t x, y;
 };
 
-/* Store n pixels. With 4 bits, a byte has the palette indices of two pixels; with 8 bits, of one.
- * is_one_byte: all n pixels use the first byte. Pixels beyond the right border are dropped. Returns
- * false if a colour is not in the palette. */
+/* Store n pixels. With 8 bits, a byte has the palette index of one pixel. With 4 bits, a byte has
+ * the palette indices of two pixels. is_one_byte: the first byte has the indices of all n pixels.
+ * Pixels beyond the right border are dropped. Returns false if a colour is not in the palette. */
 static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
                     bool is_one_byte)
 {
@@ -312,8 +312,9 @@ static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
 
 enum step { STEP_ON, STEP_END, STEP_CUT, STEP_DAMAGED };
 
-/* Handle the code after a byte of 0. 0: end of line; 1: end of the picture; 2: move to the right
- * and to the next rows; any other code: the number of single pixels that follow. */
+/* Handle the code that follows a byte of 0. 0: end of the row. 1: end of the picture. 2: move the
+ * position; the next two bytes say how far. Any other code: the number of single pixels that
+ * follow. */
 static enum step do_escape(struct run_state *state, uint32_t code)
 {
 	const struct raster *raster = state->raster;
@@ -359,7 +360,7 @@ static enum step do_step(struct run_state *state)
 	return put_run(state, bytes + 1, bytes[0], true) ? STEP_ON : STEP_DAMAGED;
 }
 
-/* Set all pixels to the first colour of the palette. Pixels that the file skips keep it. */
+/* Set all pixels to the first colour of the palette. Pixels that the runs skip keep this colour. */
 static void fill_with_first(const struct raster *raster, const struct bmp *bmp,
                             uint8_t *samples)
 {
@@ -380,7 +381,8 @@ static bool decode_runs(const struct raster *raster, const struct bmp *bmp,
 		case STEP_END:
 			return true;
 		case STEP_CUT:
-			/* Some writers leave out the end code after the last row. */
+			/* Some writers leave out the end code after the last row. Such a file is
+			 * not damaged. */
 			return (state.y + 1 == bmp->height && state.x >= bmp->width) ||
 			       raster_ends_early(raster, ret_failure);
 		case STEP_DAMAGED:

@@ -1,8 +1,8 @@
 /*
  * Reads PNM (P1 to P6) and PAM (P7) by the same rules as netpbm. Comments are allowed anywhere in
- * the header, and between the samples of a plain file. Between the bits of a plain bitmap no space
- * is necessary. The maximum value in the header means white. Of a file with several pictures, the
- * first is read.
+ * the header, and between the samples of a plain file. In a plain bitmap, the bits need no space
+ * between them. The maximum value in the header means white. If a file has several pictures, only
+ * the first is read.
  */
 #include "image/raster/raster_reader.h"
 
@@ -23,7 +23,7 @@ struct cursor {
 	const uint8_t *at, *end;
 };
 
-/* Read the next byte. Returns -1 at the end of the file. For a whole comment, returns the newline
+/* Read the next byte. Returns -1 at the end of the file. A comment counts as one byte, the newline
  * at its end. */
 static int next_byte(struct cursor *cursor)
 {
@@ -64,7 +64,8 @@ static int next_after_space(struct cursor *cursor)
 
 enum found { FOUND, FOUND_END, FOUND_OTHER };
 
-/* Read a decimal number, and the byte after it. A number over UINT32_MAX becomes UINT32_MAX. */
+/* Read a decimal number and the byte after it. If the number is larger than UINT32_MAX, it becomes
+ * UINT32_MAX. */
 static enum found next_number(struct cursor *cursor, uint32_t *ret_number)
 {
 	int byte = next_after_space(cursor);
@@ -114,7 +115,7 @@ static bool read_pnm_header(struct pnm *pnm, const struct raster *raster)
 
 /* ---- PAM ---- */
 
-/* A line of the header: its first word, and the rest of the line without spaces around it. */
+/* A line of the header: the first word, and the rest of the line without the spaces around it. */
 struct line {
 	const char *word, *rest;
 	size_t n_word, n_rest;
@@ -182,8 +183,8 @@ static void take_tuple_type(const struct line *line, struct tuple_type *type)
 	type->is_cmyk = rest_begins_with(line, "CMYK");
 }
 
-/* Decide which samples of a pixel are used. A sample beyond the colours is alpha only if the tuple
- * type says so. */
+/* Decide which samples of a pixel are used. A sample beyond the colours is used as alpha if the
+ * tuple type declares alpha. Other samples beyond the colours are not used. */
 static bool choose_bands(struct pnm *pnm, const struct tuple_type *type,
                          struct failure *ret_failure)
 {
@@ -249,7 +250,7 @@ static bool read_header(struct pnm *pnm, const struct raster *raster,
 	                   pnm->white);
 }
 
-/* The number of bytes of a row in a file that is not plain. */
+/* The number of bytes of a row. The file must not be plain. */
 static uint64_t row_bytes(const struct pnm *pnm)
 {
 	if (pnm->is_bitmap)
@@ -281,7 +282,7 @@ static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *sam
 	/* In a bitmap 1 is black. */
 	if (pnm->is_bitmap)
 		sample = 1 - sample;
-	/* A larger sample is possible here if damage is accepted. */
+	/* A sample above white is damage. It gets here only if the raster accepts damage. */
 	if (sample > pnm->white)
 		sample = pnm->white;
 	sample = (uint32_t)(((uint64_t)sample * most + pnm->white / 2) / pnm->white);

@@ -1,6 +1,6 @@
 /*
  * Reads the merged picture of PSD and PSB, in grey, RGB or a palette, with 8 or 16 bits. A channel
- * beyond the colours is transparency only if the section of layers says so. If not, it is a
+ * beyond the colours is transparency if the section of layers says so. If not, the channel is a
  * selection that the user saved.
  */
 #include "image/raster/raster_reader.h"
@@ -14,7 +14,7 @@ enum {
 	MODE_PALETTE = 2,
 	MODE_RGB = 3,
 	MODE_DUOTONE = 8, /* duotone: grey that is printed with other inks */
-	PACKED = 1,       /* run-length coding, called PackBits in TIFF */
+	PACKED = 1,       /* run-length coding, the same as PackBits in TIFF */
 	PALETTE_BYTES = 768,
 };
 
@@ -60,8 +60,8 @@ static bool is_text_at(const struct raster *raster, uint64_t at, const char *tex
 	       memcmp(raster->bytes + at, text, 4) == 0;
 }
 
-/* Whether the number of layers is negative, which means that the first channel beyond the colours
- * is transparency. */
+/* Whether the number of layers is negative. A negative number means that the first channel beyond
+ * the colours is transparency. */
 static bool says_transparent(const struct raster *raster, uint64_t at)
 {
 	return read_big(raster, at, 2) & 0x8000;
@@ -73,8 +73,8 @@ static bool is_block_at(const struct raster *raster, uint64_t at)
 }
 
 /*
- * Search the blocks after the masks for transparency. Files of 16 bits have their layers in such a
- * block. In a file without layers, a block without data may mean transparency.
+ * Search the blocks after the masks for a sign of transparency. A file of 16 bits has its layers in
+ * such a block. A file without layers may instead have an empty block that means transparency.
  */
 static bool find_in_blocks(const struct raster *raster, const struct psd *psd,
                            uint64_t at, uint64_t end)
@@ -95,7 +95,8 @@ static bool find_in_blocks(const struct raster *raster, const struct psd *psd,
 		if (is_of_layers)
 			return says_transparent(raster, at + n_head);
 		at = add(at, add(n_head, read_length(raster, at + 8, is_long)));
-		/* Writers pad blocks to multiples of 2 or 4 bytes. */
+		/* Skip the padding, which makes the length of a block a multiple of 2 or 4
+		 * bytes. */
 		for (int i = 0; i < 3 && !is_block_at(raster, at); i++)
 			at = add(at, 1);
 	}
@@ -115,7 +116,7 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 	at += n_length;
 	if (n_layers > 0 && says_transparent(raster, at))
 		return true;
-	/* The masks follow the layers. Their length has 4 bytes in PSD and in PSB. */
+	/* The masks follow the layers. The length field of the masks has 4 bytes, even in a PSB. */
 	at = add(at, n_layers);
 	if (at >= end)
 		return false;
@@ -124,8 +125,8 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 }
 
 /* Find the profile in the section of resources, which begins at offset `at`. A resource consists of
- * a signature, a number, a name with its length, and data with their length. Name and data are
- * padded to even lengths. */
+ * a signature, a number, a name and data. A length precedes the name, and another the data. The
+ * name and the data are padded to even lengths. */
 static void find_profile(struct raster *raster, uint64_t at)
 {
 	enum { PROFILE = 1039, NAME_AT = 6 };
@@ -156,7 +157,7 @@ static void read_header(struct psd *psd, const struct raster *raster)
 		.palette_at = HEAD_BYTES + 4,
 	};
 	psd->n_colours = psd->mode == MODE_RGB ? 3 : 1;
-	/* Skip the palette and the resources. */
+	/* Skip two sections: the palette and the resources. */
 	for (int section = 0; section < 2; section++)
 		at = add(at, 4 + read_length(raster, at, false));
 	layers_at = at;
@@ -215,7 +216,7 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Decompress a row of exactly n bytes. Returns false if the compressed bytes end early. */
+/* Decompress a row of n bytes. Returns false if the compressed bytes do not give n bytes. */
 static bool unpack(const uint8_t *from, uint64_t n_from, uint8_t *to, uint64_t n)
 {
 	const uint8_t *end = from + n_from;
@@ -244,7 +245,7 @@ static bool unpack(const uint8_t *from, uint64_t n_from, uint8_t *to, uint64_t n
 	return n == 0;
 }
 
-/* Reads the rows of the file, channel by channel. */
+/* Reads the rows of the file: first all rows of the first channel, then those of the next. */
 struct rows {
 	const struct raster *raster;
 	const struct psd *psd;
@@ -276,7 +277,7 @@ static const uint8_t *next_row(struct rows *rows)
 	                                                                  : NULL;
 }
 
-/* Store a row of a channel into a band of the picture. */
+/* Store a row of a channel as a band of the picture's row y. */
 static void put_row(const struct raster *raster, const struct psd *psd,
                     const uint8_t *row, uint32_t y, unsigned band, uint8_t *samples)
 {
@@ -292,8 +293,8 @@ static void put_row(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* Convert palette indices, which are in the first band, to colours. The palette has 256 samples of
- * red, then of green, then of blue. */
+/* Replace palette indices by colours. The indices are in the first band. The palette has 256
+ * samples of red, then 256 of green, then 256 of blue. */
 static void apply_palette(const struct raster *raster, const struct psd *psd,
                           uint8_t *samples)
 {
@@ -308,7 +309,7 @@ static void apply_palette(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* The colours of a PSD are blended with white. Compute a colour before this blending. */
+/* In a PSD, the colours of transparent pixels are blended with white. Undo this for one colour. */
 static uint32_t without_white(uint32_t sample, uint32_t alpha, uint32_t most)
 {
 	uint64_t white = most - alpha;

@@ -14,8 +14,8 @@ struct raster {
 	enum image_format format;
 	const uint8_t *bytes;
 	size_t n;
-	/* Set to true if the file has missing or impossible samples; they become black. NULL: a
-	 * missing or impossible sample is a failure. */
+	/* *is_damaged becomes true if samples are missing or impossible. Such samples become black.
+	 * If is_damaged is NULL, a missing or impossible sample is a failure. */
 	bool *is_damaged;
 
 	struct size size;
@@ -26,13 +26,13 @@ struct raster {
 	/* The ICC profile of the colours, inside the bytes of the file. NULL: sRGB. */
 	const uint8_t *profile;
 	size_t n_profile;
-	/* The samples inside the bytes of the file, if the file stores them as raster_decode()
-	 * would write them. If not, NULL. */
+	/* If the bytes of the file contain the samples in the form that raster_decode() writes: the
+	 * first sample. If not: NULL. */
 	const uint8_t *ready;
 };
 
-/* Whether these readers read a format, and whether they read this file of the format. They do not
- * read PFM, which is PNM with floats. */
+/* raster_reads(): whether the readers support a format. raster_reads_file(): whether they support
+ * this file of the format. They do not support PFM, a PNM with floats. */
 bool raster_reads(enum image_format format);
 bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n);
 
@@ -48,8 +48,8 @@ bool raster_open(struct raster *ret_raster, enum image_format format,
                  const uint8_t *bytes, size_t n, bool *is_damaged,
                  struct failure *ret_failure);
 
-/* The number of bytes of all samples, which may be huge. So compare the size with the limits before
- * allocating them. */
+/* The number of bytes of all samples. The number may be huge, so compare the picture's size with
+ * the limits before allocating so much memory. */
 uint64_t raster_bytes(const struct raster *raster);
 
 /*

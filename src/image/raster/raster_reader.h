@@ -1,4 +1,4 @@
-/* Functions that the readers of single formats share. */
+/* The interface of a reader of one format, and the functions that these readers share. */
 #ifndef PXP_RASTER_READER_H
 #define PXP_RASTER_READER_H
 
@@ -22,10 +22,10 @@ uint32_t raster_little(const struct raster *raster, uint64_t at, unsigned n);
 /* Set the profile to the n bytes at an offset, if all of them are inside the file. */
 void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 
-/* Handle a file that ends early. If the raster accepts damage, the damage is recorded. If not, a
- * failure is set. Returns whether the raster accepts damage. */
+/* Handle a file that ends early. If the raster accepts damage, records the damage and returns true.
+ * If not, sets a failure and returns false. */
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure);
-/* Do the same for an impossible sample. The argument `what` describes the damage. */
+/* Handle an impossible sample in the same way. The text `what` describes the damage. */
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure);
 

@@ -1,6 +1,7 @@
 /*
- * Reads TGA: grey, RGB and palettes, with and without run lengths, from any corner. The header says
- * how many bits of a pixel are alpha. Any other bits beyond the colours are ignored.
+ * Reads TGA: grey, RGB and palettes, with or without run lengths, with the first pixel in any
+ * corner. The header says how many bits of a pixel are alpha. Other bits beyond the colours are
+ * ignored.
  */
 #include "image/raster/raster_reader.h"
 
@@ -17,18 +18,19 @@ enum {
 	INTERLEAVED = 0xc0,
 };
 
-/* The meaning of the extra bits of pixels, according to the extension area of a new TGA. */
+/* The meaning of a pixel's bits beyond the colours. The extension area of a new TGA declares it. */
 enum extra { EXTRA_ALPHA, EXTRA_UNUSED, EXTRA_PREMULTIPLIED };
 
 struct tga {
 	uint32_t width, height;
 	unsigned kind, n_bits; /* number of bits of a pixel in the file */
-	/* Number of bits of a colour: of a palette colour if the pixels are indices, of a pixel if
-	 * not. */
+	/* If pixels are palette indices: the number of bits of a palette colour. If not: the number
+	 * of bits of a pixel. */
 	unsigned n_colour_bits;
 	bool is_in_runs, is_from_right, is_from_top;
 	bool has_alpha, is_premultiplied;
-	/* Index of the first palette colour; number of palette colours. */
+	/* first: the index of the first palette colour. n_colours: the number of palette
+	 * colours. */
 	uint32_t first, n_colours;
 	uint64_t palette_at, pixels_at;
 };
@@ -38,8 +40,8 @@ static unsigned bytes_of(unsigned n_bits)
 	return (n_bits + 7) / 8;
 }
 
-/* Read the meaning of the extra bits. The last 26 bytes of a new TGA give the offset of its
- * extension area. */
+/* Read the meaning of the bits beyond the colours. The last 26 bytes of a new TGA contain the
+ * offset of its extension area. */
 static enum extra read_extra(const struct raster *raster)
 {
 	enum { FOOT_BYTES = 26, ATTRIBUTES_AT = 494 };
@@ -93,7 +95,7 @@ static void read_header(struct tga *tga, const struct raster *raster)
 	tga->has_alpha = (flags & 15) > 0 && extra != EXTRA_UNUSED && can_have_alpha(tga);
 	tga->is_premultiplied = extra == EXTRA_PREMULTIPLIED;
 	tga->pixels_at = tga->palette_at;
-	/* A file may have a palette although its pixels are no indices. */
+	/* A file may have a palette even if its pixels are not palette indices. */
 	if (raster_little(raster, 1, 1) == 1)
 		tga->pixels_at += (uint64_t)tga->n_colours * bytes_of(n_palette_bits);
 }
@@ -145,7 +147,7 @@ static uint8_t divide_by_alpha(unsigned sample, unsigned alpha)
 	return (uint8_t)(value < 255 ? value : 255);
 }
 
-/* Store a colour: grey or RGB, and alpha if the picture has alpha. */
+/* Store a colour: grey or RGB. Also store alpha if the picture has it. */
 static void put_colour(const struct tga *tga, const uint8_t *from, uint8_t *to)
 {
 	unsigned n_colours = tga->kind == KIND_GREY ? 1 : 3, word;
@@ -172,7 +174,7 @@ static void put_colour(const struct tga *tga, const uint8_t *from, uint8_t *to)
 	to[n_colours] = (uint8_t)alpha;
 }
 
-/* Store a pixel. Returns false if it is an index that the palette does not contain. */
+/* Store a pixel. Returns false if the pixel is an index that the palette does not have. */
 static bool put_pixel(const struct raster *raster, const struct tga *tga,
                       const uint8_t *from, uint8_t *to)
 {
@@ -216,7 +218,7 @@ static const uint8_t *next_pixel(struct stream *stream, const struct raster *ras
 	}
 	if (tga->is_in_runs)
 		stream->n_left--;
-	/* All pixels of a run share the bytes of the first. */
+	/* All pixels of a run share the bytes of its first pixel. */
 	if (!stream->is_run || is_first)
 		stream->at += stream->n_bytes;
 	if (stream->at > raster->n)

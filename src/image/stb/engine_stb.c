@@ -1,14 +1,13 @@
 /*
  * The stb engine: stb_image, stb_image_resize, stb_image_write and our readers of image/raster,
- * which need nothing but a C compiler. The engine has no colour management: it refuses pictures
- * that are not sRGB instead of showing wrong colours. It cannot keep metadata either: it refuses a
- * picture with metadata that the recipe keeps. metadata_scan.c reads what stb_image does not
- * report.
+ * which need nothing but a C compiler. The engine has no colour management, so it refuses pictures
+ * that are not sRGB. It cannot keep metadata, so it refuses a picture with metadata that the recipe
+ * keeps. metadata_scan.c reads the facts that stb_image does not report.
  *
- * stb_image accepts some truncated JPEG files and fills their missing part with grey. So the engine
+ * stb_image accepts some truncated JPEG files and fills the missing part with grey. So the engine
  * first looks for the end marker. A file without an end marker is a bad image, as in the other
- * engines, unless fail_on is none. Damage in the middle of a scan is not detected; libvips detects
- * some of it.
+ * engines. If fail_on is none, such a file is accepted. The engine does not detect damage in the
+ * middle of a scan; libvips detects some of it.
  */
 #include "image/engine.h"
 
@@ -67,9 +66,9 @@ static void pixels_flatten(struct pixels *pixels, const struct colour *backgroun
 
 /*
  * Turn pixels upright. The pixel at x, y of the upright picture is the stored pixel in column x and
- * row y or, for orientations from 5 on (is_swapped), in column y and row x. from_right and
- * from_bottom: columns are counted from the right, rows from the bottom. Returns false if memory
- * ran out.
+ * row y. If is_swapped is true (orientations 5 to 8), it is the stored pixel in column y and row x.
+ * from_right: columns are counted from the right. from_bottom: rows are counted from the bottom.
+ * Returns false if memory ran out.
  */
 static bool pixels_orient(struct pixels *pixels, unsigned orientation)
 {
@@ -134,8 +133,8 @@ static bool pixels_cut(struct pixels *pixels, const struct area *area)
 	return true;
 }
 
-/* Convert a pixel of n_from bands to n_to bands. Grey becomes three equal colours if n_to requires
- * colours. If from has no alpha, the new alpha is opaque. */
+/* Convert a pixel from n_from bands to n_to bands. If n_to has colours, grey becomes three equal
+ * colours. If n_to has alpha and `from` has none, the new alpha is opaque. */
 static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned n_to)
 {
 	bool is_grey = n_from < 3, has_alpha = n_from % 2 == 0;
@@ -147,8 +146,8 @@ static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned 
 		to[n_colours] = has_alpha ? from[n_from - 1] : 255;
 }
 
-/* Place the pixels on the layout's canvas. Grey becomes RGB if the background is not grey, and
- * alpha is added if the background is not opaque. Works in place. Returns false if memory ran
+/* Place the pixels on the layout's canvas, in place. If the background is not grey, grey pixels
+ * become RGB. If the background is not opaque, the pixels get alpha. Returns false if memory ran
  * out. */
 static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
                          const struct colour *background)
@@ -244,8 +243,8 @@ static double value_of(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Convert to linear light, compute the luminance, and apply the sRGB curve. This works in place,
- * because grey takes fewer bytes than RGB. */
+/* Convert to linear light, compute the luminance, and apply the sRGB curve. The result overwrites
+ * the colours, because it takes fewer bytes. */
 static bool make_grey(struct pixels *pixels, const struct filter *filter,
                       const struct recipe *recipe)
 {
@@ -274,8 +273,9 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 	return true;
 }
 
-/* Convolve one row or column of a plane with the mask. step is the distance between its n values.
- * Beyond its ends, the first and the last value are repeated. copy has room for n values. */
+/* Convolve one row or column of a plane with the mask. The line has n values, which are step apart.
+ * Before the first value, the first value is repeated; after the last, the last. copy has room for
+ * n values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
 {
@@ -296,8 +296,8 @@ static void blur_line(float *line, float *copy, size_t n, size_t step, const flo
 	}
 }
 
-/* Make a Gaussian mask that ends where the Gaussian falls below 1/100 of its peak. Its sum is 1.
- * Returns NULL if memory ran out. The caller frees the mask. */
+/* Make a Gaussian mask whose values have the sum 1. The mask ends where the Gaussian falls below
+ * 1/100 of its peak. Returns NULL if memory ran out. The caller frees the mask. */
 static float *make_mask(double sigma, ptrdiff_t *ret_radius)
 {
 	ptrdiff_t radius = (ptrdiff_t)ceil(sigma * sqrt(-2 * log(0.01)));
@@ -324,7 +324,7 @@ static void blur_plane(float *plane, struct size size, const float *mask,
 		blur_line(plane + x, copy, size.height, size.width, mask, radius);
 }
 
-/* Copy one band to a plane of floats. Colours are multiplied by alpha. */
+/* Copy one band to a plane of floats. A band of colours is multiplied by alpha. */
 static void take_plane(const struct pixels *pixels, unsigned band, float *plane)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
@@ -390,7 +390,8 @@ static bool blur(struct pixels *pixels, const struct filter *filter,
 static bool rotate(struct pixels *pixels, const struct filter *filter,
                    const struct recipe *recipe)
 {
-	/* orientations[i] is the EXIF orientation that i clockwise quarter turns make upright. */
+	/* A picture with the EXIF orientation orientations[i] becomes upright by i clockwise
+	 * quarter turns. */
 	static const unsigned orientations[] = {1, 6, 3, 8};
 	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
 
@@ -449,8 +450,8 @@ static const char *missing_filter(const struct filter_chain *chain)
 	return NULL;
 }
 
-/* Find the first feature of a recipe that this engine does not support. Returns its name, or NULL
- * if the engine supports the whole recipe. */
+/* Find the first feature of a recipe that this engine does not support. Returns the name of the
+ * feature, or NULL if the engine supports all features. */
 static const char *missing(const struct recipe *recipe)
 {
 	bool is_jpeg = recipe->format == FORMAT_JPEG;
@@ -471,7 +472,7 @@ static const char *missing(const struct recipe *recipe)
 		return "depth 16";
 	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
 		return "progressive";
-	/* stb_image_write subsamples chroma up to quality 90, but not above. */
+	/* stb_image_write subsamples chroma at a quality of 90 and below, and not above. */
 	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
 		return "chroma 444 below a quality of 91";
 	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
@@ -522,8 +523,8 @@ static bool place(struct pixels *pixels, const struct layout *layout,
 	return pixels_embed(pixels, layout, &on);
 }
 
-/* Convert a kernel to that of stb_image_resize. ps_takes() has refused the kernels that
- * stb_image_resize does not have. */
+/* Get stb_image_resize's number for a kernel. ps_takes() has refused all kernels that have no such
+ * number. */
 static stbir_filter filter_of(enum kernel kernel)
 {
 	switch (kernel) {
@@ -577,8 +578,8 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 	struct size upright = pixels->size;
 
 	filters_split(&recipe->filters, &before, &after);
-	/* Rotating after scaling is cheaper, but filters before scaling need the upright
-	 * picture. */
+	/* The orientation is applied after scaling, when fewer pixels are left, but filters before
+	 * scaling need the upright picture. */
 	if (before.n > 0) {
 		if (!pixels_orient(pixels, orientation) ||
 		    !apply(pixels, &before, recipe))
@@ -610,11 +611,12 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 }
 
 struct ps_state {
-	struct size stored;   /* size of the picture as stored, not turned upright */
+	struct size stored;   /* size of the picture before it is turned upright */
 	struct pixels pixels; /* set after decode() */
-	/* The picture if image/raster reads it. If not, raster.bytes is NULL. */
+	/* The opened picture, if a reader of image/raster reads it. If not, raster.bytes is
+	 * NULL. */
 	struct raster raster;
-	/* The picture is a JPEG without an end marker, and fail_on accepts that. */
+	/* The picture is a JPEG without an end marker. The recipe's fail_on accepts such a file. */
 	bool ends_early;
 };
 
@@ -633,8 +635,8 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Convert the reason of stb_image to a failure. The text of the reason shows whether the file is
- * damaged or has an unsupported feature. */
+/* Convert stb_image's reason to a failure. From its text the class is found: a damaged file, an
+ * unsupported feature, a lack of memory, or a picture that is too large. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
 	const char *reason = stbi_failure_reason();
@@ -642,7 +644,8 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 	if (!reason)
 		reason = "no reason given";
-	/* An unknown chunk usually consists of the zeros at the end of a truncated file. */
+	/* An unknown PNG chunk is damage: usually it is made of the zeros at the end of a truncated
+	 * file. */
 	if (strstr(reason, "unknown PNG chunk"))
 		class = FAIL_BAD_IMAGE;
 	else if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
@@ -657,7 +660,7 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 static bool scan_is_srgb(const struct metadata_scan *scan)
 {
-	enum { ROOM = 64 * 1024 }; /* an sRGB profile is much smaller than this */
+	enum { ROOM = 64 * 1024 }; /* more than the length of any sRGB profile */
 	char *room;
 	int n;
 	bool is_srgb;
@@ -694,8 +697,9 @@ static uint64_t number_at(const struct source *source, uint64_t at, unsigned n)
 }
 
 /*
- * Whether the source is a PNG that is larger than stb_image can read. stb_image would report a
- * wrong reason: after PNG it tries other formats, and their reasons overwrite that of PNG.
+ * Whether the source is a PNG that is too large for stb_image. stb_image itself would report a
+ * wrong reason: when its PNG reader fails, it tries other formats, and their reasons overwrite the
+ * right one.
  */
 static bool png_is_too_big(const struct source *source)
 {
@@ -738,7 +742,8 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 	return true;
 }
 
-/* Refuse a file with metadata or a depth that the recipe keeps and that this engine cannot keep. */
+/* Refuse a file if the recipe keeps its metadata or its depth, because this engine cannot keep
+ * them. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct raster *raster, const struct recipe *recipe,
                        struct failure *ret_failure)
@@ -769,7 +774,7 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 	return true;
 }
 
-/* Read the header, by image/raster if it reads the format, if not by stb_image. Sets
+/* Read the header. image/raster reads the header of its formats, stb_image that of all others. Sets
  * state->stored. */
 static bool read_header(struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
@@ -810,8 +815,8 @@ static bool read_header(struct source *source, struct ps_state *state,
 	return true;
 }
 
-/* Read what stb_image does not report: metadata, profile, orientation, and whether the file is
- * complete. */
+/* Read the facts that stb_image does not report: metadata, profile, orientation, and whether the
+ * file is complete. */
 static void scan_metadata(const struct source *source, struct metadata_scan *ret_scan)
 {
 	*ret_scan = (struct metadata_scan){.orientation = 1, .is_whole = true};
@@ -875,7 +880,7 @@ static enum claim ps_claim_source(struct source *source, struct failure *ret_rea
 		return CLAIM_CANNOT;
 	if (open_source(source, ret_reason))
 		return CLAIM_CAN;
-	/* Another engine may support the picture. */
+	/* An unsupported picture is left to the next engine, which may support it. */
 	return ret_reason->class == FAIL_UNSUPPORTED ? CLAIM_CANNOT : CLAIM_FAILED;
 }
 
@@ -889,15 +894,15 @@ static void ps_close(struct source *source)
 }
 
 /*
- * A stream that gives the bytes of a GIF or HDR to stb_image and notes if stb_image reads beyond
- * the end. stb_image itself does not check that for these formats: if it reads from memory, it gets
- * zeros beyond the end. JPEG and PNG need no stream, because metadata_scan.c and stb_image check
- * their ends.
+ * A stream that gives the bytes of a GIF or HDR to stb_image, and records whether stb_image reads
+ * beyond the end. For these formats stb_image does not detect the end of the file: it reads zeros
+ * there. JPEG and PNG need no stream, because metadata_scan.c and stb_image find their ends.
  */
 struct feed {
 	const struct source *source;
 	size_t at;
-	/* stb_image's buffer; a read into it may give fewer bytes than requested. */
+	/* The buffer of stb_image. Only a read into this buffer may return fewer bytes than
+	 * requested. */
 	const char *buffer;
 	bool is_overrun; /* stb_image requested bytes beyond the end */
 };
@@ -908,7 +913,7 @@ static int feed_read(void *data, char *bytes, int n_int)
 	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
 	size_t n_here = n < n_left ? n : n_left;
 
-	/* The first read of stb_image is into its buffer. */
+	/* The first read goes into stb_image's buffer, so its address is the buffer. */
 	if (!feed->buffer)
 		feed->buffer = bytes;
 	memcpy(bytes, feed->source->bytes + feed->at, n_here);
@@ -921,8 +926,8 @@ static int feed_read(void *data, char *bytes, int n_int)
 		memset(bytes + n_here, 0, n - n_here);
 		return (int)n_here;
 	}
-	/* At the end of a truncated HDR stb_image 2.27 would read zeros as runs of length 0, and
-	 * loop for ever. Newlines after the end stop its loops. */
+	/* Beyond the end of an HDR, give newlines instead of zeros. stb_image 2.27 would read zeros
+	 * as runs of length 0 and loop for ever; newlines end its loops. */
 	memset(bytes + n_here, '\n', n - n_here);
 	return n_int;
 }
@@ -960,8 +965,8 @@ static uint8_t *load_from_feed(const struct source *source, int *width, int *hei
 	return bytes;
 }
 
-/* Decode a JPEG without an end marker. stb_image refuses such a file, so decode a copy with an end
- * marker. */
+/* Decode a JPEG without an end marker. stb_image refuses such a file, so the end marker is added to
+ * a copy, which is decoded. */
 static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *height,
                               int *n_bands, struct failure *ret_failure)
 {
@@ -982,8 +987,8 @@ static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *heig
 	return bytes;
 }
 
-/* Decode the picture. stb_image determines the number of bands: the number in the header may be too
- * small, because it does not count the alpha that tRNS adds to a PNG. */
+/* Decode the picture. *n_bands is the number of bands that stb_image decodes. The number in the
+ * header may be too small: in a PNG it does not count the alpha that the chunk tRNS adds. */
 static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
                      struct failure *ret_failure)
 {
@@ -1148,8 +1153,8 @@ static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
 	return 1;
 }
 
-/* Encode three linear values as RGBE: three bytes that share the exponent of the largest value, and
- * that exponent. */
+/* Encode three linear values as RGBE: one byte for each value, and a byte for the exponent of the
+ * largest value, which all three share. */
 static void to_rgbe(uint8_t rgbe[4], const double light[3])
 {
 	double most = fmax(light[0], fmax(light[1], light[2]));
@@ -1216,8 +1221,8 @@ static int encode_into(struct buffer *buffer, const struct pixels *pixels,
 	}
 }
 
-/* Encode the pixels. If writing to output fails, picture.c finds out whether the output exceeded its
- * limit. */
+/* Encode the pixels. If a write to output fails, picture.c checks whether the output is too
+ * long. */
 static bool ps_encode(const struct rendering *rendering, const struct recipe *recipe,
                       int output, struct failure *ret_failure)
 {
@@ -1225,7 +1230,7 @@ static bool ps_encode(const struct rendering *rendering, const struct recipe *re
 	struct buffer buffer = {0};
 	bool is_written = false;
 
-	/* stb_image_write computes sizes in int. */
+	/* stb_image_write computes sizes as int, so refuse sizes that would overflow. */
 	if ((uint64_t)pixels->size.width * pixels->size.height * 5 > INT_MAX / 2)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
@@ -1252,10 +1257,9 @@ static enum claim ps_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * The memory for one pixel was determined from the source of stb_image 2.27. JPEG: planes and
- * pixels, and all coefficients if the file has several scans. PNG: rows and pixels. GIF: pixels,
- * background and history. HDR: floats, then pixels. Formats of image/raster: up to four samples of
- * 16 bits.
+ * The bytes for one pixel follow from the source code of stb_image 2.27. JPEG: planes, pixels, and
+ * all coefficients if the file has several scans. PNG: rows and pixels. GIF: pixels, background and
+ * history. HDR: floats and pixels. Formats of image/raster: up to four samples of 16 bits.
  */
 static uint64_t ps_decoder_memory(const struct picture_header *header,
                                   const struct picture_variant *variants,
@@ -1286,7 +1290,7 @@ static uint64_t ps_decoder_memory(const struct picture_header *header,
 
 static void ps_say_version(char *text, size_t n_text)
 {
-	/* No version is given, because the stb headers have theirs only in a comment. */
+	/* The stb headers have their version only in a comment, so the text has no version. */
 	snprintf(text, n_text, "stb_image, stb_image_write");
 }
 

@@ -8,11 +8,11 @@
 #define STBI_NO_STDIO
 #define STBI_NO_PIC
 #define STBI_FAILURE_USERMSG
-/* The longest side of a picture. stb_image_resize loses precision beyond it. */
+/* The longest side of a picture. With longer sides, stb_image_resize loses precision. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
-/* Memory is set to zero, because stb_image does not set the missing pixels of a damaged JPEG, and
- * they must not show parts of another picture. */
+/* Allocated memory is zeroed. stb_image leaves the missing pixels of a damaged JPEG unset, and
+ * without the zeros they could show parts of another picture. */
 #define STBI_MALLOC(n)     calloc(1, n)
 #define STBI_REALLOC(p, n) realloc(p, n)
 #define STBI_FREE(p)       free(p)

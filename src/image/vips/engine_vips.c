@@ -3,11 +3,11 @@
  * picture to libvips in memory.
  *
  * There are two ways to make an output. The quick way is vips_thumbnail_source(), which shrinks
- * while it loads. It gets the size that this engine computed, with the option to force it. fail_on
- * goes into the option string, because libvips 8.14.1 ignores the argument. The quick way supports
- * 8 bits and one frame, but no filters before scaling and no kernels except lanczos3. All other
- * outputs are made the careful way, step by step. Both ways end in the same steps, and an output is
- * complete in memory before it is encoded.
+ * while it loads. This engine computes the size and makes libvips use it (VIPS_SIZE_FORCE). It
+ * passes fail_on in the option string, because libvips 8.14.1 ignores the argument fail_on. The
+ * quick way supports only 8 bits, one frame, the kernel lanczos3, and no filters before scaling.
+ * All other outputs are made the careful way, step by step. Both ways end in the same steps. An
+ * output is complete in memory before it is encoded.
  */
 #include "image/vips/engine_vips.h"
 
@@ -22,9 +22,9 @@
 /* ---- libvips: start and messages ---- */
 
 #ifdef PIXPOOL_SANITIZE
-/* x265 leaks a little for each picture, and the drawing libraries leak a little when they
- * start. These leaks are suppressed without a message, because any output of a sanitizer
- * fails a test. */
+/* Suppress two kinds of small leaks: x265 leaks memory for each picture, and the drawing libraries
+ * when they start. The suppression prints no message, because any output of a sanitizer fails a
+ * test. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
@@ -43,15 +43,15 @@ const char *__lsan_default_options(void)
 bool pv_has_refused_size;
 
 /* The last warning of libvips about the current picture. It may be the only message: for a PNG,
- * libvips gives the reason of a failure as a warning. */
+ * libvips reports the reason of a failure as a warning. */
 static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
 
-/* Whether a library reported damage of the current picture. It is atomic, because libvips decodes
- * in threads of its own. */
+/* Whether a library reported damage of the current picture. The variable is atomic, because libvips
+ * also decodes in threads of its own. */
 static _Atomic bool has_damage;
 
-/* Whether a message means that pixels are missing or wrong. Most warnings concern other parts of a
- * file, such as its profile or a tag. */
+/* Whether a message means that pixels are missing or wrong. Most warnings do not: they concern
+ * other parts of a file, such as its profile or a tag. */
 static bool tells_damage(const char *message)
 {
 	static const char *const words[] = {
@@ -98,9 +98,9 @@ bool pv_has_damage(void)
 }
 
 /*
- * Receive the log messages of all libraries. Many are about harmless things, so they are not
- * printed, and are kept only until the next picture. If a side is longer than VIPS_MAX_COORD, the
- * only sign is a warning of GLib: libvips 8.14.1 continues with a picture of one pixel.
+ * Receive the log messages of all libraries. Messages are not printed, because many are harmless.
+ * They are kept until the next picture. If a side is longer than VIPS_MAX_COORD, libvips 8.14.1
+ * continues with a picture of one pixel, and only a warning of GLib tells that.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
                      void *data)
@@ -120,10 +120,11 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 
 static bool pv_start(struct failure *ret_failure)
 {
-	/* Keep all pictures in memory instead of temporary files, so that the memory limit applies
-	 * to them. */
+	/* Make libvips keep every picture in memory, where the memory limit applies, and not in a
+	 * temporary file. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
-	/* Some loaders' libraries use OpenMP, which would start a thread for each processor. */
+	/* Some loaders' libraries use OpenMP. Without this, OpenMP would start a thread for each
+	 * processor. */
 	setenv("OMP_NUM_THREADS", "1", 1);
 	unsetenv("VIPS_MAX_THREADS");
 
@@ -141,21 +142,21 @@ static bool pv_start(struct failure *ret_failure)
 	return pv_draw_start(ret_failure);
 }
 
-/* Find the failure class of an error of libvips from its text, which has several lines. The reason
- * may be in any line. If a reason is recognised, *text is moved to its line. If not, the function
- * returns the argument `otherwise`. */
+/* Find the failure class of an error of libvips from its text, which has several lines. If a line
+ * contains a known reason, *text becomes this line. If not, returns the argument `otherwise`. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
 	static const struct {
 		const char *words;
 		enum fail_class class;
 	} known[] = {
-		/* A limit of libheif itself. */
+		/* libheif's own limit, not one of the recipe */
 		{"Security limit exceeded", FAIL_TOO_BIG},
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
-		/* A thread cannot start if memory for its stack is lacking. */
+		/* The usual reason why a thread cannot start is that memory for its stack is
+		 * lacking. */
 		{"rror creating thread", FAIL_MEMORY},
 		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
 		/* libvips does not report why libwebp failed. Sides and options were checked
@@ -195,8 +196,8 @@ static bool begins_with(const char *text, const char *prefix)
 }
 
 /* Find the line of libvips' error text that explains a failure. It is the first line, with two
- * exceptions: the error of libjpeg comes after its warnings, and a first line about a bad seek is
- * harmless. */
+ * exceptions: the error of libjpeg follows its warnings, and a line about a bad seek is harmless,
+ * so the next line counts. */
 static const char *explaining_line(const char *said)
 {
 	const char *found = said;
@@ -250,9 +251,10 @@ bool pv_to_memory(VipsImage **image)
 /*
  * ---- colour ----
  *
- * Pixels are scaled in the space of their embedded profile, and converted to the output's space
- * after scaling, when they are fewer. If the recipe asks for linear light, they are converted to it
- * before scaling: through the profile, or through the sRGB curve if the picture has no profile.
+ * Pixels are scaled in the space of their embedded profile. They are converted to the output's
+ * space after scaling, when fewer pixels are left. If the recipe asks for linear light, pixels are
+ * converted to linear light before scaling: through the profile, or through the sRGB curve if the
+ * picture has no profile.
  */
 
 static VipsIntent intent_of(const struct pv_job *job)
@@ -272,7 +274,7 @@ static int depth_of(const struct pv_job *job)
 	return job->is_deep ? 16 : 8;
 }
 
-/* The working space of pixels that are not CMYK. */
+/* The working space of grey or RGB pixels. */
 static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 {
 	if (job->is_light)
@@ -283,8 +285,7 @@ static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-/* The sample format of a working space. For a space that is no working space, returns the argument
- * `others`. */
+/* The sample format of a working space. For any other space, returns the argument `others`. */
 static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
 {
 	switch (space) {
@@ -299,8 +300,9 @@ static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others
 	}
 }
 
-/* Convert to a working space, and cast the samples to its format. libvips does not check that the
- * samples of an image fit the space that the image declares. */
+/* Convert to a working space, and cast the samples to the format of this space. The cast is
+ * necessary, because the samples of an image may not fit the space that the image declares, and
+ * libvips does not check that. */
 static bool convert(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
@@ -314,8 +316,8 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
-/* Convert grey that has a profile for RGB to RGB, because the profile determines how its grey
- * looks. */
+/* If the image is grey and its profile is for RGB, convert the image to RGB. The profile also
+ * determines how grey looks, and it can be applied only to RGB. */
 static bool widen_grey(VipsImage **image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(*image);
@@ -347,7 +349,7 @@ static bool widen_grey(VipsImage **image)
 	return is_made;
 }
 
-/* Classify the embedded profile. A profile that does not fit the pixels counts as PROFILE_NONE. */
+/* Classify the embedded profile. A profile for another kind of pixels counts as PROFILE_NONE. */
 static enum profile_kind kind_of_profile(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(image);
@@ -381,7 +383,7 @@ static bool drop_profile(VipsImage **image)
 }
 
 /* Convert from the embedded profile to the profile `to`. If no profile is embedded, convert from
- * the default of libvips. `to` is one of libvips' names for profiles, not a file. */
+ * libvips' default. `to` is a name of libvips such as "srgb", not a file. */
 static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
@@ -393,8 +395,8 @@ static bool transform(VipsImage **image, const struct pv_job *job, const char *t
 	                           intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* Whether libvips can use the embedded profile. A profile may have a correct header and still be
- * broken, so one pixel is converted to find out. */
+/* Whether libvips can use the embedded profile. The function converts one pixel to find out,
+ * because a broken profile may have a correct header. */
 static bool profile_works(VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *pixel = NULL, *made = NULL, *there = NULL;
@@ -432,8 +434,8 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		return false;
 	if (!job->is_cmyk || job->keeps_cmyk)
 		return true;
-	/* Filters before scaling do not work on CMYK. Without such filters, CMYK is converted after
-	 * scaling. */
+	/* CMYK is converted after scaling. But filters before scaling do not work on CMYK, so with
+	 * such filters it is converted here. */
 	if (job->before.n == 0)
 		return true;
 	job->profile = PROFILE_SRGB;
@@ -443,14 +445,13 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* Whether the samples have another curve than that of sRGB. */
+/* Whether the samples have a tone curve other than that of sRGB. */
 static bool is_foreign(const struct pv_job *job)
 {
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
 }
 
-/* Convert to Lab through the embedded profile, or through the default of libvips if no profile is
- * embedded. */
+/* Convert to Lab through the embedded profile. If no profile is embedded, use libvips' default. */
 static bool import(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -461,9 +462,9 @@ static bool import(VipsImage **image, const struct pv_job *job)
 	                                  "intent", intent_of(job), NULL));
 }
 
-/* Convert to linear light: through the sRGB curve, or through the profile to XYZ. The way to XYZ,
- * and later the way back, goes through Lab, because libvips 8.14 loses shadows when it exports from
- * XYZ. */
+/* Convert to linear light. Without a profile: through the sRGB curve. With a profile: to Lab, and
+ * from Lab to XYZ. The way back from XYZ goes through Lab too, because libvips 8.14 loses shadows
+ * when it exports from XYZ. */
 static bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 {
 	if (!is_foreign(job))
@@ -472,7 +473,7 @@ static bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 	return import(image, job) && convert(image, VIPS_INTERPRETATION_XYZ);
 }
 
-/* Cast to the depth of the output. */
+/* Cast the samples to the depth of the output. */
 static bool make_depth(VipsImage **image, const struct pv_job *job)
 {
 	VipsBandFormat format = job->is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
@@ -485,7 +486,7 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
-/* Convert to one grey band if conversion through a profile gave three equal colour bands. The
+/* If the conversion through a profile has made three equal bands from grey, keep one of them. The
  * profile is dropped, because it is for RGB. */
 static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 {
@@ -522,7 +523,7 @@ static bool export(VipsImage **image, const struct pv_job *job, const char *to)
 	                                  intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* Export from Lab to the profile file of the recipe. */
+/* Export from Lab to the profile that the user gave with --profile FILE. */
 static bool export_to_file(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -538,14 +539,15 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 	                   "colour: libvips cannot use the profile of --profile");
 }
 
-/* Whether a format that supports profiles also stores grey. A grey profile requires that. */
+/* Whether a format stores grey as one band. Only then can a file of this format have a grey
+ * profile. */
 static bool has_grey(enum image_format format)
 {
 	return format != FORMAT_WEBP && format != FORMAT_AVIF && format != FORMAT_HEIC;
 }
 
-/* Whether the output keeps the space of the input's profile. If the recipe asks for that but the
- * format cannot keep the profile, the profile is recorded as lost. */
+/* Whether the output keeps the space of the input's profile. If the recipe asks for this space, but
+ * the format cannot keep the profile, the profile is recorded as lost. */
 static bool keeps_space(VipsImage *image, struct pv_job *job)
 {
 	bool is_grey = vips_image_get_bands(image) < 3;
@@ -559,7 +561,7 @@ static bool keeps_space(VipsImage *image, struct pv_job *job)
 	return false;
 }
 
-/* Convert to the space of the output. */
+/* Convert to the space and the depth of the output. */
 static bool pv_colour_finish(VipsImage **image, struct pv_job *job)
 {
 	bool keeps = keeps_space(*image, job);
@@ -588,7 +590,7 @@ static bool pv_colour_finish(VipsImage **image, struct pv_job *job)
 	return make_depth(image, job);
 }
 
-/* The background colour of the recipe; white if it has none. */
+/* The background colour of the recipe. White if the recipe has no background. */
 static struct colour pv_background(const struct pv_job *job)
 {
 	static const struct colour white = {true, 255, 255, 255, 255};
@@ -596,7 +598,7 @@ static struct colour pv_background(const struct pv_job *job)
 	return job->recipe->background.is_set ? job->recipe->background : white;
 }
 
-/* Convert an sRGB pixel to the colour space of the image, which is Display P3 or that of the
+/* Convert an sRGB pixel to the colour space of the image. This is Display P3 or the space of the
  * image's profile. */
 static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *job)
 {
@@ -644,8 +646,8 @@ static bool find_values(VipsImage *image, const struct pv_job *job,
 	return is_found;
 }
 
-/* Get a colour as band values, with alpha last, in the space and depth of the finished
- * image. A grey image becomes RGB if the colour is not grey. */
+/* Get a colour as band values, in the space and the depth of the finished image. The last value is
+ * alpha. If the image is grey and the colour is not, the image becomes RGB. */
 static bool pv_colour_values(VipsImage **image, const struct pv_job *job,
                              const struct colour *colour, double values[5])
 {
@@ -704,7 +706,8 @@ struct aim {
 	VipsKernel kernel;
 };
 
-/* Reduce the sides that are too long. vips_resize() averages and applies the kernel. */
+/* Reduce the sides that are longer than the output's. vips_resize() averages pixels and then
+ * applies the kernel. */
 static bool reduce(VipsImage **image, const struct aim *aim)
 {
 	double across = (double)aim->to.width / vips_image_get_width(*image);
@@ -724,9 +727,9 @@ static const char *interpolator_of(VipsKernel kernel)
 }
 
 /*
- * Enlarge the sides that are too short. vips_resize() of libvips 8.14.1 would round the position of
- * the first pixel, and so shift the picture by up to half a pixel. This function maps the centre of
- * the picture to the centre of the output.
+ * Enlarge the sides that are shorter than the output's. vips_resize() of libvips 8.14.1 would round
+ * the position of the first pixel, and so shift the picture by up to half a pixel. This function
+ * maps the centre of the picture exactly to the centre of the output.
  */
 static bool enlarge(VipsImage **image, const struct aim *aim)
 {
@@ -739,7 +742,8 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 
 	if (across <= 1 && down <= 1)
 		return true;
-	/* vips_affine() reads rows more than once and out of order. */
+	/* vips_affine() reads rows several times and out of order, so the image must be in
+	 * memory. */
 	if (!pv_to_memory(image))
 		return false;
 	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
@@ -759,16 +763,15 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
-/* A line of n pixels is scaled to n_to pixels. Returns the index of the pixel in the line that is
- * nearest to the centre of pixel i of the result. */
+/* A line of n pixels is scaled to n_to pixels. Get the index of the pixel in the line that is
+ * nearest to pixel i of the result, by their centres. */
 static size_t nearest(uint32_t i, uint32_t n_to, int n)
 {
 	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
 }
 
-/* Scale with kernel nearest: each pixel of the result is the nearest pixel of the picture.
- * vips_resize() cannot be used, because it first shrinks by whole numbers and so may choose another
- * pixel. */
+/* Scale with the kernel nearest: each pixel of the result is the nearest pixel of the picture.
+ * vips_resize() may choose another pixel, because it first shrinks by whole numbers. */
 static bool pick_nearest(VipsImage **image, struct size to)
 {
 	VipsImage *made = vips_image_new_memory();
@@ -800,8 +803,8 @@ static bool pick_nearest(VipsImage **image, struct size to)
 static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
-	/* In an image that was imported through a profile, alpha still has the range of the
-	 * original samples. */
+	/* Converting the colours through a profile leaves alpha in the range of the original
+	 * samples. */
 	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
 
 	if (vips_image_get_width(*image) == (int)to.width &&
@@ -822,7 +825,8 @@ static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size
 
 static bool pv_turn_upright(VipsImage **image, int orientation)
 {
-	/* First the rotation, then whether to exchange left and right. */
+	/* The two steps for each orientation: rotate by the angle, then exchange left and right if
+	 * is_mirrored. */
 	static const struct {
 		VipsAngle angle;
 		bool is_mirrored;
@@ -847,7 +851,8 @@ static bool pv_turn_upright(VipsImage **image, int orientation)
 	                  vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
 }
 
-/* Search the first frame for the part of this size to keep. All frames use the same part. */
+/* Search the first frame for the part to keep, which has the size `size`. All frames use the same
+ * part. */
 static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
 {
 	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
@@ -877,15 +882,15 @@ static bool cut(VipsImage **image, const struct area *area)
 	                            (int)area->size.width, (int)area->size.height, NULL));
 }
 
-/* Convert a length or a position from a side of `from` pixels to the same side scaled to `to`
- * pixels. */
+/* Scale a length or a position along one side. `from` is the length of this side before, `to` its
+ * length after. */
 static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 {
 	return (uint32_t)((double)at * to / from + 0.5);
 }
 
-/* Search the unscaled picture for the part to keep, and compute from it which part of the picture
- * must be scaled. */
+/* Search the unscaled picture for the part to keep. Compute which pixels of the unscaled picture
+ * this part needs. */
 static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
@@ -913,7 +918,7 @@ static bool find_focus(VipsImage **image, struct pv_job *job)
 }
 
 /* If only a small part of the scaled picture is kept, crop the unscaled picture to the pixels that
- * this part is made from. */
+ * this part needs. */
 static bool pv_focus(VipsImage **image, struct pv_job *job)
 {
 	if (!job->layout.is_focused)
@@ -940,8 +945,8 @@ static bool cut_part(VipsImage **image, struct pv_job *job)
 	return cut(image, &part);
 }
 
-/* Prepare an image for a canvas: add alpha if the background is not opaque, and remove alpha if the
- * format has none. *ret_colour is the colour of the canvas. */
+/* Prepare an image for a canvas. If the background is not opaque, add alpha. If the format has no
+ * alpha, remove it. *ret_colour becomes the colour of the canvas. */
 static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
                            struct colour *ret_colour)
 {
@@ -958,7 +963,7 @@ static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
 	       pv_replace(image, &made, vips_addalpha(*image, &made, NULL));
 }
 
-/* Crop to the part and place it on the canvas. */
+/* Crop the image to the part, and place the part on the canvas. */
 static bool pv_place(VipsImage **image, struct pv_job *job)
 {
 	const struct layout *layout = &job->layout;
@@ -985,7 +990,7 @@ static bool pv_place(VipsImage **image, struct pv_job *job)
 	return pv_replace(image, &made, error);
 }
 
-/* Copy the image to plain pixels of 8 bits. Their bytes are freed by g_free(). */
+/* Copy the image to plain pixels of 8 bits. Free their bytes with g_free(). */
 static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 {
 	VipsImage *plain = NULL;
@@ -1043,7 +1048,7 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 		return pv_replace(
 			image, &made,
 			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
-	/* The new corners are transparent until the background is known. */
+	/* The rotation adds transparent corners. They are filled with the background later. */
 	job->shows_corners = true;
 	if (!vips_image_hasalpha(*image) &&
 	    !pv_replace(image, &made, vips_addalpha(*image, &made, NULL)))
@@ -1051,8 +1056,8 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
-/* Copy frame i into memory, call work for it, and return the result; NULL on failure. roll has all
- * frames, one below the other. */
+/* Copy frame i into memory and call work for it. roll contains all frames, one below the other.
+ * Returns the new frame, or NULL on failure. */
 static VipsImage *work_on_frame(VipsImage *roll, uint32_t i, int height,
                                 bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -1105,7 +1110,7 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
  * rewrites text and adds fields. picture_metadata.c inserts them into the encoded file.
  */
 
-/* Whether a field is one that the savers of animations need. */
+/* Whether the savers of animations need this field. */
 static bool is_of_frames(const char *name)
 {
 	static const char *const names[] = {"loop", "delay", "page-height", "n-pages"};
@@ -1117,7 +1122,7 @@ static bool is_of_frames(const char *name)
 	return false;
 }
 
-/* Whether a field describes the scale or the primaries of the numbers in an HDR. */
+/* Whether a field describes the scale or the primaries of the samples in an HDR. */
 static bool is_of_light(const char *name)
 {
 	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
@@ -1137,15 +1142,15 @@ static bool stays(const char *name, const struct pv_job *job)
 	return false;
 }
 
-/* Remove the metadata that the saver must not get. No other image may share the metadata of this
- * one. */
+/* Remove the metadata that the saver must not get. The metadata must not be shared with another
+ * image. */
 static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 {
 	char **names = vips_image_get_fields(image);
 
 	for (char **name = names; name && *name; name++) {
-		/* The names include fields of the image's header, such as its width. These cannot
-		 * be removed. */
+		/* The list also has fields of the image's header, such as its width. For these
+		 * vips_image_remove() does nothing. */
 		if (!stays(*name, job))
 			vips_image_remove(image, *name);
 	}
@@ -1154,7 +1159,7 @@ static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 
 /* ---- deriving an output, and the engine ---- */
 
-/* Make a state for pixels that another engine decoded. */
+/* Make a state for pixels that another engine has decoded. */
 static struct pv_state state_of_lent(const struct source *source,
                                      const struct pixels *lent)
 {
@@ -1180,12 +1185,12 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	};
 
 	filters_split(&recipe->filters, &job.before, &job.after);
-	/* Filters that make grey give grey with the sRGB curve, which a profile for RGB does not
-	 * fit. */
+	/* Filters that make grey give grey with the sRGB curve. A profile for RGB does not fit this
+	 * grey. */
 	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
-	/* The recipe's depth does not apply to HDR, which has only one depth. 8 bits would lose
-	 * most of its range. */
+	/* HDR has only one depth, floats, so the recipe's depth does not apply to it. With 8 bits,
+	 * most of its range would be lost. */
 	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
 	               pv_filters_keep_light(&recipe->filters);
 	job.is_deep = recipe->format == FORMAT_HDR
@@ -1193,7 +1198,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	                      : job.to->has_depth &&
 	                                (recipe->depth == DEPTH_16 ||
 	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
-	/* An HDR output loses no depth. */
+	/* An HDR output keeps the depth of every input. */
 	if (!job.to->has_depth && recipe->format != FORMAT_HDR &&
 	    recipe->depth == DEPTH_KEEP && state->is_deep)
 		job.lost |= LOST_DEPTH;
@@ -1203,7 +1208,8 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	return job;
 }
 
-/* Compute the layout now if the recipe has no filters before scaling, which may change the size. */
+/* Compute the layout now, unless the recipe has filters before scaling. Such filters may change the
+ * size, so then the layout is computed later. */
 static bool plan_layout(struct pv_job *job)
 {
 	if (job->before.n > 0)
@@ -1218,14 +1224,15 @@ static bool can_be_quick(const struct pv_job *job)
 	const struct pv_state *state = job->state;
 	struct size from = job->size, to = job->layout.scaled;
 
-	/* If only one side changes, vips_thumbnail_source() does not multiply colours by alpha. */
+	/* If only one side is scaled, vips_thumbnail_source() does not multiply colours by
+	 * alpha. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
 	/* vips_thumbnail_source() shifts enlarged pictures: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
-	/* TIFF and WebP: vips_thumbnail_source() may use the preview in a TIFF of several
-	 * directories. It leaves all scaling of a WebP to libwebp, which then does this work
-	 * twice. */
+	/* Why TIFF and WebP are not loaded quickly: in a TIFF with several directories,
+	 * vips_thumbnail_source() may use the preview. It leaves all scaling of a WebP to libwebp,
+	 * and then decodes and scales the picture twice. */
 	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
 	       !state->raster.bytes && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
@@ -1257,8 +1264,8 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	return pv_set_colours(ret_image, state) && pv_colour_begin(ret_image, job);
 }
 
-/* Compute the layout from the size after the filters before scaling, unless plan_layout() has
- * computed it. */
+/* Compute the layout, unless plan_layout() has computed it. The image has already passed the
+ * filters before scaling. */
 static bool find_layout(VipsImage *image, struct pv_job *job)
 {
 	const struct size size = {(uint32_t)vips_image_get_width(image),
@@ -1271,15 +1278,15 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 	return job->has_layout;
 }
 
-/* Make an output frame from a stored frame. Only the filters after scaling are left to be
- * applied. */
+/* Make an output frame from a stored frame. Of the recipe, only the filters after scaling are not
+ * applied here. */
 static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
-	/* Rotate before scaling if something before or during scaling requires the upright picture.
-	 * Kernel nearest does: if two pixels are equally near, its choice depends on the
-	 * direction. */
+	/* The picture is turned upright before scaling if filters before scaling, a focus or the
+	 * kernel nearest need that. If two pixels are equally near, the choice of this kernel
+	 * depends on the direction of the rows. */
 	bool is_turned_first = job->before.n > 0 ||
 	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);
@@ -1294,8 +1301,8 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!pv_focus(image, job))
 		return false;
-	/* If possible, rotate after scaling: it is cheaper then, and the large picture need not be
-	 * in memory. */
+	/* In all other cases the picture is turned after scaling. This is cheaper, and the large
+	 * picture need not be in memory. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};
@@ -1311,7 +1318,7 @@ static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 	       pv_each_frame(ret_image, job->n_frames, make_frame, job);
 }
 
-/* Leave only the metadata that the saver needs, and set the fields that describe frames. */
+/* Keep only the metadata that the saver needs. Set the fields that describe frames. */
 static void label(VipsImage *image, const struct pv_job *job)
 {
 	uint32_t n_frames = job->n_frames;
@@ -1329,8 +1336,8 @@ static void label(VipsImage *image, const struct pv_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
-/* Record that HDR is lost if the picture has light above white and the output cannot store it. Only
- * pictures of floats can have such light, so other pictures are not decoded for this check. */
+/* Record that HDR is lost if the picture has light above white and the output cannot store such
+ * light. Only pictures of floats have such light; other pictures are not decoded for this check. */
 static bool note_lost_light(struct pv_job *job)
 {
 	VipsImage *image = NULL, *light = NULL;
@@ -1351,8 +1358,8 @@ static bool note_lost_light(struct pv_job *job)
 	return is_known;
 }
 
-/* Record that alpha is lost if the picture is not opaque everywhere and the output format has no
- * alpha. */
+/* Record that alpha is lost if the output's format has no alpha and a pixel of the picture is not
+ * opaque. */
 static bool note_lost_alpha(VipsImage **image, struct pv_job *job)
 {
 	VipsImage *alpha = NULL;
@@ -1395,9 +1402,9 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	return pv_to_memory(ret_image);
 }
 
-/* Decode the picture if it has several outputs. For a single output, derive() decodes while it
- * works. A drawing is not decoded here, because derive() draws it for each output at the output's
- * size. */
+/* Decode the picture if it has several outputs. A picture with a single output is decoded by
+ * derive(), while it is scaled. A drawing (SVG, PDF) is drawn by derive() for each output, at the
+ * output's size. */
 static bool pv_decode(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -1481,7 +1488,7 @@ static enum claim pv_claim_output(const struct source *source, bool is_lent,
 	return CLAIM_CANNOT;
 }
 
-/* Convert the image of a rendering, which has 1 to 4 bands, to plain pixels of 8 bits. */
+/* Convert the image of a rendering to plain pixels of 8 bits. The image has 1 to 4 bands. */
 static bool pv_make_plain(struct rendering *rendering, struct failure *ret_failure)
 {
 	VipsImage *image = rendering->image, *plain = NULL;

@@ -5,7 +5,7 @@
  *
  * A function for a step takes a pointer to an image. It releases this image and puts the resulting
  * image in its place. If a step fails, the reason is in the job's failure or in libvips' error
- * buffer; the caller calls pv_fail() to get it from there.
+ * buffer. pv_fail() moves a reason from the error buffer to a failure.
  */
 #ifndef PXP_ENGINE_VIPS_H
 #define PXP_ENGINE_VIPS_H
@@ -16,57 +16,58 @@
 
 #include <vips/vips.h>
 
-/* The state of a source, from pv_claim_source() to pv_close_source(). For pixels that another
- * engine decoded, only stored and orientation are set. */
+/* The state of a source, from pv_claim_source() to pv_close_source(). If another engine has decoded
+ * the pixels, only the members stored and orientation are set. */
 struct pv_state {
-	/* The bytes of the file for libvips. NULL: another engine or a reader decodes the
-	 * picture. */
+	/* The bytes of the file, for libvips. NULL: libvips does not load this file. */
 	VipsSource *bytes;
-	/* The reader that decodes the picture; NULL: no reader. */
+	/* The reader that decodes the picture. NULL: no reader decodes it. */
 	const struct reader *reader;
 	struct reading reading; /* the picture that the reader has opened */
-	/* The picture if image/raster reads it. If not, raster.bytes is NULL. */
+	/* The opened picture, if a reader of image/raster reads it. If not, raster.bytes is
+	 * NULL. */
 	struct raster raster;
-	/* If has_own_colours is true, profile replaces the profile that libvips finds in the file:
-	 * NULL means that the picture is sRGB. */
+	/* If has_own_colours is true, the profile that libvips finds in the file is replaced by the
+	 * member profile. In this case, NULL means that the picture is sRGB. */
 	bool has_own_colours;
 	uint8_t *profile;
 	size_t n_profile;
 	/* The transfer of an HDR picture, as a number of CICP. 0: the picture is not HDR. */
 	unsigned hdr_transfer;
-	/* The decoded picture with all its frames, if several outputs are derived from it. NULL:
-	 * each output decodes the picture itself. */
+	/* The decoded picture with all its frames. It is kept here if several outputs are derived
+	 * from it. NULL: each output decodes the picture itself. */
 	VipsImage *decoded;
 	uint32_t n_decoded; /* number of frames in decoded */
-	/* For a TIFF: the number of directories, and the index of the directory with the first
+	/* For a TIFF: the number of directories, and the index of the directory that has the first
 	 * page. */
 	uint32_t n_directories, first_page;
 	struct tiff_samples tiff_samples;
 	/* The subsampling of the chroma of a JPEG. */
 	struct chroma_ratio chroma;
-	struct size stored; /* size of a frame as stored, not turned upright */
-	/* This engine applies the orientation, because libvips does not find it. */
+	struct size stored; /* size of a frame before it is turned upright */
+	/* This engine turns the picture upright, because libvips does not find its orientation. */
 	bool is_turned_by_us;
-	/* The EXIF orientation to apply; 1 if the recipe has no_rotate. */
+	/* The EXIF orientation to apply. With no_rotate it is 1. */
 	int orientation;
 	bool is_deep; /* samples have more than 8 bits */
 	/* The samples are linear light: float RGB without alpha, which may exceed 1. */
 	bool is_light;
 	bool is_cmyk, has_alpha;
-	/* libvips itself would misread the samples: 32-bit integers as 8-bit ones, packed Lab with
-	 * coarse colours, some floats as 0 to 255, or a sample that is not alpha as alpha. */
+	/* Before scaling, the samples must be converted, because libvips would misread them: 32-bit
+	 * integers as 8-bit integers, packed Lab with coarse colours, some floats as 0 to 255, or a
+	 * sample that is not alpha as alpha. */
 	bool has_odd_samples;
 	/* For an SVG: its RsvgHandle, and its exact size and position in CSS pixels. The member
-	 * stored has the size rounded to whole pixels. */
+	 * stored has the size in whole pixels. */
 	void *svg;
 	double svg_width, svg_height, svg_x, svg_y;
 	/* The decompressed bytes of a compressed SVG, or a copy of a GIF in which the canvas is
-	 * transparent. Must be freed. */
+	 * transparent. pv_close_source() frees them. */
 	void *unpacked;
 	size_t n_unpacked;
-	/* For a JPEG without an end marker: mended is a copy of its bytes with an end marker.
-	 * is_unproven: it is not known yet whether all blocks of all scans are present. If a block
-	 * is missing, the file is damaged. */
+	/* For a JPEG without an end marker. mended: a copy of its bytes with an end marker.
+	 * is_unproven: it is not known yet whether the scans have all their blocks. If a block is
+	 * missing, the file is damaged. */
 	bool is_unproven;
 	uint8_t *mended;
 };
@@ -84,7 +85,7 @@ struct pv_job {
 	struct failure *failure;
 	const struct format_info *to; /* format of the output */
 	struct filter_chain before, after;
-	/* The colour space of the output: that of the recipe, or sRGB if the output must be
+	/* The colour space of the output. It is the recipe's space, or sRGB if the output must be
 	 * sRGB. */
 	enum colour_space space;
 	bool is_deep;  /* the output has 16 bits */
@@ -93,10 +94,12 @@ struct pv_job {
 
 	struct layout layout;
 	bool has_layout;
-	/* The area that the trim filter left of the first frame. All frames are cropped to it. */
+	/* The area that the trim filter left of the first frame. All other frames are cropped to
+	 * the same area. */
 	struct area trimmed;
 	bool has_trimmed;
-	/* Position of the part to keep, if the first frame was searched for it. */
+	/* The position of the part to keep. It is set if has_part is true: the first frame was
+	 * searched for the part. */
 	int part_x, part_y;
 	bool has_part;
 
@@ -105,23 +108,24 @@ struct pv_job {
 	bool had_alpha; /* the input has alpha */
 	/* A mask of enum lost: the properties that the output cannot have. */
 	unsigned lost;
-	/* For scaling, the picture was converted through its profile to linear light. */
+	/* The picture was converted through its profile to linear light, for scaling. */
 	bool is_imported;
 	bool is_tagged;     /* the output is not sRGB and contains its profile */
 	bool shows_corners; /* a rotation left transparent corners */
 };
 
-/* Finish an operation of libvips. If error is 0, release *image and put *made, the result, in its
- * place. If not, keep *image. Returns whether the operation succeeded. */
+/* Finish an operation of libvips that has put its result into *made. error is what the operation
+ * returned. If it is 0, *image is released and replaced by *made. If not, *image stays. Returns
+ * true if error is 0. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
 /* Convert the error buffer of libvips to a failure, and empty the buffer. A failure that is already
- * set stays. The argument `otherwise` is the class of an error whose text is not known. Always
- * returns false. */
+ * set does not change. otherwise: the class of an error whose text is not known. Always returns
+ * false. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
-/* Forget all errors and warnings, so that a message about one picture cannot become the reason for
- * the failure of the next picture. */
+/* Forget all errors and warnings of this picture. Without this, they could be reported as the
+ * reason for the failure of the next picture. */
 void pv_forget_messages(void);
 
 /* Forget all errors, but remember whether one of them means that the picture is damaged. */
@@ -130,10 +134,10 @@ void pv_clear_errors(void);
 /* Whether a library has reported, since pv_forget_messages(), that pixels are missing or wrong. */
 bool pv_has_damage(void);
 
-/* Copy the image into memory, where it can be read in any order. */
+/* Copy the image into memory, so that its rows can be read in any order. */
 bool pv_to_memory(VipsImage **image);
 
-/* True after libvips refused a size but reported no error. See take_log() in engine_vips.c. */
+/* true: libvips has refused a size without reporting an error. See take_log() in engine_vips.c. */
 extern bool pv_has_refused_size;
 
 /* ---- engine_vips.c, used by filters ---- */
@@ -144,7 +148,7 @@ bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
 bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
 bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
 
-/* Call work for each of n_frames frames, which are stored one below the other. */
+/* Call work for each of n_frames frames. In the image, the frames are one below the other. */
 bool pv_each_frame(VipsImage **image, uint32_t n_frames,
                    bool (*work)(VipsImage **image, void *data), void *data);
 
@@ -159,27 +163,28 @@ bool pv_reads(enum image_format format);
 enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
 void pv_close_source(struct source *source);
 
-/* Whether vips_thumbnail_source() can shrink the picture while it loads without shifting it. */
+/* Whether vips_thumbnail_source() can shrink the picture during loading without shifting its
+ * contents. */
 bool pv_shrinks_exactly(const struct pv_job *job);
 
-/* Load the frames of an output, one below the other: from the pixels that this or another engine
- * has decoded, or with a loader. The loader shrinks a JPEG or WebP if this leaves at least twice
- * the size to which the picture will be scaled. */
+/* Load the frames of an output, one below the other. They come from decoded pixels, of this engine
+ * or of another, or from a loader. A loader shrinks a JPEG or WebP, but leaves at least twice the
+ * size to which the picture will be scaled. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
-/* The factor by which the loader shrinks a JPEG or WebP. For a JPEG it is 1, 2, 4 or 8, for a WebP
- * any number from 1 on. 1: the loader does not shrink. */
+/* The factor by which the loader shrinks a JPEG or WebP. For a JPEG the factor is 1, 2, 4 or 8, for
+ * a WebP any number from 1 on. 1: the loader does not shrink. */
 double pv_loader_shrink(const struct pv_job *job);
 
-/* If the state has colours of its own (has_own_colours), give them to the image. */
+/* If state->has_own_colours is true, replace the profile of the image by state->profile. */
 bool pv_set_colours(VipsImage **image, const struct pv_state *state);
 
-/* Check a JPEG with is_unproven by decoding every pixel. Returns true if only its end marker is
- * missing, or if the source is no such JPEG. */
+/* If the source is a JPEG with is_unproven, decode every pixel. Returns false with a failure if
+ * more than the end marker is missing. Returns true for all other sources. */
 bool pv_prove_whole(struct source *source, struct failure *ret_failure);
 
-/* Decode all frames into state->decoded, for several outputs. The loader shrinks them by the factor
- * shrink. */
+/* Decode all frames into state->decoded, for several outputs. The loader shrinks the frames by the
+ * factor `shrink`. */
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);
 
 uint64_t pv_decoder_memory(const struct picture_header *header,
@@ -187,10 +192,11 @@ uint64_t pv_decoder_memory(const struct picture_header *header,
 
 bool pv_check(struct source *source, struct failure *ret_failure);
 
-/* Convert the samples to simple kinds: packed formats are decoded, 32-bit integers become 16-bit
- * integers, signed samples become unsigned. Floats of a PFM are converted as linear light; so are
- * grey floats without alpha, if none exceeds 1. An image without a colour space gets one that fits
- * its number of bands. Bands beyond the colours and one alpha are dropped. */
+/* Convert the samples to simple kinds. Packed formats are decoded, 32-bit integers become 16-bit
+ * integers, signed samples become unsigned. Floats of a PFM are converted as linear light. Grey
+ * floats without alpha are converted as linear light too, if no sample exceeds 1. An image without
+ * a colour space gets one that fits its number of bands. At most one band beyond the colours is
+ * kept, as alpha. */
 bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_draw.c: SVG and PDF ---- */
@@ -199,38 +205,40 @@ bool pv_normalise_samples(VipsImage **image);
 bool pv_draw_start(struct failure *ret_failure);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
 
-/* The folders of the fonts and of poppler's CMap files, with links resolved. The list ends with
- * NULL. */
+/* The folders of the fonts and of poppler's CMap files. Symbolic links in the paths are resolved.
+ * The list ends with NULL. */
 const char *const *pv_font_folders(void);
 
-/* What pv_claim_source(), pv_close_source() and pv_load_frames() do for SVG and PDF. */
+/* These functions do for SVG and PDF what pv_claim_source(), pv_close_source() and pv_load_frames()
+ * do for other formats. */
 bool pv_draw_open(struct source *source, struct failure *ret_failure);
 void pv_draw_close(struct pv_state *state);
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
-/* Check a message that a library logs, and record it if it means that some text was not drawn. */
+/* Check a message that a library logs. Record it if it says that some text was not drawn. */
 void pv_draw_note_message(const char *domain, const char *message);
-/* After drawing: returns true if all text was drawn. If not, sets a failure and returns false. */
+/* Call this after drawing. Returns true if all text was drawn. If not, sets a failure and returns
+ * false. */
 bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure);
 
 /* ---- pv_filters.c ---- */
 
-/* The name of the first filter in a chain that the engine does not support; NULL if the engine
- * supports all filters of the chain. */
+/* The name of the first filter in a chain that the engine does not support. NULL: the engine
+ * supports all of them. */
 const char *pv_missing_filter(const struct filter_chain *chain);
 
-/* Whether a filter of the chain makes the output grey, and whether all filters of the chain also
- * work on linear light above 1. */
+/* pv_filters_make_grey(): whether a filter of the chain makes the output grey.
+ * pv_filters_keep_light(): whether all filters of the chain also work on linear light above 1. */
 bool pv_filters_make_grey(const struct filter_chain *chain);
 bool pv_filters_keep_light(const struct filter_chain *chain);
 
-/* Apply a chain to frames that are stored one below the other. */
+/* Apply a chain to an image in which the frames are one below the other. */
 bool pv_filters_apply(VipsImage **image, struct pv_job *job,
                       const struct filter_chain *chain, uint32_t n_frames);
 
-/* Call work for an image. If the image has alpha, its colours are multiplied by alpha before and
- * divided by it after. max_alpha is the value of opaque alpha; 0: libvips' default for the colour
- * space. */
+/* Call work for an image. If the image has alpha, its colours are multiplied by alpha before the
+ * call and divided by alpha after it. max_alpha is the value of opaque alpha; 0: libvips' default
+ * for the colour space. */
 bool pv_with_alpha_in(VipsImage **image, double max_alpha,
                       bool (*work)(VipsImage **image, void *data), void *data);
 
