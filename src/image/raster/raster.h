@@ -14,8 +14,8 @@ struct raster {
 	enum image_format format;
 	const uint8_t *bytes;
 	size_t n;
-	/* *is_damaged becomes true if samples are missing or impossible. Such samples become black.
-	 * If is_damaged is NULL, a missing or impossible sample is a failure. */
+	/* The reader sets *is_damaged to true if samples are missing or impossible; such samples
+	 * become black. If is_damaged is NULL, a missing or impossible sample is a failure. */
 	bool *is_damaged;
 
 	struct size size;

@@ -1,7 +1,7 @@
 /*
  * Draws SVG and PDF, which have no pixels, at the requested size. librsvg draws SVG. libvips draws
- * PDF with poppler. Both libraries continue without the text if they cannot read a font. So the
- * fonts are checked before drawing, and the messages of the libraries after it.
+ * PDF with poppler. If a font cannot be read, both libraries go on and leave out the text. So the
+ * fonts are checked before drawing, and the messages of the libraries are checked after drawing.
  */
 #include "image/vips/engine_vips.h"
 
@@ -20,15 +20,15 @@
 /*
  * ---- fonts ----
  *
- * fontconfig finds the fonts of this machine: once, in the fork server, which has one thread.
- * Workers inherit what it found, and open only the font files themselves.
+ * fontconfig finds the fonts of this machine once, in the fork server. Workers inherit the list of
+ * fonts; the only files that they open are font files.
  */
 
 /* The folder of the Debian package poppler-data, where poppler looks for CMap files. */
 #define POPPLER_FOLDER "/usr/share/poppler"
 
 static struct {
-	char **at; /* the list ends with NULL */
+	char **at; /* an array that ends with NULL */
 	size_t n;
 } folders;
 
@@ -41,7 +41,7 @@ static bool is_known(const char *folder)
 	return false;
 }
 
-/* Add a folder to the list if it is not in it. Returns false if memory ran out. */
+/* Add a folder to the list, unless the list has it already. Returns false if memory ran out. */
 static bool add_folder(const char *folder)
 {
 	char **at;
@@ -57,9 +57,9 @@ static bool add_folder(const char *folder)
 	return at[folders.n++] != NULL;
 }
 
-/* Add the folder of a font file. Links are resolved, because Landlock checks the real path of a
- * file. A font file that does not exist is ignored here; fonts_are_there() reports it. Returns
- * false if memory ran out. */
+/* Add the folder of a font file to the list. Symbolic links are resolved, because Landlock checks
+ * the real path of a file. A font file that does not exist is skipped; fonts_are_there() reports
+ * it. Returns false if memory ran out. */
 static bool add_folder_of(const char *font)
 {
 	char *path = realpath(font, NULL), *slash = path ? strrchr(path, '/') : NULL;
@@ -73,7 +73,7 @@ static bool add_folder_of(const char *font)
 	return has_memory;
 }
 
-/* The name of the file of font number i; NULL after the last font. */
+/* The path of the file of font i, or NULL after the last font. */
 static const char *font_at(int i)
 {
 	FcFontSet *set = FcConfigGetFonts(NULL, FcSetSystem);
@@ -85,7 +85,7 @@ static const char *font_at(int i)
 	return (const char *)file;
 }
 
-/* Find the fonts. Returns false with a failure. */
+/* Find the fonts. On failure, sets the failure and returns false. */
 static bool fonts_start(struct failure *ret_failure)
 {
 	const char *font;
@@ -93,7 +93,7 @@ static bool fonts_start(struct failure *ret_failure)
 
 	if (!FcInit())
 		return failure_set(ret_failure, FAIL_INTERNAL, "fontconfig cannot start");
-	/* Never look for new fonts: the processes that inherit the configuration cannot read the
+	/* Never look for new fonts, because workers inherit this configuration and cannot list the
 	 * folders. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
@@ -108,8 +108,9 @@ const char *const *pv_font_folders(void)
 	return (const char *const *)folders.at;
 }
 
-/* Check that a font is installed and that every font can be opened, because text in a font that
- * cannot be opened would be missing without a message. Returns false with a failure if not. */
+/* Check that at least one font is installed and that every font file can be opened. If a font
+ * cannot be opened, its text would be left out without a message. Returns false with a failure if
+ * the check fails. */
 static bool fonts_are_there(struct failure *ret_failure)
 {
 	const char *font;
@@ -132,7 +133,7 @@ static bool fonts_are_there(struct failure *ret_failure)
 	return true;
 }
 
-/* The test pictures, an SVG and a PDF. Each contains one letter. */
+/* Two test pictures, an SVG and a PDF. Each draws one letter. */
 static const char sample_svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' "
 				 "height='9'><text y='9'>M</text></svg>";
 static const char sample_pdf[] =
@@ -179,7 +180,8 @@ void pv_draw_note_message(const char *domain, const char *message)
 	engine_one_line(missing_text);
 }
 
-/* The message about missing text, without a prefix such as "Syntax error at position -1: ". */
+/* The message about missing text without the prefix that poppler adds, such as "Syntax error at
+ * position -1: ". */
 static const char *what_is_missing(void)
 {
 	const char *place = strstr(missing_text, " at position "),
@@ -194,8 +196,7 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 
 	if (!format_info(format)->is_drawn || !*missing_text)
 		return true;
-	/* "No font in" means that the file names no font for its text, which is a fault of the
-	 * file. */
+	/* "No font in" is a fault of the file: it names no font for its text. */
 	if (strstr(missing_text, "No font in"))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "decode: cannot draw all text: %s", what_is_missing());
@@ -223,8 +224,8 @@ static RsvgHandle *open_svg(const void *bytes, size_t n, struct failure *ret_fai
 	return svg;
 }
 
-/* Convert a length to CSS pixels. Returns 0 for a length in percent, because the size to which it
- * refers is unknown. */
+/* Convert a length to CSS pixels. Returns 0 for a length in percent, which is relative to a size
+ * that is not known. */
 static double pixels_of(const RsvgLength *length)
 {
 	switch (length->unit) {
@@ -246,14 +247,14 @@ static double pixels_of(const RsvgLength *length)
 	}
 }
 
-/* The fraction of the viewBox's side for a length in percent; 1 for any other length. */
+/* For a length in percent: the fraction of the viewBox's side. For any other length: 1. */
 static double share_of(const RsvgLength *length)
 {
 	return length->unit == RSVG_UNIT_PERCENT ? length->length : 1;
 }
 
-/* Compute the size of an SVG from its viewBox. If a side is declared, the other side follows from
- * the ratio of the viewBox. Returns false if the SVG has no viewBox. */
+/* Compute the size of an SVG from its viewBox. If only one side is declared, the other side follows
+ * from the aspect ratio of the viewBox. Returns false if the SVG has no viewBox. */
 static bool measure_box(struct pv_state *state)
 {
 	gboolean has_width, has_height, has_box;
@@ -280,11 +281,11 @@ static bool measure_box(struct pv_state *state)
 	return true;
 }
 
-/* Find the size of an SVG: the declared size. If it is not declared, the size of the viewBox. If
- * the SVG has no viewBox, the size of its contents. */
+/* Find the size of an SVG. It is the first of these that the SVG has: a declared size, the size of
+ * the viewBox, the size of the contents. */
 static void measure_svg(struct pv_state *state)
 {
-	/* The default size of an SVG in CSS. It matters only for lengths in percent. */
+	/* The default size of an SVG in CSS. Only lengths in percent depend on it. */
 	const RsvgRectangle viewport = {0, 0, 300, 150};
 	RsvgRectangle ink = {0};
 
@@ -299,9 +300,9 @@ static void measure_svg(struct pv_state *state)
 	state->svg_y = ink.y;
 }
 
-/* Copy a rendered tile into a picture of RGBA, and divide its colours by alpha, because cairo has
- * multiplied them. pixels is the tile's place in the picture, n_row the number of bytes of a
- * row. */
+/* Copy a rendered tile into a picture of RGBA. cairo has multiplied the colours by alpha, so they
+ * are divided by alpha. pixels is the tile's first pixel in the picture, n_row the number of bytes
+ * of a row of the picture. */
 static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 {
 	const uint8_t *rows = cairo_image_surface_get_data(tile);
@@ -327,8 +328,8 @@ static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 	}
 }
 
-/* Render a tile of a drawing that has the size `to` in all. The tile begins at x, y of the
- * drawing. */
+/* Render a tile of a drawing. `to` is the size of the whole drawing. The top left pixel of the tile
+ * is x, y in the drawing. */
 static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
                         struct size to, uint32_t x, uint32_t y)
 {
@@ -353,8 +354,8 @@ static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
 	return is_done;
 }
 
-/* Draw an SVG, tile by tile, into a picture of RGBA that is all zeros. A picture may be larger than
- * the 32767 pixels of a side that cairo supports, and small tiles need little memory. */
+/* Draw an SVG into a picture of RGBA that is all zeros. The SVG is drawn in tiles for two reasons:
+ * cairo supports sides of at most 32767 pixels, and a small tile needs little memory. */
 static bool draw_tiles(const struct pv_state *state, struct size to, uint8_t *pixels)
 {
 	enum { TILE = 2048 };
@@ -473,8 +474,8 @@ bool pv_draws(enum image_format format, struct failure *ret_failure)
 	                                             sizeof(sample_pdf) - 1, ret_failure);
 }
 
-/* Close a loader of gdk-pixbuf. The loader of SVG leaks memory if it is closed without having
- * received a file, so it gets a small one. */
+/* Close a loader of gdk-pixbuf. The loader of SVG leaks memory if it is closed before it has
+ * received a file, so it gets a small file. */
 static void end_module(GdkPixbufLoader *loader, const char *name)
 {
 	static const char nothing[] = "<svg xmlns='http://www.w3.org/2000/svg' "
@@ -487,9 +488,9 @@ static void end_module(GdkPixbufLoader *loader, const char *name)
 	g_object_unref(loader);
 }
 
-/* Pictures in an SVG are decoded by gdk-pixbuf. It opens its loader modules when it first needs
- * them. A worker could not open them, because it may open only fonts, and librsvg would leave out
- * the picture without a message. So all modules are opened here, before workers are forked. */
+/* Open the loader modules of gdk-pixbuf before workers are forked. gdk-pixbuf decodes the pictures
+ * in an SVG, and opens a module when it first needs this module. A worker may open only fonts.
+ * Without the module, librsvg would leave out the picture without a message. */
 static void load_modules(void)
 {
 	GSList *formats = gdk_pixbuf_get_formats();
@@ -505,9 +506,9 @@ static void load_modules(void)
 	g_slist_free(formats);
 }
 
-/* Prepare drawing before workers are forked. An SVG is opened, but not drawn, so that librsvg is
- * initialised once and not in each worker. No PDF is opened, because poppler would leave a thread
- * running. */
+/* Prepare drawing before workers are forked. A test SVG is opened, but not drawn, so that librsvg
+ * is initialised once and not in each worker. No PDF is opened, because poppler would start a
+ * thread. */
 bool pv_draw_start(struct failure *ret_failure)
 {
 	struct failure failure = {0};
@@ -528,8 +529,8 @@ bool pv_draw_start(struct failure *ret_failure)
 
 /* ---- compressed SVG ---- */
 
-/* Decompress some bytes of the source from *at on, and move *at. Returns false at the end of the
- * compressed data, or if the data are damaged. */
+/* Decompress some bytes of the source, beginning at *at, and move *at past them. Returns false at
+ * the end of the compressed data, or if the data is damaged. */
 static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
                         uint8_t *room, size_t n_room, size_t *n_unpacked,
                         GConverterResult *ret_result)
@@ -547,7 +548,8 @@ static bool unpack_some(GConverter *converter, const struct source *source, size
 }
 
 /* Decompress the first gzip member of the source into *ret_bytes, which the caller frees. Data
- * after the member is ignored. Returns false with a failure. */
+ * after the member is ignored. Returns false with a failure if the data is damaged or too long, or
+ * memory ran out. */
 static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret_n,
                    struct failure *ret_failure)
 {
@@ -596,8 +598,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* The name "" stands for no name: an SVG that is compressed twice must not be accepted for
-	 * the suffix of its name. */
+	/* The name is not passed, because with its suffix .svgz any gzip data would count as an
+	 * SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,
@@ -608,9 +610,9 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 
 /* ---- from the header to the pixels ---- */
 
-/* Load the first page of a PDF at this scale. libvips draws when the pixels are read, so a caller
- * that reads none loads only the header. Returns false also if libvips refused the size but
- * reported no error. */
+/* Load the first page of a PDF at this scale. libvips draws the page when its pixels are read; if
+ * they are never read, only the header is loaded. Returns false on an error, and also if libvips
+ * has refused the size without an error. */
 static bool load_at(VipsImage **ret_image, const struct pv_state *state, double scale)
 {
 	pv_has_refused_size = false;
@@ -624,8 +626,8 @@ static bool load_at(VipsImage **ret_image, const struct pv_state *state, double 
 	return false;
 }
 
-/* Whether a PDF has its end marker after its last object. poppler would draw a truncated file
- * without its missing part. Other bytes may follow the marker. */
+/* Whether a PDF has an end marker after its last object. If a PDF is truncated, poppler draws it
+ * without the missing part. Other bytes may follow the end marker. */
 static bool pdf_is_whole(const struct source *source)
 {
 	const uint8_t *bytes = source->bytes;
@@ -699,7 +701,7 @@ bool pv_draw_open(struct source *source, struct failure *ret_failure)
 	return unpack_source(source, ret_failure) && open_source_svg(source, ret_failure);
 }
 
-/* The smallest scale at which no side is shorter than `to`. */
+/* The smallest scale at which both sides are at least as long as those of `to`. */
 static double find_scale(const struct size *to, double width, double height)
 {
 	return fmax(to->width / width, to->height / height);
@@ -713,9 +715,9 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 	return beyond_x >= 0 && beyond_y >= 0 && (beyond_x == 0 || beyond_y == 0);
 }
 
-/* Load the first page of a PDF at a size that is not smaller than `to`. libvips reports only a size
- * that is rounded to whole pixels, so the first scale may give a wrong size. In this case the scale
- * is corrected by the size that it gave. */
+/* Load the first page of a PDF at a size that is at least `to`. The scale is computed from the
+ * page's size, which libvips rounds to whole pixels. If the page is drawn at a wrong size for that
+ * reason, the scale is corrected by this size, and the page is loaded again. */
 static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
                      const struct size *to)
 {
@@ -742,7 +744,7 @@ bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 
 	if (job->from == FORMAT_SVG)
 		return draw_svg(ret_image, job->state, *to);
-	/* A page is drawn on white, so its alpha is dropped. */
+	/* The page was drawn on white, so every pixel is opaque, and alpha is dropped. */
 	return load_pdf(ret_image, job->state, to) &&
 	       pv_replace(ret_image, &made,
 	                  vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));

@@ -43,7 +43,7 @@ static bool is_deep(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 }
 
-/* Call work for the colours of the image. Alpha stays unchanged. */
+/* Call work for the colours of the image. Alpha is set aside before and added unchanged after. */
 static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, void *data),
                           void *data)
 {
@@ -62,7 +62,8 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	return is_done;
 }
 
-/* Convert the image to another colour space, call work for its colours, and convert back. */
+/* Convert the image to another colour space, call work for the colours, and convert the image
+ * back. */
 static bool in_space(VipsImage **image, VipsInterpretation space,
                      bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -82,8 +83,8 @@ static bool name_space(VipsImage **image, VipsInterpretation space)
 	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-/* Set all three bands to the luminance. libvips has a conversion of its own, but its weights have
- * only one digit. */
+/* Set all three bands to the luminance. libvips' own conversion is not used, because its weights
+ * have only one digit. */
 static bool spread_luminance(VipsImage **image, void *data)
 {
 	VipsImage *weights = vips_image_new_matrixv(3, 3, 0.2126, 0.7152, 0.0722, 0.2126,
@@ -117,8 +118,7 @@ static bool to_grey(VipsImage **image)
 	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
-/* The data argument of the filter functions below: the filter, and the job for which it is
- * applied. */
+/* The data argument of the filter functions below: a filter, and the job that needs it. */
 struct call {
 	struct pv_job *job;
 	const struct filter *filter;
@@ -129,15 +129,15 @@ static bool blur(VipsImage **image, void *data)
 	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
-	/* The mask ends where the Gaussian falls below 1/100 of its peak. It consists of floats, so
-	 * that sums are exact. */
+	/* The mask ends where the Gaussian falls below 1/100 of its peak. The mask consists of
+	 * floats, because libvips would round integers. */
 	return pv_replace(image, &made,
 	                  vips_gaussblur(*image, &made, filter->number[0], "min_ampl",
 	                                 0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
-/* Before filtering, the picture gets a margin that repeats its edge pixels. So it may be smaller
- * than the window. */
+/* The median of a square window. A margin that repeats the edge pixels is added first, so that the
+ * picture may be smaller than the window. */
 static bool median(VipsImage **image, void *data)
 {
 	const struct filter *filter = ((const struct call *)data)->filter;

@@ -40,7 +40,7 @@ static bool is_float(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_FLOAT;
 }
 
-/* Whether the samples are linear light, as in HDR and in float TIFF and PFM. */
+/* Whether the samples are linear light. Samples of HDR are, and floats of TIFF and PFM may be. */
 static bool pv_has_light(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -50,8 +50,8 @@ static bool pv_has_light(VipsImage *image)
 	        (space == VIPS_INTERPRETATION_scRGB || pv_is_pfm(image)));
 }
 
-/* Whether the samples are floats that are not marked as linear light. libvips treats such floats as
- * levels of 0 to 255. */
+/* Whether the samples are floats that are not declared as linear light. libvips treats such floats
+ * as levels of 0 to 255. */
 static bool pv_has_plain_floats(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -60,8 +60,8 @@ static bool pv_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-/* Whether the samples have more than 8 bits of information. Most signed samples count as 8 bits,
- * because libvips and every tool based on it treat them as levels of 0 to 255. */
+/* Whether the samples have more than 8 bits of information. Most signed samples do not count as
+ * more, because libvips and all tools based on it treat them as levels of 0 to 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -71,8 +71,8 @@ static bool pv_has_deep_samples(VipsImage *image)
 	return vips_image_get_format(image) != VIPS_FORMAT_UCHAR;
 }
 
-/* Convert signed samples to unsigned samples. Values below 0 and above the maximum of the space are
- * clipped. *space is changed to the space of the result. */
+/* Convert signed samples to unsigned samples. Values outside the range of the space are clipped.
+ * *space becomes the space of the result. */
 static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 {
 	VipsBandFormat format = VIPS_FORMAT_USHORT;
@@ -88,8 +88,8 @@ static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 	return pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
-/* Decode the packed formats of libvips. LABQ is decoded here, because libvips would convert it to
- * sRGB with a table that has only 6 bits for each sample. */
+/* Decode the packed formats of libvips. libvips itself would convert LABQ to sRGB with a table that
+ * has only 6 bits for each sample. */
 static bool uncode(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -104,8 +104,8 @@ static bool uncode(VipsImage **image)
 	}
 }
 
-/* Convert one band of linear light to grey. libvips can apply the curve only to RGB, so the band is
- * tripled first. */
+/* Convert one band of linear light to grey. libvips can apply the sRGB curve only to RGB, so the
+ * band is first copied to three bands. */
 static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
@@ -119,9 +119,10 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* Recognise floats that are linear light, and mark or convert them: every PFM, and grey without
- * alpha if no value exceeds 1. Some writers of grey TIFF use 0 to 1 for linear light, others use
- * levels of 0 to 255. */
+/* Find floats that are linear light. RGB is declared as linear light, and one band is converted to
+ * grey. All floats of a PFM are linear light. In grey TIFF files, some writers use 0 to 1 for
+ * linear light, and others use levels of 0 to 255; so one band counts as linear light if no value
+ * exceeds 1. */
 static bool light_up(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -174,7 +175,7 @@ bool pv_normalise_samples(VipsImage **image)
 
 /* ---- loading ---- */
 
-/* The loaders of libvips that read from a source. */
+/* The loaders of libvips that can read from memory. */
 static const char *const loaders[N_FORMATS] = {
 	[FORMAT_JPEG] = "jpegload_source", [FORMAT_PNG] = "pngload_source",
 	[FORMAT_WEBP] = "webpload_source", [FORMAT_GIF] = "gifload_source",
@@ -183,7 +184,7 @@ static const char *const loaders[N_FORMATS] = {
 	[FORMAT_SVG] = "svgload_source",   [FORMAT_PDF] = "pdfload_source",
 };
 
-/* The readers for formats that libvips does not read well enough. */
+/* Our readers for formats whose colours libvips does not read correctly. */
 static const struct reader *const readers[N_FORMATS] = {
 	[FORMAT_HEIC] = &reader_heif,
 	[FORMAT_AVIF] = &reader_heif,
@@ -218,7 +219,8 @@ static bool find_loader(enum image_format format)
 
 bool pv_reads(enum image_format format)
 {
-	/* The results, kept for the life of the process. 1: true; -1: false; 0: not known yet. */
+	/* The results so far, kept for the life of the process. 1: can be read; -1: cannot be read;
+	 * 0: not known yet. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
@@ -238,7 +240,7 @@ static VipsFailOn fail_on_of(const struct recipe *recipe)
 	return levels[recipe->fail_on];
 }
 
-/* Whether an output can have several frames or pages. */
+/* Whether at least one output can have several frames or pages of this source. */
 static bool wants_frames(const struct source *source)
 {
 	const struct format_info *from = format_info(source->format);
@@ -254,7 +256,7 @@ static bool wants_frames(const struct source *source)
 	return false;
 }
 
-/* Load a picture: if it has several frames or pages, only the first. */
+/* Load a picture. Of several frames or pages, only the first is loaded. */
 static bool load_one(VipsImage **ret_image, const struct pv_state *state,
                      enum image_format format, VipsFailOn fail_on)
 {
@@ -266,12 +268,13 @@ static bool load_one(VipsImage **ret_image, const struct pv_state *state,
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
-/* Load n frames or pages, one below the other, from the first page on. */
+/* Load n frames or pages, beginning with the first page. In the image they are one below the
+ * other. */
 static bool load_several(VipsImage **ret_image, const struct pv_state *state,
                          enum image_format format, VipsFailOn fail_on, uint32_t n)
 {
-	/* With sequential access, the TIFF loader of libvips could not return to a page of few
-	 * lines. */
+	/* With sequential access, the TIFF loader of libvips cannot go back to a page that has only
+	 * a few lines. */
 	VipsAccess access = format == FORMAT_TIFF ? VIPS_ACCESS_RANDOM
 	                                          : VIPS_ACCESS_SEQUENTIAL;
 
@@ -280,8 +283,8 @@ static bool load_several(VipsImage **ret_image, const struct pv_state *state,
 	                  NULL);
 }
 
-/* The number of pages that outputs get: all pages if libvips can load them together, that is, if
- * all have the same size and kind. If not, 1. */
+/* The number of pages that outputs get. If all pages have the same size and kind, libvips can load
+ * them together, and outputs get all pages. If not, outputs get 1 page. */
 static uint32_t count_joined_pages(const struct source *source,
                                    const struct tiff_pages *pages)
 {
@@ -298,7 +301,8 @@ static uint32_t count_joined_pages(const struct source *source,
 	return pages->n;
 }
 
-/* Count the colour samples of a TIFF with a palette: 1 if all colours of the palette are grey. */
+/* Count the colour samples of a TIFF with a palette. libvips makes 1 sample if the palette is grey,
+ * and 3 if not. */
 static void count_palette_samples(struct tiff_samples *samples, VipsImage *image)
 {
 	uint32_t n_bands = (uint32_t)vips_image_get_bands(image);
@@ -309,8 +313,8 @@ static void count_palette_samples(struct tiff_samples *samples, VipsImage *image
 	samples->alpha += samples->alpha > 0 ? samples->n_colours - 1 : 0;
 }
 
-/* Whether libvips would misread a sample beyond the colours of a TIFF. It uses the first such
- * sample as alpha, but the file may declare another sample as alpha, or none. */
+/* Whether libvips would misread the samples beyond the colours of a TIFF. libvips uses the first of
+ * them as alpha, but the file may declare another sample as alpha, or no sample. */
 static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;
@@ -321,7 +325,7 @@ static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 	return samples->alpha != samples->n_colours || n_bands > samples->n_colours + 1;
 }
 
-/* Drop all samples except the colours and the sample that the file declares as alpha. */
+/* Drop the samples beyond the colours, except the sample that the file declares as alpha. */
 static bool drop_extra_samples(VipsImage **image, const struct pv_state *state)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;
@@ -369,8 +373,8 @@ static void note_header(struct source *source, VipsImage *image)
 		                                                       (unsigned)known);
 		state->is_turned_by_us = state->orientation != known;
 	}
-	/* A PFM is stored from the bottom row to the top row, and libvips does not turn it.
-	 * Orientation 4 does. */
+	/* The first row of a PFM is the bottom row, and libvips does not reverse the rows.
+	 * Orientation 4 does that. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
 	count_palette_samples(&state->tiff_samples, image);
@@ -389,7 +393,7 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
-/* Find the first page of a TIFF, and how many pages outputs get. */
+/* Find the first page of a TIFF, and the number of pages that outputs get. */
 static bool find_pages(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -423,7 +427,7 @@ static bool fits_libvips(struct size size, struct failure *ret_failure)
 	                   size.width, size.height, VIPS_MAX_COORD);
 }
 
-/* Open a picture that image/raster reads. */
+/* Open a picture that a reader of image/raster reads. */
 static bool read_raster(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -449,7 +453,7 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 	return fits_libvips(raster->size, ret_failure);
 }
 
-/* Refuse files that libvips would decode wrongly. */
+/* Refuse a file that libvips would decode wrongly. */
 static bool is_understood(const struct source *source, struct failure *ret_failure)
 {
 	if (source->format == FORMAT_HDR &&
@@ -466,8 +470,8 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 	return true;
 }
 
-/* Read the colours of a PNG. Those in cICP and gAMA become a profile, which libvips would not
- * make. */
+/* Read the colours of a PNG. From cICP or gAMA a profile is made, because libvips ignores these
+ * chunks. */
 static bool read_png_colours(struct source *source, bool is_grey,
                              struct failure *ret_failure)
 {
@@ -489,7 +493,7 @@ static bool read_png_colours(struct source *source, bool is_grey,
 		memcpy(gamma.xy, scan.chromaticities, sizeof(gamma.xy));
 		result = icc_of_png_gamma(&gamma, is_grey, &state->profile,
 		                          &state->n_profile);
-		/* Values of gAMA and cHRM that are impossible are ignored. */
+		/* Impossible values of gAMA and cHRM are ignored: the picture counts as sRGB. */
 		result = result == ICC_UNKNOWN ? ICC_SRGB : result;
 	}
 	if (result == ICC_NO_MEMORY)
@@ -541,9 +545,9 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	                   "header: the GIF ends in the middle of a block");
 }
 
-/* Let libvips read a copy of a JPEG with an end marker, if the JPEG has none. Without that, libjpeg
- * would warn even if only the marker is missing. If scans are missing, the JPEG is refused unless
- * fail_on is none. */
+/* If a JPEG has no end marker, let libvips read a copy with an end marker. Without the marker
+ * libjpeg would always warn, even if only the marker is missing. If scans are missing too, the JPEG
+ * is refused, except with fail_on none. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -581,8 +585,8 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 		return false;
 	state->reader = reader;
 	state->stored = reading->size;
-	/* This is the orientation in the format itself, not in EXIF. Every program applies it, so
-	 * no_rotate has no effect on it. */
+	/* This orientation is stored in the format itself, and not in EXIF. Every program applies
+	 * it, so it is applied even with no_rotate. */
 	state->orientation = (int)reading->orientation;
 	state->is_deep = reading->is_deep;
 	state->has_alpha = reading->has_alpha;
@@ -593,21 +597,24 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 /* ---- the canvas of a GIF ---- */
 
 /*
- * A copy of a GIF for libvips. In a GIF the parts of the canvas that no frame draws are
- * transparent, and so are the parts of frames that are cleared. libvips 8.14.1 makes these parts
- * opaque if the frames have no transparent colour. So in the copy each frame gets a transparent
- * colour that none of its pixels has: index 255, if the frame has at most 128 colours.
+ * A copy of a GIF for libvips. In a GIF, parts of the canvas that no frame draws are transparent.
+ * Parts of frames that are cleared are transparent too. If the frames have no transparent colour,
+ * libvips 8.14.1 makes these parts opaque. So in the copy, each frame with at most 128 colours gets
+ * a transparent colour: index 255, which none of its pixels has.
  */
 struct gif_copy {
 	const uint8_t *bytes;
-	size_t n, at; /* length of the file, and offset of the next block to copy */
+	/* n: the length of the file. at: the offset of the next block to copy. */
+	size_t n, at;
 	uint8_t *to;
 	size_t n_to;
-	/* Offset in the copy of the next frame's control extension; 0: the frame has none. */
+	/* The offset of the control extension of the next frame, in the copy. 0: the next frame has
+	 * no control extension. */
 	size_t control_at;
 	uint32_t width, height;
 	unsigned n_frames;
-	/* The first frame does not cover the canvas, or a frame is cleared. */
+	/* Parts of the canvas are visible: the first frame does not cover it, or a frame is
+	 * cleared. */
 	bool shows_canvas;
 };
 
@@ -630,8 +637,7 @@ static size_t gif_table_bytes(uint8_t flags)
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
-/* Copy the bytes before an offset of the file. Returns false if the file ends before this
- * offset. */
+/* Copy the bytes up to the offset `until` of the file. Returns false if the file is shorter. */
 static bool copy_until(struct gif_copy *copy, size_t until)
 {
 	if (until > copy->n)
@@ -642,8 +648,8 @@ static bool copy_until(struct gif_copy *copy, size_t until)
 	return true;
 }
 
-/* Copy everything up to the end of the data blocks that begin at an offset. Each block is a length
- * byte and data. An empty block ends them. */
+/* Copy everything up to the end of the data blocks that begin at offset `at`. A block is a length
+ * byte and data. The last block is empty. */
 static bool copy_blocks(struct gif_copy *copy, size_t at)
 {
 	while (at < copy->n && copy->bytes[at] > 0)
@@ -651,7 +657,7 @@ static bool copy_blocks(struct gif_copy *copy, size_t at)
 	return copy_until(copy, at + 1);
 }
 
-/* Give the next frame a transparent colour that none of its pixels has. */
+/* Give the next frame the transparent colour 255, which none of its pixels has. */
 static void mark_frame(struct gif_copy *copy)
 {
 	static const uint8_t control[GIF_CONTROL_BYTES] = {
@@ -701,7 +707,7 @@ static bool copy_extension(struct gif_copy *copy)
 	return copy_blocks(copy, copy->at + 2);
 }
 
-/* Copy a GIF, and give each frame a transparent colour. */
+/* Copy a GIF. Each frame with few colours gets a transparent colour. */
 static void copy_gif(struct gif_copy *copy)
 {
 	enum { HEAD_BYTES = 13, FLAGS_AT = 10 };
@@ -724,14 +730,15 @@ static void copy_gif(struct gif_copy *copy)
 	(void)copy_until(copy, copy->n);
 }
 
-/* If parts of a GIF's canvas are visible, let libvips read a copy in which they are transparent. */
+/* If parts of a GIF's canvas are visible, let libvips read a copy in which these parts are
+ * transparent. */
 static bool clear_canvas(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	struct gif_copy copy = {.bytes = source->bytes, .n = source->n_bytes};
 
-	/* The copy is less than twice as long: a frame has at least 12 bytes, and grows by at most
-	 * 8. */
+	/* The copy has less than twice the length of the file: a frame has at least 12 bytes, and
+	 * grows by 8 bytes at most. */
 	copy.to = malloc(2 * copy.n + 1);
 	if (!copy.to)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
@@ -808,7 +815,7 @@ void pv_close_source(struct source *source)
 	source->state = NULL;
 }
 
-/* How many times larger each side of the stored picture is than that of the output. */
+/* For each axis: the length of the stored picture divided by the length of the output. */
 struct factors {
 	double across, down;
 };
@@ -824,8 +831,8 @@ static struct factors factors_of(const struct pv_job *job)
 	                        (double)from.height / to.height};
 }
 
-/* The factor by which a loader may shrink. The loaded picture must have at least twice the final
- * size, so that scaling it gives the same quality as scaling the full picture. */
+/* The largest factor by which a loader may shrink. The loaded picture must have at least twice the
+ * size of the output; then scaling gives the same quality as scaling the full picture. */
 static double find_shrink(const struct pv_job *job)
 {
 	struct factors factors;
@@ -837,10 +844,9 @@ static double find_shrink(const struct pv_job *job)
 	return fmax(1, fmin(factors.across, factors.down) / 2);
 }
 
-/* Whether shrinking a side by whole blocks shifts the picture by a negligible part of an output
- * pixel. If the side is no multiple of the block, libjpeg rounds the number of blocks up. The last
- * pixel then stands for a block that lies partly outside the picture, and scaling shifts the
- * picture by that part. */
+/* Whether shrinking a side by blocks shifts the picture by at most 1/32 of an output pixel. If the
+ * side is not a multiple of the block, the last block lies partly outside the picture. libjpeg
+ * makes a whole pixel of this block, so scaling shifts the picture. */
 static bool divides(uint32_t side, unsigned block, double factor)
 {
 	double most_moved = 1 / 32.0;
@@ -850,9 +856,9 @@ static bool divides(uint32_t side, unsigned block, double factor)
 }
 
 /*
- * The factor by which libjpeg may shrink without harm to chroma, which must keep at least twice the
- * samples of the output. If chroma is subsampled by the same factor on both axes, as in 4:2:0,
- * libjpeg shrinks it less than luma. In 4:2:2, 4:4:0 and 4:1:1 libjpeg does not do that.
+ * The largest factor by which libjpeg may shrink so that chroma keeps at least twice the samples of
+ * the output. If chroma is subsampled by the same factor on both axes, as in 4:2:0, libjpeg shrinks
+ * chroma less than luma. In 4:2:2, 4:4:0 and 4:1:1 it shrinks both by the same factor.
  */
 static double find_chroma_shrink(const struct chroma_ratio *chroma,
                                  const struct factors *factors)
@@ -865,8 +871,9 @@ static double find_chroma_shrink(const struct chroma_ratio *chroma,
 	       2;
 }
 
-/* The largest block by which libjpeg may shrink: 1, 2, 4 or 8. *ret_is_largest is true if
- * vips_thumbnail_source(), which considers only the size, would choose the same block. */
+/* The side of the largest block that libjpeg may shrink to one pixel: 1, 2, 4 or 8. *ret_is_largest
+ * becomes true if vips_thumbnail_source() would choose the same block, although it considers only
+ * the size. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -907,7 +914,7 @@ double pv_loader_shrink(const struct pv_job *job)
 	return job->from == FORMAT_WEBP ? find_shrink(job) : 1;
 }
 
-/* Load a JPEG or WebP shrunk by this factor. For a JPEG it must be 2, 4 or 8. */
+/* Load a JPEG or WebP shrunk by a factor. For a JPEG the factor must be 2, 4 or 8. */
 static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
                         enum image_format format, VipsFailOn fail_on, double shrink)
 {
@@ -946,7 +953,7 @@ static void free_samples(VipsImage *image, void *samples)
 	free(samples);
 }
 
-/* Decode a picture that image/raster reads. */
+/* Decode a picture that a reader of image/raster has opened. */
 static bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
                            struct failure *ret_failure)
 {
@@ -972,7 +979,7 @@ static bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
 	return *ret_image != NULL;
 }
 
-/* Make an image that borrows the pixels of another engine. */
+/* Make an image that borrows pixels of another engine. */
 static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 {
 	*ret_image = image_of_samples(pixels->bytes, pixels->size, pixels->n_bands,
@@ -980,7 +987,7 @@ static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 	return *ret_image != NULL;
 }
 
-/* Make an image that takes over the samples. */
+/* Make an image from samples, which then belong to the image. */
 static bool take_samples(VipsImage **ret_image, struct samples *samples)
 {
 	VipsImage *image = image_of_samples(samples->bytes, samples->size,
@@ -1009,7 +1016,7 @@ static bool read_samples(VipsImage **ret_image, const struct reader *reader,
 	return is_done;
 }
 
-/* Convert the samples of an HDR picture to SDR, in 16 bits. */
+/* Convert the samples of an HDR picture to SDR. The result has 16 bits. */
 static bool make_sdr(VipsImage **image, unsigned transfer)
 {
 	VipsImage *made = NULL;
@@ -1093,8 +1100,8 @@ bool pv_prove_whole(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* From the picture that was decoded for several outputs, get all frames if the output has several,
- * or else the first frame. */
+/* Take the frames of an output from the decoded picture: all frames if the output has several, or
+ * else the first frame. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
 	VipsImage *decoded = job->state->decoded;
@@ -1153,12 +1160,13 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
 /*
  * ---- checking ----
  *
- * A check decodes every pixel of a picture and keeps none. Nothing is shrunk, so that no part is
- * skipped. Most formats are decoded row by row, with only a few rows in memory.
+ * A check decodes every pixel of a picture and keeps no pixel. The loader does not shrink, because
+ * it would then skip some data. Most formats are decoded row by row, with only a few rows in
+ * memory.
  */
 
-/* Decode all pixels of the pages that the option string selects. Returns false if that fails.
- * *ret_n_pages is the number of pages of the file. */
+/* Decode all pixels of the pages that the option string selects. *ret_n_pages becomes the number of
+ * pages of the file. Returns false if a page cannot be decoded. */
 static bool decode(const struct source *source, const char *options, int *ret_n_pages)
 {
 	const struct pv_state *state = source->state;
@@ -1194,7 +1202,7 @@ static bool check_raster(const struct source *source, struct failure *ret_failur
 	return true;
 }
 
-/* Draw an SVG or the first page of a PDF. Other pages are never read. */
+/* Draw an SVG, or the first page of a PDF. The other pages of a PDF are not checked. */
 static bool draw(const struct source *source)
 {
 	const struct recipe as_it_is = {0};
@@ -1262,7 +1270,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  * picture.
  *
  * In the table below, "lines" means 2048 lines of the picture, or the whole picture if it has
- * fewer. libvips buffers that many lines of a picture that it reads in sequence.
+ * fewer. When libvips reads a picture from top to bottom, it buffers that many lines.
  *
  *   JPEG                   512 lines, because the loader shrinks while it loads
  *   JPEG in several scans  the same, and 2 bytes for each coefficient
@@ -1279,16 +1287,16 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *   SVG                    8 MiB, and 8 bytes for each pixel of the drawing
  *   PDF                    8 MiB, and 4 bytes for each pixel of the drawing
  *
- * If several outputs are derived, the decoded picture is in memory too.
+ * If a picture has several outputs, the decoded picture is in memory too.
  *
- * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels, a
- * figure is the largest data size of a worker, sampled from the sixth number of /proc/PID/statm;
- * RLIMIT_DATA limits this size. For photographs, a figure is the lowest RLIMIT_DATA under which the
- * picture can be processed. The figures do not include the worker itself and the input. In MiB, at
- * 24 megapixels: JPEG baseline 11, progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA
- * of 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146,
- * AVIF 156, of 12 bits with alpha 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70.
- * At 100 megapixels: JPEG baseline 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An SVG with
+ * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels,
+ * a figure is the largest data size of a worker (the sixth number of /proc/PID/statm), which
+ * RLIMIT_DATA limits. For photographs, a figure is the lowest RLIMIT_DATA under which the picture
+ * can be processed. The figures do not include the worker itself and the input. In MiB, at 24
+ * megapixels: JPEG baseline 11, progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA of
+ * 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146, AVIF
+ * 156, of 12 bits with alpha 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70. At
+ * 100 megapixels: JPEG baseline 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An SVG with
  * text and two translucent groups, and a PDF with text, each drawn at 16 megapixels and written as
  * PNM: 250 and 125 MiB in all; at 36 megapixels 523 and 263.
  */
@@ -1357,9 +1365,9 @@ static uint64_t loader_memory(const struct picture_header *header)
 	}
 }
 
-/* The minimum factor by which a JPEG is shrunk when it is decoded for all these outputs. The loader
- * shrinks by the largest factor that leaves twice the size of the largest output, or only by half
- * of this factor if the sides are no multiples of the block. */
+/* A lower bound of the factor by which a JPEG is shrunk when it is decoded for all these outputs.
+ * The loader shrinks by the largest factor that leaves twice the size of the largest output. If the
+ * sides are not multiples of the block, it shrinks by half of this factor. */
 static unsigned shrink_for(struct size from, const struct picture_variant *variants,
                            unsigned n_variants)
 {

@@ -1,4 +1,4 @@
-/* Writes files in the vips engine: calls the savers of libvips with options from a recipe. */
+/* Writes files in the vips engine: calls the savers of libvips with the options of a recipe. */
 #include "image/vips/engine_vips.h"
 
 #include "base/fd.h"
@@ -10,8 +10,8 @@
 /*
  * ---- metadata that the savers add and that must be removed ----
  *
- * These functions get the files that the savers wrote. A file with an unknown structure stays
- * unchanged.
+ * These functions change a complete file that a saver has written. A file with an unknown
+ * structure stays unchanged.
  */
 
 static size_t cut(uint8_t *bytes, size_t n, size_t at, size_t n_cut)
@@ -30,7 +30,7 @@ static size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment = 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
 
-		/* All metadata segments come before the other segments. */
+		/* After this segment no metadata segment follows. */
 		if (n_segment > n - at ||
 		    ((marker < APP0 || marker > APP15) && marker != COMMENT))
 			return n;
@@ -89,7 +89,7 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 	while (at < n && n - at >= CHUNK) {
 		size_t n_data = big_endian(bytes + at);
 
-		/* The chunk of the density comes before the pixels. */
+		/* The chunk with the density is always before the pixels. */
 		if (n_data > n - at - CHUNK || memcmp(bytes + at + 4, "IDAT", 4) == 0)
 			return n;
 		if (memcmp(bytes + at + 4, "pHYs", 4) == 0)
@@ -101,8 +101,8 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 
 /* ---- the savers ---- */
 
-/* Convert an effort of 0 to 9 to the scale of a saver, from least to most. Returns usual, the
- * saver's default, if the recipe has no effort. */
+/* Convert an effort of 0 to 9 to the scale of a saver, which goes from least to most. If the recipe
+ * has no effort, returns usual, the saver's default. */
 static int effort_of(const struct recipe *recipe, int least, int most, int usual)
 {
 	if (!recipe->has_effort)
@@ -124,8 +124,8 @@ static VipsForeignSubsample subsample_of(const struct recipe *recipe)
 static int save_jpeg(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                      bool strip)
 {
-	/* From effort 5 on, Huffman codes are optimised. This takes more time and makes smaller
-	 * files. */
+	/* With an effort of 5 or more, the Huffman codes are optimised, which takes more time and
+	 * makes smaller files. */
 	return vips_jpegsave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "optimize_coding",
 	                            recipe->has_effort && recipe->effort >= 5,
@@ -195,8 +195,9 @@ static int save_gif(VipsImage *image, VipsTarget *target, const struct recipe *r
 static int save_jp2(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
-	/* Chroma is never subsampled, because libvips 8.14.1 cannot read files with subsampled
-	 * chroma, and aborts when it writes one that has not exactly three bands. */
+	/* Chroma is never subsampled. libvips 8.14.1 cannot read files with subsampled chroma, and
+	 * it aborts when it writes subsampled chroma for a picture that does not have three
+	 * bands. */
 	return vips_jp2ksave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "lossless", recipe->lossless, "subsample_mode",
 	                            VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip, NULL);
@@ -213,7 +214,7 @@ static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *r
 	                           "strip", strip, NULL);
 }
 
-/* Convert to linear light, which HDR stores, and save. */
+/* Convert to linear light, because an HDR stores linear light, and save. */
 static int save_hdr(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
@@ -255,10 +256,9 @@ static bool has_profile(VipsImage *image)
 	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
-/* Remove metadata that was not requested and that libvips 8.14.1 writes all the same: EXIF in a
- * JPEG that is not stripped, EXIF in every WebP, a density in every PNG. They are removed before
- * the file is written, because a file in the memfd cannot become shorter. Returns the new
- * length. */
+/* Remove the metadata that libvips 8.14.1 always writes, whether or not it was requested: EXIF in a
+ * JPEG that is not stripped, EXIF in every WebP, a density in every PNG. It is removed before the
+ * file is written, because the memfd cannot become shorter. Returns the new length. */
 static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_t n)
 {
 	switch (recipe->format) {
@@ -289,8 +289,8 @@ static bool is_transparent(VipsImage *image)
 }
 
 /* Set the alpha flag of a WebP animation that has transparent pixels. libwebp crops transparent
- * borders from its frames. If that leaves no transparent pixel, libwebp does not set the flag, and
- * readers show an opaque canvas. */
+ * borders from its frames. If the frames then have no transparent pixel, libwebp does not set the
+ * flag, and readers show an opaque canvas. */
 static void mark_transparent(VipsImage *image, const struct recipe *recipe,
                              uint8_t *bytes, size_t n)
 {
@@ -308,9 +308,9 @@ static bool has_inventions(const struct recipe *recipe, bool strip)
 	       (recipe->format == FORMAT_JPEG && !strip);
 }
 
-/* Whether the output begins at the beginning of the descriptor. Only such an output may be written
- * directly, because the savers of TIFF and JPEG 2000 seek to offsets from the beginning of the
- * descriptor. */
+/* Whether the output begins at offset 0 of the descriptor. Only then may a saver write to the
+ * descriptor itself, because the savers of TIFF and JPEG 2000 seek to offsets from the beginning of
+ * the descriptor. */
 static bool is_first_output(int output)
 {
 	return lseek(output, 0, SEEK_CUR) == 0;
@@ -325,8 +325,8 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	size_t n;
 
-	/* vips_target_steal() of libvips 8.14.1 would crash, because the saver has ended the
-	 * target. */
+	/* The blob is read as a property. vips_target_steal() of libvips 8.14.1 would crash here,
+	 * because the saver has already ended the target. */
 	if (is_saved)
 		g_object_get(target, "blob", &blob, NULL);
 	VIPS_UNREF(target);
@@ -349,7 +349,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 
 static bool save_image(VipsImage *image, const struct recipe *recipe, int output)
 {
-	/* The profile is the only metadata that a saver may write. */
+	/* A saver may write no metadata except the profile. */
 	bool strip = !has_profile(image);
 	VipsTarget *target;
 	bool is_saved;
@@ -362,17 +362,17 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* Whether a saver failed because of a lack of memory or threads. Such a failure does not mean that
- * the codec is missing. */
+/* Whether a saver failed for lack of memory or threads. After such a failure it is not known
+ * whether the saver has its codec. */
 static bool is_lack_of_resources(const char *errors)
 {
 	return strstr(errors, "creating thread") || strstr(errors, "memory") ||
 	       strstr(errors, "webpsave: unable to encode");
 }
 
-/* Try whether a saver works, by writing a small picture. A saver may exist without its codec,
- * because the codecs of libheif are plugins. Returns 1: the saver works; -1: it does not work; 0:
- * the attempt failed for lack of memory or threads. */
+/* Find out whether a saver works: let it write a small picture. A saver may exist without its
+ * codec, because the codecs of libheif are plugins. Returns 1 if the saver works and -1 if not.
+ * Returns 0 if that is not known, because memory or threads were lacking. */
 static signed char try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];
@@ -399,7 +399,8 @@ static signed char try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* The results, kept for the life of the process. 1: true; -1: false; 0: not known yet. */
+	/* The results so far, kept for the life of the process. 1: can be written; -1: cannot be
+	 * written; 0: not known yet. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
