@@ -219,7 +219,8 @@ static bool skip_output_folder(struct batch *batch)
 		return errno != ETIMEDOUT;
 	}
 	if (!S_ISDIR(folder.st_mode)) {
-		report_say(batch->report, "the output is not a folder: %s",
+		report_say(batch->report,
+		           "%s is a file; choose another output folder with -o",
 		           quoted(output));
 		return false;
 	}
@@ -227,9 +228,11 @@ static bool skip_output_folder(struct batch *batch)
 	walk->skip_ino = folder.st_ino;
 	for (size_t i = 0; i < walk->n_inputs; i++) {
 		if (is_same_folder(batch, walk->inputs[i], &folder))
-			report_say(batch->report,
-			           "not searched, because it is the output folder: %s",
-			           quoted(walk->inputs[i]));
+			report_say(
+				batch->report,
+				"not searched, because it is the output folder: %s; choose "
+				"another one, or replace images with --in-place",
+				quoted(walk->inputs[i]));
 	}
 	return true;
 }
@@ -705,7 +708,9 @@ static bool open_store(struct batch *batch)
 	}
 	if (!batch->store) {
 		report_say(batch->report, "cannot make the output folder %s: %s",
-		           quoted(output), strerrordesc_np(errno));
+		           quoted(output),
+		           errno == ENOTDIR ? "a file has the name of a folder above it"
+		                            : strerrordesc_np(errno));
 		return false;
 	}
 	store_identity(batch->store, &batch->walk.skip_dev, &batch->walk.skip_ino);

@@ -75,6 +75,9 @@ static const char *reason_of(int sys_errno)
 		return "a file or a link has the name of the folder";
 	case ENODATA:
 		return "the output is shorter than the worker announced";
+	case ENAMETOOLONG:
+		return "the name is longer than the file system allows; choose a shorter one "
+		       "with --name";
 	case EMFILE:
 		return "too many open files; raise their limit (ulimit -n)";
 	default:

@@ -275,7 +275,8 @@ TEST(outputs, an_input_that_is_the_output_folder_is_reported_and_not_walked)
 	ended = run("pixpool resize -s 32 in -o ./in/");
 	EXPECT_EQ(ended.status, 3);
 	EXPECT_STR(plain(ended.err),
-	           "pixpool: not searched, because it is the output folder: in\n"
+	           "pixpool: not searched, because it is the output folder: in; choose "
+	           "another one, or replace images with --in-place\n"
 	           "pixpool: no images found in in\n");
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
 	fixture_leave();
@@ -290,9 +291,34 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 	scratch_file("out", "precious");
 	ended = run("pixpool resize -s 32 a.jpg -o out");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "pixpool: the output is not a folder: out\n"));
-	EXPECT_EQ(run("pixpool resize -s 32 a.jpg -o out/below").status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: out is a file; choose another output folder with -o\n");
+	ended = run("pixpool resize -s 32 a.jpg -o out/below");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: cannot make the output folder out/below: a file has "
+	           "the name of a folder above it\n");
 	EXPECT_STR(scratch_text("out"), "precious");
+	fixture_leave();
+}
+
+TEST(outputs, an_output_name_that_is_too_long_fails_its_image_with_a_hint)
+{
+	char path[300] = "in/";
+
+	fixture_enter();
+	memset(path + 3, 'a', 251);
+	strcpy(path + 3 + 251, ".jpg");
+	sample("lake.jpg", path);
+	sample("lake.jpg", "in/b.jpg");
+	EXPECT_EQ(run("pixpool thumb in -o out --name '{name}s.jpg' --report r").status,
+	          1);
+	EXPECT(strstr(records("r"),
+	              "'class':'io','message':'publish: cannot link the output: "
+	              "the name is longer than the file system allows; choose "
+	              "a shorter one with --name'"),
+	       "%s", records("r"));
+	EXPECT_STR(tree("out"), "bs.jpg jpeg 256x171\n");
 	fixture_leave();
 }
 

@@ -192,7 +192,7 @@ TEST(command_line, an_invalid_value_is_refused_and_the_valid_ones_are_listed)
 		{"pixpool thumb in -o out --fit covre",
 	         "--fit: must be one of inside, cover, contain, fill, outside; got 'covre'; did you mean 'cover'?"},
 		{"pixpool thumb in -o out --position middle",
-	         "--position: must be one of centre, north, northeast, east, southeast, south, southwest, west, northwest, entropy, attention; got 'middle'"},
+	         "--position: must be one of centre, north, northeast, east, southeast, south, southwest, west, northwest, entropy, attention, X%,Y%; got 'middle'"},
 		{"pixpool thumb in -o out --position 101%,0%",
 	         "--position: must be X%,Y%, each from 0 to 100, such as 50%,20%, got '101%,0%'"},
 		{"pixpool thumb in -o out --position 50%",
