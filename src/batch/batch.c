@@ -83,8 +83,8 @@ static void stop_pools(struct pools *pools, enum batch_state state)
 	                                        : PXP_SHUTDOWN_CANCEL_PENDING);
 }
 
-/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is
- * already past that state. Any thread. */
+/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is already
+ * past that state. Any thread may call this function. */
 static void batch_stop(struct batch *batch, enum batch_state state)
 {
 	struct pools *pools;
@@ -437,7 +437,7 @@ static bool start_workers(struct batch *batch, struct failure *ret_failure)
 	batch->pools = pools;
 	lock_release(&batch->lock);
 	/* If the batch was stopped before batch->pools was set, batch_stop() did not stop the
-	 * pools. Do it here. */
+	 * pools. Stop them here. */
 	if (state_of(batch) >= BATCH_DRAINING)
 		stop_pools(pools, state_of(batch));
 	return true;
@@ -635,8 +635,8 @@ static bool open_state(struct batch *batch)
 	return true;
 }
 
-/* Open the state for reading, for a plan. If it cannot be opened, the stamps on the outputs
- * decide. */
+/* Open the state for reading, for a plan. If it cannot be opened, the plan relies on the stamps of
+ * the outputs. */
 static void open_state_to_look(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -776,7 +776,7 @@ static void decide(struct batch *batch)
 
 /* ---- signals ---- */
 
-/* Handle Ctrl-Z: the workers are suspended as well, and the bar is erased. */
+/* Handle Ctrl-Z: the workers are suspended, too, and the progress bar is erased. */
 static void suspend(struct batch *batch)
 {
 	sigset_t stop;
@@ -999,8 +999,7 @@ static struct pxp_future *take_complete(struct batch *batch)
 		future = batch->complete[batch->first_complete];
 		batch->first_complete = (batch->first_complete + 1) % batch->max_files;
 		batch->n_complete--;
-		/* The feeder waits for this count to fall only if the count has reached its
-		 * maximum. */
+		/* The feeder can be waiting only if n_files is at its maximum. If so, wake it. */
 		if (batch->n_files-- == batch->max_files)
 			cond_signal(&batch->has_room);
 	}
@@ -1044,8 +1043,8 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* If the result has an output for the stream, write it there. If that fails, end the batch; if the output
- * is a pipe whose reader has closed it, as if by SIGPIPE. */
+/* If the result has an output for the stream, write it there. If that fails, end the batch. If the
+ * output is a pipe that its reader has closed, the batch ends as by SIGPIPE. */
 static void deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
@@ -1380,8 +1379,8 @@ static void say_state(struct batch *batch)
 		report_say(batch->report, "%s", notice);
 }
 
-/* Report once that an output of --in-place has no stamp, or a backup no mark. With --in-place no
- * other record of them exists. */
+/* Report once that with --in-place an output got no stamp, or a backup got no mark. No other record
+ * of such a file exists. */
 static void say_stamps(struct batch *batch)
 {
 	if (!batch->options->in_place || !batch->store)

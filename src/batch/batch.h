@@ -49,22 +49,26 @@ struct batch_options {
 	bool decodes_only;
 
 	enum overwrite overwrite;
-	struct shard shard;    /* the shard that this run makes; n 0: all inputs */
-	bool prunes;           /* remove outputs whose input no longer exists */
-	bool redo;             /* make up-to-date outputs again */
-	bool compare_contents; /* compare contents even if size and time are equal */
-	/* The path of the state. NULL: a file in the output folder, called STATE_FILE_NAME, or by
-	 * the number of the shard. */
+	struct shard shard; /* the shard that this run makes; n 0: all inputs */
+	/* Whether outputs whose input no longer exists are removed. */
+	bool prunes;
+	bool redo; /* whether up-to-date outputs are made again */
+	/* Whether contents are compared even if size and time are equal. */
+	bool compare_contents;
+	/* The path of the state. NULL: the state is a file in the output folder. Its name is
+	 * STATE_FILE_NAME or, for a shard, contains the number of the shard. */
 	const char *state;
-	bool keeps_no_state; /* no state is kept, and outputs get no stamp */
-	/* If another run uses the same output folder, end with status 4 instead of waiting. */
+	bool keeps_no_state; /* If true, no state is kept, and outputs get no stamp. */
+	/* Whether to end with status 4, instead of waiting, if another run uses the same output
+	 * folder. */
 	bool no_wait;
-	bool no_fsync; /* do not sync: a power cut may lose reported outputs */
-	/* failures that are known from an earlier run do not set the status to 1 */
+	/* If true, outputs are not synced, so a power cut may lose reported outputs. */
+	bool no_fsync;
+	/* If true, failures that are known from an earlier run do not set the status to 1. */
 	bool accept_known;
-	bool keep_dates; /* outputs get the times of their inputs */
+	bool keep_dates; /* whether outputs get the times of their inputs */
 	enum sandbox_mode sandbox;
-	/* inputs may be hostile; the lower limits for them are in the recipe */
+	/* Whether inputs may be hostile. The lower limits for hostile inputs are in the recipe. */
 	bool is_untrusted;
 	unsigned n_workers; /* the number of workers; 0: the number of processors */
 	/* The memory limit of the whole run in bytes; 0: computed from the machine (limits.h). */

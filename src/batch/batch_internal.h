@@ -73,14 +73,15 @@ struct batch {
 	/* With --in-place: keeps other runs with --in-place out of the folders of this run. NULL:
 	 * nothing is locked. */
 	struct folder_locks *locks;
-	/* the time at which the batch stops waiting; -1: never */
+	/* the time at which the batch stops waiting for killed workers; -1: never */
 	int64_t stuck_ns;
 	int64_t looked_ns; /* when the running images were last checked */
 	int64_t stop_ns;   /* when --stop-after ends the batch; -1: never */
-	bool was_limited;  /* the batch was ended by --max-failures or --stop-after */
-	bool is_waiting;   /* the user was told that this run waits for another one */
-	/* The batch was not started, because of wrong usage, a collision, or an output folder that
-	 * cannot be used. */
+	bool was_limited;  /* whether --max-failures or --stop-after ended the batch */
+	/* whether the user was told that this run waits for another one */
+	bool is_waiting;
+	/* Whether the batch was not started, because of wrong usage, a collision, or an output
+	 * folder that cannot be used. */
 	bool was_refused;
 	pthread_t feeder;
 	bool has_feeder;
@@ -117,7 +118,7 @@ struct batch {
 	enum batch_workers workers;
 	/* The number of images that failed, except known ones with --accept-known. */
 	unsigned n_failures;
-	bool has_walk_errors; /* the feeder could not read a part of an INPUT */
+	bool has_walk_errors; /* whether the feeder failed to read a part of an INPUT */
 	/* The number of inputs that are open in the feeder, the executor or a worker. */
 	unsigned n_inputs;
 	/* The number of tasks that are not done. The feeder is woken when it has fallen to
@@ -126,8 +127,9 @@ struct batch {
 	bool awaits_descriptor; /* the feeder waits until any input or output is closed */
 	/* The mean time that a worker takes for a small file; 0: unknown. */
 	int64_t small_ns;
-	unsigned n_finished;       /* the number of files that the committer has */
-	uint64_t n_finished_bytes; /* the total size of the outputs of these files */
+	unsigned n_finished; /* the number of files that the committer has */
+	/* the total size of the outputs that the committer has */
+	uint64_t n_finished_bytes;
 	/* The number of files that were fed and not yet reported, plus one for the feeder while
 	 * it runs. */
 	unsigned n_files;
@@ -165,8 +167,9 @@ bool batch_goes_on(struct batch *batch);
  * If this is called several times, the first error is kept. Any thread may call this function. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
 
-/* Count an image that failed, and drain the batch at --max-failures. Any thread; call it as soon as the
- * failure is known, so that no other image begins. is_remembered: an earlier run has recorded it. */
+/* Count an image that failed, and drain the batch at --max-failures. Any thread may call this
+ * function. Call it as soon as the failure is known, so that no other image begins. is_remembered:
+ * true if an earlier run has recorded the failure. */
 void batch_count_failure(struct batch *batch, bool is_remembered);
 
 /* Submit the small files that the feeder has gathered for a shared task, if any. The feeder must call

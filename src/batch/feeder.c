@@ -28,9 +28,9 @@ struct content {
 
 /*
  * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
- * completes its task, then the committer. The file has a future, which is a promise. It is
- * completed with the result when the outputs are written under their names, or when the file has
- * failed. Then the file is freed.
+ * completes its task, then the committer. The file has a future, which is a promise. When the
+ * outputs are written under their names, or when the file has failed, the promise is completed with
+ * the result. Then the file is freed.
  */
 struct file {
 	struct batch *batch;
@@ -60,9 +60,9 @@ struct file {
 	bool has_hash;
 	/* the number of earlier runs in which the picture killed its worker */
 	unsigned n_deaths;
-	/* the format by the suffix, or if that is not known by the first bytes */
+	/* The format by the suffix or, if the suffix is not known, by the first bytes. */
 	enum image_format named_format;
-	bool is_drawn; /* a drawing worker has the file, or will get it */
+	bool is_drawn; /* whether a drawing worker has the file, or will get it */
 
 	/* With --in-place: the folder of the input, and its name in that folder, with links
 	 * resolved. */
@@ -261,7 +261,7 @@ void file_on_committed(struct commit *commit, void *data)
 	content_release(&file->content);
 	leave_committer(batch, file->n_content_bytes);
 	check_state(batch);
-	if (commit->n_outputs == 0) { /* only the state was written, but no output */
+	if (commit->n_outputs == 0) { /* no output was written, only the state */
 		file_complete(file, file->end);
 		return;
 	}
@@ -332,7 +332,7 @@ static bool adopt_equal_ones(struct file *file)
 			return failure_set(&result->failure, FAIL_EXISTS,
 			                   "publish: a file with the name of the "
 			                   "output exists");
-		/* the file may be replaced by the same bytes with a stamp */
+		/* let the output, which has the same bytes and a stamp, replace the file */
 		known->is_expected = true;
 	}
 	return true;
@@ -941,8 +941,8 @@ static void fail_submission(struct file *file, enum pxp_status status)
 }
 
 /* Register on_task_done() for the end of the task. If there is no memory for that, kill the task
- * and let its files fail: the feeder must not wait for a task whose end nobody would notice. The
- * caller must not use the group any more. */
+ * and let its files fail: the feeder must not wait for a task whose end would not be reported to
+ * it. The caller must not use the group any more. */
 static void watch_task(struct group *group, struct pxp_future *task)
 {
 	struct batch *batch = group->batch;
@@ -1365,8 +1365,8 @@ static enum image_format content_format(const struct file *file)
 	             : FORMAT_NONE;
 }
 
-/* Fill in what the report says of an input that is known to be bad: the format of its content, as the
- * run said that found the failure. */
+/* Fill in what the report says of an input that is known to be bad. Its format is that of its
+ * content, as in the report of the run that found the failure. */
 static void tell_of_known_bad(struct file *file, const struct walk_item *item)
 {
 	struct file_result *result = file->result;
@@ -1378,8 +1378,9 @@ static void tell_of_known_bad(struct file *file, const struct walk_item *item)
 	result->in.format = file->input >= 0 ? content_format(file) : file->named_format;
 }
 
-/* Decide from the records of earlier runs whether the outputs of a file must be made. Returns false
- * if not: then the file is complete, and the caller must not use it any more. */
+/* Decide from the records of earlier runs whether the outputs of a file must be made. If they need
+ * not be made, completes the file and returns false. Then the caller must not use the file any
+ * more. */
 static bool is_to_be_made(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;
@@ -1436,8 +1437,8 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 	return false;
 }
 
-/* Whether the input has only one name, not counting the name of its backup: a killed run may have
- * left this link. */
+/* Whether the input has only one name. The name of its backup does not count, because a killed run
+ * may have left the backup as a second name of the same file. */
 static bool has_one_name(const struct file *file)
 {
 	const char *suffix = file->batch->options->backup_suffix;
@@ -1528,8 +1529,8 @@ static int open_folder(const char *path)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Resolve the links in the path of an input, and open the folder that then contains it. Returns
- * false with errno on failure. */
+/* Resolve the links in the path of an input, and open the folder in which the resolved path ends.
+ * Returns false with errno on failure. */
 static bool resolve_links(struct file *file, const char *path)
 {
 	char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
@@ -1674,7 +1675,7 @@ static void feed_file(struct file *file, const struct walk_item *item)
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
 	/* If the history could not examine the input before it was opened, it decides now. Without
-	 * this, a later run would not recognise the output, because it would have no record. */
+	 * a decision the output would get no record, and a later run would not recognise it. */
 	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
 		return;
 	if (file->input < 0 &&

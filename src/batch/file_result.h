@@ -30,27 +30,28 @@ struct file_result {
 	enum file_end end;
 	struct failure failure;
 	const char *reason; /* in a plan: why the outputs would be made; otherwise NULL */
-	bool is_remembered; /* the failure is known from an earlier run */
+	bool is_remembered; /* whether the failure is known from an earlier run */
 	char *input;        /* the path of the input as a user would type it */
 	const char *name;   /* the path relative to the INPUT; points into input */
-	/* The file was ignored because it is a link to a folder that contains it, with --follow. */
+	/* With --follow: whether the file was ignored because it is a link to a folder that
+	 * contains it. */
 	bool is_loop;
-	/* the batch only plans, so the record of a failure names the outputs too */
+	/* If true, the batch only plans, so the record of a failure names the outputs, too. */
 	bool plans_only;
-	/* the batch only decodes, so the format is compared with the suffix */
+	/* If true, the batch only decodes, so the format is compared with the suffix. */
 	bool decodes_only;
 
 	/* The known properties of the input. */
 	struct picture_side in;
 	char engine[8];  /* the engine that read the input; "": none */
-	bool is_damaged; /* the input is damaged, but --fail-on accepted it */
+	bool is_damaged; /* whether the input is damaged, but was accepted by --fail-on */
 
 	/* The durations of the steps in nanoseconds; -1: the file did not reach the step. */
 	int64_t queue_ns, read_ns, work_ns, commit_ns;
 	unsigned attempts;
 	int64_t worker; /* the process id of the worker; 0: none */
-	/* The future of the file's last task. It has the standard error of the worker. NULL: the
-	 * file had no task. */
+	/* The future of the file's last task, which has the worker's output on standard error.
+	 * NULL: the file had no task. */
 	struct pxp_future *task;
 
 	int content; /* the memfd of an output that is written to a stream; -1: none */

@@ -19,7 +19,7 @@ struct history {
 	/* The fingerprints of recipes, by the index of the rule and by format; 0: not computed yet.
 	 * Used only by the feeder. */
 	uint64_t (*fingerprints)[N_FORMATS];
-	struct roots *roots; /* used like fingerprints */
+	struct roots *roots; /* The roots of inputs. Used only by the feeder. */
 };
 
 /* The key is constant, because fingerprints must be the same on every machine. */
@@ -408,7 +408,8 @@ static bool is_pictures_own(enum fail_class class)
 	       class == FAIL_TOO_BIG || is_death(class);
 }
 
-/* Whether an earlier run has recorded a failure of this input that would happen again. */
+/* Whether an earlier run has recorded a failure of this input, and the same failure would happen
+ * again. */
 static bool is_known_bad(struct history *history, struct history_input *input,
                          struct failure *ret_failure)
 {
@@ -457,8 +458,8 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 	                                             : HISTORY_FRESH;
 }
 
-/* Called when one output of a file must be made. Then all are made, so let them replace the
- * up-to-date ones too. */
+/* Called when one output of a file must be made. Then all outputs of the file are made, so the
+ * up-to-date ones may be replaced, too. */
 static void expect_fresh_ones(struct history *history, struct known_output *known,
                               enum verdict verdict, const struct variant *variant,
                               const struct history_input *input)
@@ -575,7 +576,8 @@ static bool may_have(const char *input, const char *source)
 
 	if (stat(input, &st) != 0)
 		return true;
-	if (!S_ISDIR(st.st_mode)) { /* a file: its relative name is its base name */
+	/* Keep only the folder of a file: source is relative to that folder. */
+	if (!S_ISDIR(st.st_mode)) {
 		while (n > 0 && input[n - 1] != '/')
 			n--;
 	}
@@ -591,10 +593,10 @@ static bool may_have(const char *input, const char *source)
 struct pruner {
 	struct history *history;
 	const struct history_pruning *pruning;
-	/* The list of inputs has a name that begins with "/" or contains "..". Then relative names
-	 * do not tell where inputs are. */
+	/* Whether the list of inputs has a name that begins with "/" or contains "..". If so,
+	 * relative names do not tell where inputs are. */
 	bool has_names_outside;
-	uint64_t n_others; /* outputs of inputs in other folders */
+	uint64_t n_others; /* the number of outputs whose inputs were in other folders */
 };
 
 static bool has_names_outside(const struct walk_options *inputs)

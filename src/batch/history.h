@@ -29,7 +29,7 @@ struct history_options {
 	enum overwrite overwrite;
 	/* Whether outputs get the times of their inputs. The fingerprint depends on this. */
 	bool keep_dates;
-	/* false with --state none: outputs get no stamp, and no stamp is read */
+	/* Whether stamps are written and read. False with --state none. */
 	bool keeps_records;
 	bool redo;
 	bool compare_contents;
@@ -50,13 +50,14 @@ struct known_output {
 	bool is_expected;
 	/* The reason why the output must be made, for a plan: "new", "input changed". */
 	const char *reason;
-	/* The existing file with this name is already the output of another input of this run. */
+	/* Whether the existing file with this name is already the output of another input of this
+	 * run. */
 	bool has_twin;
-	/* The output is made only to compare it with the existing file, which it does not
+	/* Whether the output is made only to compare it with the existing file, which it does not
 	 * replace. */
 	bool is_compared;
-	/* With --in-place: the input is an older output of this program, and the original has a
-	 * backup. */
+	/* With --in-place: whether the input is an older output of this program whose original has
+	 * a backup. */
 	bool has_backup;
 };
 

@@ -57,8 +57,8 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
 	if (left < limits.allowance)
 		left = limits.allowance;
 	/* If n_workers is 0, the workers get at most half of the memory, and the other half is for
-	 * pictures that need more. If the user requested a number of workers, they may get all of
-	 * it. */
+	 * pictures that need more. If the user requested a number of workers, the workers may get
+	 * all of the memory. */
 	bearable = n_workers > 0 ? left / limits.allowance : left / 2 / limits.allowance;
 	if (bearable == 0)
 		bearable = 1;

@@ -107,7 +107,7 @@ static enum field field_at(const char *text)
 	return (enum field)field;
 }
 
-/* Refuse a text in braces that is not a placeholder, and suggest a similar one. */
+/* Refuse a text in braces that is not a placeholder, and suggest a similar placeholder. */
 static bool refuse_field(const char *open, struct failure *ret_failure)
 {
 	const char *close = strchr(open, '}'), *best = NULL;
@@ -177,7 +177,8 @@ static struct span span_of(const char *text)
 }
 
 /* Replace the placeholders in pattern, up to end, by their values, and append the result to the
- * text to, which has n_to bytes. Returns the new length of the text. If to is NULL, only counts. */
+ * text in `to`, which has n_to bytes. Returns the new length of the text. If `to` is NULL, only
+ * counts. */
 static size_t expand(char *to, size_t n_to, const char *pattern, const char *end,
                      const struct span values[N_FIELDS])
 {

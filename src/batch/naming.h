@@ -34,8 +34,8 @@ bool naming_is_backup(const struct walk_item *item, const struct variant_rule *r
                       int fd);
 
 /* A shard: one of several runs that divide the inputs of a batch. Each output name has a number
- * from 0 to n - 1 (naming_is_of_shard()). The shard takes every input whose first output has the
- * number index. If n is 0 or 1, it takes all inputs. */
+ * from 0 to n - 1 (naming_is_of_shard()). A shard takes every input whose first output has the
+ * shard's number, which is index. If n is 0 or 1, it takes all inputs. */
 struct shard {
 	unsigned index, n;
 };

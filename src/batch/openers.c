@@ -47,7 +47,7 @@ struct openers {
 	struct pxp_executor *pool; /* NULL until a call needs the pool */
 	struct device devices[MAX_DEVICES];
 	size_t n_devices;
-	bool was_read; /* the table of mounts was read */
+	bool was_read; /* whether the table of mounts was read */
 	bool may_any_hang;
 	unsigned n_hung;
 };
@@ -144,7 +144,8 @@ enum call_kind { CALL_OPEN, CALL_STAT, CALL_LIST };
 struct request {
 	enum call_kind kind;
 	int flags;
-	bool has_folder; /* false: the folder is AT_FDCWD */
+	/* whether the call has a folder; false: the folder is AT_FDCWD */
+	bool has_folder;
 	char name[];
 };
 

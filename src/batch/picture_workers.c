@@ -254,7 +254,7 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 
 /* ---- in the worker ---- */
 
-/* Set in the fork server, and inherited by its workers. */
+/* Whether workers may read fonts. Set in the fork server, and inherited by its workers. */
 static bool reads_fonts;
 
 /*
@@ -1140,8 +1140,8 @@ static bool begin_pool(struct pools *pools, enum pool_kind kind,
 	pools->pool = pool;
 	stop_flags = pools->stop_flags;
 	lock_release(&pools->lock);
-	/* If pools_stop() was called before pools->pool was set, it has not stopped this pool. Do
-	 * it here. */
+	/* If pools_stop() was called before pools->pool was set, it has not stopped this pool. Stop
+	 * the pool here. */
 	if (stop_flags)
 		pxp_executor_shutdown(pool, stop_flags);
 	return true;

@@ -95,8 +95,9 @@ struct picture_request {
 	int64_t timeout_ms;
 	uint64_t max_output; /* the maximum output in bytes, as in the pool's limits */
 	unsigned retries;
-	bool hashes_input; /* as in struct picture_job */
-	bool decodes_only; /* as in struct picture_job; if true, the task has no output */
+	bool hashes_input; /* whether to hash the input, as in struct picture_job */
+	/* Whether only to decode, as in struct picture_job. If true, the task has no output. */
+	bool decodes_only;
 };
 
 /* One of the files of a task that is done. */

@@ -234,7 +234,7 @@ struct plan_repeat {
 	uint64_t hash; /* the hash of the output's name */
 	dev_t dev;
 	ino_t ino;
-	bool is_fed; /* the file was fed once already */
+	bool is_fed; /* whether the file was fed once already */
 };
 
 #define ORDER(a, b) (((a) > (b)) - ((a) < (b)))

@@ -39,12 +39,12 @@ struct plan {
 	atomic_uint_least64_t n_images;
 	uint64_t n_bytes; /* the sum of the sizes of the inputs */
 	size_t n_inputs;  /* the number of INPUTs that have an image */
-	bool has_errors;  /* a part of an INPUT could not be read */
+	bool has_errors;  /* whether a part of an INPUT could not be read */
 	/* the number of links that the walk found and did not follow */
 	uint64_t n_links;
 	/* the number of files that --include and --exclude left out */
 	uint64_t n_left_out;
-	/* the number of backups that runs in place have made */
+	/* the number of files that are backups of runs in place */
 	uint64_t n_backups;
 	struct plan_claim *claims; /* the claims that collide, ordered by output */
 	size_t n_claims;
@@ -54,7 +54,7 @@ struct plan {
 	/* the index of the last INPUT that has an image, plus 1 */
 	size_t next_input;
 	struct hash_set planned; /* the hashes of all outputs that the plan has found */
-	/* a bit for each hash in planned: the output was claimed */
+	/* For each hash in planned a bit, which is set if the output was claimed. */
 	uint8_t *is_taken;
 	/* The hashes of outputs that were claimed although the plan did not find them. */
 	struct hash_set late;
@@ -62,7 +62,8 @@ struct plan {
 	struct plan_repeat *repeats; /* ordered by hash, device and inode */
 	size_t n_repeats;
 	uint64_t n_visits;
-	/* outputs replace their inputs, and inputs are identified by device and inode */
+	/* Whether outputs replace their inputs. If so, inputs are identified by device and
+	 * inode. */
 	bool in_place;
 };
 

@@ -11,7 +11,7 @@
 
 struct roots {
 	const struct walk_options *inputs;
-	char *output; /* its real path; NULL: not known */
+	char *output; /* the real path of the output folder; NULL: not known */
 	/* The folder whose root was computed last, and the root. NULL: none. */
 	char *last;
 	uint64_t last_root;

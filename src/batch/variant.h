@@ -14,8 +14,9 @@ struct naming_style {
 	/* The pattern of file names, with {name}, {ext} and {hash} (naming_check_pattern()); NULL:
 	 * a name consists of the name of the input, the tag and the extension. */
 	const char *pattern;
-	bool is_flat;      /* all outputs are directly in the output folder */
-	bool keeps_suffix; /* {name} is the whole name of the input: "a.png.webp" */
+	bool is_flat; /* whether all outputs are directly in the output folder */
+	/* Whether {name} is the whole name of the input: "a.png.webp". */
+	bool keeps_suffix;
 	/* If the batch has only one output: its name. NULL: the name depends on that of the
 	 * input. */
 	const char *file_name;
@@ -43,8 +44,8 @@ struct variant {
 	 * variant owns it. NULL: this output is not made, because none is requested, or because the
 	 * format of an INPUT is unknown. */
 	char *name;
-	/* The name contains "{hash}" at offset hash_at, until naming_fill_hash() inserts the hash
-	 * of the output. */
+	/* Whether the name contains "{hash}", at offset hash_at, until naming_fill_hash() inserts
+	 * the hash of the output. */
 	bool has_hash;
 	size_t hash_at;
 	/* the format of the output; FORMAT_NONE if name is NULL */
