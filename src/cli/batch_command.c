@@ -35,8 +35,8 @@ static bool is_picture(const char *file)
 }
 
 /* Open the file for the records. Returns -1 if no report was requested. Also returns -1, after a
- * message, if the file cannot be created or is an image: then the user probably forgot the value of
- * --report. */
+ * message, if the file cannot be created, or if it is an image: the user probably forgot the value
+ * of --report, so that the next argument, an image, was taken as the value. */
 static int open_records(const char *file)
 {
 	const char *why =
@@ -69,8 +69,8 @@ static int finish_report(struct report *report, int status)
 	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
 }
 
-/* The advice for continuing a run that stopped early, so that only the remaining images are made.
- * NULL: the same command would begin again. */
+/* The advice after a run that stopped early: how to make only the remaining images. NULL: no
+ * advice, because every run begins from the start. */
 static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY ||

@@ -157,7 +157,7 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 	int got;
 
 	fill_tables(&tables);
-	/* This variable would end the options at the first INPUT. */
+	/* With this variable, getopt_long() would stop at the first INPUT. */
 	unsetenv("POSIXLY_CORRECT");
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
@@ -195,7 +195,8 @@ static enum command find_command(const char *word)
 	return COMMAND_NONE;
 }
 
-/* "help" prints the help of the command after it, if there is one. */
+/* Take the command from the first word. "help COMMAND" asks for the help of that command, and
+ * "help" alone for the general help. */
 static bool take_command(struct command_line *line, char **words,
                          struct failure *ret_failure)
 {
@@ -377,7 +378,8 @@ static bool read_list(struct command_line *line, struct failure *ret_failure)
 	       failure_set(ret_failure, FAIL_USAGE, "out of memory");
 }
 
-/* With a list one INPUT is allowed: the folder that contains the listed files. */
+/* Check that --files-from fits the other arguments, and read its list. With --files-from one INPUT
+ * is allowed: the folder that contains the listed files. */
 static bool takes_list(struct command_line *line, struct failure *ret_failure)
 {
 	const struct walk_options *walk = &line->batch.walk;
@@ -494,7 +496,8 @@ static bool take_output_stream(struct command_line *line, struct failure *ret_fa
 	return true;
 }
 
-/* The value of -o is a folder, or with exactly one file as INPUT, a file or standard output. */
+/* Check the value of -o. A folder is always allowed. A file or standard output is allowed if the
+ * only INPUT is a file. */
 static bool fits_output(struct command_line *line, struct failure *ret_failure)
 {
 	const char *output = line->batch.output;
@@ -559,8 +562,9 @@ static bool names_same_file(const char *a, const char *b)
 	return is_same;
 }
 
-/* Check that the report does not overwrite another file of the command. name: that file; NULL: the
- * command has no such file. what: the purpose of the file, for the message. */
+/* Check that the report does not overwrite another file of the command. name: path of the other
+ * file; NULL: the command has no such file. what: the purpose of the other file, for the
+ * message. */
 static bool report_spares(const struct command_line *line, const char *name,
                           const char *what, struct failure *ret_failure)
 {

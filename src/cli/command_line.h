@@ -39,7 +39,7 @@ struct command_line {
 	const char *files_from; /* path of the list; "-": standard input */
 	/* Whether the names in files_from end with a NUL, not with a newline. */
 	bool is_null_separated;
-	/* The format of the suffix in the template of --name, or FORMAT_NONE. */
+	/* The format that the suffix in the template of --name stands for, or FORMAT_NONE. */
 	enum image_format name_format;
 	enum on_collision on_collision;
 	/* Path of the report; NULL: no report; "-": standard output. */
@@ -50,7 +50,7 @@ struct command_line {
 	bool is_given[MAX_OPTIONS];
 
 	/* ---- memory that the struct owns ---- */
-	char *output_folder; /* the folder of the FILE of -o FILE */
+	char *output_folder; /* with -o FILE: the folder of FILE */
 	char *list; /* the contents of files_from; the names in `listed` point into it */
 	const char **listed;
 	struct walk_glob *globs;

@@ -19,7 +19,7 @@ static void print_engines(const struct catalogue *catalogue)
 		       catalogue->engines[i].version);
 }
 
-/* The names of the engines that read or write a format. */
+/* Write the names of the engines that read or write a format; "-" if no engine does. */
 static void list_engines(const struct catalogue *catalogue, enum image_format format,
                          bool writes, char *text, size_t n_text)
 {
@@ -54,7 +54,7 @@ static void print_formats(const struct catalogue *catalogue)
 	}
 }
 
-/* The effect of a layer that is in force. */
+/* Write what a layer of the sandbox does. The layer is in force. */
 static void say_layer(const struct sandbox_state *state, enum sandbox_layer layer,
                       char *text, size_t n_text)
 {

@@ -1,5 +1,5 @@
-/* `pixpool info` shows the formats, limits and sandbox of this build on this machine. It tries out
- * which of them work. */
+/* `pixpool info` shows the formats, limits and sandbox of this build on this machine. It tests
+ * which formats and which layers of the sandbox work. */
 #ifndef PXP_INFO_H
 #define PXP_INFO_H
 

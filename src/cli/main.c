@@ -1,8 +1,7 @@
 /*
- * The program: sets up its process, runs the command, and ends with its status.
- *
- * If a signal ended the command, the program cleans up and then dies of that signal too: shells,
- * make and xargs check that to know whether they must stop as well.
+ * The program: sets up its process, runs the command, and ends with the exit status of the command.
+ * If a signal ended the command, the program cleans up and then dies of the same signal, so that
+ * shells, make and xargs see the signal and stop as well.
  */
 #include "base/fd.h"
 #include "cli/batch_command.h"
@@ -68,8 +67,8 @@ static bool set_up_process(void)
 	}
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* numbers on the command line use a decimal point */
-	/* A closed pipe and a limit on file sizes must be errors of a write, and must not kill the
-	 * process. */
+	/* A write to a closed pipe or beyond the limit on file sizes must fail, and must not kill
+	 * the process. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_descriptor_limit();

@@ -131,7 +131,7 @@ static bool take_format(struct command_line *line, const char *value,
 	enum image_format format = format_of_word(value);
 	int chosen;
 
-	/* A format may also be given by another of its suffixes, such as "jpeg". */
+	/* A format may also be given by another of its suffixes: "jpeg" means "jpg". */
 	if (format != FORMAT_NONE && choice_word(words, (int)format)) {
 		line->batch.format = format;
 		return true;

@@ -22,22 +22,24 @@ struct cli_option {
 	/* A bit (1 << enum command) for each command that supports the option. */
 	unsigned commands;
 
-	/* Exactly one of these says how the value is stored: a function; a list of choices for the
-	 * enum at offset; a flag at offset; or, if none of them is set, a field of the recipe. */
+	/* How the value is stored. At most one of the next three members is set. take: a function
+	 * stores the value. choices: the value is a word for the enum at offset. is_flag: the bool
+	 * at offset becomes true. If none of them is set, the value is stored in a field of the
+	 * recipe. */
 	bool (*take)(struct command_line *line, const char *value,
 	             struct failure *ret_failure);
-	/* the words for the enum at offset in struct command_line */
+	/* The words for the enum at offset in struct command_line. */
 	const struct choice *choices;
-	bool is_flag; /* the option sets the bool at offset to true */
+	bool is_flag;
 	size_t offset;
 	enum recipe_field field;
 };
 
-/* The options in the order of the help; the last row has a NULL help. */
+/* The options in the order of the help. In the last row, help is NULL. */
 extern const struct cli_option cli_options[];
 
-/* Store the value of an option; NULL for an option that takes no value. Returns false if the value
- * is invalid; the text of the failure does not name the option. */
+/* Store the value of an option. value: NULL if the option takes no value. Returns false if the
+ * value is invalid. The text of the failure does not name the option. */
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure);
 
