@@ -1,4 +1,4 @@
-/* Numbers in a form that people read easily. None depends on the locale. */
+/* Prints numbers in a form that people read easily. The form does not depend on the locale. */
 #ifndef PXP_FIGURES_H
 #define PXP_FIGURES_H
 
@@ -13,7 +13,7 @@ void figure_count(struct text *text, uint64_t count);
  * are shown as 0, and values that need more than 64 bits as the largest 64-bit number. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);
 
-/* Print a size as in 812 B, 9.1 kB, 105.2 MB: powers of 1000, one decimal. */
+/* Print a size in powers of 1000, with one decimal from 1 kB on: 812 B, 9.1 kB, 105.2 MB. */
 void figure_bytes(struct text *text, uint64_t n_bytes);
 
 /* Print a rate as in 56.3/s; two decimals below 1/s, no decimals from 100/s on. */

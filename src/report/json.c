@@ -70,7 +70,7 @@ static void add_character(struct text *text, const char *s, size_t n)
 	else if (c < 0x20 || c == 0x7f)
 		text_format(text, "\\u%04x", c);
 	else if (n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0)
-		/* C1 control characters, which terminals obey too. */
+		/* Escape C1 control characters, because terminals obey them too. */
 		text_format(text, "\\u%04x", (unsigned char)s[1]);
 	else
 		text_add(text, s, n);

@@ -17,12 +17,12 @@ struct json {
 	bool has_member;
 };
 
-/* Begin a member that is an object, up to json_close(). key is NULL for the outermost object and
+/* Begin a member that is an object. json_close() ends it. key is NULL for the outermost object and
  * for items of a list. */
 void json_open(struct json *json, const char *key);
 void json_close(struct json *json);
 
-/* Begin a member that is a list, up to json_close_list(). The key of its items is NULL. */
+/* Begin a member that is a list. json_close_list() ends it. The key of its items is NULL. */
 void json_open_list(struct json *json, const char *key);
 void json_close_list(struct json *json);
 

@@ -9,9 +9,10 @@ static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
 /* With this distance between samples, METER_SAMPLES samples cover more than the window. */
 static const int64_t SAMPLE_NS = INT64_C(250) * 1000000;
 
-/* A window with fewer than WINDOW_IMAGES images is extended into the past. Otherwise images that
- * take seconds would make the rate jump with each of them. No rate is given before RATE_IMAGES
- * images are finished and RATE_NS have passed: it would describe the start of the batch only. */
+/* If images take seconds, few images finish in a window, and the rate would jump with each image.
+ * So a window with fewer than WINDOW_IMAGES images is extended into the past. No rate is given
+ * before RATE_IMAGES images are finished and RATE_NS have passed, because that rate would describe
+ * only the start of the batch. */
 static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
 static const int64_t RATE_NS = INT64_C(500) * 1000000;
 
@@ -109,8 +110,8 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 	}
 	if (record->status == RECORD_CANCELLED || record->status == RECORD_IGNORED)
 		return;
-	/* The size of a file that was never opened is not known here, but the plan has counted it.
-	 * Use the average size, so that the remaining bytes reach 0 at the end. */
+	/* The size of a file that was never opened is not known here, but the planned bytes include
+	 * it. Count the average size instead, so that the remaining bytes reach 0 at the end. */
 	if (n_bytes == 0 && meter->planned_images > 0)
 		n_bytes = meter->planned_bytes / meter->planned_images;
 	add_to(&meter->finished_bytes, n_bytes);
@@ -202,8 +203,8 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 	return begin;
 }
 
-/* Get the time since the window began, and the work finished in it. Returns false if the time is
- * too short or too few images were finished. */
+/* Get the length of the window until now, and the work finished in this time. Returns false if the
+ * time is too short or too few images were finished. */
 static bool look_back(const struct meter *meter, int64_t now_ns, double *ret_seconds,
                       struct meter_sample *ret_passed)
 {

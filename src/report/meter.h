@@ -1,7 +1,6 @@
 /*
- * The numbers of a batch: counts, rate, and remaining time. The functions have no side effects:
- * callers pass the time in nanoseconds of the monotonic clock, and nothing is printed. All sums
- * saturate.
+ * The numbers of a batch: counts, rate, and remaining time. The functions print nothing and read no
+ * clock: callers pass the time in nanoseconds of the monotonic clock. All sums saturate.
  */
 #ifndef PXP_METER_H
 #define PXP_METER_H
@@ -17,11 +16,11 @@ struct meter_sample {
 
 struct meter {
 	int64_t begun_ns;
-	/* sums over finished images; the member inputs stays 0 */
+	/* sums over finished images; counts.inputs is not used and stays 0 */
 	struct report_counts counts;
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
-	uint64_t finished_bytes; /* how many of planned_bytes are finished */
+	uint64_t finished_bytes; /* bytes of finished inputs */
 	bool is_ending;          /* the batch ends early: no more images start */
 
 	/* Samples of the progress and their times, in a ring buffer. The first sample is taken when
@@ -37,8 +36,8 @@ void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns);
 void meter_ignored(struct meter *meter);
 
-/* From now on, planned images that are not finished count as cancelled. Before the plan is made,
- * the scanned images count as planned. */
+/* From now on, planned images that are not finished count as cancelled. If the plan is not made
+ * yet, the images that were found so far count as planned. */
 void meter_cancel_rest(struct meter *meter);
 
 struct report_counts meter_counts(const struct meter *meter);
@@ -54,16 +53,16 @@ uint64_t meter_total(const struct meter *meter);
 /* The progress in percent, from 0 to 100. It is 100 only when all images are finished. */
 unsigned meter_percent(const struct meter *meter);
 
-/* Finished images per second, over the last 10 seconds. If fewer than 8 images were finished in
- * them, the time is extended into the past until it contains 8. Negative: too few images are
- * finished. */
+/* The rate in finished images per second, over the last 10 seconds. If fewer than 8 images were
+ * finished in this time, the time is extended into the past until it contains 8. Negative: too few
+ * images are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
 /* The number of bytes of finished inputs per second, over the same time as meter_rate(). */
 double meter_byte_rate(const struct meter *meter, int64_t now_ns);
 
-/* The remaining time in seconds, estimated by the rate of bytes if the plan knows them, and by the
- * rate of images if not. Negative: too few images are finished. */
+/* The remaining time in seconds, estimated from the rate of bytes if the sizes of the inputs are
+ * known. If not, estimated from the rate of images. Negative: too few images are finished. */
 double meter_seconds_left(const struct meter *meter, int64_t now_ns);
 
 /* The time since meter_init(), in seconds. */

@@ -1,7 +1,8 @@
 /*
  * A painter turns events into text: progress bar, plain lines, JSON or nothing. The report decides
- * where and when the text is written. The text is whole lines, each with its newline, except the
- * live line of the progress bar. For an event that a painter does not show, it adds nothing.
+ * where and when the text is written. The text consists of whole lines, each with its newline,
+ * except the live line of the progress bar. A painter adds nothing for an event that it does not
+ * show.
  */
 #ifndef PXP_PAINTER_H
 #define PXP_PAINTER_H
@@ -17,20 +18,20 @@ struct view {
 	const struct failures *failures;
 	const struct report_options *options;
 	int64_t now_ns;
-	/* The image that a worker has processed for the longest time; NULL: no image has taken
-	 * several seconds yet. */
+	/* Of the images that are being processed, the one that began first. NULL: no worker has
+	 * worked on its image for several seconds. */
 	const char *slowest;
 	double slowest_seconds;
-	/* The number of columns for progress, the last of which stays empty; at least 1. */
+	/* The number of columns of a line of progress, at least 1. The last column stays empty. */
 	unsigned width;
-	bool is_utf8; /* the terminal shows block characters */
+	bool is_utf8; /* whether the terminal shows block characters */
 };
 
 struct painter {
-	/* Progress is a line without newline, which is painted over the previous line of
+	/* Whether progress is a line without newline, which replaces the previous line of
 	 * progress. */
 	bool is_live;
-	int tick_ms; /* the time between two calls of progress */
+	int tick_ms; /* milliseconds between two calls of progress */
 
 	/* NULL: the painter shows no progress */
 	void (*progress)(struct text *text, const struct view *view);

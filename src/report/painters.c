@@ -249,9 +249,9 @@ static void add_failures(struct text *text, const struct failures *failures)
 		text_put(text, "  (--report FILE lists them all)\n");
 }
 
-/* Add the lines of the summary. how_to_continue: NULL if the run was completed; then the first line
- * also counts the images that were not started. If the run stopped early, these images get a line
- * of their own, with this advice. */
+/* Add the lines of the summary. how_to_continue: advice after a run that stopped early. With this
+ * advice, the images that were not started get a line of their own. NULL: no advice; the first line
+ * counts these images. */
 static void summary_lines(struct text *text, const struct report_counts *counts,
                           double seconds, bool is_plan, const struct failures *failures,
                           const char *how_to_continue)
@@ -369,7 +369,7 @@ static void plain_image(struct text *text, const struct view *view,
                         const struct record *record)
 {
 	if (record->status == RECORD_CANCELLED)
-		return; /* the summary counts it */
+		return; /* the summary counts cancelled images */
 	/* While the plan is being made, the total is not known yet. */
 	if (view->meter->is_planned) {
 		text_put(text, "[");
@@ -426,7 +426,7 @@ enum part { PERCENT, COUNT, RATE, BYTES, FAILED, LEFT, SLOWEST, N_PARTS };
 static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT,
                                           RATE,    BYTES, SLOWEST};
 
-/* The number of parts that must fit if a bar is shown. */
+/* A bar is shown only if this number of parts fits. */
 enum { N_NEEDED = 5 };
 
 struct parts {
@@ -524,8 +524,8 @@ static size_t write_part(struct text *text, const struct view *view, enum part p
 	return text->n;
 }
 
-/* Write the parts that fit into room columns, and leave out less important parts first. Returns the
- * number of columns left for the bar; 0: a part that a bar needs was left out. */
+/* Write the parts that fit into room columns. The most important parts come first. Returns the
+ * number of columns left for the bar, or 0 if a part without which no bar is shown does not fit. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -550,7 +550,7 @@ static size_t fit_parts(struct parts *parts, const struct view *view, size_t roo
 	return room - used;
 }
 
-/* The finished part of n cells, in eighths of a cell. */
+/* How much of a bar of n cells is filled, in eighths of a cell. */
 static size_t filled_eighths(const struct meter *meter, size_t n)
 {
 	double total = (double)meter_total(meter);
@@ -592,8 +592,8 @@ static void add_bar(struct text *text, const struct view *view, size_t n)
 	text_put(text, "]");
 }
 
-/* If there is no room, drop the words around the count, because a truncated count would be
- * wrong. */
+/* If the line is too long, drop the words around the count. Never cut the count, because the rest
+ * would be a wrong number. */
 static void bar_scanning(struct text *text, const struct view *view, size_t room)
 {
 	static const char before[] = "scanning: ", after[] = " images";

@@ -4,9 +4,10 @@
  *   - a name of harmless characters has no quotes;
  *   - any other name has single quotes, and $'...' around characters that cannot be printed, as
  *     \n, \r, \t and so on or three octal digits;
- *   - a name with an apostrophe has double quotes if they keep all its other characters: "it's".
+ *   - a name with an apostrophe has double quotes, as in "it's", if its other characters need no
+ *     escape inside double quotes.
  *
- * The test names_are_quoted_as_gnu_ls_quotes_them compares it with ls.
+ * The test names_are_quoted_as_gnu_ls_quotes_them compares the quoted names with those of ls.
  */
 #include "report/quote.h"
 
@@ -44,7 +45,8 @@ static bool is_harmless(unsigned char c)
 struct needs {
 	bool quotes, escapes;
 	bool apostrophe;
-	/* Whether the name has a special character other than an apostrophe. */
+	/* The name has a special character other than an apostrophe, so double quotes do not
+	 * suffice. */
 	bool more_than_double;
 };
 
@@ -60,7 +62,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '{':
-	case '}': /* special only if it is the whole name */
+	case '}': /* special only if the name has no other character */
 		if (name[1]) {
 			needs->more_than_double = true;
 			return;
@@ -96,7 +98,7 @@ static struct needs needs_of(const char *name)
 	return needs;
 }
 
-/* Add n bytes in the form for the inside of $'...'. */
+/* Add n bytes, escaped for the inside of $'...'. */
 static void escape(struct text *text, const char *bytes, size_t n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";

@@ -98,7 +98,7 @@ const char *reason_of(const struct failure *failure, const char *format,
 {
 	char name[REASON_BYTES];
 
-	/* A number that is not a class is a bug in pixpool. */
+	/* The table has every class. A failure with any other class is a bug in pixpool. */
 	snprintf(text, REASON_BYTES, "internal error");
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		const char *reason = reasons[i].reason, *place = strstr(reason, "%s");

@@ -68,8 +68,8 @@ static bool screen_can_paint(const struct screen *screen)
 	return isatty(screen->fd) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-/* Write lines above the live line, and then the new live line. lines may be empty. live: NULL
- * removes the live line. */
+/* Write lines above the live line, and then the new live line. lines may be empty. live: the new
+ * live line; NULL: no live line remains. */
 static void screen_write(struct screen *screen, const struct text *lines,
                          const struct text *live)
 {
@@ -224,8 +224,9 @@ static struct view view_of(const struct report *report)
 }
 
 /*
- * Leave out the columns of "^C". A terminal echoes it after the live line. If that made the line
- * wrap, half of the line would stay on the screen, in a row that we cannot erase any more.
+ * Get the columns for progress. Two columns stay free for "^C", which a terminal echoes after the
+ * live line. If the echo made the line wrap, half of the line would stay on the screen, in a row
+ * that the next line cannot replace.
  */
 static unsigned width_of_progress(const struct report *report)
 {
@@ -310,8 +311,8 @@ void report_ignored(struct report *report, const char *path)
 	show(report, &lines, &view);
 }
 
-/* A record that could not be written completely is the last one, because later ones would be
- * garbled. */
+/* After a record that could not be written completely, write no more records: they would follow an
+ * incomplete line. */
 static void write_record(struct report *report, struct text *line)
 {
 	if (report->options.records >= 0 && !report->is_records_broken &&

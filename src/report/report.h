@@ -36,9 +36,10 @@ struct report_options {
 	/* PROGRESS_AUTO: a progress bar on a terminal that can move its cursor, plain lines on any
 	 * other standard error. PROGRESS_BAR: a bar, whatever standard error is. */
 	enum progress progress;
-	bool verbose; /* also print ignored files, and finished images above the bar */
-	bool quiet;   /* no progress and no summary; failures are still printed */
-	int records;  /* descriptor for the records, or -1; borrowed */
+	/* Also print ignored files, and print finished images above the bar. */
+	bool verbose;
+	bool quiet;  /* no progress and no summary; failures are still printed */
+	int records; /* descriptor for the records, or -1; borrowed */
 
 	/* Descriptor for a list of broken and misnamed images, or 0; borrowed. Each image is a
 	 * line: "CLASS NAME (reason)" or "misnamed NAME (it is FORMAT)". */
@@ -68,12 +69,13 @@ enum record_status {
 	RECORD_FAILED,
 	RECORD_CANCELLED,
 	RECORD_PLANNED, /* planned: a run would make the output */
-	RECORD_IGNORED  /* not readable: its format, in.format, cannot be read */
+	RECORD_IGNORED  /* the format of the file, in.format, cannot be read */
 };
 
 struct record_side {
 	uint32_t width, height; /* size in pixels; 0: not known */
-	const char *format;     /* format name; NULL: nothing is known of this side */
+	/* format name; NULL: the members of this struct are not known */
+	const char *format;
 	uint64_t bytes;
 };
 
@@ -82,13 +84,13 @@ struct record_output {
 	struct record_side side;
 };
 
-/* One image that is finished. Strings are borrowed for the call. A member that is NULL, or a
- * negative number, is left out of the record. */
+/* One finished image. Strings are borrowed for the call. A pointer that is NULL and a number that
+ * is negative are left out of the record. */
 struct record {
 	const char *input, *output;
 	const char *name; /* name of the input, relative to its INPUT */
 	enum record_status status;
-	const char *reason;     /* why the image was skipped: "exists" */
+	const char *reason;     /* why the image was skipped, such as "exists" */
 	struct failure failure; /* class and message of a failure */
 	int signal;             /* the signal that killed the worker, or 0 */
 
@@ -98,7 +100,7 @@ struct record {
 
 	const char *engine;
 	struct record_side in, out;
-	/* The outputs of an image that has several outputs; then output and out are not used. */
+	/* The outputs of an image that has several outputs; `output` and `out` are then unused. */
 	const struct record_output *outputs;
 	size_t n_outputs;
 
@@ -108,7 +110,7 @@ struct record {
 	bool is_misnamed;   /* the suffix belongs to another format than the content */
 	bool is_damaged;    /* the image is damaged, but --fail-on accepted it */
 	bool is_remembered; /* an earlier run found this failure */
-	/* Names of everything that the output lost; ends with NULL. */
+	/* Names of the properties that the output lost, such as "hdr"; ends with NULL. */
 	const char *const *lost;
 };
 
@@ -134,8 +136,8 @@ void report_say(struct report *report, const char *format, ...)
 void report_tick(struct report *report);
 int report_tick_ms(const struct report *report);
 
-/* Erase the bar, before the process stops or another one uses the terminal. The next tick paints it
- * again. */
+/* Erase the bar, before the process stops or another process uses the terminal. The next tick
+ * paints the bar again. */
 void report_hide(struct report *report);
 
 /* The maximum number of unreadable formats that are counted separately. */
@@ -149,7 +151,7 @@ struct report_unread {
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
 	uint64_t remembered; /* how many of the failures were found by an earlier run */
-	/* numbers of ok images that lost something, and of ok images that are damaged */
+	/* how many ok images lost something, and how many ok images are damaged */
 	uint64_t lost, damaged;
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
 	/* The number of ignored files whose format cannot be read, for each format. */
@@ -162,7 +164,7 @@ struct report_counts {
 const char *report_print_ignored(const struct report_counts *counts, char *text,
                                  size_t n);
 
-/* Set the image that the progress shows as the slowest: a worker has processed it for the longest
+/* Set the slowest image for the progress: the image on which a worker has worked for the longest
  * time. NULL: no image has taken long. */
 void report_slowest(struct report *report, const char *path, double seconds);
 
@@ -171,7 +173,7 @@ void report_slowest(struct report *report, const char *path, double seconds);
 void report_ending(struct report *report);
 
 /* From now on, planned images that were not reported count as cancelled. If no plan was made, the
- * scanned images do. An image that is reported later counts by its own status. */
+ * scanned images count as cancelled. An image that is reported later counts by its own status. */
 void report_cancel_rest(struct report *report);
 
 /* The sums so far: inputs = ok + skipped + failed + cancelled. */

@@ -14,7 +14,8 @@ struct failure_group {
 	char reason[REASON_BYTES];
 	uint64_t n_images;
 	unsigned n_names;
-	char *names[NAMES_PER_GROUP]; /* names that the struct owns */
+	/* paths of the first images; the struct owns them */
+	char *names[NAMES_PER_GROUP];
 };
 
 struct failures {
