@@ -3,7 +3,8 @@
  * files were added. Whenever the thread is free, it takes a group: all files that are waiting, up
  * to COMMIT_GROUP_OUTPUTS outputs and COMMIT_GROUP_BYTES bytes. The files of a group share the cost
  * of making outputs durable. A larger file forms a group of its own. If the caller has announced
- * more files, the thread waits a short time until COMMIT_GROUP_FILES files are waiting.
+ * more files, the thread first waits a short time for them, until COMMIT_GROUP_FILES files are
+ * waiting.
  *
  * If the file system refuses an output, for example on a full disk, nothing more is published:
  * later files get the result STORE_DROPPED.
@@ -49,7 +50,7 @@ struct commit {
 	bool has_followers;
 	void *owner; /* for the caller; the committer does not use it */
 
-	int fd; /* has the content of all outputs; read by position */
+	int fd; /* descriptor of the content of all outputs; read by position */
 	const struct commit_output *outputs;
 	size_t n_outputs;
 	const struct timespec *dates; /* dates as in struct store_content */
@@ -57,7 +58,7 @@ struct commit {
 	const struct store_original *original;
 
 	/* For the state: the known failure of the picture, keyed by the name of its source. */
-	/* Name of the source; NULL: what the state knows about the picture stays unchanged. */
+	/* Name of the source; NULL: the state keeps its record of the picture's failure. */
 	const char *source;
 	/* The failure to record; NULL: delete the recorded failure, if any. */
 	const struct known_failure *known;
@@ -107,8 +108,8 @@ struct committer *committer_create(const struct committer_options *options);
  * STORE_DONE          All outputs have their names. Some may have been skipped (OVERWRITE_SKIP).
  * STORE_SKIPPED       All outputs were skipped.
  * STORE_FAILED, STORE_PLACE_FAILED
- *                     That of the first output that failed.
- * STORE_DROPPED       The committer was stopped before: nothing was done.
+ *                     The result of the first output that failed.
+ * STORE_DROPPED       The committer was stopped before it reached the file. Nothing was done.
  */
 void committer_add(struct committer *committer, struct commit *commit);
 
@@ -116,8 +117,8 @@ void committer_add(struct committer *committer, struct commit *commit);
  * added later get the result STORE_DROPPED. */
 void committer_stop(struct committer *committer);
 
-/* If the committer stopped because the state could not be written: the reason. In any other case:
- * FAIL_NONE. Call this only in `done` or after the committer has stopped. */
+/* The reason why the state could not be written, if the committer stopped because of that. In any
+ * other case: FAIL_NONE. Call this only in `done` or after the committer has stopped. */
 const struct failure *committer_state_failure(const struct committer *committer);
 
 /* Commit one group in the caller's thread; only for a committer with is_stepped. Returns the number

@@ -58,8 +58,7 @@ static struct folder *find(struct folder_locks *locks, const struct stat *st)
 }
 
 /* Note one folder. Returns true if the folders above it must be noted as well. Returns false if
- * this folder was noted before, and so were the folders above it, or if no more folders can be
- * noted. */
+ * this folder and the folders above it were noted before, or if no more folders can be noted. */
 static bool note(struct folder_locks *locks, int folder, const char *input, bool is_alone)
 {
 	struct folder *known;
@@ -82,7 +81,7 @@ static bool note(struct folder_locks *locks, int folder, const char *input, bool
 	return true;
 }
 
-/* Replace a folder's descriptor by that of its parent. Returns false at the root. */
+/* Replace a folder's descriptor by a descriptor of its parent. Returns false at the root. */
 static bool go_up(int *folder)
 {
 	int above = openat(*folder, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -21,7 +21,8 @@ struct folder_locks *folder_locks_create(size_t max);
  * descriptors are used. */
 void folder_locks_add(struct folder_locks *locks, const char *input);
 
-/* Lock all folders, or none. Returns NULL, or the INPUT in whose folder another run is working. */
+/* Lock all folders, or none. Returns NULL on success. If another run is working in one of the
+ * folders, returns the INPUT for which that folder is locked. */
 const char *folder_locks_try(struct folder_locks *locks);
 
 /* Unlock all folders and free the locks. NULL is allowed. */

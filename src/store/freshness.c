@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-/* The owner of the output, according to the two records. */
+/* Whether the output belongs to pixpool, according to the row and the stamp. */
 enum owner {
 	OWNER_UNKNOWN, /* more evidence is needed */
-	/* Ours: the size and time, or the content hash, of one record match the output. */
+	/* Ours: the row or the stamp matches the output in size and time, or in content hash. */
 	OWNER_US,
 	OWNER_OTHERS
 };
@@ -114,7 +114,7 @@ static enum verdict by_policy(const struct freshness *freshness, bool is_ours)
 	               : VERDICT_EXISTS;
 }
 
-/* Copy the record, and set its times to the current times of the files. */
+/* Copy the record, and set its times and names to those that the files have now. */
 static struct stamp with_times_of_now(const struct freshness *freshness,
                                       const struct stamp *record)
 {

@@ -73,20 +73,26 @@ enum verdict freshness_decide(const struct freshness *freshness,
                               enum evidence *ret_evidence, struct stamp *ret_record);
 
 /*
- * Decide about an output that replaces its input, which is the existing file: there is no row, and
- * only the part of the record about the output counts. Returns VERDICT_LOOK, VERDICT_MAKE,
- * VERDICT_FRESH, or VERDICT_EXISTS: the backup's name is taken, and the file is not an output of
- * ours. A file that was renamed is fresh as well, because making it again would reduce its quality
- * for nothing.
+ * Decide about an output that replaces its input: the existing file is the input. Such an output
+ * has no row. Of its stamp, only the size, time and hash of the output and the recipe count.
+ * ret_record is set for VERDICT_FRESH. has_backup: another file has the name of the backup.
  *
- * has_backup  another file has the name of the backup.
+ * VERDICT_LOOK    More evidence is needed.
+ * VERDICT_MAKE    Make the output.
+ * VERDICT_FRESH   The file is an output of ours and unchanged. A renamed output is fresh too, because
+ *                 making it again would only reduce its quality.
+ * VERDICT_EXISTS  The name of the backup is taken, and the file is not an output of ours.
  */
 enum verdict freshness_in_place(const struct freshness *freshness, bool has_backup,
                                 enum evidence *ret_evidence, struct stamp *ret_record);
 
-/* Decide whether this output is ours and unchanged, so that it may be removed when its input is
- * gone. Returns VERDICT_LOOK, VERDICT_MAKE (it is ours, and *ret_record is its record) or
- * VERDICT_EXISTS (it is not). Input and recipe are ignored. */
+/*
+ * Decide whether an output may be removed when its input is gone. Input and recipe are ignored.
+ *
+ * VERDICT_LOOK    More evidence is needed.
+ * VERDICT_MAKE    The output is ours and unchanged, so it may be removed. *ret_record is its record.
+ * VERDICT_EXISTS  The file is not an output of ours, or was changed, so it must stay.
+ */
 enum verdict freshness_of_owner(const struct freshness *freshness,
                                 enum evidence *ret_evidence,
                                 const struct stamp **ret_record);

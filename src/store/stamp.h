@@ -42,7 +42,8 @@ struct stamp {
 	char format[STAMP_FORMAT_BYTES]; /* format name, such as "webp" */
 
 	/* The names of output and source, relative to the output folder and to the INPUT. A name
-	 * that is too long is stored as its hash; stamp_name_is() compares both kinds. */
+	 * that is too long is stored as its hash. stamp_name_is() compares a stored name with a
+	 * name of any length. */
 	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
 	/* The folder to which source is relative, as a hash; 0: not known. */
 	uint64_t root;

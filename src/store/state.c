@@ -97,7 +97,7 @@ static int run(sqlite3 *database, const char *statement)
 	return sqlite3_exec(database, statement, NULL, NULL, NULL);
 }
 
-/* Run a query that returns one number; -1 if it fails. */
+/* Run a query that returns one number. Returns -1 if the query fails. */
 static int64_t ask(sqlite3 *database, const char *pragma)
 {
 	sqlite3_stmt *statement = NULL;
@@ -190,8 +190,8 @@ static enum state_result result_of(int code)
 static void say_why(struct failure *failure, sqlite3 *database, int code,
                     const char *path)
 {
-	/* SQLite has no message for a code that is not its own, e.g. for another program's
-	 * database. */
+	/* Some codes come from this file, for example for a database of another program. For them
+	 * SQLite has no message. */
 	const bool has_message = database &&
 	                         (sqlite3_errcode(database) & 0xff) == (code & 0xff);
 	const int sys_errno = database && (code & 0xff) == SQLITE_CANTOPEN
@@ -213,7 +213,7 @@ static void say_why(struct failure *failure, sqlite3 *database, int code,
  */
 static bool refuses_locks(const char *path)
 {
-	/* Test a byte after those that SQLite locks. */
+	/* Test a byte after the bytes that SQLite locks. */
 	struct flock lock = {.l_type = F_RDLCK,
 	                     .l_whence = SEEK_SET,
 	                     .l_start = 0x40000000 + 1024,
@@ -227,8 +227,8 @@ static bool refuses_locks(const char *path)
 	return refuses;
 }
 
-/* Lock the database for this run. If another run has locked it, call options->wait until that
- * returns false. */
+/* Lock the database for this run. While another run has locked the database, call options->wait and
+ * try again. Give up when options->wait returns false. */
 static int lock_for_run(sqlite3 *database, const struct state_options *options)
 {
 	int code;
@@ -256,7 +256,7 @@ static void set_up(sqlite3 *database, const struct state_options *options)
 		run(database, "PRAGMA synchronous=OFF");
 	else if (options->rows_alone)
 		run(database, "PRAGMA synchronous=FULL");
-	else /* a row that is lost in a power cut can be restored from the stamp on its output */
+	else /* the stamp on an output can restore a row that is lost in a power cut */
 		run(database, "PRAGMA synchronous=NORMAL");
 }
 
@@ -285,7 +285,7 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 	return run(database, marks);
 }
 
-/* Whether rows of intended outputs may exist. If the query fails, they may. */
+/* Whether rows of intended outputs may exist. Also true if the query fails. */
 static bool has_intended(sqlite3 *database)
 {
 	return ask(database, "SELECT EXISTS (SELECT 1 FROM intended)") != 0;
@@ -409,7 +409,7 @@ static int open_read_only(struct state *state)
 	if (code == SQLITE_OK)
 		code = sqlite3_prepare_v2(state->database, queries[FIND_FAILURE], -1,
 		                          &state->statements[FIND_FAILURE], NULL);
-	/* Earlier versions did not write intended outputs. */
+	/* A database of an earlier version has no table of intended outputs, so this may fail. */
 	if (code == SQLITE_OK && has_intended(state->database))
 		(void)sqlite3_prepare_v2(state->database, queries[FIND_INTENDED], -1,
 		                         &state->statements[FIND_INTENDED], NULL);
@@ -550,9 +550,10 @@ enum state_result state_open(const struct state_options *options,
 }
 
 /*
- * Remove the journal that a killed run left, because SQLite removes it only if this run has written
- * a row. While this run holds the database and is in no transaction, a journal whose first byte is
- * 0 belongs to no transaction.
+ * Remove the journal that a killed run left. SQLite removes such a journal only when it writes a
+ * row, and this run may have written none. A journal that is empty or begins with a zero byte
+ * contains no transaction that must be undone. Call this while this run holds the database and is
+ * in no transaction.
  */
 static void remove_old_journal(const struct state *state)
 {
@@ -617,7 +618,8 @@ static void end_query(sqlite3_stmt *statement)
 	sqlite3_clear_bindings(statement);
 }
 
-/* Stop using a damaged database; the next run renames it. */
+/* Convert an error code to a result. If the database is damaged, stop using it; the next run
+ * renames it. */
 static enum state_result note_error(struct state *state, int code)
 {
 	code = code_of(state->database, code);
@@ -802,7 +804,7 @@ void state_each(struct state *state, bool (*visit)(void *data, const char *outpu
 
 /* ---- failures ---- */
 
-/* SQLite has only signed 64-bit numbers, so unsigned ones are stored as signed. */
+/* SQLite has only signed 64-bit numbers, so an unsigned number is stored as a signed one. */
 static void bind_number(sqlite3_stmt *statement, int index, uint64_t number)
 {
 	sqlite3_bind_int64(statement, index, (sqlite3_int64)number);

@@ -33,8 +33,8 @@ struct state_options {
 	 * group of rows. */
 	bool rows_alone;
 	/*
-	 * Called each time that another run is found to hold the state. It pauses and returns true
-	 * to try again, or returns false to give up. NULL: give up at once.
+	 * Called whenever another run is found to hold the state. The function pauses and returns
+	 * true to try again, or returns false to give up. NULL: give up at once.
 	 */
 	bool (*wait)(void *data);
 	void *data;
@@ -56,11 +56,10 @@ enum state_result {
 
 /*
  * Open the state. Without keeps_foreign, a database that is damaged or belongs to another program
- * is renamed (".damaged" or ".foreign" and a number are added to its name), a new database is
- * created, and notice has a line that says so. In any other case notice is "". A database that
- * cannot be written is opened for reading: then rows are found, and nothing is written.
- *
- * ret_state: on STATE_OK the new state, which the caller closes with state_close(); otherwise NULL.
+ * is renamed: ".damaged" or ".foreign" and a number are added to its name. A new database is
+ * created, and notice is a line that says so. In any other case notice is "". A database that
+ * cannot be written is opened for reading: rows are found, and nothing is written. ret_state: on
+ * STATE_OK the new state, which the caller closes with state_close(); otherwise NULL.
  */
 enum state_result state_open(const struct state_options *options,
                              struct state **ret_state, char notice[FAILURE_TEXT_BYTES],
@@ -84,9 +83,9 @@ bool state_find(struct state *state, const char *output, struct stamp *ret_row);
 bool state_find_intended(struct state *state, const char *output, struct stamp *ret_row);
 
 /*
- * Why a row could not be read; FAIL_NONE: every row could be. An unreadable row looks like one that
- * does not exist, and then an output of ours looks like a file of others. So the batch must not go
- * on. A damaged database is no such failure.
+ * Why reading a row failed; FAIL_NONE: no read has failed. A row that cannot be read looks like a
+ * missing row. Without its row, an output of ours looks like a file of others, so the batch must
+ * not go on. If a database is damaged, that is not such a failure.
  */
 struct failure state_read_failure(struct state *state);
 
@@ -98,7 +97,7 @@ struct known_failure {
 	int64_t in_mtime_ns; /* as in a stamp */
 	struct input_hash in_hash;
 	bool has_hash;     /* false: only size and time are compared */
-	unsigned n_deaths; /* number of runs in which it killed its worker */
+	unsigned n_deaths; /* number of runs in which the picture killed its worker */
 	struct failure failure;
 };
 
@@ -109,10 +108,9 @@ bool state_find_failure(struct state *state, const char *source,
 
 /*
  * Changes come in groups: state_begin(), any number of puts and drops, state_commit(). Either the
- * whole group is written, or nothing of it. Rows that were put are found at once.
- *
- * STATE_PLACE: the group is undone. STATE_NONE: the database is damaged. From then on nothing is
- * found or written, and state_notice() says so. The stamps on outputs hold the same records.
+ * whole group is written, or nothing of it. A row can be found as soon as it was put. STATE_PLACE:
+ * the group is undone. STATE_NONE: the database is damaged; from then on nothing is found or
+ * written, and state_notice() returns a message. The stamps on outputs hold the same records.
  */
 enum state_result state_begin(struct state *state);
 /* Write the row of an output that is about to get its name without a stamp. If another file has
@@ -133,7 +131,7 @@ void state_undo(struct state *state, struct failure *ret_failure);
 const char *state_notice(const struct state *state);
 
 /* Call visit for the name of each row, in order, until visit returns false. visit may put and drop
- * rows; whether it is called for rows that it put is undefined. */
+ * rows. Whether visit is also called for the rows that it puts is undefined. */
 void state_each(struct state *state, bool (*visit)(void *data, const char *output),
                 void *data);
 

@@ -26,7 +26,8 @@
 
 enum { FOLDER_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
-/* The result of a step of publishing one output. All but the first two set a failure. */
+/* The result of a step of publishing one output. TWIN_IN_THE_WAY, REFUSED, PLACE_REFUSED and
+ * FOLDER_IS_GONE come with a failure. */
 enum published {
 	PUBLISHED,
 	/* Another file has the name. */
@@ -41,7 +42,7 @@ enum published {
 	FOLDER_IS_GONE,
 	/* Not published because another output of its file, or the file system, failed. */
 	NOT_PUBLISHED,
-	/* This file system does not support this method: use the other one. */
+	/* The file system does not support unnamed files: use a file with a hidden name. */
 	NOT_THIS_WAY,
 };
 
@@ -158,8 +159,7 @@ static void copy_attributes(int to, int from)
 	free(names);
 }
 
-/* Give an open file the owner and group of another one. Returns false with errno if it cannot have
- * them. */
+/* Give an open file the owner and group of another file. Returns false with errno on failure. */
 static bool copy_owner(int to, int from)
 {
 	struct stat st, now;
@@ -170,10 +170,10 @@ static bool copy_owner(int to, int from)
 }
 
 /*
- * Give an open file the access control list and the mode of another one. This comes last, because a
- * file that is not writable takes no attributes. The set-user-id bit is cleared if the two files
- * have different owners, the set-group-id bit if they have different groups. Returns false with
- * errno if the mode cannot be set.
+ * Give an open file the access control list and the mode of another file. Set the other properties
+ * before the mode, because a read-only file takes no attributes. The set-user-id bit is cleared if
+ * the two files have different owners, the set-group-id bit if they have different groups. Returns
+ * false with errno if the mode cannot be set.
  */
 static bool copy_mode(int to, int from)
 {
@@ -200,10 +200,10 @@ static bool copy_mode(int to, int from)
  * ---- one output ----
  *
  * An output is published in steps that a group of outputs can take together: write it, sync it,
- * name it, and then remove or back up the file that it replaced. Until it has its name the output
- * is an unnamed file, which the kernel deletes when its descriptor is closed, however the process
- * ends. Where the file system or /proc does not allow that, it is a file with a hidden name in the
- * same folder.
+ * name it, and then remove or back up the file that it replaced. Until the output has its name, it
+ * is an unnamed file. The kernel deletes an unnamed file when its descriptor is closed, however the
+ * process ends. If the file system has no unnamed files, or /proc is not mounted, the output has a
+ * hidden name in the same folder instead.
  */
 
 enum { TEMP_NAME_BYTES = 48 };
@@ -221,7 +221,7 @@ struct output {
 	int content;                  /* descriptor of the content, read by position */
 	off_t offset;                 /* where the output begins in the content */
 	size_t n_bytes;               /* length of the output */
-	const struct timespec *dates; /* times of access and change; NULL: now */
+	const struct timespec *dates; /* times of access and modification; NULL: now */
 	enum replace replace;
 	const struct stat *expected;
 	/* For REPLACE_THIS: a suffix. The old file is kept as a backup, under its name with this
@@ -232,7 +232,7 @@ struct output {
 	/* The stamp, which is written to the output after its size, time and hash were filled in.
 	 * NULL: no stamp. */
 	struct stamp *stamp;
-	bool is_in_root; /* folder is the output folder itself */
+	bool is_in_root; /* whether the output is in the output folder itself */
 	/* missing features of the file system, as a mask (see struct store) */
 	unsigned without;
 
@@ -245,8 +245,8 @@ struct output {
 	/* Hidden name of the file that the output replaced; "": none. */
 	char old[TEMP_NAME_BYTES];
 	bool has_stamp;
-	bool has_backup; /* the backup has been made */
-	bool has_mark;   /* the backup is marked as one */
+	bool has_backup; /* whether the backup has been made */
+	bool has_mark;   /* whether the backup is marked as one */
 	int dates_errno; /* errno with which the times could not be set; 0: no error */
 };
 
@@ -305,9 +305,10 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 }
 
 /*
- * Lock a file that has a hidden name, or gets one, so that output_sweep() of another run does not
- * remove it as the rest of a killed run. Returns false if another run is removing the file. Where a
- * file system has no locks, nobody removes files.
+ * Lock a file that has a hidden name, or is about to get one. The lock tells output_sweep() of
+ * another run that the file does not belong to a killed run. Returns false if another run is
+ * removing the file. Returns true if the file system has no locks: then no run removes hidden
+ * files.
  */
 static bool lock_hidden(int fd)
 {
@@ -318,7 +319,7 @@ static bool lock_hidden(int fd)
 	return fstat(fd, &st) != 0 || st.st_nlink > 0;
 }
 
-/* Remove the file with a hidden name, if there is one. Keeps errno. */
+/* Remove a hidden file, unless its name is "", and set the name to "". Keeps errno. */
 static void drop_hidden(const struct output *output, char name[TEMP_NAME_BYTES])
 {
 	int kept = errno;
@@ -402,8 +403,8 @@ static bool add_stamp(struct output *output)
 	return output->has_stamp || errno == ENOTSUP;
 }
 
-/* Open the file that is replaced, to copy its attributes. If its name belongs to another file by
- * now, *ret_fd is -1, and output_name() will notice it. Returns false with errno on failure. */
+/* Open the file that is replaced, to copy its attributes. *ret_fd is -1 if another file has the
+ * name by now; output_name() will detect that. Returns false with errno on failure. */
 static bool open_original(const struct output *output, int *ret_fd)
 {
 	struct stat st;
@@ -419,8 +420,8 @@ static bool open_original(const struct output *output, int *ret_fd)
 	return true;
 }
 
-/* Set the times of the output, if the caller gave any. Network shares and FUSE file systems may
- * refuse that, with various errors. Then the output keeps the current time. */
+/* Set the times that the caller gave, or the times of the original. Network shares and FUSE file
+ * systems may refuse to set times, with various errors. Then the output keeps the current time. */
 static void set_dates(struct output *output)
 {
 	struct timespec dates[2];
@@ -450,10 +451,10 @@ static enum published refuse_owner(const struct output *output, struct failure *
 }
 
 /*
- * Write the file. original: descriptor of the file that it replaces, or -1. The bytes come first,
- * because writing changes the other properties. Then come owner and attributes, the times, the
- * stamp, which contains the modification time, and last the mode, which may make the file
- * read-only.
+ * Write the file. original: descriptor of the file that the output replaces, or -1. The order
+ * matters. The bytes come first, because writing changes the other properties. The stamp comes
+ * after the times, because it contains the modification time. The mode comes last, because it may
+ * make the file read-only.
  */
 static enum published fill(struct output *output, int original, struct failure *failure)
 {
@@ -581,8 +582,8 @@ static int link_unnamed(const struct output *output, const char *name)
 	return linkat(AT_FDCWD, path, output->folder, name, AT_SYMLINK_FOLLOW);
 }
 
-/* link() never replaces a file, rename() does: so a file that replaces another one needs a hidden
- * name first. */
+/* link() never replaces a file, but rename() does. So an output that replaces a file first gets a
+ * hidden name. */
 static int link_hidden(struct output *output)
 {
 	int tries = 0, linked;
@@ -616,7 +617,7 @@ static enum published change_way(struct output *output, bool is_durable,
 	return result == PUBLISHED && is_durable ? output_sync(output, failure) : result;
 }
 
-/* Close a written file before it gets its name, because NFS may report only now that it is full.
+/* Close a written file before it gets its name, because NFS may report a full disk only at close().
  * The duplicate descriptor keeps the lock. */
 static enum published close_file(struct output *output, struct failure *failure)
 {
@@ -776,8 +777,8 @@ static bool mark_backup(int fd, const char *backup)
 	struct stat st;
 	bool is_done = fsetxattr(fd, BACKUP_ATTRIBUTE, backup, n, 0) == 0;
 
-	/* The attributes of a read-only file can be set only while it is writable. Changing the mode
-	 * of a set-group-id file might clear that bit. */
+	/* A read-only file takes no attributes, so make it writable for a moment. Leave a
+	 * set-group-id file alone, because changing its mode might clear that bit. */
 	if (is_done || errno != EACCES || fstat(fd, &st) != 0 || (st.st_mode & S_ISGID) ||
 	    fchmod(fd, (st.st_mode & 07777) | S_IWUSR) != 0)
 		return is_done;
@@ -1067,8 +1068,8 @@ struct store *store_open_in_place(void)
 	return store;
 }
 
-/* Finish opening a store. If store->root is -1, with errno, or cannot be examined, closes the store
- * and returns NULL with errno. */
+/* Finish opening a store. If store->root is -1 or cannot be examined, closes the store and returns
+ * NULL, with the errno of the failed call. */
 static struct store *with_root(struct store *store)
 {
 	struct stat st;
@@ -1266,7 +1267,7 @@ void store_sweep(struct store *store, int folder)
 		return;
 	hash = hash_of_file(&st);
 	lock_acquire(&store->lock);
-	/* If there is no memory to remember the folder, it is searched again. */
+	/* If memory runs out, the folder is not remembered, and the next call searches it again. */
 	is_new = !hash_set_find(&store->swept, hash, &index);
 	if (is_new)
 		(void)hash_set_insert(&store->swept, hash);
@@ -1282,7 +1283,7 @@ static int duplicate(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Duplicate the descriptor of the folder used last, if it has this path; otherwise return -1. */
+/* Duplicate the descriptor of the folder used last. Returns -1 if that folder has another path. */
 static int open_last(struct store *store, const char *path)
 {
 	int fd = -1;
@@ -1294,7 +1295,7 @@ static int open_last(struct store *store, const char *path)
 	return fd;
 }
 
-/* A failure only reduces speed. */
+/* Remember the folder for open_last(). A failure only reduces speed. */
 static void remember_last(struct store *store, const char *path, int folder)
 {
 	char *last_path = strdup(path);
@@ -1435,14 +1436,14 @@ static enum published open_folder_of(struct store *store, const char *relative,
 /*
  * A folder that ignores case (vfat, exFAT, SMB, ext4 with casefold) or normalises Unicode has one
  * file for several names, and the plan cannot know that. So in such a folder the store remembers
- * each file that has the name of an output of this run, in 16 bytes. If another output has the same
- * file under its name, the store neither replaces the file nor treats it as an old output. In a
- * folder that distinguishes names, the store remembers only files whose names have bytes beyond
- * ASCII.
+ * each file that is an output of this run, in 16 bytes. If the name of another output leads to a
+ * remembered file, the store neither replaces the file nor treats it as an old output. In a folder
+ * that has a file of its own for each name, the store remembers only files whose names have bytes
+ * beyond ASCII.
  */
 
-/* Find the place of a file in a table that is not full: the place where it is, or a free place for
- * it. */
+/* Find the place of a file in a table that is not full. Returns the place that has the file or, if
+ * the table does not have it, a free place. */
 static struct claimed_file *place_of(const struct claimed_files *claimed, uint64_t file)
 {
 	size_t at = (size_t)file & (claimed->max - 1);
@@ -1472,8 +1473,9 @@ static bool have_room(struct claimed_files *claimed)
 	return true;
 }
 
-/* Whether the folder also finds the file when the case of all letters in its name is changed, or
- * may normalise its name. */
+/* Whether the folder may find the file under another name. This is so if the folder finds it when
+ * the case of all letters is changed, or if the name has bytes beyond ASCII, which the folder may
+ * normalise. */
 static bool may_have_other_names(struct claimed_files *claimed, int folder,
                                  const char *name, const struct stat *file)
 {
@@ -1504,7 +1506,7 @@ static bool may_have_other_names(struct claimed_files *claimed, int folder,
 	return false;
 }
 
-/* Whether this run claimed the file under a name other than this one. */
+/* Whether this run claimed the file under another name than `name`. */
 static bool has_other_claim(struct store *store, const char *name, const struct stat *st)
 {
 	const struct claimed_file *place;
@@ -1520,8 +1522,8 @@ static bool has_other_claim(struct store *store, const char *name, const struct 
 	return has_other;
 }
 
-/* Claim the file that has the name of an output. If memory runs out, only this safeguard is
- * lost, and the output is kept. */
+/* Claim the file that has the name of an output. If memory runs out, the file is not claimed, and
+ * the output is published without this safeguard. */
 static void claim_file(struct store *store, int folder, const char *relative,
                        const char *name, const struct stat *st)
 {
@@ -1538,8 +1540,7 @@ static void claim_file(struct store *store, int folder, const char *relative,
 	lock_release(&store->lock);
 }
 
-/* Whether a file whose size is given as 0 really has no bytes: a file system may give the size 0
- * for any file. */
+/* Whether a file with size 0 really has no bytes. Some file systems give every file the size 0. */
 static bool is_empty(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -1566,7 +1567,7 @@ enum output_kind store_look(struct store *store, const char *relative,
 	               is_empty(folder, name);
 	is_twin = has && S_ISREG(ret_stat->st_mode) &&
 	          has_other_claim(store, relative, ret_stat);
-	/* A file with several hard links may have several names in any folder. */
+	/* Do not claim a file with several hard links: it may have several names in any folder. */
 	if (has && S_ISREG(ret_stat->st_mode) && !is_twin && ret_stat->st_nlink <= 1)
 		claim_file(store, folder, relative, name, ret_stat);
 	fd_close(&folder);
@@ -1628,9 +1629,10 @@ int store_open_output(struct store *store, const char *relative, const struct st
 /* An output that is being published. */
 struct work {
 	struct store_output *asked;
-	struct output output; /* the output's state, initialised once a folder is open */
-	int folder;           /* descriptor of the folder; -1: none is open */
-	enum published step;  /* result of its last step */
+	/* state between the steps, initialised once the folder is open */
+	struct output output;
+	int folder;          /* descriptor of the folder; -1: none is open */
+	enum published step; /* result of its last step */
 };
 
 static enum replace replace_of(const struct store_output *asked)
@@ -1647,7 +1649,8 @@ static void let_go(struct work *work)
 	fd_close(&work->folder);
 }
 
-/* In a removed folder, ext4 refuses an unnamed file with EPERM instead of ENOENT. */
+/* In a removed folder, ext4 refuses an unnamed file with EPERM instead of ENOENT. Turn such a
+ * failure into FOLDER_IS_GONE. */
 static enum published blame_a_removed_folder(const struct work *work, enum published step,
                                              struct failure *failure)
 {
@@ -1819,7 +1822,7 @@ static void drop_siblings(struct work *works, size_t n, const struct work *faile
 	}
 }
 
-/* Whether an output is skipped, and not failed, if another file has its name. */
+/* Whether an output is skipped, instead of failing, if another file has its name. */
 static bool may_be_skipped(const struct store_output *asked)
 {
 	return !asked->expected && (asked->overwrite == OVERWRITE_SKIP ||

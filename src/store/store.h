@@ -53,8 +53,8 @@ void store_close(struct store *store); /* NULL is allowed; keeps errno */
 /* Whether the folder supports the extended attribute of stamps, tested by setting one. */
 bool store_takes_stamps(struct store *store);
 
-/* The errno with which the times of some output could not be set; 0: all times were set. An output
- * without the right times does not fail. */
+/* The errno with which the times of an output could not be set; 0: the times of all outputs were
+ * set. An output without the right times does not fail. */
 int store_dates_error(const struct store *store);
 
 /* Whether the file system of some output does not support stamps. */
@@ -68,7 +68,8 @@ void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 
 enum store_result {
 	STORE_DONE,
-	/* The output was skipped: OVERWRITE_SKIP, and a file has its name. */
+	/* A file has the output's name, so the output was skipped: OVERWRITE_SKIP or
+	 * OVERWRITE_OLDER. */
 	STORE_SKIPPED,
 	/*
 	 * Only this output failed, and the failure says why. `exists`: a file that may not be
@@ -77,9 +78,9 @@ enum store_result {
 	 * `internal`: the name leads out of the folder, or the content is shorter than announced.
 	 */
 	STORE_FAILED,
-	/* The output folder cannot be written: full, read-only, quota, I/O, no permission in the
-	 * folder itself, or it was removed. The failure says why. Every other output would fail
-	 * too. */
+	/* Nothing can be written to the output folder: its disk is full or broken, a quota is used
+	 * up, the folder is read-only or was removed, or permission is missing. The failure says
+	 * why. Every other output would fail too. */
 	STORE_PLACE_FAILED,
 	/* The output was not published, because another output of its file failed or the committer
 	 * was stopped. */
@@ -130,12 +131,13 @@ void store_make_durable(struct store *store);
 struct store_content {
 	int fd; /* descriptor, borrowed; read by position */
 	uint64_t offset, n_bytes;
-	const struct timespec *dates; /* two times, of access and change; NULL: now */
+	const struct timespec *dates; /* times of access and modification; NULL: now */
 };
 
-/* For an output that replaces its own input. The input is the expected file of the output. Its
- * owner, mode, access control list, attributes and times are copied to the output. If the output
- * cannot have the same owner and group, it fails as `permission`. */
+/* An output that replaces its own input has a struct store_original. The input is the file that
+ * `expected` of the output describes. The input's owner, mode, access control list, attributes and
+ * times are copied to the output. If the output cannot have the owner and group of the input, it
+ * fails as `permission`. */
 struct store_original {
 	int folder; /* the folder of input and output; -1: both are below the output folder */
 	/* The original is kept under its name with this suffix; NULL: it is removed. */
@@ -164,8 +166,8 @@ struct stamp;
 
 /* One output of a group, and its result. Everything is borrowed. */
 struct store_output {
-	/* The path below the folder, without ".", ".." and empty components. With an original that
-	 * has a folder: the name in that folder. */
+	/* The path below the output folder, without ".", ".." and empty components. If `original`
+	 * has a folder, the name in that folder. */
 	const char *name;
 	/* The picture of which this is an output. Outputs with the same value are published only if
 	 * all of them can be written. */
@@ -192,11 +194,11 @@ struct store_output {
 };
 
 /*
- * Called after the outputs of a group were written and before the first of them gets its name, if
- * the file system took no stamp on some of them. The caller can record these outputs elsewhere, so
- * that the next run knows them even if this one is killed. Only outputs with is_intended are about
- * to get their names. If the function returns false, with a failure, no output gets its name, and
- * each is STORE_PLACE_FAILED.
+ * Called after the outputs of a group were written and before any of them gets its name. It is
+ * called only if the file system could not store a stamp on some of them. The caller can record
+ * these outputs elsewhere, so that the next run knows them even if this run is killed. Only outputs
+ * with is_intended are about to get their names. On failure, the function returns false and sets
+ * the failure. Then no output gets its name, and the result of each is STORE_PLACE_FAILED.
  */
 typedef bool store_intend_fn(const struct store_output *outputs, size_t n, void *data,
                              struct failure *ret_failure);
@@ -207,10 +209,10 @@ void store_before_naming(struct store *store, store_intend_fn *intend, void *dat
 
 /*
  * Publish outputs together, so that they share the slow calls for durability. First each output is
- * written to a file without a name. Then all files are synced, then they are named, then their
- * folders are synced, and only then the replaced files are removed. Missing sub-folders are
- * created. Links are never followed: paths are opened beneath the output folder. An output gets its
- * times, if they can be set, and its stamp before it gets its name.
+ * written to a file without a name. Then all files are synced, all files are named, all folders are
+ * synced, and at the end the replaced files are removed. Missing sub-folders are created. Links are
+ * never followed: paths are opened beneath the output folder. Before an output gets its name, it
+ * gets its stamp and, if possible, its times.
  *
  * Whatever the results, no partial file is left, and the caller keeps the descriptors. If one
  * output of a file fails, the other outputs of the file are STORE_DROPPED. A process that limits

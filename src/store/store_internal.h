@@ -41,7 +41,7 @@ struct claimed_file {
 struct claimed_files {
 	struct claimed_file *places;
 	size_t n, max; /* max is 0 or a power of 2 */
-	/* The last folder that was found to distinguish names. */
+	/* The last folder that was found not to ignore case. */
 	dev_t dev;
 	ino_t ino;
 };
@@ -51,8 +51,8 @@ struct store {
 	store_intend_fn *intend; /* a function; NULL: none */
 	void *intend_data;
 
-	/* The output folder, opened with O_PATH, like every folder here, so it need not be
-	 * readable; -1: no folder. */
+	/* The output folder; -1: no folder. Opened with O_PATH, like every folder here, so that a
+	 * folder that cannot be read can be used. */
 	int root;
 	dev_t dev;
 	ino_t ino;
