@@ -7,7 +7,7 @@
 #include <emmintrin.h>
 #endif
 
-/* One level of 0 to 255 is this much in a 16-bit plane. */
+/* In a 16-bit plane, the distance between two levels of 0 to 255. */
 static const float level_16 = 257;
 
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,
@@ -55,12 +55,13 @@ uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned 
 	uint64_t reduced = ((uint64_t)width / factor + 64) *
 	                   ((uint64_t)height / factor + 1);
 
-	/* The renderer may copy a plane with a margin. Below the largest factor the margin is
-	 * narrow. With the largest factor and a chroma output of 6 samples, each margin is half as
-	 * wide as the plane. */
+	/* The renderer may copy a plane with a margin. With a factor below the largest, the margin
+	 * is narrow. With the largest factor and a chroma output of 6 samples, each margin has half
+	 * of the plane's width or height. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
-	/* The planes and the copy of one, and the sums of a row. */
+	/* The sum of: the planes, the renderer's copy of one plane, and the sums of a row of
+	 * squares. */
 	return reduced * 2 * BOX_PLANES + copied + (uint64_t)width * n_bands * 6;
 }
 
@@ -95,7 +96,7 @@ size_t box_bytes(const struct box *box)
 	return n_bytes;
 }
 
-/* ---- sums of rows: small separate functions, which the compiler vectorises ---- */
+/* ---- sums of rows: small separate functions, so that the compiler vectorises them ---- */
 
 static void set_sums(uint16_t *restrict sums, const uint8_t *restrict row, size_t n)
 {
@@ -139,7 +140,7 @@ static void add_wide_sums_4(uint32_t *restrict wide, const uint8_t *restrict row
 	}
 }
 
-/* Whether every pixel of a row is opaque: alpha, the last of the step bytes of a pixel, is 255. */
+/* Whether alpha is 255 in every pixel of a row. Each pixel has step bytes; the last is alpha. */
 static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
 {
 	uint64_t all = ~UINT64_C(0), mask = step == 2 ? UINT64_C(0xff00ff00ff00ff00)
@@ -192,8 +193,8 @@ static void sum_row(struct box *box, const uint8_t *row)
 
 /* ---- means of squares ---- */
 
-/* The factor that converts the sum of square x to a mean in a 16-bit plane. Only the last square of
- * a row may be narrower than the others. */
+/* The factor that converts the sum of square x to the mean of the square, as a 16-bit sample. The
+ * last square of a row may be narrower than the others. */
 static float scale_of(const struct box *box, uint32_t x)
 {
 	uint32_t first = x * box->factor, end = first + box->factor;
@@ -233,7 +234,7 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 		box->rows[band][x] = (float)mean[band] * scale;
 }
 
-/* Compute the means of all squares from square begin to the end of the row. They are stored in
+/* Compute the means of the squares from square begin to the end of the row, and store them in
  * box->rows. */
 static inline void reduce(const struct box *box, unsigned n_bands, uint32_t begin)
 {
@@ -266,12 +267,13 @@ static void store_row(uint16_t *restrict out, const float *restrict in, uint32_t
 		out[x] = to_sample(in[x]);
 }
 
-/* The colour conversion of JFIF, which is that of ITU-R BT.601 with the full range. */
+/* The conversion from RGB to Y, Cb, Cr that JFIF defines: that of ITU-R BT.601 in the full
+ * range. */
 static const float red_part = 0.299f, green_part = 0.587f, blue_part = 0.114f;
 static const float cb_part = 0.5f / 0.886f, cr_part = 0.5f / 0.701f;
 static const float neutral = 128 * level_16;
 
-/* A row of each plane. cb and cr are NULL for a grey picture, alpha is NULL for a picture without
+/* One row of each plane. cb and cr are NULL if the picture is grey. alpha is NULL if it has no
  * alpha. */
 struct box_row {
 	uint16_t *luma, *cb, *cr, *alpha;
@@ -302,8 +304,9 @@ static inline __m128i load_wide(const uint32_t *sums)
 	return _mm_loadu_si128((const __m128i *)(const void *)sums);
 }
 
-/* Add up four whole squares from square x on. Each square gets a vector with one sum for each band.
- * If not is_wide, a sum is at most 16 x 16 x 255, which fits in 16 bits. */
+/* Add up four whole squares, beginning with square x. ret_sums has a vector for each square, and
+ * the vector has the sum of each band. If is_wide is false, a sum is at most 16 x 16 x 255, so 16
+ * bits are enough. */
 static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wide,
                             uint32_t x, __m128i ret_sums[4])
 {
@@ -340,23 +343,23 @@ static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wid
 	ret_sums[3] = d;
 }
 
-/* Convert as to_sample() does, four values at once. */
+/* Convert four values at once in the way of to_sample(). */
 static inline void store_four(uint16_t *out, __m128 value)
 {
 	__m128i samples;
 
 	value = _mm_add_ps(value, _mm_set1_ps(0.5f));
 	value = _mm_min_ps(_mm_max_ps(value, _mm_setzero_ps()), _mm_set1_ps(UINT16_MAX));
-	/* SSE2 can pack only signed numbers to 16 bits, so 2^15 is subtracted before and added
-	 * after. */
+	/* SSE2 packs to 16 bits only as signed numbers, so 2^15 is subtracted before packing and
+	 * added after packing. */
 	samples = _mm_sub_epi32(_mm_cvttps_epi32(value), _mm_set1_epi32(1 << 15));
 	samples = _mm_packs_epi32(samples, samples);
 	samples = _mm_xor_si128(samples, _mm_set1_epi16(INT16_MIN));
 	_mm_storel_epi64((__m128i *)(void *)out, samples);
 }
 
-/* Write whole squares to the planes in groups of four. Returns how many squares were written.
- * n_bands and is_wide are constants wherever this function is inlined. */
+/* Write squares to the planes in groups of four whole squares. Returns the number of squares that
+ * were written. n_bands and is_wide are constants wherever this function is inlined. */
 static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool is_wide,
                                    const struct box_row *to)
 {
@@ -372,8 +375,8 @@ static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool
 		green = _mm_mul_ps(_mm_cvtepi32_ps(sums[1]), scale);
 		blue = _mm_mul_ps(_mm_cvtepi32_ps(sums[2]), scale);
 		alpha = _mm_mul_ps(_mm_cvtepi32_ps(sums[3]), scale);
-		/* Before: a vector for each square, with its bands. After: a vector for each band,
-		 * with its squares. */
+		/* Before: one vector for each of four squares, with the bands of this square.
+		 * After: one vector for each band, with the four squares. */
 		_MM_TRANSPOSE4_PS(red, green, blue, alpha);
 		luma = _mm_add_ps(_mm_mul_ps(_mm_set1_ps(red_part), red),
 		                  _mm_mul_ps(_mm_set1_ps(green_part), green));

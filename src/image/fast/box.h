@@ -1,7 +1,7 @@
 /*
- * Reduction of rows of 8-bit pixels by a whole number on both axes: each square becomes its mean,
- * converted to planes of Y, Cb, Cr and alpha with 16 bits. Each row is added to the sums while it
- * is still in the cache.
+ * Reduces a picture of 8-bit pixels by a whole number on both axes. Each square of pixels becomes
+ * one pixel, its mean. The result is converted to planes of Y, Cb, Cr and alpha with 16 bits. Each
+ * row is added to the sums while it is still in the cache.
  *
  * Colours are multiplied by alpha, so that transparent pixels have no colour that could bleed into
  * their neighbours. Neutral chroma is 128 levels, whatever alpha is.
@@ -24,18 +24,16 @@ struct box {
 	unsigned n_planes;
 	bool has_alpha;
 	struct plane planes[BOX_PLANES];
-	bool is_opaque; /* all alpha values so far were 255 */
-	/* Use no SIMD: for machines that have none, and for the tests. SIMD code gives the same
-	 * planes. */
+	bool is_opaque; /* alpha was 255 in all pixels so far */
+	/* Use no SIMD, for the tests. The planes are the same as with SIMD. */
 	bool is_portable;
 
 	/* The members below are internal. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;
-	/* The sums of the rows that were added since the last row of squares was complete, while
-	 * all their pixels are opaque. */
+	/* The sums of the current row of squares, as long as all its pixels are opaque. */
 	uint16_t *sums;
-	/* The same sums as soon as a pixel is not opaque, with colours multiplied by alpha, and
-	 * alpha by 255. */
+	/* The sums of the current row of squares, after a pixel was not opaque. Colours are
+	 * multiplied by alpha, and alpha by 255. */
 	uint32_t *wide_sums;
 	float *rows[BOX_PLANES];
 	bool is_wide;
@@ -44,13 +42,14 @@ struct box {
 };
 
 /*
- * The factor by which a picture is reduced: the largest whole number that leaves twice the
- * resolution of the largest output. Stripes and drawings, which are common in such files, need more
- * resolution than photographs.
+ * The factor by which a picture is reduced before resampling: the largest whole number that leaves
+ * twice the resolution of the largest output. Files that this engine reads with a box often contain
+ * stripes and drawings, which need that much resolution.
  */
 unsigned box_factor(const struct read_request *request);
 
-/* An upper bound of the bytes that a box holds, with those of a renderer that uses its planes. */
+/* An upper bound of the bytes that a box and a renderer need together. The renderer uses the planes
+ * of the box. */
 uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned factor);
 
 /* Begin a picture. The box is all zeros or was used before. Returns false if memory ran out. */

@@ -1,7 +1,7 @@
 /*
- * Readers and writers of the fast engine. Each reads or writes one format and is a table of
- * functions that share a state. The state has the buffers and the handles of the format's library,
- * and is kept between pictures.
+ * Readers and writers of the fast engine. A reader reads one format, and a writer writes one. Each
+ * is a table of functions with a common state. The state has the buffers and the handles of the
+ * format's library, and is kept between pictures.
  *
  * Threads: a state belongs to one thread at a time.
  */
@@ -19,7 +19,7 @@
 
 enum read_status {
 	READ_OK,
-	/* The reader does not support this kind of file; another reader may. */
+	/* This reader does not support the file; another engine may. */
 	READ_CANNOT,
 	READ_DAMAGED,   /* the file breaks the rules of its format */
 	READ_TRUNCATED, /* the file ends early */
@@ -28,26 +28,27 @@ enum read_status {
 
 /* What an output requires of the reader. */
 struct demand {
-	/* Size of the picture divided by the size of the output, on the axis that is reduced
-	 * least. */
+	/* On each axis, divide the size of the picture by the size of the output. ratio is the
+	 * smaller result. */
 	double ratio;
 	bool has_half_chroma;
-	bool is_lossless; /* the output shows every inaccuracy of the reader */
+	bool is_lossless; /* no inaccuracy of the reader is hidden by the encoder */
 	/* The allowed error of decoded planes: a mean squared error in levels of 0 to 255. */
 	double noise_budget;
 };
 
 struct read_request {
-	const struct demand *demands; /* requirements of all outputs */
+	const struct demand *demands; /* the requirements of each output */
 	unsigned n_demands;
 	bool reads_everything; /* skip nothing, and tolerate no damage */
 };
 
-/* What a reader knows about a picture before it decodes pixels. */
+/* The facts that a reader knows before it decodes pixels. */
 struct read_header {
-	struct size size; /* as the picture is stored */
+	struct size size; /* size as stored, before the orientation is applied */
 	bool is_grey;
-	/* Chroma is stored with fewer samples than luma, and remains so until it is scaled. */
+	/* The file stores chroma with fewer samples than luma, and the decoded planes have fewer
+	 * samples too. */
 	bool has_half_chroma;
 };
 
@@ -81,7 +82,7 @@ extern const struct reader jpeg_reader, png_reader, webp_reader;
 struct write_options {
 	unsigned quality; /* 0 to 100; unused for PNG */
 	unsigned effort;  /* 0 (fast) to 9 (small); unused for JPEG */
-	/* Only for JPEG. has_own_tables: make Huffman tables for the picture, which is slower but
+	/* For JPEG only. has_own_tables: make Huffman tables for this picture. This is slower but
 	 * gives smaller files. */
 	bool is_progressive, has_own_tables;
 };

@@ -10,7 +10,7 @@
 enum { N_TRANSFORMS = 8, RGB_BANDS = 3 };
 
 struct kept_transform {
-	uint64_t hash; /* hash of the profile, computed with the converter's key */
+	uint64_t hash; /* the hash of the profile with the converter's key */
 	size_t n_bytes;
 	bool is_grey;
 	enum intent intent;
@@ -19,7 +19,7 @@ struct kept_transform {
 };
 
 struct converter {
-	/* The key of the hash. It is secret, so that nobody can make a profile with the hash of
+	/* The key of the hash is secret, so that nobody can make a profile that has the hash of
 	 * another profile. */
 	struct hash_key key;
 	struct kept_transform kept[N_TRANSFORMS];
@@ -91,8 +91,9 @@ static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
 	};
 	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n_bytes);
 	cmsHPROFILE to = is_grey ? grey_profile() : cmsCreate_sRGBProfile();
-	/* With 8 bits lcms2 computes curves and matrices exactly. With 16 bits it interpolates in a
-	 * grid, which gives an error of several levels where colours are clipped. */
+	/* Convert with 8 bits. lcms2 then computes curves and matrices exactly. With 16 bits it
+	 * would interpolate in a grid, which gives an error of several levels where colours are
+	 * clipped. */
 	cmsUInt32Number format = is_grey ? TYPE_GRAY_8 : TYPE_RGB_8;
 	cmsHTRANSFORM transform = NULL;
 
@@ -146,11 +147,12 @@ static uint16_t to_sample(float value)
 	return (uint16_t)(int)value;
 }
 
-/* In a 16-bit plane, level_16 is one level of 0 to 255, and neutral is the chroma of grey. */
+/* level_16 is the distance between two levels of 0 to 255 in a 16-bit plane. neutral is the chroma
+ * of grey. */
 static const float level_16 = 257, neutral = 128 * 257;
 
-/* The factor by which colours were multiplied for alpha: 0 to 1. For an alpha of almost 0 the
- * factor is 0, so that the caller leaves these colours at 0. */
+/* The alpha of a pixel, 0 to 1. The pixel's colours were multiplied by this factor. If alpha is
+ * almost 0, returns 0; the caller then leaves the colours at 0. */
 static float alpha_at(const struct rendered *from, uint32_t x, uint32_t y)
 {
 	enum { LEAST_ALPHA = 64 };

@@ -1,7 +1,7 @@
 /*
- * Converts colours from an embedded profile to sRGB with lcms2. Colours are converted in the planes
- * of an output, because an output has fewer pixels than the input. Transforms are kept between
- * pictures.
+ * Converts colours from an embedded profile to sRGB with lcms2. The planes of an output are
+ * converted and not those of the input, because an output has fewer pixels. Transforms are kept
+ * between pictures.
  *
  * Threads: a converter belongs to one thread at a time.
  */
@@ -31,8 +31,8 @@ bool converter_choose(struct converter *converter, const uint8_t *profile, size_
                       bool is_grey, enum intent intent);
 
 /*
- * Convert planes from the chosen profile to sRGB. They must have 16 bits, chroma as large as luma,
- * and the full range of levels.
+ * Convert planes from the chosen profile to sRGB. The planes must have 16 bits, chroma as large as
+ * luma, and the full range of levels.
  *
  * ret_rendered  the converted planes, which belong to the converter and are valid until its next
  *               call.

@@ -1,13 +1,13 @@
 /*
- * The fast engine scales JPEG, PNG and WebP to JPEG, PNG and WebP. It decodes only what the outputs
- * need, and holds no more than that in memory.
+ * The fast engine scales JPEG, PNG and WebP to JPEG, PNG and WebP. It decodes only the resolution
+ * that the outputs need, and holds no more than that in memory.
  *
- * Pictures are planes of Y, Cb and Cr from beginning to end. The engine takes a picture only if it
- * can make all of its outputs. It leaves to the next engine: other formats and colours, filters,
- * canvases, linear scaling, outputs that keep a colour profile, and pictures that must be read in
- * spite of damage.
+ * Pictures are planes of Y, Cb and Cr from the decoder to the encoder. The engine takes a picture
+ * only if it can make all of its outputs. It leaves these to the next engine: other formats and
+ * colours, filters, canvases, linear scaling, outputs that keep a colour profile, and damaged
+ * pictures that must be read.
  *
- * Decoders, resamplers and encoders form a kit, which is kept between pictures.
+ * The states of readers, renderers and writers form a kit, which is kept between pictures.
  */
 #include "image/engine.h"
 
@@ -27,11 +27,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* If the buffers of one part of a kit together are larger than this, they are freed after the
- * picture. */
+/* The buffers of one part of a kit are freed after a picture if together they are larger than
+ * this. */
 #define KEPT_KIT_BYTES ((size_t)32 << 20)
 
-/* The reader and the writer of each format; NULL if the engine does not read or write the
+/* The reader and the writer of each format. NULL: the engine does not read (or write) the
  * format. */
 static const struct reader *const readers[N_FORMATS] = {
 	[FORMAT_JPEG] = &jpeg_reader,
@@ -45,14 +45,14 @@ static const struct writer *const writers[N_FORMATS] = {
 };
 
 struct kit {
-	/* The states of readers and writers, which are created when they are first used. */
+	/* The states of readers and writers. A state is created when it is first used. */
 	void *reader_states[N_FORMATS], *writer_states[N_FORMATS];
 	struct renderer *renderer;
 	struct converter *converter;
-	/* Makes the final planes after colours were converted. */
+	/* Makes the final planes from planes whose colours were converted. */
 	struct renderer *finisher;
 	struct workspace profile;
-	struct box pixels; /* converts pixels of other engines to planes, for encoding */
+	struct box pixels; /* for encoding: converts pixels of other engines to planes */
 };
 
 /* The current picture, from claim_source() to close(). */
@@ -62,12 +62,13 @@ struct fast_state {
 	void *reader_state; /* state of the reader; belongs to the kit */
 	struct read_header header;
 	struct decoded decoded;
-	/* Colours must be converted, by the profile that the kit's converter has chosen. */
+	/* Colours must be converted from the profile that the kit's converter has chosen. */
 	bool is_converted;
 };
 
-/* The kit that no picture uses; NULL if none is free. A worker processes one picture at a time. If
- * several threads process pictures, a thread that finds no free kit makes a new one. */
+/* A kit that no picture uses at the moment. NULL: no kit is free. A worker processes one picture at
+ * a time, so it needs one kit. If several threads process pictures, a thread that finds no free kit
+ * makes a new one. */
 static _Atomic(struct kit *) spare_kit;
 
 static void kit_destroy(struct kit *kit)
@@ -88,7 +89,7 @@ static void kit_destroy(struct kit *kit)
 	free(kit);
 }
 
-/* Take the free kit, or make one. Returns NULL if memory ran out. */
+/* Take the free kit. If no kit is free, make one. Returns NULL if memory ran out. */
 static struct kit *kit_take(void)
 {
 	struct kit *kit = atomic_exchange(&spare_kit, NULL);
@@ -107,7 +108,7 @@ static struct kit *kit_take(void)
 	return NULL;
 }
 
-/* Get the state of a format's reader or writer; NULL if memory ran out. */
+/* Get the state of a format's reader (or writer). Returns NULL if memory ran out. */
 static void *reader_state(struct kit *kit, enum image_format format)
 {
 	if (!kit->reader_states[format])
@@ -154,7 +155,7 @@ static bool cannot(struct failure *ret_reason, const char *reason)
 	                   reason);
 }
 
-/* At quality 90 and above, chroma is not subsampled. libvips and other programs do the same. */
+/* At quality 90 and above, chroma has the size of luma. libvips and other programs do the same. */
 enum { QUALITY_OF_WHOLE_CHROMA = 90 };
 
 static bool has_half_chroma(const struct recipe *recipe)
@@ -195,7 +196,7 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	return true;
 }
 
-/* This engine can apply or ignore a profile, but cannot write one. */
+/* This engine can apply a profile or ignore it, but it cannot write one. */
 static bool takes_profile(const struct recipe *recipe, struct failure *ret_reason)
 {
 	if (recipe->space != SPACE_SRGB)
@@ -204,7 +205,8 @@ static bool takes_profile(const struct recipe *recipe, struct failure *ret_reaso
 	       cannot(ret_reason, "does not keep colour profiles");
 }
 
-/* Decompress the profile of a PNG into the kit. Returns its number of bytes, or 0 if that fails. */
+/* Decompress the profile of a PNG into the kit. Returns the number of its bytes, or 0 on
+ * failure. */
 static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 {
 	struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
@@ -258,10 +260,10 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	return true;
 }
 
-/* This engine does not reduce a side to fewer pixels than this, for two reasons. The renderer
- * copies a plane with a margin as wide as three output samples; for an output of a few pixels the
- * margin would be many times larger than the plane. And libvips averages there, while Lanczos3 does
- * not give every input pixel the same weight. */
+/* This engine does not reduce a side to fewer pixels than this, for two reasons. First, the
+ * renderer copies a plane with a margin as wide as three output samples. For an output of a few
+ * pixels, this margin would be many times larger than the plane. Second, for such outputs libvips
+ * averages all pixels, while Lanczos3 does not give every pixel the same weight. */
 enum { MIN_SIDE = 12 };
 
 static bool takes_layout(const struct source *source, const struct recipe *recipe,
@@ -282,10 +284,10 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 }
 
 /*
- * The noise of decoded planes, as a mean squared error, that the output's own quantization hides.
- * In libjpeg's scale the quantization steps for quality q are about proportional to s = 2 - q / 50,
- * and the hidden noise to the square of s. At quality 80 a mean squared error of 4 was measured to
- * cost 0.03 dB.
+ * The noise of decoded planes that is hidden by the output's own quantization, as a mean squared
+ * error. In libjpeg's scale, the quantization steps for quality q are about proportional to s = 2 -
+ * q / 50, so the hidden noise is proportional to s squared. At quality 80, a mean squared error of
+ * 4 costs 0.03 dB (measured).
  */
 static double noise_budget_of(const struct recipe *recipe)
 {
@@ -325,10 +327,10 @@ static unsigned demands_of(struct size from, const struct picture_variant *varia
 
 /*
  * Other readers scale chroma up to the size of luma before they resize the picture. This engine
- * resizes each plane separately. In a PNG, which does not subsample chroma, the difference would be
- * visible. So this engine converts JPEG to PNG only if the recipe names the engine, and also WebP
- * that is reduced by less than 2. Other readers have libwebp reduce a WebP by more, with worse
- * results.
+ * resizes each plane separately. A PNG does not subsample chroma, so it would show the difference.
+ * So this engine converts JPEG to PNG only if the recipe names the engine. It converts a lossy WebP
+ * to PNG if the recipe names the engine, or if the picture is reduced by 2 or more. With such a
+ * reduction other engines give worse results, because they let libwebp reduce the picture.
  */
 static bool takes_format(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
@@ -370,8 +372,8 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* Open the source with its reader. Damage found here is only a reason why this engine cannot read
- * the file: another engine may be able to. */
+/* Open the source with its reader. If the reader finds damage, this engine refuses the file and the
+ * next engine is asked, because it may be able to read the file. */
 static bool open_file(const struct source *source, struct fast_state *state,
                       struct failure *ret_reason)
 {
@@ -449,8 +451,8 @@ static enum claim fast_claim_source(struct source *source, struct failure *ret_r
 	return CLAIM_CANNOT;
 }
 
-/* The engine derives only from sources of its own. For these claim_source() has checked the layouts
- * of all outputs, so only the recipe is checked here. */
+/* The engine derives outputs only from its own sources. claim_source() has already checked the
+ * layouts of all outputs, so only the recipe is checked here. */
 static enum claim fast_claim_output(const struct source *source, bool is_lent,
                                     const struct recipe *recipe,
                                     struct failure *ret_reason)
@@ -492,16 +494,16 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* The image of a rendering. Its planes belong to the kit, so it must be encoded before the next
+/* The image of a rendering. The kit owns its planes, so the image must be encoded before the next
  * output is derived. */
 struct fast_image {
 	struct rendered rendered;
 	struct kit *kit;
 };
 
-/* Whether alpha is blended with the background: the format has no alpha, or the recipe has the
- * flatten filter, the only filter of this engine. The background is white if the recipe sets
- * none. */
+/* Whether alpha is blended with the background: because the format has no alpha, or because the
+ * recipe has the flatten filter. This is the only filter that the engine supports. The background
+ * is white if the recipe sets none. */
 static bool is_flattened(const struct recipe *recipe)
 {
 	return !format_info(recipe->format)->has_alpha || recipe->filters.n > 0;
@@ -525,8 +527,8 @@ static struct render_options options_of(const struct recipe *recipe)
 	};
 }
 
-/* Scale the planes to the output size, convert their colours at 16 bits, and then make the planes
- * that the writer needs: subsampled and with fewer bits. */
+/* Scale the planes to the output size with 16 bits, and convert their colours. Then make the planes
+ * that the writer needs, with fewer bits and subsampled chroma. */
 static bool render_converted(struct fast_state *state, const struct layout *layout,
                              const struct render_options *options,
                              struct rendered *ret_rendered)
@@ -576,7 +578,7 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	}
 	*ret_rendering = (struct rendering){
 		.size = layout.canvas, .n_frames = 1, .image = image, .free_image = free};
-	/* Alpha that the flatten filter removes does not count as lost. */
+	/* If the recipe asks for the removal of alpha (flatten), alpha is not recorded as lost. */
 	if (state->decoded.has_alpha &&
 	    !format_info(variant->recipe->format)->has_alpha &&
 	    variant->recipe->filters.n == 0)
@@ -584,9 +586,9 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	return true;
 }
 
-/* The longest side in pixels of a JPEG that gets Huffman tables of its own if the recipe has no
- * effort. These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no
- * measurable time, for 1600 pixels an eighth of the total time. */
+/* If the recipe has no effort, a JPEG gets Huffman tables of its own up to this length in pixels of
+ * its longer side. These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no
+ * measurable time; for 1600 pixels they take an eighth of the total time. */
 enum { SIDE_OF_OWN_TABLES = 1000 };
 
 static bool wants_own_tables(const struct recipe *recipe, struct size size)
@@ -596,8 +598,9 @@ static bool wants_own_tables(const struct recipe *recipe, struct size size)
 	return size.width <= SIDE_OF_OWN_TABLES && size.height <= SIDE_OF_OWN_TABLES;
 }
 
-/* For WebP the default is effort 5, which is libwebp's method 3. On photographs method 3 is a tenth
- * faster than libwebp's default, method 4, with the same mean PSNR and the same number of bytes. */
+/* The default effort for WebP is 5, which is libwebp's method 3. On photographs this method is a
+ * tenth faster than method 4, libwebp's default, with the same mean PSNR and the same number of
+ * bytes. */
 static unsigned effort_of(const struct recipe *recipe)
 {
 	if (recipe->has_effort)
@@ -620,7 +623,7 @@ static bool write_image(struct fast_image *image, const struct recipe *recipe,
 	                                               ret_written);
 }
 
-/* Convert the pixels that another engine has rendered to an image of this engine. */
+/* Convert pixels that another engine has rendered to an image of this engine. */
 static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
                           const struct recipe *recipe)
 {

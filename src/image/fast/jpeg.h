@@ -1,15 +1,15 @@
 /*
- * A JPEG decoder (ITU-T T.81) that decodes no more of a file than a scaled picture needs.
+ * A JPEG decoder (ITU-T T.81) that decodes only as much of a file as a scaled picture needs.
  *
  * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, grey
  * or YCbCr, of any subsampling. Each component is decoded at its own scale. At 1/8 only the DC
  * coefficient of each block is used, at 1/4 the lowest 2 x 2 coefficients, at 1/2 the lowest 4 x 4.
- * The other coefficients are skipped: in a sequential file several symbols at a time, in a
- * progressive file whole scans.
+ * The other coefficients are skipped. In a sequential file, several symbols are skipped at a time.
+ * In a progressive file, whole scans are skipped.
  *
- * Planes are neither scaled up to one size nor converted to RGB: resampling handles each plane
- * separately. Samples are centred: sample i of n stands for the middle of the i-th of n equal parts
- * of the picture.
+ * Planes keep their different sizes and are not converted to RGB, because each plane is resampled
+ * separately. Samples are centred: sample i of n stands for the middle of the i-th of n equal
+ * parts of the picture.
  *
  * Promises about damage, which test_jpeg_damage.c holds:
  *
@@ -32,7 +32,7 @@
 
 enum { JPG_MAX_COMPONENTS = 3 };
 
-/* The decoder reduces both axes to 1 / 2^scale. */
+/* The decoder divides both sides of the picture by 2^scale. */
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
 
 struct jpg_header {
@@ -48,12 +48,12 @@ struct jpg_header {
 
 struct jpg_request {
 	enum jpg_scale scale[JPG_MAX_COMPONENTS];
-	/* The allowed error of the planes: a mean squared error in levels of 0 to 255, estimated
-	 * from the quantization tables. In a progressive file, refinement scans are skipped as long
-	 * as the error stays below this. 0: every bit of the coefficients that the scale uses is
-	 * read. */
+	/* The allowed error of each component: a mean squared error in levels of 0 to 255,
+	 * estimated from the quantization tables. In a progressive file, refinement scans are
+	 * skipped as long as the error stays within this budget. If the budget is 0, every bit of
+	 * the coefficients that the scale uses is read. */
 	double noise_budget[JPG_MAX_COMPONENTS];
-	/* Skip no scan, and treat stray bytes between segments as damage. */
+	/* Read all scans, and treat stray bytes between segments as damage. */
 	bool reads_everything;
 };
 
@@ -65,7 +65,7 @@ struct jpg_picture {
 	unsigned n_scans, n_scans_skipped;
 };
 
-/* The state of jpeg_reader, which creates, trims and destroys it. */
+/* The decoder's state. The table jpeg_reader has the functions that create, trim and destroy it. */
 struct jpg_decoder;
 
 /*
@@ -99,9 +99,9 @@ uint64_t jpg_memory_estimate(const struct jpg_header *header,
                              const struct jpg_request *request, size_t n_bytes);
 
 /*
- * Sharpen a plane of 16 bits, because decoding at 1/8 replaces blocks by their means, which smooths
- * the picture. The kernel is [-a, 1 + 2a, -a] on both axes, with a = 0.05. If memory runs out,
- * returns false and leaves the plane unchanged.
+ * Sharpen a plane of 16 bits. This compensates the decoding at 1/8, which smooths the picture
+ * because it replaces blocks by their means. The kernel is [-a, 1 + 2a, -a] on both axes, with a =
+ * 0.05. If memory runs out, returns false and leaves the plane unchanged.
  */
 bool plane_sharpen(struct plane *plane, struct workspace *workspace);
 

@@ -1,11 +1,10 @@
 /*
- * Reads the bits of an entropy-coded segment, from the most significant bit of each byte on (ITU-T
- * T.81, F.2.2.5).
+ * Reads the bits of an entropy-coded segment. The most significant bit of a byte is read first
+ * (ITU-T T.81, F.2.2.5).
  *
- * The segment's bytes have already been unstuffed, so that eight of them can be loaded at once.
- * After the end of the segment all bits read as 0. The caller calls jpg_bits_ran_out() after a
- * block or a row of blocks to find out whether it read beyond the end, instead of checking at every
- * bit.
+ * The segment's bytes have already been unstuffed, so that eight bytes can be loaded at once. After
+ * the end of the segment all bits are 0. The caller does not check for the end at every bit: it
+ * calls jpg_bits_ran_out() after a block or a row of blocks.
  */
 #ifndef PXP_JPEG_BITS_H
 #define PXP_JPEG_BITS_H
@@ -19,7 +18,7 @@ struct jpg_bits {
 	const uint8_t *at; /* the next byte to load */
 	const uint8_t *end;
 	uint64_t window; /* the next bits; the first of them is the most significant */
-	unsigned n;      /* how many bits of the window are valid */
+	unsigned n;      /* the number of valid bits in the window */
 	/* Number of zero bytes that were loaded after the segment's last byte. */
 	size_t n_past_end;
 };
@@ -37,8 +36,8 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 		unsigned n_bytes = (63 - bits->n) >> 3;
 
 		memcpy(&next, bits->at, sizeof(next));
-		/* If a byte fits only in part, that part is set in the window but not counted in n.
-		 * The next refill loads the same bits at the same position again. */
+		/* If only a part of a byte fits, the window gets this part, but n does not count
+		 * it. The next refill loads the same bits into the same position again. */
 		bits->window |= be64toh(next) >> bits->n;
 		bits->at += n_bytes;
 		bits->n += n_bytes * 8;
@@ -60,7 +59,7 @@ static inline void jpg_bits_need(struct jpg_bits *bits, unsigned n_bits)
 		jpg_bits_refill(bits);
 }
 
-/* Get the next n_bits (1 to 32), all of which must be valid. */
+/* Get the next n_bits (1 to 32) without consuming them. They must be valid. */
 static inline uint32_t jpg_bits_peek(const struct jpg_bits *bits, unsigned n_bits)
 {
 	return (uint32_t)(bits->window >> (64 - n_bits));
@@ -80,8 +79,8 @@ static inline uint32_t jpg_bits_take(struct jpg_bits *bits, unsigned n_bits)
 	return value;
 }
 
-/* The procedure EXTEND (T.81, figure F.12): convert the additional bits after a Huffman code to the
- * number that they stand for. n_bits is 1 to 15. */
+/* Convert the additional bits after a Huffman code to the number that they mean (the procedure
+ * EXTEND in T.81, figure F.12). n_bits is 1 to 15. */
 static inline int jpg_extend(uint32_t bits, unsigned n_bits)
 {
 	int value = (int)bits;
@@ -89,14 +88,14 @@ static inline int jpg_extend(uint32_t bits, unsigned n_bits)
 	return value < 1 << (n_bits - 1) ? value - (1 << n_bits) + 1 : value;
 }
 
-/* Whether the caller took more bits than the segment has. */
+/* Whether the caller has consumed more bits than the segment has. */
 static inline bool jpg_bits_ran_out(const struct jpg_bits *bits)
 {
 	return bits->n_past_end * 8 > bits->n;
 }
 
-/* Whether at least one whole byte of the segment was not used. Call this only if jpg_bits_ran_out()
- * is false. */
+/* Whether at least one whole byte of the segment was not consumed. Call this only if
+ * jpg_bits_ran_out() is false. */
 static inline bool jpg_bits_are_left(const struct jpg_bits *bits)
 {
 	size_t n_left = (size_t)(bits->end - bits->at) * 8 + bits->n -

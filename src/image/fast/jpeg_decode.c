@@ -38,11 +38,11 @@ uint64_t jpg_used_coefficients(enum jpg_scale scale)
 }
 
 /*
- * The estimate: if the lowest b bits of a coefficient are unknown, the coefficient is truncated
- * towards zero, and its error is less than 2^b quantization steps. If all errors in that range were
- * equally likely, their mean square would be (2^b steps)^2 / 3. Real errors are mostly smaller,
- * because most coefficients are 0. The transform preserves energy, so the sum over the coefficients
- * is spread over the 64 samples of a block.
+ * How the noise is estimated: if the lowest b bits of a coefficient are unknown, the coefficient is
+ * truncated towards zero, and its error is less than 2^b quantization steps. If all errors in this
+ * range were equally likely, their mean square would be (2^b steps)^2 / 3. Real errors are mostly
+ * smaller, because most coefficients are 0. The transform preserves energy, so the sum over the 64
+ * coefficients, divided by 64, is the mean over the 64 samples of a block.
  */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used)
@@ -62,10 +62,10 @@ struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
 	uint64_t used; /* coefficients that the scale uses */
-	/* Coefficients that are refined by a later scan that is read. */
+	/* The coefficients that a later scan refines. Only scans that are read count. */
 	uint64_t refined;
-	/* The lowest bit of each coefficient that the scans will have sent, if every scan that is
-	 * not decided yet is read. */
+	/* For each coefficient: the lowest bit that will be known after all scans. Scans that are
+	 * not decided yet count as read. */
 	uint8_t known_bit[JPG_BLOCK_SIZE];
 	double noise_budget;
 };
@@ -91,8 +91,8 @@ static bool needs_scan(const struct component_plan *plan, const struct jpg_scan 
 	return scan->ah == 0 || !fits_budget_without(plan, scan);
 }
 
-/* Decide for each AC scan of a component whether it is skipped. The last scan comes first, because
- * a scan is needed if a later scan that is read refines its coefficients. */
+/* Decide for each AC scan of a component whether it is skipped, beginning with the last scan. The
+ * order matters: a scan must be read if a later scan that is read refines its coefficients. */
 static void plan_component(struct jpg_file *file, struct component_plan *plan)
 {
 	for (size_t i = file->n_scans; i-- > 0;) {
@@ -259,7 +259,7 @@ static size_t sample_bytes(enum jpg_scale scale)
 	return scale >= JPG_QUARTER ? sizeof(uint16_t) : sizeof(uint8_t);
 }
 
-/* Fill in the component's numbers of blocks and its distances in memory. Nothing is allocated. */
+/* Set the component's numbers of blocks and its distances in memory. This allocates nothing. */
 static void lay_out(struct jpg_component *c, const struct jpg_header *header, unsigned i,
                     enum jpg_scale scale)
 {
@@ -286,7 +286,7 @@ static uint64_t n_blocks(const struct jpg_component *c)
 	return (uint64_t)c->n_blocks_x * c->n_blocks_y;
 }
 
-/* The sides of the picture are below 2^16, so the products in this function and in
+/* The sides of the picture are below 2^16. So the products in this function and in
  * coefficient_buffer_bytes() fit in 64 bits. */
 static uint64_t sample_buffer_bytes(const struct jpg_component *c)
 {
@@ -421,7 +421,7 @@ static enum read_status read_scans(struct jpg_decoder *decoder)
 	return READ_OK;
 }
 
-/* Transform one block of a progressive file after all scans were read. */
+/* Transform one block of a progressive file. All scans must have been read. */
 static inline void transform(const struct jpg_component *c, const int16_t *block,
                              bool has_ac, uint8_t *samples)
 {
@@ -484,7 +484,7 @@ static struct plane plane_of(const struct jpg_component *c,
 	};
 }
 
-/* Check for damage that is an error only if the request reads everything. */
+/* Check for damage that is an error only with reads_everything. */
 static enum read_status check_everything(struct jpg_decoder *decoder)
 {
 	if (decoder->file.has_stray)
@@ -530,8 +530,8 @@ enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
 
 static const float sharpness = 0.05f;
 
-/* Sharpen one row horizontally. The first and the last sample count as their own missing
- * neighbours. */
+/* Sharpen one row horizontally. At the ends of the row, the first and the last sample stand in for
+ * the missing neighbours. */
 static void sharpen_row(float *restrict out, const uint16_t *restrict row, uint32_t width)
 {
 	const float centre = 1 + 2 * sharpness;
@@ -609,21 +609,22 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 }
 
 /*
- * The minimum ratio of decoded size to output size for each scale of the decoder, so that the
- * resampler has enough samples. Measured: with these ratios luma is closer to an exact reduction
- * than if libjpeg averaged it at twice the output size. Chroma, which most outputs subsample, needs
- * no more samples than the output has.
+ * For each scale of the decoder: the minimum of decoded size divided by output size that gives the
+ * resampler enough samples. Measurements show that with these ratios luma is closer to an exact
+ * reduction than with libjpeg, which averages down to twice the output size. Chroma needs no more
+ * samples than the output has, because most outputs subsample it.
  */
 static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
 static const double chroma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
-/* The ratios for PNG, which keeps details that a lossy encoder would hide. */
+/* The ratios for PNG. They are larger, because PNG keeps details that a lossy encoder would
+ * hide. */
 static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
-/* The coarsest scale of the decoder after which the resampler still has to reduce by left[scale] or
- * more. ratio is the whole reduction, by decoder and resampler together. */
+/* The coarsest scale of the decoder that leaves the resampler a reduction of at least left[scale].
+ * ratio is the whole reduction, by decoder and resampler together. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
 {
 	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
@@ -633,7 +634,7 @@ static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALE
 	return JPG_FULL;
 }
 
-/* Choose the scales and noise budgets for the output that requires most. */
+/* Choose for each component the scale and the noise budget of the most demanding output. */
 static void choose_scales(const struct read_request *from,
                           const struct jpg_header *header, struct jpg_request *request)
 {
@@ -655,8 +656,9 @@ static void choose_scales(const struct read_request *from,
 			                                                  : left);
 			if (j == 0)
 				luma = scale;
-			/* Chroma is decoded at a finer scale than luma only if it has a third or a
-			 * quarter of luma's samples on an axis, as in 4:1:1. */
+			/* Chroma is usually not decoded at a finer scale than luma. The exception
+			 * is chroma that has a third or a quarter of luma's samples on an axis, as
+			 * in 4:1:1. */
 			if (most <= 2 && scale < luma)
 				scale = luma;
 			if (i == 0 || scale < request->scale[j])
@@ -665,8 +667,8 @@ static void choose_scales(const struct read_request *from,
 				request->noise_budget[j] = demand->noise_budget;
 		}
 	}
-	/* Averaging is what hides noise, and decoding at full scale averages nothing. So no noise
-	 * is allowed. */
+	/* At full scale no noise is allowed, because noise is hidden only if samples are
+	 * averaged. */
 	for (unsigned j = 0; j < header->n_components; j++) {
 		if (request->scale[j] == JPG_FULL)
 			request->noise_budget[j] = 0;
@@ -698,8 +700,8 @@ static enum read_status decode_file(void *state, const struct read_request *from
 	return READ_OK;
 }
 
-/* This estimate is made before the file's segments are read. So it assumes that chroma is not
- * subsampled, and that the largest scan has three bits for each pixel. */
+/* Estimate the memory before the segments of the file are read. The estimate assumes that chroma is
+ * not subsampled, and that the largest scan has three bits for each pixel. */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *from)
 {
@@ -719,9 +721,9 @@ static uint64_t memory_of_file(const struct picture_header *header,
 
 	choose_scales(from, &whole, &request);
 	lay_out(&luma, &whole, 0, request.scale[0]);
-	/* The estimate includes the copy of a plane with wide margins that the renderer makes for a
+	/* The estimate includes the renderer's copy of a plane with margins, which are wide for a
 	 * small output. In the worst case, an output whose chroma is 6 samples wide and high, each
-	 * margin has half of the plane's width or height, so the copy has twice the plane's width
+	 * margin has half of the plane's width or height. So the copy has twice the plane's width
 	 * and height. */
 	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
 	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 4 : 0);

@@ -1,7 +1,7 @@
 /*
  * Huffman tables (ITU-T T.81, annexes C and F) in forms that are fast to look up, and a cache of
- * them. Many files have the tables of the same encoder, and building a table takes longer than
- * decoding a thumbnail. So tables are kept between pictures.
+ * such tables. Tables are kept between pictures, because many files have the tables of the same
+ * encoder, and building a table takes longer than decoding a thumbnail.
  */
 #ifndef PXP_JPEG_HUFFMAN_H
 #define PXP_JPEG_HUFFMAN_H
@@ -19,14 +19,13 @@ enum {
 	JPG_N_WINDOWS = 1 << JPG_WINDOW_BITS,
 	JPG_COUNTS = 16,
 	JPG_MAX_SYMBOLS = 256,
-	/* The run of an end-of-block symbol. It is so large that it ends any loop over the 64
-	 * coefficients. */
+	/* The run of an end-of-block symbol. This number ends any loop over the 64 coefficients. */
 	JPG_RUN_END_OF_BLOCK = 128,
 };
 
-/* The Huffman code at the beginning of a window, which is the next JPG_WINDOW_BITS bits. */
+/* The Huffman code at the beginning of a window. A window is the next JPG_WINDOW_BITS bits. */
 struct jpg_code {
-	/* Length in bits; 0: the code is longer than a window, or invalid. */
+	/* Number of bits of the code. 0: the code is longer than a window, or invalid. */
 	uint8_t length;
 	uint8_t symbol;
 };
@@ -34,29 +33,32 @@ struct jpg_code {
 /* The coefficient at the beginning of a window of bits. */
 struct jpg_value {
 	int16_t value;
-	uint8_t run; /* number of zeros before it; JPG_RUN_END_OF_BLOCK ends the block */
-	/* Number of bits of the code and the additional bits; 0: they do not fit in a window. */
+	/* number of zero coefficients before the value; JPG_RUN_END_OF_BLOCK ends the block */
+	uint8_t run;
+	/* Number of bits of the code and its additional bits. 0: together they do not fit in a
+	 * window. */
 	uint8_t n_bits;
 };
 
-/* All AC symbols that are complete in a window, each a code with its additional bits. */
+/* The AC symbols that a window contains completely. A symbol is a code and its additional bits. */
 struct jpg_skip {
 	uint8_t n_bits;
-	/* How many coefficients these symbols stand for. JPG_SKIP_END is added if the last symbol
-	 * is an end of block. JPG_SKIP_STOP: no symbol is complete in the window. */
+	/* The number of coefficients that these symbols code. If the last symbol is an end of
+	 * block, JPG_SKIP_END is added. JPG_SKIP_STOP: the window contains no complete symbol. */
 	uint8_t advance;
 };
 enum { JPG_SKIP_END = 64, JPG_SKIP_STOP = 127 };
 
 struct jpg_huffman {
-	/* The skips and the values for every window. Each array is built when it is first
+	/* The skip and the value of every possible window. An array is built when it is first
 	 * requested. */
 	struct jpg_skip skip[JPG_N_WINDOWS];
 	struct jpg_value value[JPG_N_WINDOWS];
 	struct jpg_code code[JPG_N_WINDOWS];
 
-	/* For each length: the codes of this length, shifted left to 16 bits, are below limit. The
-	 * first of them is first_code, and its symbol is symbols[first_symbol]. */
+	/* For each length of codes. limit: all codes of this length are below limit after they are
+	 * shifted left to 16 bits. first_code: the first code of this length; its symbol is
+	 * symbols[first_symbol]. */
 	uint32_t limit[JPG_COUNTS + 1];
 	uint16_t first_code[JPG_COUNTS + 1];
 	uint16_t first_symbol[JPG_COUNTS + 1];
@@ -66,11 +68,12 @@ struct jpg_huffman {
 	bool has_skips, has_values;
 	uint64_t last_used;
 	size_t n_bytes;
-	/* The bytes of the DHT segment, by which the cache finds the table. */
+	/* The bytes of the DHT segment. The cache finds the table by them. */
 	uint8_t bytes[JPG_COUNTS + JPG_MAX_SYMBOLS];
 };
 
-/* A Huffman table as a DHT segment has it: 16 counts, then the symbols. The bytes are borrowed. */
+/* A Huffman table in the form of a DHT segment: 16 counts, then the symbols. The bytes are
+ * borrowed. */
 struct jpg_table_bytes {
 	const uint8_t *bytes; /* NULL: the table is not defined */
 	size_t n_bytes;
@@ -81,7 +84,7 @@ enum { JPG_CACHED_TABLES = 48 };
 struct jpg_huffman_cache {
 	struct jpg_huffman *tables[JPG_CACHED_TABLES];
 	uint64_t clock;
-	/* Tables that were last used at this time or later belong to the current scan and are not
+	/* The time when the current scan began. Tables that were used since then are not
 	 * evicted. */
 	uint64_t in_use_since;
 };
@@ -89,7 +92,7 @@ struct jpg_huffman_cache {
 /* Free the memory of a cache. A cache that is all zeros is allowed. */
 void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache);
 
-/* Begin a scan. The tables of the scan before it may now be evicted. */
+/* Begin a scan. From now on the tables of earlier scans may be evicted. */
 void jpg_huffman_begin_scan(struct jpg_huffman_cache *cache);
 
 enum jpg_huffman_status {
@@ -99,9 +102,9 @@ enum jpg_huffman_status {
 };
 
 /*
- * Get the table for these bytes. with_skips and with_values: build these arrays of the table too;
- * skips are for AC only. The table belongs to the cache and is valid until the next scan begins. A
- * scan may use up to eight tables.
+ * Get the table with these bytes. with_skips and with_values: also build the array skip or value of
+ * the table; skip is for AC tables only. The table belongs to the cache and is valid until the next
+ * scan begins. A scan may use up to eight tables.
  */
 enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         enum jpg_table_class class,
@@ -109,12 +112,12 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         bool with_values,
                                         const struct jpg_huffman **ret_table);
 
-/* Find the code at the beginning of 16 bits if it is longer than a window. The length of the result
- * is 0 if no code matches. */
+/* Find the code at the beginning of 16 bits. The code must be longer than a window. If no code
+ * matches, the length of the result is 0. */
 struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t bits);
 
-/* The procedure DECODE (T.81, F.2.2.3), but the bits are not consumed. At least 16 bits must be
- * valid. */
+/* Find the next code (the procedure DECODE in T.81, F.2.2.3) without consuming its bits. At least
+ * 16 bits must be valid. */
 static inline struct jpg_code jpg_huffman_peek(const struct jpg_huffman *table,
                                                const struct jpg_bits *bits)
 {

@@ -1,10 +1,10 @@
 /*
  * Inverse DCTs for JPEG blocks.
  *
- * The 8 x 8 transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989) as in libjpeg's
- * "islow": the constants have 13 bits of fraction, and values between the two passes have 2. Only
- * the rounding after each pass loses bits. So the sums of products may be grouped in any way, with
- * the same result: the SIMD code groups them in pairs for pmaddwd.
+ * The 8 x 8 transform is that of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), in the form of
+ * libjpeg's "islow": constants have 13 fractional bits, and values between the two passes have 2
+ * fractional bits. Only the rounding after each pass loses bits. So the products may be added in
+ * any order with the same result. The SIMD code adds them in pairs with pmaddwd.
  */
 #include "image/fast/jpeg_idct.h"
 
@@ -30,8 +30,8 @@ enum {
 	C_3_072711026 = 25172,
 };
 
-/* The factors of the rotations, computed from the constants: A_OF_B is the factor of input B in the
- * sum for A. */
+/* The factors of the rotations, computed from the constants. For example, EVEN_2_OF_6 is the factor
+ * of input 6 in the sum EVEN_2. */
 enum {
 	EVEN_2_OF_2 = C_0_541196100,
 	EVEN_2_OF_6 = C_0_541196100 - C_1_847759065,
@@ -52,8 +52,8 @@ enum {
 };
 
 /* The factors of the orthonormal transform of size 4, times 2^13: 1/2, cos(pi/8) / sqrt(2) and
- * sin(pi/8) / sqrt(2). A coefficient of the 8 x 8 block is twice as large as that of a 4 x 4 block
- * with the same samples, so the shift after the second pass also divides by 2. */
+ * sin(pi/8) / sqrt(2). If an 8 x 8 block and a 4 x 4 block have the same samples, the coefficients
+ * of the 8 x 8 block are twice as large. So the shift after the second pass also divides by 2. */
 enum { FOUR_HALF = 4096, FOUR_COS = 5352, FOUR_SIN = 2217 };
 enum { SHIFT_4_PASS_1 = CONSTANT_BITS - 3, SHIFT_4_PASS_2 = CONSTANT_BITS + 3 + 1 };
 
@@ -74,8 +74,8 @@ static int round_shift(int value, int shift)
 	return (value + (1 << (shift - 1))) >> shift;
 }
 
-/* Transform one row or column of 8 inputs, which are step apart in memory. out gets the sums, which
- * are not rounded yet. */
+/* Transform one row or column of 8 inputs. The inputs are step apart in memory. out gets the sums
+ * before rounding. */
 static void pass_of_8(int out[8], const int16_t *in, size_t step)
 {
 	int in1 = in[step], in2 = in[2 * step], in3 = in[3 * step];
@@ -168,7 +168,7 @@ void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
 
 #include <emmintrin.h>
 
-/* A vector of eight 32-bit sums. */
+/* Eight 32-bit sums, four in each vector. */
 struct sums {
 	__m128i low, high;
 };
@@ -183,8 +183,8 @@ static inline struct sums sums_subtract(struct sums a, struct sums b)
 	return (struct sums){_mm_sub_epi32(a.low, b.low), _mm_sub_epi32(a.high, b.high)};
 }
 
-/* The factors for pmaddwd: it multiplies the first number of each pair by `first`, the second by
- * `second`, and adds the products. */
+/* The factors for pmaddwd. This instruction multiplies the numbers of each pair by `first` and
+ * `second`, and adds the two products. */
 static inline __m128i factors(short first, short second)
 {
 	return _mm_set_epi16(second, first, second, first, second, first, second, first);
@@ -199,8 +199,8 @@ static inline struct sums multiply(__m128i a, short of_a, __m128i b, short of_b)
 	                     _mm_madd_epi16(_mm_unpackhi_epi16(a, b), pairs)};
 }
 
-/* Compute a * 2^CONSTANT_BITS: each number of a is moved to the upper half of 32 bits and shifted
- * back with its sign. */
+/* Compute a * 2^CONSTANT_BITS: move each number of a to the upper half of 32 bits, and shift it
+ * right with its sign. */
 static inline struct sums scale_up(__m128i a)
 {
 	__m128i zero = _mm_setzero_si128();
@@ -218,8 +218,8 @@ static inline __m128i shift_and_pack(struct sums sums, int shift)
 	                       _mm_srai_epi32(_mm_add_epi32(sums.high, half), shift));
 }
 
-/* Transform all eight columns at once. Before, row[i] has input i of each column; after, output i
- * of each column. */
+/* Transform all eight columns at once. Before the call, row[i] has input i of each column. After
+ * the call, row[i] has output i of each column. */
 static inline void pass_of_8_sse2(__m128i row[8], int shift)
 {
 	struct sums sum04 = scale_up(_mm_add_epi16(row[0], row[4]));
@@ -258,8 +258,8 @@ static inline void interleave(__m128i *a, __m128i *b)
 	*a = low;
 }
 
-/* Transpose the block in three rounds of interleaving: rows 4 apart, then 2 apart, then
- * neighbours. */
+/* Transpose the block in three rounds. The first interleaves rows that are 4 apart, the second rows
+ * that are 2 apart, the third neighbouring rows. */
 static inline void transpose_8(__m128i row[8])
 {
 	interleave(&row[0], &row[4]);

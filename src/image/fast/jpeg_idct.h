@@ -2,12 +2,12 @@
  * Inverse DCTs of four sizes (ITU T.81, A.3.3), each with dequantization and the shift of levels by
  * 128.
  *
- * The smaller transforms use the lowest coefficients of the 8 x 8 block as the coefficients of a
- * smaller block, which gives the sharpest possible reduction.
+ * A smaller transform takes the lowest coefficients of the 8 x 8 block as the coefficients of a
+ * smaller block. This gives the sharpest possible reduction.
  *
  * In the 8 x 8 and 4 x 4 transforms, the product of coefficient and quantization step wraps at 16
- * bits, as in libjpeg-turbo. No encoder writes products so large. Resulting samples are clamped to
- * their range.
+ * bits, as in libjpeg-turbo. Encoders do not write products so large. Samples are clamped to their
+ * range.
  */
 #ifndef PXP_JPEG_IDCT_H
 #define PXP_JPEG_IDCT_H
@@ -33,14 +33,15 @@ void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
                            const int16_t coefficients[16],
                            const int16_t quantization[16]);
 
-/* Fill a block of side x side samples with the level of its DC coefficient. side is 4 or 8. */
+/* Fill a block with the level of its DC coefficient. The block has side x side samples; side is 4
+ * or 8. */
 void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
                     int16_t quantization);
 
-/* One level of 0 to 255 is 257 in a 16-bit sample, so that level 255 is 65535. */
+/* The distance between two levels of 0 to 255 in a 16-bit sample. Level 255 is 65535. */
 enum { JPG_LEVEL_16 = 257 };
 
-/* Convert a level from -128 to 127, multiplied by 8, to a 16-bit sample. */
+/* Convert 8 times a level from -128 to 127 to a 16-bit sample. */
 static inline uint16_t jpg_sample16(int level_times_8)
 {
 	int sample = ((level_times_8 * JPG_LEVEL_16 + 4) >> 3) + 128 * JPG_LEVEL_16;
@@ -57,14 +58,13 @@ static inline int jpg_dequantize(int16_t coefficient, int16_t quantization)
 	                             : product;
 }
 
-/* Convert a DC coefficient to a sample, which is the mean of the block. */
+/* Convert a DC coefficient to one sample, the mean of the block. */
 static inline uint16_t jpg_idct_1x1(int16_t dc, int16_t quantization)
 {
 	return jpg_sample16(jpg_dequantize(dc, quantization));
 }
 
-/* Transform the coefficients (0, 0), (0, 1), (1, 0), (1, 1) to 2 x 2 samples. stride is in
- * bytes. */
+/* Transform the four lowest coefficients, 2 x 2, to 2 x 2 samples. stride is in bytes. */
 static inline void jpg_idct_2x2(void *samples, size_t stride,
                                 const int16_t coefficients[4],
                                 const int16_t quantization[4])

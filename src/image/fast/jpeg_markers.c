@@ -34,13 +34,15 @@ struct jpg_parser {
 
 	struct jpg_table_bytes huffman[N_JPG_TABLE_CLASSES][JPG_TABLES];
 	bool has_quantization[JPG_TABLES];
-	uint16_t quantization[JPG_TABLES][JPG_BLOCK_SIZE]; /* zigzag order */
+	/* coefficients are in zigzag order */
+	uint16_t quantization[JPG_TABLES][JPG_BLOCK_SIZE];
 	uint32_t restart_interval;
 
 	bool has_frame, has_jfif, has_adobe;
 	uint8_t adobe_transform;
 
-	/* The lowest bit of each component's coefficients that scans have sent; -1: no bit. */
+	/* For each coefficient of each component: the lowest bit that the scans so far have sent.
+	 * -1: no bit. */
 	int8_t known_bit[JPG_MAX_COMPONENTS][JPG_BLOCK_SIZE];
 };
 
@@ -86,7 +88,7 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 		for (size_t k = 0; k < JPG_BLOCK_SIZE; k++) {
 			unsigned step = precision ? number16(at + 2 * k) : at[k];
 
-			/* Steps larger than INT16_MAX make no sense for samples of 8 bits. */
+			/* With samples of 8 bits, a step larger than INT16_MAX makes no sense. */
 			if (step == 0 || step > INT16_MAX)
 				return damaged(parser, "quantization step out of range");
 			parser->quantization[table][k] = (uint16_t)step;
@@ -97,8 +99,8 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 	return READ_OK;
 }
 
-/* Note where Huffman tables are in the file (B.2.4.2). jpg_huffman_get() builds those that a scan
- * uses. */
+/* Record where the Huffman tables are in the file (B.2.4.2). A table is built when a scan uses it:
+ * see jpg_huffman_get(). */
 static enum read_status read_dht(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;
@@ -162,7 +164,8 @@ static enum read_status read_frame_component(struct jpg_parser *parser, unsigned
 		if (file->component[j].id == component->id)
 			return damaged(parser, "two components have the same identifier");
 	}
-	/* A single component is not subsampled, whatever the header says (A.2.2). */
+	/* If the frame has a single component, its sampling factors in the header are ignored
+	 * (A.2.2). */
 	if (file->n_components == 1)
 		component->h = component->v = 1;
 	if (component->h > file->h_max)
@@ -208,9 +211,9 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 	return READ_OK;
 }
 
-/* Whether three components are RGB rather than YCbCr. No field says this directly, so all readers
- * guess. This is the guess of libjpeg: with a JFIF segment, YCbCr. If not, an Adobe segment
- * decides. If neither exists, the identifiers of the components decide. */
+/* Whether three components are RGB and not YCbCr. No field says this directly, so all readers
+ * guess. This function guesses as libjpeg does. A file with a JFIF segment is YCbCr. Without a JFIF
+ * segment, an Adobe segment decides. Without both, the identifiers of the components decide. */
 static bool is_rgb(const struct jpg_parser *parser)
 {
 	const struct jpg_frame_component *component = parser->file->component;
@@ -305,12 +308,12 @@ static enum read_status read_segment(struct jpg_parser *parser, unsigned marker)
 		read_app14(parser, segment);
 		return READ_OK;
 	default:
-		return READ_OK; /* data of applications, comments, reserved segments */
+		return READ_OK; /* APPn, COM and reserved segments are ignored */
 	}
 }
 
-/* Read segments up to the next SOS, and stop after that marker. *ret_marker is SOS, or EOI, or 0 at
- * the end of the file. */
+/* Read segments up to the next SOS, and stop after its marker. *ret_marker becomes SOS, or EOI, or
+ * 0 at the end of the file. */
 static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret_marker)
 {
 	for (;;) {
@@ -332,7 +335,8 @@ static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret
 	}
 }
 
-/* The index in the frame of the component with this identifier; n_components if none has it. */
+/* The index in the frame of the component with this identifier. Returns n_components if the frame
+ * has no such component. */
 static unsigned find_component(const struct jpg_file *file, uint8_t id)
 {
 	unsigned i = 0;
@@ -352,8 +356,8 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 		unsigned found = find_component(file, bytes[(size_t)2 * i]);
 		unsigned dc = bytes[2 * i + 1] >> 4, ac = bytes[2 * i + 1] & 15;
 
-		/* B.2.3 requires the components in the order of the frame, so none can occur
-		 * twice. */
+		/* The components of a scan must have the order of the frame (B.2.3). This also
+		 * ensures that no component occurs twice. */
 		if (found == file->n_components ||
 		    (i && found <= scan->component[i - 1]) || dc >= JPG_TABLES ||
 		    ac >= JPG_TABLES)
@@ -368,7 +372,8 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Check that the bits that a scan sends may follow those that earlier scans sent (G.1.1.1). */
+/* Check the order of a progressive scan: the bits that it sends must directly follow those of
+ * earlier scans (G.1.1.1). */
 static enum read_status check_progression(struct jpg_parser *parser,
                                           const struct jpg_scan *scan)
 {
@@ -394,8 +399,8 @@ static enum read_status check_progression(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Check a scan of a sequential file: each component may have one scan, with all its
- * coefficients. */
+/* Check a scan of a sequential file: it must send all coefficients of its components, and no
+ * component may have two scans. */
 static enum read_status check_sequence(struct jpg_parser *parser,
                                        const struct jpg_scan *scan)
 {
@@ -444,8 +449,8 @@ static enum read_status latch_quantization(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Find the end of the entropy-coded segments between `at` and `end`: the first marker that is not a
- * restart marker, or the end of the file. */
+/* Find the end of a scan's entropy-coded segments, which begin at `at`. It is the first marker that
+ * is not a restart marker, or the end of the file. */
 static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 {
 	while (at < end) {
@@ -513,7 +518,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	unsigned marker;
 	enum read_status status;
 
-	/* Each scan in the array is cleared when it is read. */
+	/* The array of scans is not cleared here, because each scan is cleared when it is read. */
 	memset(file, 0, offsetof(struct jpg_file, scan));
 	file->has_end = file->has_stray = false;
 	file->reason = "";
@@ -535,8 +540,8 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Check that every component has a scan and, in a file without an end marker, that the scans send
- * every bit of every coefficient. */
+/* Check that every component has a scan. In a file without an end marker, also check that the scans
+ * send every bit of every coefficient. */
 static enum read_status check_completeness(struct jpg_parser *parser)
 {
 	struct jpg_file *file = parser->file;

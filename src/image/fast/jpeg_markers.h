@@ -1,9 +1,9 @@
 /*
- * The marker segments of a JPEG file (ITU-T T.81, annex B): its frame, and everything that is
- * needed to decode each scan. All segments of the file are parsed before a scan is decoded, so that
- * the decoder knows whether the file is complete and which scans it has.
+ * The marker segments of a JPEG file (ITU-T T.81, annex B): its frame, and for each scan
+ * everything that is needed to decode it. All segments are parsed before the first scan is
+ * decoded. So the decoder knows which scans the file has and whether the file is complete.
  *
- * All structs point into the bytes of the file.
+ * The structs borrow the bytes of the file.
  */
 #ifndef PXP_JPEG_MARKERS_H
 #define PXP_JPEG_MARKERS_H
@@ -18,7 +18,8 @@
 enum {
 	JPG_BLOCK_SIDE = 8,
 	JPG_BLOCK_SIZE = 64,
-	/* Maximum number of quantization tables, and of Huffman tables of each class. */
+	/* Maximum number of quantization tables. For DC and for AC Huffman tables it is the
+	 * same. */
 	JPG_TABLES = 4,
 	/* Maximum number of blocks in an MCU of several components (T.81, B.2.3). */
 	JPG_MCU_BLOCKS = 10,
@@ -32,20 +33,21 @@ struct jpg_frame_component {
 	uint8_t id;
 	uint8_t h, v; /* sampling factors */
 	uint8_t quantization_table;
-	/* The quantization table, in zigzag order, as it was defined when the component's first
-	 * scan began. A later table with the same number does not change it. */
+	/* The quantization table in zigzag order. It is copied when the component's first scan
+	 * begins; a later table with the same number does not change it. */
 	bool has_quantization;
 	uint16_t quantization[JPG_BLOCK_SIZE];
 };
 
 struct jpg_scan {
 	unsigned n_components;
-	/* Indices of components in the frame, in ascending order. */
+	/* Indices of the scan's components in the frame, in ascending order. */
 	uint8_t component[JPG_MAX_COMPONENTS];
-	/* Huffman tables of component[i]. */
+	/* The Huffman tables of component[i] are dc[i] and ac[i]. */
 	struct jpg_table_bytes dc[JPG_MAX_COMPONENTS];
 	struct jpg_table_bytes ac[JPG_MAX_COMPONENTS];
-	/* First and last coefficient; previous and new lowest known bit (B.2.3). */
+	/* The names of T.81, B.2.3. ss, se: the first and the last coefficient. ah, al: the lowest
+	 * bit that is known before and after the scan. */
 	uint8_t ss, se, ah, al;
 	uint32_t restart_interval; /* in MCUs; 0: no restart markers */
 	const uint8_t *bytes; /* the entropy-coded segments with their restart markers */
@@ -64,17 +66,17 @@ struct jpg_file {
 	struct jpg_scan scan[JPG_MAX_SCANS];
 
 	bool has_end;       /* an EOI marker follows the last scan */
-	bool has_stray;     /* some bytes between the segments belong to no segment */
+	bool has_stray;     /* some bytes between two segments belong to neither */
 	const char *reason; /* the reason for a status other than READ_OK: static text */
 };
 
-/* Read all segments. If the file ends without EOI, but after the data of its last scan, returns
- * READ_OK with has_end false. */
+/* Read all segments. If only the end marker (EOI) is missing after the data of the last scan,
+ * returns READ_OK, and has_end is false. */
 enum read_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
                                size_t n_bytes);
 
-/* The number of samples of a component on one axis: ceil(n * factor / max_factor). n is the number
- * of pixels. */
+/* The number of samples of a component on an axis of n pixels: n * factor / max_factor, rounded
+ * up. */
 static inline uint32_t jpg_samples(uint32_t n, unsigned factor, unsigned max_factor)
 {
 	return (n * factor + max_factor - 1) / max_factor;

@@ -4,11 +4,11 @@
 
 #include "image/fast/jpeg_markers.h"
 
-/* The position in a block, counted row by row, of the k-th coefficient in zigzag order (T.81,
- * figure A.6). */
+/* The position of coefficient k in a block. k counts in zigzag order, the position row by row
+ * (T.81, figure A.6). */
 extern const uint8_t jpg_natural_order[JPG_BLOCK_SIZE];
 
-/* The coefficients that a scale uses, as a mask: bit k stands for the k-th in zigzag order. */
+/* A mask of the coefficients that a scale uses. Bit k stands for coefficient k in zigzag order. */
 uint64_t jpg_used_coefficients(enum jpg_scale scale);
 
 /* A mask in which the bits from first to last are set. last is at most 63. */
@@ -22,17 +22,18 @@ static inline uint64_t jpg_band(unsigned first, unsigned last)
  *
  *   - the first AC scan of coefficients that the scale does not use;
  *   - refinement scans of such coefficients;
- *   - refinement scans, if the error without them stays within the component's noise budget. If a
- *     refinement scan is skipped, all later ones of its coefficients are skipped too.
+ *   - refinement scans without which the error stays within the component's noise budget. If a
+ *     refinement scan is skipped, all later refinement scans of the same coefficients are skipped
+ *     too.
  *
  * A refinement scan has a correction bit for each coefficient of its band that is not zero so far.
- * So if it is read, all earlier scans that overlap its band must be read too. DC scans are always
- * read. In a file without an end marker, no scan is skipped.
+ * So if this scan is read, all earlier scans of coefficients in its band must be read too. DC
+ * scans are always read. In a file without an end marker, no scan is skipped.
  */
 void jpg_plan_scans(struct jpg_file *file, const struct jpg_request *request);
 
-/* Estimate the mean squared error, in levels of 0 to 255, of a component of which each coefficient
- * k is known down to bit known_bit[k]. used is the mask of coefficients that count. */
+/* Estimate the mean squared error of a component, in levels of 0 to 255. Of each coefficient k, the
+ * bits below known_bit[k] are unknown. used is the mask of coefficients that count. */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used);
 

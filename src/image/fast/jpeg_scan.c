@@ -1,6 +1,6 @@
 /*
- * Decodes the entropy-coded data of a scan (ITU-T T.81). The parts of this file: Huffman tables,
- * which are kept between pictures; the segments between restart markers; sequential scans;
+ * Decodes the entropy-coded data of a scan (ITU-T T.81). The parts of this file are: Huffman
+ * tables, which are kept between pictures; the segments between restart markers; sequential scans;
  * progressive scans.
  */
 #include "image/fast/jpeg_scan.h"
@@ -13,8 +13,8 @@
 
 /* ---- Huffman tables ---- */
 
-/* Symbols of AC tables (T.81, F.1.2.2.1): end of block, sixteen zeros, and a mask for the number of
- * additional bits. */
+/* Symbols of AC tables (T.81, F.1.2.2.1): EOB is the end of a block, ZRL a run of sixteen zeros.
+ * SIZE is the mask of the number of additional bits. */
 enum { SYMBOL_EOB = 0x00, SYMBOL_ZRL = 0xf0, SYMBOL_SIZE = 0x0f };
 
 void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache)
@@ -39,8 +39,8 @@ static void fill_windows(struct jpg_huffman *table, uint32_t code, unsigned leng
 }
 
 /* Assign codes to symbols (figures C.1 to C.3). The codes of one length are consecutive numbers.
- * The first code of the next length is twice the number after them. Returns false if a length has
- * more codes than its bits can express. */
+ * The next longer codes begin with twice the number that follows the last of these. Returns false
+ * if a length has more codes than its bits can express. */
 static bool build_codes(struct jpg_huffman *table)
 {
 	const uint8_t *counts = table->bytes;
@@ -62,8 +62,7 @@ static bool build_codes(struct jpg_huffman *table)
 	return true;
 }
 
-/* Check the symbols of a DC table: a symbol is a number of additional bits, of which there may be
- * 15 at most. */
+/* Check the symbols of a DC table. A symbol is a number of additional bits, at most 15. */
 static bool has_sound_symbols(const struct jpg_huffman *table, size_t n_symbols)
 {
 	if (table->class == JPG_AC)
@@ -101,8 +100,8 @@ struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t 
 	return (struct jpg_code){0};
 }
 
-/* Find all complete symbols in a window. The search stops after an end of block, and before a
- * symbol that reaches the 64th coefficient. */
+/* Find all complete symbols in a window. The search stops after an end of block. It also stops
+ * before a symbol that reaches the last coefficient of a block. */
 static struct jpg_skip skip_of_window(const struct jpg_huffman *table, unsigned window)
 {
 	unsigned n_bits = 0, advance = 0;
@@ -149,7 +148,7 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		/* An end-of-band run, which only progressive scans have, is no value. */
+		/* An end-of-band run has no value here. Only progressive scans have such runs. */
 		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;
@@ -177,9 +176,9 @@ static bool is_table_of(const struct jpg_huffman *table, enum jpg_table_class cl
 	       memcmp(table->bytes, bytes.bytes, bytes.n_bytes) == 0;
 }
 
-/* Find a place for a new table: a free place, or that of the table that was used longest ago.
- * Returns NULL if the current scan uses all tables, which cannot happen, because it uses eight at
- * most. */
+/* Find a place for a new table: a free place, or the place of the table that was used longest ago.
+ * Tables of the current scan keep their places. A scan uses eight tables at most, so a place is
+ * always found. */
 static struct jpg_huffman **place_for_new(struct jpg_huffman_cache *cache)
 {
 	struct jpg_huffman **oldest = NULL;
@@ -219,7 +218,7 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			/* The table is invalid. Make it match no bytes, and let it be evicted
+			/* The table is invalid: let no bytes match it, and let it be evicted
 			 * first. */
 			table->n_bytes = 0;
 			table->last_used = 0;
@@ -253,13 +252,13 @@ struct entropy {
 	struct jpg_bits bits;
 	uint32_t n_mcus_left; /* number of MCUs left in this segment */
 	uint32_t restart_interval;
-	unsigned next_restart;   /* the number m of the next restart marker RSTm */
+	unsigned next_restart;   /* m of the next restart marker RSTm */
 	const uint8_t *at, *end; /* the remaining bytes of the scan */
-	uint8_t *unstuffed;      /* room for the longest segment */
+	uint8_t *unstuffed;      /* a buffer that is large enough for every segment */
 };
 
-/* Copy the segment's bytes without byte stuffing (F.1.2.3), up to the next restart marker or the
- * end of the scan. */
+/* Copy the bytes of a segment to the buffer without the stuffed zeros (F.1.2.3). The segment ends
+ * at the next restart marker or at the end of the scan. */
 static void begin_segment(struct entropy *entropy)
 {
 	const uint8_t *at = entropy->at, *end = entropy->end;
@@ -275,7 +274,7 @@ static void begin_segment(struct entropy *entropy)
 		if (!ff)
 			break;
 		if (end - at < 2) {
-			at = end; /* a truncated file ends in the middle of a marker */
+			at = end; /* the file is truncated in the middle of a marker */
 			break;
 		}
 		if (at[1] == 0) {
@@ -339,7 +338,7 @@ static enum jpg_scan_status entropy_restart(struct entropy *entropy)
 	return JPG_SCAN_OK;
 }
 
-/* Finish the last segment: check that its bits were all used, and that no segment follows. */
+/* Finish the last segment: check that all its bits were used, and that no other segment follows. */
 static enum jpg_scan_status entropy_end(const struct entropy *entropy)
 {
 	enum jpg_scan_status status = end_segment(entropy);
@@ -363,7 +362,7 @@ static void count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t
 	*ret_y = component->n_blocks_y / component->v;
 }
 
-/* Decode a DC difference and add it to *dc, the prediction (F.2.2.1). The sum wraps at 16 bits. */
+/* Decode a DC difference and add it to the prediction *dc (F.2.2.1). The sum wraps at 16 bits. */
 static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *table,
                            int16_t *dc)
 {
@@ -395,26 +394,27 @@ static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *tabl
  * that the scale does not use are skipped, several symbols at a time.
  */
 
-/* A block of the current MCU of a sequential scan: its component, and the position of its
- * samples. */
+/* A block of the current MCU in a sequential scan. */
 struct mcu_block {
 	struct scan_component *component;
 	uint8_t *samples;
-	/* Distance in bytes to the samples of the same block in the next MCU. */
+	/* Distance in bytes from the samples of this block to the samples of the same block in the
+	 * next MCU. */
 	size_t step;
 };
 
 struct scan_component {
 	const struct jpg_huffman *dc_table, *ac_table;
-	int16_t dc; /* DC coefficient of the previous block: the prediction */
+	/* the prediction: the DC coefficient of the component's previous block */
+	int16_t dc;
 	enum jpg_scale scale;
-	unsigned last; /* the last coefficient in zigzag order that the scale uses */
+	unsigned last; /* the last coefficient that the scale uses, in zigzag order */
 	const uint8_t *place;
 	const int16_t *quantization;
 	size_t stride;
 };
 
-/* Skip the AC symbols of a block after coefficient k. */
+/* Skip the AC symbols of a block that follow coefficient k. */
 static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
                            unsigned k)
 {
@@ -437,8 +437,8 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 		if (i == WINDOWS)
 			continue;
 
-		/* A full block has no end-of-block symbol. So if the symbols before it fill the
-		 * block, the bits that look like an end of block belong to the next block. */
+		/* A full block has no end-of-block symbol. So if the symbols so far fill the block,
+		 * an end of block that follows them is the beginning of the next block's data. */
 		if (skip.advance >= JPG_SKIP_END &&
 		    k + skip.advance - JPG_SKIP_END < LAST) {
 			jpg_bits_drop(bits, skip.n_bits);
@@ -457,7 +457,8 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 	return k == LAST;
 }
 
-/* Read the AC coefficients up to coefficient last, and skip those after it (F.2.2.2). */
+/* Read the AC coefficients of a block up to coefficient last, and skip the coefficients after it
+ * (F.2.2.2). */
 static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
                            int16_t *block, const uint8_t *place, unsigned last)
 {
@@ -495,8 +496,8 @@ static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 	return k <= JPG_BLOCK_SIZE && skip_ac(bits, table, k - 1);
 }
 
-/* Whether the block has no AC coefficients, that is, its first AC symbol is the end of block. If
- * so, the symbol is consumed. */
+/* Whether the first AC symbol of the block is the end of block, so that the block has no AC
+ * coefficients. In this case, the symbol is consumed. */
 static inline bool has_dc_only(struct jpg_bits *bits, const struct jpg_huffman *table)
 {
 	struct jpg_value value;
@@ -620,8 +621,8 @@ static enum jpg_scan_status begin_sequential(
 	return JPG_SCAN_OK;
 }
 
-/* List the blocks of the first MCU in row y, in the order of the scan (A.2.3): component by
- * component, and row by row in each. Returns the number of blocks. */
+/* List the blocks of the first MCU in row y, in the order of the scan (A.2.3): first all blocks of
+ * the first component, row by row, then those of the next. Returns the number of blocks. */
 static unsigned begin_row(const struct jpg_scan_job *job, uint32_t y,
                           struct scan_component *components, struct mcu_block *blocks)
 {
@@ -691,8 +692,7 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 		unsigned n_blocks = begin_row(job, y, components, blocks);
 
 		status = read_row(&entropy, n_x, components, blocks, n_blocks);
-		/* An invalid code after the end of the segment means that the segment ends
-		 * early. */
+		/* If the segment has ended, an invalid code only means that its bits ran out. */
 		if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
 			return JPG_SCAN_RAN_OUT;
 		if (status != JPG_SCAN_OK)
@@ -705,16 +705,17 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
  * ---- progressive scans (annex G) ----
  *
  * Each scan sends some bits of some coefficients. Coefficients are stored until the last scan was
- * read. A refinement scan has correction bits for the coefficients that are not 0 so far, also for
- * those that a smaller scale does not store. So a mask for each block says which of its 64
- * coefficients are not 0.
+ * read. A refinement scan has correction bits for the coefficients that are not 0 so far. Some of
+ * these coefficients are not stored at a smaller scale. So each block has a mask that says which
+ * of its 64 coefficients are not 0.
  */
 
 /* A block of the current MCU in a DC scan. */
 struct dc_block {
 	int16_t *coefficient;
-	size_t step; /* distance in coefficients to the same block in the next MCU */
-	unsigned i;  /* index of the block's component in the scan */
+	/* distance from this coefficient to that of the same block in the next MCU */
+	size_t step;
+	unsigned i; /* index of the block's component in the scan */
 };
 
 /* The tables and predictions of a DC scan's components. */
@@ -820,8 +821,9 @@ static enum jpg_scan_status read_dc_scan(const struct jpg_scan_job *job,
 	return JPG_SCAN_OK;
 }
 
-/* An AC scan: its band from ss to se, its lowest bit al, and eob_run, the number of blocks from
- * here on that send no new coefficient in the band. */
+/* The state of an AC scan. Its band goes from coefficient ss to se. al is the lowest bit that it
+ * sends. eob_run is the number of blocks, from the current block on, that send no new coefficient
+ * in the band. */
 struct ac_scan {
 	const struct jpg_huffman *table;
 	const uint8_t *place;
@@ -830,8 +832,9 @@ struct ac_scan {
 	uint32_t eob_run;
 };
 
-/* Read the run of the symbol EOBn (G.1.2.2): 2^n plus the number in the next n bits. In so many
- * blocks, beginning with the current one, the band has no more coefficients. */
+/* Read the length of an end-of-band run after the symbol EOBn (G.1.2.2): 2^n plus the number in the
+ * next n bits. In the current block and the following blocks of the run, the band has no more new
+ * coefficients. */
 static inline uint32_t read_eob_run(struct jpg_bits *bits, unsigned n)
 {
 	return (UINT32_C(1) << n) + (n ? jpg_bits_take(bits, n) : 0);
@@ -846,7 +849,8 @@ static inline void store(const struct ac_scan *scan, int16_t *block, unsigned k,
 		block[place] = (int16_t)value;
 }
 
-/* Read one block of a first AC scan (figure G.3). The block is not in an end-of-band run. */
+/* Read one block of a first AC scan (figure G.3). The block must not be inside an end-of-band
+ * run. */
 static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *scan,
                                        int16_t *block, uint64_t *nonzero)
 {
@@ -893,12 +897,12 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 	return k <= scan->se + 1 || k > JPG_RUN_END_OF_BLOCK;
 }
 
-/* Apply correction bits (G.1.2.3) to the coefficients in the mask history. A bit that is set moves
- * its coefficient away from 0 by 2^al. */
+/* Read a correction bit (G.1.2.3) for each coefficient in the mask history. If the bit is set, the
+ * coefficient moves away from 0 by 2^al. */
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	/* Stands for each coefficient that the scale does not store. */
+	/* takes the place of each coefficient that is not stored */
 	int16_t unwanted = 0;
 
 	while (history) {
@@ -914,8 +918,8 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 			unsigned place = scan->place[__builtin_ctzll(history)];
 			int16_t *coefficient = place < scan->n_kept ? &block[place]
 			                                            : &unwanted;
-			/* This code has no branch, because a branch on bits that are almost random
-			 * is slow. */
+			/* The bits are almost random, so a branch on them would be slow. This code
+			 * has no branch. */
 			int mask = -(int)(corrections >> i & 1);
 			int sign = *coefficient >> 15;
 			int step = (((1 << scan->al) ^ sign) - sign) & mask;
@@ -925,8 +929,9 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 	}
 }
 
-/* Find the (run + 1)-th coefficient from k on that is 0, that is, not in the mask history. Returns
- * its index, or se + 1 if the band has fewer. */
+/* Skip `run` coefficients that are 0, from coefficient k on, and find the next coefficient that is
+ * 0. Coefficients in the mask history are not 0. Returns the index of the found coefficient, or se
+ * + 1 if the band has too few. */
 static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
                                   unsigned k, unsigned run)
 {

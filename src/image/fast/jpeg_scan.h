@@ -1,6 +1,6 @@
 /*
- * Reads the entropy-coded data of one scan. The components get samples from a sequential file, and
- * coefficients from a progressive file.
+ * Reads the entropy-coded data of one scan. The result is samples if the file is sequential, and
+ * coefficients if it is progressive.
  */
 #ifndef PXP_JPEG_SCAN_H
 #define PXP_JPEG_SCAN_H
@@ -11,20 +11,20 @@
 #include "image/fast/jpeg_markers.h"
 
 enum {
-	/* The number of indices that k + run can have: k is 64 at most, and the longest run is
-	 * JPG_RUN_END_OF_BLOCK. */
+	/* The number of entries of place[], which is indexed by k + run. k is at most 64, and the
+	 * longest run is JPG_RUN_END_OF_BLOCK. */
 	JPG_PLACES = JPG_BLOCK_SIZE + JPG_RUN_END_OF_BLOCK + 1,
-	/* The size of a block with room after its end for unused coefficients, rounded up to whole
-	 * vectors. */
+	/* Room for the coefficients of a block and, after them, a place for unused coefficients. It
+	 * is rounded up to whole vectors. */
 	JPG_BLOCK_ROOM = JPG_BLOCK_SIZE + 8,
 };
 
-/* The positions, in a stored block of side x side, of the coefficients that a scale uses. place[k]
- * is that of the k-th in zigzag order. Unused coefficients have the position after the end of the
- * block. */
+/* Where coefficients are in a stored block of side x side. place[k] is the position of coefficient
+ * k in zigzag order. For a coefficient that the scale does not use, place[k] is the first position
+ * after the block. */
 struct jpg_places {
-	unsigned n_kept; /* number of stored coefficients: side x side */
-	unsigned last;   /* the last used coefficient in zigzag order */
+	unsigned n_kept; /* number of stored coefficients of a block: side x side */
+	unsigned last;   /* the last used coefficient, in zigzag order */
 	uint64_t used;
 	uint8_t place[JPG_PLACES];
 };
@@ -34,22 +34,23 @@ struct jpg_component {
 	unsigned side; /* width and height of a block in samples: 8, 4, 2 or 1 */
 	const struct jpg_places *places;
 	uint8_t h, v;
-	/* The number of blocks on each axis: in scans of several components, which have whole MCUs,
-	 * and ("own") in scans of this component alone (T.81, A.2). */
+	/* The number of blocks on each axis. In scans of several components, a component has whole
+	 * MCUs. n_own_blocks_x and n_own_blocks_y hold for scans of this component alone (T.81,
+	 * A.2). */
 	uint32_t n_blocks_x, n_blocks_y, n_own_blocks_x, n_own_blocks_y;
 
-	/* The quantization steps, in the order of the coefficients in a stored block. */
+	/* The quantization steps, in the same order as the coefficients of a stored block. */
 	_Alignas(16) int16_t quantization[JPG_BLOCK_SIZE];
 
 	uint8_t *samples;
 	size_t stride; /* distance in bytes between rows of samples */
-	/* Distance in bytes from a block's samples to those of the next block to the right. */
+	/* Distance in bytes from the samples of a block to those of its right neighbour. */
 	size_t block_bytes;
 
-	/* The coefficients of a progressive file, places->n_kept for each block. */
+	/* The coefficients of a progressive file. Each block has places->n_kept coefficients. */
 	int16_t *coefficients;
-	/* A mask for each block of a progressive file: bit k is set if the k-th of its 64 coefficients in
-	 * zigzag order is known not to be 0. NULL if no AC scan is read. */
+	/* A mask for each block of a progressive file. Bit k is set if coefficient k, in zigzag
+	 * order, is known not to be 0. The pointer is NULL if no AC scan is read. */
 	uint64_t *nonzero;
 };
 
@@ -58,7 +59,7 @@ enum jpg_scan_status {
 	JPG_SCAN_OK,
 	JPG_SCAN_RAN_OUT,   /* the data ended before the last block */
 	JPG_SCAN_LEFT_OVER, /* the data continue after the last block */
-	/* A code is invalid, or leads to a coefficient after the block's last. */
+	/* A code is invalid, or its run leads beyond the last coefficient of the block. */
 	JPG_SCAN_BAD_CODE,
 	JPG_SCAN_BAD_TABLE,
 	JPG_SCAN_BAD_RESTART, /* a restart marker is missing or out of order */

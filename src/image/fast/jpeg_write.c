@@ -19,8 +19,8 @@ struct jpeg_writer {
 	struct jpeg_destination_mgr destination;
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	/* The standard Huffman tables (annex K) for luma and chroma. They are set for each picture,
-	 * because libjpeg keeps the tables that it made for the picture before. */
+	/* The standard Huffman tables (annex K) for luma and chroma. libjpeg replaces its tables by
+	 * those that it makes for a picture, so they are restored for each picture. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
 	/* The memory for encoding a small file a second time. */
 	struct jpg_huffman_cache cache;
@@ -170,7 +170,7 @@ static void set_up(struct jpeg_writer *writer, const struct rendered *rendered,
 		jpeg_simple_progression(compress);
 }
 
-/* Repeat the last sample of each row up to width samples; the stride has room for them. */
+/* Extend each row to `width` samples by repeating its last sample. The stride has room for them. */
 static void extend_rows(struct plane *plane, uint32_t width)
 {
 	for (uint32_t y = 0; y < plane->height && width > plane->width; y++) {
@@ -180,8 +180,8 @@ static void extend_rows(struct plane *plane, uint32_t width)
 	}
 }
 
-/* Pass all planes to libjpeg, one row of MCUs at a time. Below a plane's last row, that row is
- * repeated. */
+/* Pass all planes to libjpeg, one row of MCUs at a time. Rows below a plane are copies of its last
+ * row. */
 static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
                        unsigned n_planes)
 {
@@ -206,9 +206,9 @@ static void write_rows(struct jpeg_compress_struct *compress, struct plane *plan
  * ---- small files, recoded ----
  *
  * For a thumbnail, libjpeg's search for the best Huffman tables takes longer than the rest of its
- * work. So libjpeg writes a small file with the standard tables. Then the code below reads the
- * symbols of this file, counts them, and writes them again with tables made for them (T.81, annex
- * K.2).
+ * work. So libjpeg writes a small file with the standard tables. Then the code below reads and
+ * counts the symbols of this file, makes tables for them (T.81, annex K.2), and writes the symbols
+ * with these tables.
  */
 
 enum {
@@ -216,7 +216,7 @@ enum {
 	N_TABLES = 4, /* luma DC, luma AC, chroma DC, chroma AC */
 	N_SYMBOLS = 256,
 	MAX_CODE_BITS = 16,
-	MAX_DEPTH = 64, /* deeper than any Huffman tree for 2^32 symbols */
+	MAX_DEPTH = 64, /* A Huffman tree for a total weight of 2^32 is not so deep. */
 	SYMBOL_EOB = 0,
 	MARKER_DHT = 0xc4,
 	MARKER_SOS = 0xda,
@@ -235,7 +235,8 @@ struct new_table {
 	/* counts[i] is the number of codes with i + 1 bits. */
 	uint8_t counts[MAX_CODE_BITS];
 	unsigned n_symbols;
-	uint8_t symbols[N_SYMBOLS]; /* in the order of their codes, the shortest first */
+	/* in the order of their codes, beginning with the shortest code */
+	uint8_t symbols[N_SYMBOLS];
 	uint16_t code[N_SYMBOLS];
 	uint8_t length[N_SYMBOLS];
 };
@@ -321,8 +322,8 @@ static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t
 	uint8_t *plain = workspace_reserve(&writer->plain, n_bytes + LOAD_ROOM);
 	size_t n_plain = 0;
 
-	/* A byte has 4 tokens at most, because every code of the standard tables has at least two
-	 * bits. */
+	/* Every code of the standard tables has at least two bits, so a byte has 4 tokens at
+	 * most. */
 	reader->tokens = workspace_reserve(
 		&writer->tokens, size_times(n_bytes + 1, 4 * sizeof(struct token)));
 	reader->n_tokens = 0;
@@ -341,8 +342,8 @@ static bool read_tokens(struct jpeg_writer *writer, const uint8_t *bytes, size_t
 	return true;
 }
 
-/* Compute the lengths of a Huffman code for n symbols, at least 2. Their weights are in ascending
- * order. ret_counts[i] is the number of codes with i bits. */
+/* Compute the lengths of a Huffman code for n symbols; n is at least 2. weights are the symbols'
+ * weights in ascending order. ret_counts[i] becomes the number of codes with i bits. */
 static void count_lengths(const uint32_t *weights, unsigned n,
                           unsigned ret_counts[MAX_DEPTH + 1])
 {
@@ -351,8 +352,9 @@ static void count_lengths(const uint32_t *weights, unsigned n,
 	unsigned leaf = 0, node = n, n_nodes = n;
 
 	memcpy(weight, weights, n * sizeof(*weights));
-	/* The leaves are in ascending order of weight, and so are the inner nodes. So the lightest
-	 * node without a parent is always the next leaf or the next inner node. */
+	/* The leaves are in ascending order of weight, and inner nodes are also made in ascending
+	 * order of weight. So the lightest node without a parent is either the next leaf or the
+	 * next inner node. */
 	for (; n_nodes < 2 * n - 1; n_nodes++) {
 		weight[n_nodes] = 0;
 		for (unsigned i = 0; i < 2; i++) {
@@ -392,8 +394,8 @@ static void limit_lengths(unsigned counts[MAX_DEPTH + 1])
 
 static void make_table(const uint32_t n_used[N_SYMBOLS], struct new_table *table)
 {
-	/* Entry 0, the lightest, stands for no symbol. It takes the code of all ones, which a JPEG
-	 * file must not use. */
+	/* Entry 0 has the smallest weight and is no symbol. It takes up the code that consists of
+	 * ones only, which a JPEG file must not use. */
 	uint32_t weights[N_SYMBOLS + 1] = {0};
 	uint8_t symbols[N_SYMBOLS + 1];
 	unsigned counts[MAX_DEPTH + 1], n = 1, longest = MAX_CODE_BITS, code = 0, at = 0;
@@ -471,7 +473,7 @@ static uint8_t *put_tokens(uint8_t *at, const struct token_reader *reader,
 		         table->code[token->symbol];
 		window = window << n_extra | token->extra;
 		n_bits += table->length[token->symbol] + n_extra;
-		/* Fill the last byte with ones. */
+		/* The unused bits of the last byte are ones. */
 		if (i + 1 == reader->n_tokens && n_bits % 8) {
 			window = window << (8 - n_bits % 8) |
 			         ((1u << (8 - n_bits % 8)) - 1);
@@ -488,7 +490,7 @@ static uint8_t *put_tokens(uint8_t *at, const struct token_reader *reader,
 	return at;
 }
 
-/* The number of bytes of the scan with these tables, not counting stuffed zeros. */
+/* The number of bytes of the scan with these tables, without stuffed zeros. */
 static uint64_t scan_bytes(const struct token_reader *reader,
                            const struct new_table tables[N_TABLES], unsigned n_tables)
 {
@@ -538,9 +540,9 @@ static uint8_t *put_segments(uint8_t *at, const uint8_t *file,
 	return at;
 }
 
-/* Encode the file again, into another buffer, with Huffman tables made for this file. The file of
- * libjpeg has a known structure: segments up to SOS, one scan, and EOI. Returns false if the new
- * file is larger or memory ran out. The old file stays unchanged in any case. */
+/* Encode the file again into another buffer, with Huffman tables made for this file. libjpeg's file
+ * has a known structure: segments up to SOS, one scan, and EOI. Returns false if the new file is
+ * larger or memory ran out. libjpeg's file is not changed. */
 static bool recode(struct jpeg_writer *writer, struct written *ret_written)
 {
 	const uint8_t *scan = find_scan(writer->bytes);

@@ -1,9 +1,9 @@
 /*
  * A plane has the samples of one component of a picture: luma, chroma or alpha.
  *
- * Samples are centred: sample i of n stands for the middle of the i-th of n equal parts of the
- * picture. This holds for every plane, whatever its size, so each plane can be resampled
- * separately.
+ * Samples are centred: if n samples cover the picture, they divide it into n equal parts, and
+ * sample i stands for the middle of part i. This holds for planes of all sizes, so each plane can
+ * be resampled separately.
  */
 #ifndef PXP_FAST_PLANE_H
 #define PXP_FAST_PLANE_H
@@ -18,13 +18,15 @@ struct plane {
 	/* The size in samples. The last sample of a row or column may lie partly outside the
 	 * picture. */
 	uint32_t width, height;
-	/* The size of the part of the plane that belongs to the picture, in samples. It is at most
+	/* The size in samples of the part of the plane that belongs to the picture. It is at most
 	 * width and height, and may be a fraction. */
 	double true_width, true_height;
-	/* 8: samples are uint8_t. 16: samples are uint16_t, and one level of 0 to 255 is 257. */
+	/* 8: samples are uint8_t. 16: samples are uint16_t, and the distance between two levels of
+	 * 0 to 255 is 257. */
 	unsigned n_bits;
-	size_t stride; /* bytes from row to row, a multiple of PLANE_ALIGNMENT */
-	/* Aligned to PLANE_ALIGNMENT; the end of a row up to the stride may be written. */
+	size_t stride; /* bytes from one row to the next, a multiple of PLANE_ALIGNMENT */
+	/* The first sample, aligned to PLANE_ALIGNMENT. The bytes between the end of a row and the
+	 * next row may be written. */
 	void *samples;
 	/* The memory around the samples may be written: PLANE_MARGIN_BYTES before and after each
 	 * row, and PLANE_MARGIN_ROWS rows above the first row and below the last row. */
@@ -33,21 +35,21 @@ struct plane {
 
 enum { PLANE_MARGIN_BYTES = PLANE_ALIGNMENT, PLANE_MARGIN_ROWS = 32 };
 
-/* Make a plane of this size in the workspace. The whole plane belongs to the picture. Returns false
- * if memory ran out. */
+/* Make a plane of this size in the workspace. true_width and true_height become the whole size.
+ * Returns false if memory ran out. */
 bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_t width,
                    uint32_t height, unsigned n_bits);
 
-/* Do the same, with a margin around the plane. */
+/* Make a plane as plane_reserve() does, with a margin around it. */
 bool plane_reserve_with_margin(struct plane *ret_plane, struct workspace *workspace,
                                uint32_t width, uint32_t height, unsigned n_bits);
 
 /*
  * Get the chroma of a 16-bit sample, relative to the neutral value 128 * 257. One level is 257.
  *
- * The largest sample stands for level 255, but the chroma of pure red and pure blue is level 255.5.
- * So all levels from 255 to 255.5 are stored as the largest sample. It counts as 255.25 levels, the
- * middle of this range: with that, each RGB colour of 8 bits is restored exactly.
+ * The largest sample is level 255, but the chroma of pure red and pure blue is level 255.5. So all
+ * levels from 255 to 255.5 are stored as the largest sample. This function reads the largest
+ * sample as 255.25, the middle of this range. Then every RGB colour of 8 bits is restored exactly.
  */
 static inline float plane_chroma(uint16_t sample)
 {

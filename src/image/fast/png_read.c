@@ -16,7 +16,7 @@ enum {
 	CHUNK_BYTES = 12, /* number of bytes of a chunk's length, type and checksum */
 	HEADER_BYTES = 13,
 	PALETTE_COLOURS = 256,
-	/* Rows of this many bytes are decompressed and reduced at a time. They fit in a
+	/* Rows are decompressed and reduced in groups of about this many bytes, which fit in a
 	 * second-level cache. */
 	PIECE_BYTES = 128 << 10,
 };
@@ -25,7 +25,8 @@ enum colour_type { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6
 
 struct chunk {
 	uint32_t type;
-	const uint8_t *bytes; /* the data, without length, type and checksum */
+	/* the data of the chunk, without length, type and checksum */
+	const uint8_t *bytes;
 	uint32_t n_bytes;
 };
 
@@ -34,7 +35,7 @@ struct png_reader {
 	struct png_reader_header header;
 	enum colour_type colour_type;
 	unsigned depth;
-	/* Number of bytes of a row as stored, without the filter byte. */
+	/* Number of bytes of a row in the file, without the filter byte. */
 	size_t row_bytes;
 
 	/* The palette as RGBA, from PLTE and tRNS. */
@@ -42,8 +43,9 @@ struct png_reader {
 	unsigned n_colours;
 	bool has_transparency;
 
-	const uint8_t *first_data; /* the first IDAT chunk, at its length field */
-	const uint8_t *end;        /* the end of the file */
+	/* the first IDAT chunk, beginning with its length field */
+	const uint8_t *first_data;
+	const uint8_t *end; /* the end of the file */
 
 	/* Memory that is kept between pictures. */
 	struct inflate_state inflate;
@@ -118,7 +120,7 @@ static uint32_t number32(const uint8_t *bytes)
 	       (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* A chunk's type as a number, from its four letters. */
+/* Convert the four letters of a chunk's type to a number. */
 static uint32_t type_of(const char letters[5])
 {
 	return number32((const uint8_t *)letters);
@@ -141,8 +143,8 @@ static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at
 	return READ_OK;
 }
 
-/* Whether the checksum of a chunk's type and data is right. In a fuzzing build the checksum is not
- * checked, because a fuzzer would fail at the first chunk. */
+/* Whether the checksum of a chunk is right. A fuzzing build does not check it, because almost every
+ * file of a fuzzer would fail at its first chunk. */
 static bool is_intact(const struct chunk *chunk)
 {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
@@ -219,7 +221,8 @@ static enum read_status read_palette(struct png_reader *reader, const struct chu
 	if (chunk->n_bytes % 3 || n == 0 || n > PALETTE_COLOURS || reader->n_colours)
 		return damaged(reader, "palette is damaged");
 	reader->n_colours = n;
-	/* An index beyond the palette is damage. It is shown as black, as by other readers. */
+	/* A palette index without a colour is damage. Such pixels are shown as black, as in other
+	 * readers. */
 	memset(reader->palette, 0, sizeof(reader->palette));
 	for (unsigned i = 0; i < PALETTE_COLOURS; i++) {
 		if (i < n)
@@ -245,7 +248,7 @@ static enum read_status read_transparency(struct png_reader *reader,
 
 static enum read_status read_chunk(struct png_reader *reader, const struct chunk *chunk)
 {
-	/* An upper-case first letter marks a chunk that a reader must know (5.4). */
+	/* If the first letter is upper case, a reader must know the chunk (5.4). */
 	bool is_critical = !(chunk->type >> 24 & 0x20);
 
 	if (chunk->type == type_of("IDAT"))
@@ -338,8 +341,8 @@ static void undo_average(uint8_t *row, const uint8_t *above, size_t n, unsigned 
 	}
 }
 
-/* The Paeth predictor: the neighbour that is nearest to left + up - corner. If two are equally
- * near, left comes before up, and up before corner. */
+/* The Paeth predictor: the neighbour that is nearest to left + up - corner. If several are equally
+ * near, the first of left, up, corner is taken. */
 static uint8_t paeth(int left, int up, int corner)
 {
 	int to_left = abs(up - corner), to_up = abs(left - corner);
@@ -383,9 +386,9 @@ void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *
 
 #ifdef __SSE2__
 
-/* In the filters Sub, Average and Paeth each pixel depends on the pixel before it. So the functions
- * below process one pixel of 3 or 4 bytes at a time. They are not inlined: in a separate function
- * the compiler keeps all variables of the loop in registers. */
+/* In the filters Sub, Average and Paeth, each pixel depends on the pixel before it. So the
+ * functions below process one pixel of 3 or 4 bytes at a time. They are not inlined, because the
+ * compiler keeps the variables of a loop in registers only in a separate function. */
 
 static inline __m128i load4(const uint8_t *at)
 {
@@ -403,8 +406,8 @@ static inline void store(uint8_t *at, __m128i pixel, size_t size)
 	memcpy(at, &bytes, size);
 }
 
-/* Process four pixels at once: add to each pixel its left neighbour, then the sum of the pair
- * before it, then the last pixel of the previous four. */
+/* Undo the filter Sub for four pixels at once. Three additions are needed: of each pixel's left
+ * neighbour, of the pair of pixels before it, and of the last pixel of the previous four. */
 __attribute__((noinline)) static void undo_sub_4(uint8_t *row, size_t n)
 {
 	__m128i before = _mm_setzero_si128();
@@ -434,8 +437,8 @@ __attribute__((noinline)) static void undo_sub_3(uint8_t *row, size_t n)
 	}
 }
 
-/* The average of left and up as PNG defines it, which rounds down. The instruction pavgb rounds up,
- * so its result is one too large if the sum is odd. */
+/* The average of left and up, rounded down as PNG requires. The instruction pavgb rounds up, so 1
+ * is subtracted if the sum is odd. */
 static inline __m128i average(__m128i left, __m128i up)
 {
 	__m128i odd = _mm_and_si128(_mm_xor_si128(left, up), _mm_set1_epi8(1));
@@ -467,10 +470,10 @@ __attribute__((noinline)) static void undo_average_4(uint8_t *row, const uint8_t
 }
 
 /*
- * The Paeth predictor in lanes of 16 bits. Let t be 3 * corner - left - up, low the smaller and
- * high the larger of left and up. If t >= high, the nearest neighbour is low. If t <= low, it is
- * high. If not, it is corner. Only four operations depend on left, which is the result for the
- * previous pixel.
+ * The Paeth predictor in lanes of 16 bits. Let low be the smaller and high the larger of left and
+ * up, and let t be 3 * corner - left - up. If t >= high, the predictor is low. If t <= low, it is
+ * high. In all other cases it is corner. Only four operations have to wait for left, the result for
+ * the previous pixel.
  */
 __attribute__((target("sse4.1"))) static inline __m128i nearest(__m128i left, __m128i up,
                                                                 __m128i corner)
@@ -497,8 +500,8 @@ __attribute__((target("sse4.1"))) static inline void undo_paeth_pixels(
 	for (size_t i = 0; i < n; i += size) {
 		__m128i up = load_lanes(above + i);
 
-		/* Add bytes, not lanes of 16 bits, so that no carry reaches the upper half of a
-		 * lane. */
+		/* Addition of bytes, unlike addition of 16-bit lanes, carries nothing into the
+		 * upper half of a lane. */
 		left = _mm_add_epi8(load_lanes(row + i), nearest(left, up, corner));
 		store(row + i, _mm_packus_epi16(left, left), size);
 		corner = up;
@@ -520,10 +523,10 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
 }
 
 /*
- * Process two rows at once. This takes as long as one row, because what takes the time is that each
- * pixel waits for the result of the pixel before it. The low half of a vector has a pixel of the
- * upper row. The high half has a pixel of the lower row, two pixels further to the left: there the
- * pixel above it was finished two steps ago.
+ * Undo the filter Paeth in two rows at once. This takes as long as for one row, because most of the
+ * time each pixel waits for the result of the pixel before it. The low half of a vector has a pixel
+ * of the upper row. The high half has a pixel of the lower row, two pixels further to the left. The
+ * pixel above that one was finished two steps ago.
  */
 struct paeth_pair {
 	uint8_t *row, *below;
@@ -535,8 +538,8 @@ struct paeth_pair {
 
 enum { PAETH_LAG = 2 };
 
-/* at is the offset of the upper row's pixel. size, has_upper and has_lower are constants wherever
- * this function is inlined. */
+/* at is the offset of the current pixel in the upper row. size, has_upper and has_lower are
+ * constants wherever this function is inlined. */
 __attribute__((target("sse4.1"))) static inline void step_paeth_pair(
 	struct paeth_pair *pair, size_t at, size_t size, bool has_upper, bool has_lower)
 {
@@ -559,7 +562,7 @@ __attribute__((target("sse4.1"))) static inline void step_paeth_pair(
 	pair->done = done;
 }
 
-/* n is at least PAETH_LAG pixels. */
+/* n is at least the number of bytes of PAETH_LAG pixels. */
 __attribute__((target("sse4.1"))) static inline void undo_paeth_pair(
 	uint8_t *row, uint8_t *below, const uint8_t *above, size_t n, size_t size)
 {
@@ -668,7 +671,7 @@ unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size
 
 /* ---- pixels ---- */
 
-/* Pass the next IDAT chunk to the decompressor; IDAT chunks are consecutive (5.6). */
+/* Pass the next IDAT chunk to the decompressor. All IDAT chunks are consecutive (5.6). */
 static enum read_status feed(struct png_reader *reader, const uint8_t **at)
 {
 	struct chunk chunk;
@@ -699,7 +702,7 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 		if (isal_inflate(inflate) != ISAL_DECOMP_OK)
 			return damaged(reader, "compressed pixels are damaged");
 		if (inflate->avail_out == n_before) {
-			/* No output means that all input was used. */
+			/* If the decompressor gives no output, it has used all its input. */
 			enum read_status status;
 
 			if (inflate->block_state == ISAL_BLOCK_FINISH)
@@ -712,8 +715,8 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 	return READ_OK;
 }
 
-/* Decompress to the end of the stream, because the checksum of the pixels is there. Pixels beyond
- * the last row are ignored. */
+/* Decompress to the end of the stream, where the checksum of the pixels is. Pixels after the last
+ * row are ignored. */
 static enum read_status end_pixels(struct png_reader *reader, const uint8_t **at)
 {
 	struct inflate_state *inflate = &reader->inflate;
@@ -750,7 +753,8 @@ static inline void expand(const struct png_reader *reader, const uint8_t *row,
 	}
 }
 
-/* Convert a row of palette indices to colours. Returns row itself if the picture has no palette. */
+/* Convert a row of palette indices to colours. If the picture has no palette, returns row
+ * itself. */
 static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 {
 	uint8_t *out = reader->expanded.bytes;
@@ -764,8 +768,8 @@ static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 	return out;
 }
 
-/* Unfilter and reduce a group of rows. Each row begins with its filter byte. The last row is kept,
- * because the filters of the next group need it. */
+/* Undo the filters of a group of rows, and add the rows to the box. Each row begins with its filter
+ * byte. The last row is copied, because the filters of the next group need it. */
 static enum read_status use_rows(struct png_reader *reader, uint8_t *piece,
                                  uint32_t n_rows)
 {
@@ -852,7 +856,7 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 {
 	uint64_t row = (uint64_t)header->width * header->n_bands;
 
-	/* The planes, and a group of rows. */
+	/* The sum of: the box and the renderer, buffers of one row, and a group of rows. */
 	return box_memory(header->width, header->height, header->n_bands, factor) +
 	       row * 6 + (uint64_t)2 * PIECE_BYTES;
 }
@@ -883,8 +887,8 @@ static enum read_status decode_file(void *state, const struct read_request *requ
 	return status;
 }
 
-/* This estimate is made before the file's chunks are read. So it assumes four bands, RGB and
- * alpha. */
+/* Estimate the memory before the chunks of the file are read. The estimate assumes four bands: RGB
+ * and alpha. */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *request)
 {

@@ -1,10 +1,10 @@
 /*
  * A PNG reader (PNG specification, third edition) that reduces the picture while it decompresses
- * it. So the decompressed rows in memory are never more than fit in the cache.
+ * it. So it has only a few decompressed rows in memory at a time, and they fit in the cache.
  *
  * The reader supports samples of 8 bits, and palettes of 1, 2, 4 or 8 bits with transparency. It
- * leaves to other readers: 16 bits, grey of less than 8 bits, one transparent colour, interlaced
- * pictures, and animations. It does not apply colour profiles.
+ * does not support these: 16 bits, grey of less than 8 bits, one transparent colour (tRNS without
+ * a palette), interlaced pictures, and animations. It does not apply colour profiles.
  *
  * Every checksum is checked. A file that ends early counts as truncated, even if only its IEND is
  * missing.
@@ -20,12 +20,12 @@
 struct png_reader_header {
 	uint32_t width, height;
 	/* The number of bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. A picture with a palette
-	 * has 3, or 4 if colours are transparent. */
+	 * has 3 bands, or 4 if a palette colour is transparent. */
 	unsigned n_bands;
 };
 
-/* The state of the reader. The functions in the table png_reader create, trim and destroy it, and
- * give the reason why a file was refused. */
+/* The state of the reader. The table png_reader has the functions that create, trim and destroy it,
+ * and that give the reason why a file was refused. */
 struct png_reader;
 
 /* Read all chunks except the pixels. The bytes are borrowed until the file is decoded or another
@@ -55,23 +55,23 @@ enum png_filter {
 	N_PNG_FILTERS
 };
 
-/* How many bytes after the end of a row png_unfilter() may read and write, and after the end of the
- * row above may read. */
+/* png_unfilter() may read and write this many bytes after the end of a row. After the end of the
+ * row above, it may read this many bytes. */
 enum { PNG_ROW_ROOM = 16 };
 
 /*
- * Undo, in place, the filter of the first of n_rows rows, or of the first two rows if that is
- * faster. Each row is a filter byte and n bytes of pixels. A pixel has n_pixel_bytes bytes, 1 to 4.
- * above is the unfiltered row above the first, without a filter byte. For the first row of a
- * picture, above is all zeros.
+ * Undo the filter of the first of n_rows rows, in place. If it is faster, also undo the filter of
+ * the second row. Each row is a filter byte and n bytes of pixels. A pixel has n_pixel_bytes
+ * bytes, 1 to 4. above is the unfiltered row above the first, without a filter byte. For the first
+ * row of a picture, above is all zeros.
  *
  * return  the number of rows whose filter was undone; 0: the filter is unknown.
  */
 unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size_t n,
                       unsigned n_pixel_bytes);
 
-/* Undo the filter of one row without SIMD, for machines that have none and for the tests. row has
- * no filter byte. */
+/* Undo the filter of one row without SIMD. This is for machines without SIMD and for the tests. row
+ * has no filter byte. */
 void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *above,
                            size_t n, unsigned n_pixel_bytes);
 

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* MAX_LEVEL is the highest compression level of libdeflate that is used; an effort of 0 to 9 is
- * such a level. */
+/* An effort of 0 to 9 is a compression level of libdeflate. MAX_LEVEL is the highest level that is
+ * used. */
 enum { MAX_LEVEL = 9, MAX_BANDS = 4, CHUNK_BYTES = 12, HEADER_BYTES = 13 };
 
 struct png_writer {
 	/* One compressor for each level, created when it is first used. */
 	struct libdeflate_compressor *compressors[MAX_LEVEL + 1];
-	struct workspace rows; /* filtered rows, each with its filter byte in front */
-	/* Memory of struct line: the current row, the row above, and the current row with each
-	 * filter applied. */
+	struct workspace rows; /* the filtered rows, each with a filter byte in front */
+	/* Memory for struct line: the current row, the row above it, and the current row as each
+	 * filter changes it. */
 	struct workspace tried;
 	struct workspace file;
 };
@@ -62,7 +62,7 @@ static inline float level_of(const void *row, uint32_t x, unsigned n_bits)
 	                   : (float)((const uint16_t *)row)[x] / 257;
 }
 
-/* Convert chroma sample x of a row to a level relative to neutral. */
+/* Convert chroma sample x of a row to the distance from neutral, in levels. */
 static inline float chroma_of(const void *row, uint32_t x, unsigned n_bits)
 {
 	return n_bits == 8 ? (float)((const uint8_t *)row)[x] - 128
@@ -76,8 +76,8 @@ static inline uint8_t to_byte(float level)
 	return (uint8_t)(int)level;
 }
 
-/* Convert luma and chroma to RGB as JFIF defines it, and multiply by factor, which undoes the
- * multiplication by alpha. cb and cr are relative to neutral. */
+/* Convert luma and chroma to RGB as JFIF defines it. cb and cr are distances from neutral. The
+ * colours are multiplied by factor, which undoes their multiplication by alpha. */
 static inline void put_rgb(uint8_t *out, float y, float cb, float cr, float factor)
 {
 	out[0] = to_byte((y + 1.402f * cr) * factor);
@@ -178,8 +178,8 @@ static void filter_paeth(uint8_t *restrict out, const uint8_t *restrict row,
 	}
 }
 
-/* The cost of a filtered row: its bytes count as signed numbers, and their absolute values are
- * added. A row with a smaller sum usually compresses better. */
+/* The cost of a filtered row: its bytes count as signed numbers, and the cost is the sum of their
+ * absolute values. A row with a lower cost usually compresses better. */
 static uint32_t cost_of(const uint8_t *row, size_t n)
 {
 	uint32_t sum = 0;
@@ -189,7 +189,7 @@ static uint32_t cost_of(const uint8_t *row, size_t n)
 	return sum;
 }
 
-/* The rows that are in use while a filter is chosen for one row. */
+/* The rows that are needed to choose the filter of one row. */
 struct line {
 	uint8_t *row, *above;
 	uint8_t *filtered[N_PNG_FILTERS];
@@ -214,8 +214,8 @@ static bool reserve_line(struct png_writer *writer, struct line *ret_line, size_
 	return true;
 }
 
-/* Write the byte of the filter with the lowest cost, and the row filtered by it. Then the current
- * row becomes the row above. */
+/* Choose the filter with the lowest cost. Write its filter byte and the row that it gives. Then the
+ * current row becomes the row above. */
 static void filter_row(struct line *line, uint8_t *out)
 {
 	enum png_filter best = PNG_FILTER_NONE;

@@ -9,17 +9,17 @@
 /*
  * ---- resampling ----
  *
- * Resampling uses zimg with Lanczos3, one plane at a time. Building a filter graph takes as long as
- * running it on a small picture, so graphs are kept between pictures.
+ * zimg resamples one plane at a time with Lanczos3. To build a filter graph takes as long as to
+ * run it on a small picture, so graphs are kept between pictures.
  */
 
-/* The region of a plane that is resampled, in samples. It may reach beyond the plane, where the
- * samples at the edge are repeated. */
+/* The region of a plane that is resampled, in samples. Where it is outside the plane, the samples
+ * at the plane's edge are repeated. */
 struct region {
 	double x, y, width, height;
 };
 
-/* All parameters on which a filter graph depends. */
+/* The parameters of a filter graph. Graphs with equal parameters are equal. */
 struct graph_key {
 	uint32_t from_width, from_height, to_width, to_height;
 	struct region region;
@@ -49,7 +49,7 @@ static void resampler_fini(struct resampler *resampler)
 	workspace_fini(&resampler->working);
 }
 
-/* Free the working memory if it has more than max_bytes. Graphs are kept. */
+/* Free the working memory if it is larger than max_bytes. Graphs are kept. */
 static void resampler_trim(struct resampler *resampler, size_t max_bytes)
 {
 	if (resampler->working.n_bytes > max_bytes)
@@ -61,8 +61,8 @@ static zimg_pixel_type_e pixel_type(uint32_t n_bits)
 	return n_bits == 8 ? ZIMG_PIXEL_BYTE : ZIMG_PIXEL_WORD;
 }
 
-/* Describe a plane to zimg. Every plane is declared as grey, so that zimg converts no colours, only
- * the range of levels. */
+/* Describe a plane to zimg. Every plane is declared as grey. So zimg converts the range of levels
+ * if necessary, but no colours. */
 static zimg_image_format format_of(uint32_t width, uint32_t height, uint32_t n_bits)
 {
 	zimg_image_format format;
@@ -139,9 +139,9 @@ static struct graph *find_graph(struct resampler *resampler, const struct graph_
 	return NULL;
 }
 
-/* Resample a region of `from` into `to`, whose size and number of bits are set. If is_limited, the
- * levels of the result are 16 to 235, as WebP requires for luma. If not, they are 0 to 255. Returns
- * false if memory ran out. */
+/* Resample a region of `from` into `to`. The size and the number of bits of `to` are already set.
+ * If is_limited is true, the levels of the result are 16 to 235, as WebP requires for luma. If not,
+ * they are 0 to 255. Returns false if memory ran out. */
 static bool resample(struct resampler *resampler, const struct plane *from,
                      const struct region *region, struct plane *to, bool is_limited)
 {
@@ -178,9 +178,9 @@ static bool resample(struct resampler *resampler, const struct plane *from,
 
 /* ---- orientation ---- */
 
-/* Transpose a plane: rows of `to` are columns of `from`, mirrored if `turn` says so. The work is
- * done in squares, so that both planes' parts fit in the cache. size is the number of bytes of a
- * sample, a constant wherever this function is inlined. */
+/* Transpose a plane: the rows of `to` are the columns of `from`, mirrored as `turn` says. The work
+ * is done square by square, so that a square of each plane fits in the cache. size is the number of
+ * bytes of a sample, a constant wherever this function is inlined. */
 static inline void transpose(struct plane *to, const struct plane *from,
                              const struct turn *turn, size_t size)
 {
@@ -267,9 +267,9 @@ static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
 
 struct renderer {
 	struct resampler resampler;
-	/* A copy of the region that is resampled, with a margin. */
+	/* A copy of the region that is resampled, and a margin around it. */
 	struct workspace surroundings;
-	/* The planes after each step. resampled[MAX_PLANES] and turned[MAX_PLANES] are alpha in the
+	/* The planes after each step. The elements with the index MAX_PLANES are for alpha in the
 	 * size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
@@ -322,8 +322,9 @@ bool render_takes_layout(const struct layout *layout, struct size from)
 	       layout->canvas.height == layout->part.size.height;
 }
 
-/* One axis of the picture as it is stored. It is scaled to scaled pixels, of which n are kept,
- * beginning with pixel first. If is_mirrored, the axis is mirrored later. */
+/* One axis of the picture as it is stored. The axis is scaled to `scaled` pixels. Of these, n
+ * pixels are kept, beginning with pixel first. If is_mirrored is true, the axis is mirrored
+ * afterwards. */
 struct axis {
 	uint32_t scaled, first, n;
 	bool is_mirrored;
@@ -349,10 +350,10 @@ static void axes_of(const struct layout *layout, unsigned orientation, struct ax
 	*ret_y = turn.exchanges ? x : y;
 }
 
-/* The position of the kept part on a plane that has true_n samples on this axis. If chroma is
- * subsampled (is_half) and an odd number of pixels is kept, one sample of chroma also covers a
- * pixel that is not kept: the pixel after the last, or, if the axis is mirrored later, the pixel
- * before the first. */
+/* Compute which samples of a plane belong to the kept part. The plane has true_n samples on this
+ * axis. If is_half is true, chroma is subsampled. Then, if the number of kept pixels is odd, one
+ * sample of chroma also covers a pixel that is not kept. This is the pixel after the last kept
+ * pixel. If the axis will be mirrored, it is the pixel before the first. */
 static void region_on_axis(const struct axis *axis, double true_n, bool is_half,
                            double *ret_first, double *ret_n)
 {
@@ -371,18 +372,18 @@ static uint32_t samples_on_axis(const struct axis *axis, bool is_half)
 	return is_half ? (axis->n + 1) / 2 : axis->n;
 }
 
-/* The plane to process, and how. */
+/* A plane, and what must be done with it. */
 struct plane_job {
 	const struct plane *from;
-	unsigned place; /* index in the renderer's workspaces */
+	unsigned place; /* index of the plane in the renderer's workspaces */
 	const struct axis *x, *y;
 	bool is_half, is_limited;
 	unsigned n_bits;
 	unsigned orientation;
 };
 
-/* Whether the region is the whole plane and has the size and the number of bits of the result, so
- * that the plane can be used unchanged. */
+/* Whether the plane can be used unchanged: the region is the whole plane, and the result has the
+ * same size and number of bits. */
 static bool is_whole(const struct plane_job *job, const struct region *region,
                      uint32_t width, uint32_t height)
 {
@@ -393,8 +394,8 @@ static bool is_whole(const struct plane_job *job, const struct region *region,
 	       region->width == width && region->height == height;
 }
 
-/* How many samples beyond each end of a region the resampler reads: as many as three samples of the
- * output cover, and one more for rounding. */
+/* The number of samples beyond each end of a region that the resampler reads: as many as three
+ * samples of the output cover, and one more because of rounding. */
 static double margin_of(double n_from, uint32_t n_to)
 {
 	double ratio = n_from / n_to;
@@ -402,9 +403,9 @@ static double margin_of(double n_from, uint32_t n_to)
 	return ceil(LANCZOS_LOBES * (ratio > 1 ? ratio : 1)) + 1;
 }
 
-/* Copy n samples of a row of n_row samples, beginning with sample first. first may be negative.
- * Beyond the ends of the row, its first and its last sample are repeated. size is the number of
- * bytes of a sample, a constant wherever this function is inlined. */
+/* Copy n samples of a row, beginning with sample first, which may be negative. The row has n_row
+ * samples. Beyond its ends, its first and its last sample are repeated. size is the number of bytes
+ * of a sample, a constant wherever this function is inlined. */
 static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint32_t n,
                             uint32_t n_row, size_t size)
 {
@@ -419,7 +420,7 @@ static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint
 		memcpy(to + i * size, row + (n_row - 1) * size, size);
 }
 
-/* Fill the margin of a plane with the samples at the plane's edges: n_columns samples on the left
+/* Fill the margin of a plane with copies of the samples at its edges: n_columns samples on the left
  * and on the right, n_rows rows above and below. size is the number of bytes of a sample, a
  * constant wherever this function is inlined. */
 static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
@@ -444,9 +445,9 @@ static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
 	}
 }
 
-/* Fill the plane's margin and return in *ret_plane the plane including its margin; *region is
- * changed to the same region in *ret_plane. Returns false if the margin is narrower than what
- * resampling the region to width x height reads. */
+/* Fill the margin of a plane. *ret_plane becomes the plane including its margin, and *region the
+ * same region in *ret_plane. Returns false if the margin is too narrow for resampling the region to
+ * width x height. */
 static bool use_margin(const struct plane *from, uint32_t width, uint32_t height,
                        struct region *region, struct plane *ret_plane)
 {
@@ -474,9 +475,9 @@ static bool use_margin(const struct plane *from, uint32_t width, uint32_t height
 
 /*
  * Copy the region of a plane with a margin around it. Where the margin is outside the plane, the
- * samples at the plane's edge are repeated. Without a margin zimg would mirror the samples at the
- * edge, so that a bright or dark line there would count twice. *region is changed to the same
- * region in the copy.
+ * samples at the plane's edge are repeated. Without a margin, zimg would mirror the samples at the
+ * edge. A bright or dark line at the edge would then count twice. *region becomes the same region
+ * in the copy.
  */
 static bool copy_surroundings(struct renderer *renderer, const struct plane *from,
                               uint32_t width, uint32_t height, struct region *region,
@@ -561,15 +562,16 @@ static bool render_opaque(struct renderer *renderer, const struct decoded *from,
 
 /* ---- alpha ---- */
 
-/* How 16-bit samples that are multiplied by alpha are converted to levels of 8 bits. */
+/* The numbers for converting 16-bit samples that are multiplied by alpha to levels of 8 bits. */
 struct finish {
-	float neutral;       /* the sample that means black in luma and grey in chroma */
-	float low, high;     /* limits of (sample - neutral) / alpha */
+	float neutral; /* the neutral sample: black in luma, grey in chroma */
+	/* the range to which (sample - neutral) / alpha is clipped */
+	float low, high;
 	float scale, offset; /* level = (sample - neutral) / alpha * scale + offset */
 	float background;    /* level of the background minus level of neutral */
 };
 
-/* Divide the colours of a row by alpha. Where alpha is almost 0, the result is neutral. */
+/* Divide the colours of a row by alpha. Where alpha is almost 0, they become neutral. */
 static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
                        const uint16_t *restrict alpha, uint32_t n,
                        const struct finish *finish)
@@ -642,7 +644,7 @@ static bool finish_plane(struct renderer *renderer, unsigned i, const struct pla
 	return true;
 }
 
-/* Convert alpha itself from 16 bits to 8. */
+/* Convert alpha from 16 bits to 8 bits. */
 static bool finish_alpha(struct renderer *renderer, const struct plane *alpha,
                          struct plane *ret_plane)
 {
@@ -659,8 +661,8 @@ static bool finish_alpha(struct renderer *renderer, const struct plane *alpha,
 	return true;
 }
 
-/* Render a picture with alpha. All planes are resampled with 16 bits: with 8 bits, a colour that is
- * divided by a small alpha would be mostly rounding error. */
+/* Render a picture with alpha. All planes are resampled with 16 bits. With 8 bits, a colour that is
+ * divided by a small alpha would consist mostly of rounding errors. */
 static bool render_alpha(struct renderer *renderer, const struct decoded *from,
                          const struct plane_job *common,
                          const struct render_options *options, struct rendered *rendered)

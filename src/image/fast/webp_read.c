@@ -1,7 +1,7 @@
 /*
- * Reads WebP with libwebp. Lossy pictures without alpha, which are most of them, are decoded to
- * planes, without a conversion to RGB and back. Other pictures are decoded to pixels and reduced by
- * a whole number. Animations are left to other readers.
+ * Reads WebP with libwebp. Most files are lossy and have no alpha. They are decoded to planes,
+ * without a conversion to RGB and back. Other still pictures are decoded to pixels, which are
+ * reduced by a whole number. Animations are left to other engines.
  */
 #include "image/fast/box.h"
 #include "image/fast/codec.h"
@@ -14,7 +14,7 @@ enum { PLANES = COLOUR_PLANES };
 
 struct webp_reader {
 	const char *reason;
-	/* The chunks of the picture in the file: colours and alpha. */
+	/* The part of the file with the chunks of the picture: colours and alpha. */
 	WebPData picture;
 	struct size size;
 	bool is_lossy, has_alpha;
@@ -76,7 +76,7 @@ static enum read_status say(struct webp_reader *reader, enum read_status status,
 	return status;
 }
 
-/* Whether the picture is decoded to planes. */
+/* Whether the picture is decoded to planes, not to pixels. */
 static bool has_planes(const struct webp_reader *reader)
 {
 	return reader->is_lossy && !reader->has_alpha;
@@ -95,7 +95,8 @@ static enum read_status take_frame(struct webp_reader *reader, WebPDemuxer *demu
 	            VP8_STATUS_OK ||
 	    features.width != frame->width || features.height != frame->height)
 		return say(reader, READ_DAMAGED, "header is damaged");
-	/* Such alpha does not count, but libwebp would decode it. */
+	/* The colours have alpha, but the extended header does not announce it. Such alpha must be
+	 * ignored, and libwebp does not ignore it. */
 	if (features.has_alpha && !(flags & ALPHA_FLAG))
 		return say(reader, READ_CANNOT, "header does not announce alpha");
 	reader->picture = frame->fragment;
@@ -145,8 +146,9 @@ static enum read_status decode(struct webp_reader *reader, WebPDecoderConfig *co
 }
 
 /*
- * The conversions from the limited range of WebP to the full range, with v = level - 16. They
- * divide by multiplying and shifting in 16 bits, exactly, so that compilers use SIMD.
+ * The functions below convert levels from the limited range of WebP to the full range. v is level -
+ * 16. Instead of a division they have a multiplication and shifts, which compilers convert to SIMD.
+ * The result is exact.
  */
 
 /* Luma: (level - 16) * 255 / 219, rounded. */
@@ -161,7 +163,7 @@ static void widen_luma(uint8_t *row, uint32_t n)
 	}
 }
 
-/* Chroma: (level - 128) * 255 / 224 + 128, rounded, and 255 instead of 256. */
+/* Chroma: (level - 128) * 255 / 224 + 128, rounded. The result 256 becomes 255. */
 static void widen_chroma(uint8_t *row, uint32_t n)
 {
 	for (uint32_t x = 0; x < n; x++) {
@@ -188,16 +190,16 @@ static void widen(const struct decoded *decoded)
 	}
 }
 
-/* The part of a plane of chroma that belongs to a picture with n pixels on an axis. */
+/* How much of a plane of chroma belongs to the picture, 0 to 1, on an axis of n pixels. */
 static double part_of_chroma(uint32_t n)
 {
 	return (double)n / (n + n % 2);
 }
 
 /*
- * Make the planes of a picture that libwebp reduces by factor. It reduces luma to the given size, and
- * each plane of chroma as it is stored, with half a sample beyond an odd side of the picture, to half
- * of that size, rounded up.
+ * Make the planes of a picture that libwebp reduces by factor. libwebp reduces luma to the given
+ * size, and chroma to half of this size, rounded up. If a side of the picture is odd, half of the
+ * last stored sample of chroma is outside the picture, and libwebp reduces this half too.
  */
 static bool reserve_planes(struct webp_reader *reader, unsigned factor,
                            struct decoded *decoded)
@@ -285,9 +287,10 @@ static enum read_status decode_pixels(struct webp_reader *reader, unsigned facto
 }
 
 /*
- * libwebp scales planes while it decodes them, which costs nothing where they become much smaller.
- * It averages, so the factor is a whole number that leaves four times the resolution of the largest
- * output: for resampling that is as good as whole planes. Twice the resolution is 0.2 dB worse.
+ * The factor by which libwebp reduces planes while it decodes them. A large reduction costs no
+ * time. libwebp averages samples, so the factor is a whole number. It leaves four times the
+ * resolution of the largest output: after resampling, this is as good as without reduction. With
+ * twice the resolution the result would be 0.2 dB worse.
  */
 static unsigned plane_factor(const struct read_request *request)
 {
@@ -306,7 +309,7 @@ static enum read_status decode_file(void *state, const struct read_request *requ
 	return decode_pixels(reader, box_factor(request), ret_decoded);
 }
 
-/* The planes of luma and chroma together, with their margins. */
+/* The number of bytes of the planes of luma and chroma, with their margins. */
 static uint64_t plane_memory(struct size size, unsigned factor)
 {
 	uint64_t width = size.width / factor + 4 * PLANE_MARGIN_BYTES;
@@ -316,9 +319,9 @@ static uint64_t plane_memory(struct size size, unsigned factor)
 }
 
 /*
- * Beside the planes, the estimate has the renderer's copy of one, which it needs where margins are
- * wide: after the largest factor. For lossless pictures libwebp holds 4 bytes a pixel beside its
- * result.
+ * The estimate includes the planes. With the largest factor, margins may be wide, so it also
+ * includes the renderer's copy of a plane. To decode a picture with alpha or without loss, libwebp
+ * needs 4 bytes per pixel in addition to its result.
  */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *request)

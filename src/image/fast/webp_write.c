@@ -9,8 +9,9 @@ struct webp_writer {
 	/* The part of the file that was written so far, in a buffer that grows. */
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	struct workspace neutral; /* a plane of chroma for grey pictures */
-	/* For each level of chroma from 0 to 255, the corresponding level from 16 to 240. */
+	struct workspace neutral; /* a plane of neutral chroma, for grey pictures */
+	/* A table that converts a level of chroma from the range 0 to 255 to the range 16 to
+	 * 240. */
 	uint8_t limited_chroma[256];
 };
 
@@ -79,7 +80,7 @@ static void limit_chroma(const struct webp_writer *writer, struct plane *plane)
 	}
 }
 
-/* Make a plane of neutral chroma. It serves as both Cb and Cr of a grey picture. */
+/* Make a plane of neutral chroma. A grey picture uses this plane as Cb and as Cr. */
 static bool make_neutral(struct webp_writer *writer, const struct plane *luma,
                          struct plane *ret_plane)
 {
@@ -133,7 +134,8 @@ static bool write_file(void *state, struct rendered *rendered,
 
 	if (!WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)options->quality) ||
 	    !WebPPictureInit(&picture))
-		return false; /* libwebp and its header have different versions */
+		/* the installed libwebp does not fit the header that was compiled in */
+		return false;
 	config.method = (int)(options->effort * 6 + 4) / 9;
 	config.thread_level = 0;
 	writer->n_written = 0;

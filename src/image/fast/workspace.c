@@ -25,8 +25,8 @@ void *workspace_reserve(struct workspace *workspace, size_t n_bytes)
 	if (workspace->n_bytes >= n_bytes && workspace->bytes)
 		return workspace->bytes;
 
-	/* The old memory with its contents is freed first, so that old and new memory never exist
-	 * at the same time. */
+	/* Free the old memory before allocating the new, so that both never exist at the same time.
+	 * Its contents are lost. */
 	workspace_fini(workspace);
 	n = size_aligned(n_bytes ? n_bytes : 1);
 	if (n > PTRDIFF_MAX)

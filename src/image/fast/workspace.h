@@ -1,9 +1,9 @@
 /*
  * Memory that a codec keeps between pictures. It grows when necessary and is used again, so that a
- * worker neither maps nor unmaps memory for each picture.
+ * worker need not map and unmap memory for each picture.
  *
- * Ownership: the bytes belong to the workspace. They move when it grows. A workspace of zeros is
- *            valid and empty.
+ * Ownership: the bytes belong to the workspace. Their address changes when the workspace grows. A
+ *            workspace of zeros is valid and empty.
  * Threads:   one thread at a time.
  */
 #ifndef PXP_FAST_WORKSPACE_H
@@ -19,17 +19,18 @@ struct workspace {
 	size_t n_bytes;
 };
 
-/* Get at least n_bytes with undefined contents. If memory runs out, returns NULL and leaves the
- * workspace empty. */
+/* Get memory of at least n_bytes, whose contents are undefined. If memory runs out, returns NULL
+ * and leaves the workspace empty. */
 void *workspace_reserve(struct workspace *workspace, size_t n_bytes);
 
-/* Free the bytes. The workspace is empty then and can be used again. */
+/* Free the bytes. The workspace is then empty and can be used again. */
 void workspace_fini(struct workspace *workspace);
 
-/* Compute a * b, or SIZE_MAX if the product overflows. workspace_reserve() fails for SIZE_MAX. */
+/* Compute a * b. Returns SIZE_MAX, for which workspace_reserve() fails, if the product
+ * overflows. */
 size_t size_times(size_t a, size_t b);
 
-/* Round n_bytes up to a multiple of PLANE_ALIGNMENT. Returns SIZE_MAX if the result overflows. */
+/* Round n_bytes up to a multiple of PLANE_ALIGNMENT. Returns SIZE_MAX if the sum overflows. */
 size_t size_aligned(size_t n_bytes);
 
 #endif

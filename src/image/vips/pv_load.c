@@ -1289,16 +1289,21 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *
  * If a picture has several outputs, the decoded picture is in memory too.
  *
- * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels,
- * a figure is the largest data size of a worker (the sixth number of /proc/PID/statm), which
+ * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels, a
+ * figure is the largest data size of a worker (the sixth number of /proc/PID/statm), which
  * RLIMIT_DATA limits. For photographs, a figure is the lowest RLIMIT_DATA under which the picture
- * can be processed. The figures do not include the worker itself and the input. In MiB, at 24
- * megapixels: JPEG baseline 11, progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA of
- * 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146, AVIF
- * 156, of 12 bits with alpha 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70. At
- * 100 megapixels: JPEG baseline 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An SVG with
- * text and two translucent groups, and a PDF with text, each drawn at 16 megapixels and written as
- * PNM: 250 and 125 MiB in all; at 36 megapixels 523 and 263.
+ * can be processed. The figures do not include the worker itself and the input. In MiB:
+ *
+ *   24 megapixels   JPEG: baseline 11; progressive 72 in 4:2:0, 140 in 4:4:4
+ *                   PNG: 30; interlaced 82; RGBA of 16 bits 81, the same interlaced 162
+ *                   TIFF: in strips 24; in tiles 31; of 16 bits 82
+ *                   GIF: 173. HEIC: 146. AVIF: 156; of 12 bits with alpha 478
+ *                   JPEG XL: 103; lossy with a profile 109
+ *   17 megapixels   WebP: 70
+ *   100 megapixels  JPEG: baseline 8; progressive 4:2:0 294. PNG: 44. TIFF: in tiles 36
+ *
+ * Two drawings were written as PNM: an SVG with text and two translucent groups, and a PDF with
+ * text. At 16 megapixels they took 250 and 125 MiB in all; at 36 megapixels 523 and 263 MiB.
  */
 
 enum {
