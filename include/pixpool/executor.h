@@ -271,8 +271,8 @@ struct pxp_task_options {
 	/* Filled with the status and a text if the submission fails, unchanged if it succeeds.
 	 * Default: NULL, nothing is filled. */
 	struct pxp_error *ret_error;
-	/* Whether descriptors stay the caller's. The caller must keep them open until the future is
-	 * done. Default: they belong to the task. */
+	/* Whether the descriptors still belong to the caller after the submission. If so, the
+	 * caller must keep them open until the future is done. Default: they belong to the task. */
 	bool keep_descriptors;
 
 	/* ---- PXP_PROCESSES only ---- */
@@ -280,7 +280,7 @@ struct pxp_task_options {
 	/* How many calls of pxp_task_restart_deadline() have an effect in each attempt. Default:
 	 * PXP_MAX_RESTARTS. */
 	unsigned max_restarts;
-	/* How many tasks this one counts as for max_tasks_per_worker. Default: 1. */
+	/* How many tasks this task counts as in max_tasks_per_worker. Default: 1. */
 	unsigned counts_as;
 };
 

@@ -322,7 +322,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 		batch->max_tasks = 1;
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
-	/* Half of the remaining descriptors is for the inputs of shared tasks. */
+	/* Half of the remaining descriptors is for the other inputs of tasks that files share. */
 	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, PICTURE_MAX_FILES);
 	n_free -= batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
@@ -333,9 +333,10 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	return true;
 }
 
-/* Whether small files may share a task. With --untrusted each picture has a worker to itself, with
- * --max-failures no picture may begin after the last failure, and a small --recycle must not be
- * exceeded by a whole group. */
+/* Whether small files may share a task. They may not with --untrusted, because each picture then
+ * has a worker to itself. They may not with --max-failures, because no picture may begin after the
+ * last failure. And they may not with a small --recycle, because the files of one task could exceed
+ * its number. */
 static bool may_share_tasks(const struct batch_options *options)
 {
 	return !options->is_untrusted && options->n_profile == 0 &&
@@ -470,11 +471,12 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* How the inputs that collide differ. */
+/* How the inputs differ whose outputs collide. */
 struct differences {
-	bool by_name;   /* by their file names, such as a.jpg and a.png */
-	bool by_folder; /* by their folders below an INPUT */
-	bool by_input;  /* by their INPUTs only */
+	/* whether some have different file names, such as a.jpg and a.png */
+	bool by_name;
+	bool by_folder; /* whether some have the same file name in different folders */
+	bool by_input;  /* whether some have the same path below different INPUTs */
 };
 
 static void add_difference(struct differences *differences, const struct plan_claim *a,
@@ -1155,8 +1157,8 @@ static void check_limits(struct batch *batch)
 	}
 }
 
-/* Look at the images that are being processed: let none of them delay others, and pass to the report
- * what the progress line shows besides the number of finished images. */
+/* Called often while images are processed. Splits tasks in which one image delays the others.
+ * Passes to the report what the progress line shows besides the number of finished images. */
 static void look_at_running(struct batch *batch)
 {
 	static const int64_t LOOK_NS = 100000000, SLOW_NS = 3000000000;

@@ -93,8 +93,8 @@ char *batch_state_path(const struct batch_options *options);
 #define STATE_PATTERN ".pixpool*.db"
 
 enum {
-	/* The maximum number of tasks for each worker. A task has one open input, or those of
-	 * several small files. */
+	/* The maximum number of tasks for each worker. A task has one open input, or the open
+	 * inputs of several small files. */
 	TASKS_PER_WORKER = 4,
 	/* Files up to this size may share a task. */
 	SMALL_FILE_BYTES = 64 * 1024,

@@ -58,7 +58,8 @@ struct batch {
 	struct limits limits;
 	unsigned n_workers;
 	unsigned max_tasks, max_finished, max_deferred, max_files;
-	/* The maximum number of small files that share a task; 1: each has its own. */
+	/* The maximum number of small files that share a task; 1: each file has a task of its
+	 * own. */
 	unsigned max_group;
 	/* The maximum number of outputs in a group of the committer. */
 	unsigned group_outputs;
@@ -93,8 +94,10 @@ struct batch {
 	/* The reason why drawings cannot be drawn. FAIL_NONE: they can be drawn, or this was not
 	 * tried yet. */
 	struct failure no_renderer;
-	uint64_t n_fed;         /* images that were fed */
-	struct group *gathered; /* small files that will share a task; NULL: none */
+	uint64_t n_fed; /* the number of images that were fed */
+	/* The small files that were gathered for the next shared task. NULL: no file was
+	 * gathered. */
+	struct group *gathered;
 
 	/* ---- Created by the main thread in BATCH_PLANNED, then constant. ---- */
 	struct store *store; /* the store; NULL: nothing is written */
@@ -121,10 +124,11 @@ struct batch {
 	bool has_walk_errors; /* whether the feeder failed to read a part of an INPUT */
 	/* The number of inputs that are open in the feeder, the executor or a worker. */
 	unsigned n_inputs;
-	/* The number of tasks that are not done. The feeder is woken when it has fallen to
-	 * awaited_tasks. */
+	/* n_tasks is the number of tasks that are not done. The feeder is woken when n_tasks has
+	 * fallen to awaited_tasks. */
 	unsigned n_tasks, awaited_tasks;
-	bool awaits_descriptor; /* the feeder waits until any input or output is closed */
+	/* whether the feeder waits until any input or output is closed */
+	bool awaits_descriptor;
 	/* The mean time that a worker takes for a small file; 0: unknown. */
 	int64_t small_ns;
 	unsigned n_finished; /* the number of files that the committer has */
@@ -135,7 +139,7 @@ struct batch {
 	unsigned n_files;
 	/* Files whose tasks are not done, in no particular order. */
 	struct file *submitted;
-	/* Files that wait for the drawing workers. */
+	/* Files that wait until the drawing workers have their turn. */
 	struct file_list deferred;
 	/* Files of shared tasks that must be submitted again, alone. */
 	struct file_list left;
@@ -172,15 +176,15 @@ void batch_stop_early(struct batch *batch, const struct failure *reason);
  * true if an earlier run has recorded the failure. */
 void batch_count_failure(struct batch *batch, bool is_remembered);
 
-/* Submit the small files that the feeder has gathered for a shared task, if any. The feeder must call
- * this before it waits. */
+/* If the feeder has gathered small files for a shared task, submit them. The feeder must call this
+ * before it waits. */
 void batch_submit_gathered(struct batch *batch);
 
-/* Ask the workers to end the tasks that files share after the file at work. Any thread may call
- * this function. */
+/* Ask the workers to end shared tasks early: each worker finishes the file that it is processing,
+ * and begins no other file of its task. Any thread may call this function. */
 void batch_end_groups(struct batch *batch);
 
-/* If the file at work in a shared task has taken long, let the feeder submit the other files of the
+/* If the current file of a shared task has taken long, let the feeder submit the other files of the
  * task again, so that they do not wait. The main thread must call this often. */
 void batch_split_groups(struct batch *batch);
 

@@ -37,17 +37,18 @@ struct file {
 	struct pxp_future *future;
 	/* The result is filled in step by step, then moved into the future. */
 	struct file_result *result;
-	/* the next file in the list of deferred files, or in that of left files */
+	/* the next file in the list batch->deferred or batch->left */
 	struct file *next;
 	/* The neighbours in the list of submitted files, guarded by the batch's lock.
 	 * previous_submitted NULL: the file is not in the list. */
 	struct file **previous_submitted, *next_submitted;
-	int64_t running_ns;  /* when its worker was first found at the file; 0: not yet */
-	struct group *group; /* the files of its task */
-	size_t index;        /* the place of the file in its task */
+	/* The time when the worker was first found processing the file; 0: not yet. */
+	int64_t running_ns;
+	struct group *group; /* the files that share the task of this file */
+	size_t index;        /* the position of the file in its task */
 	/* The number of shared tasks in which the file has killed its worker. */
 	unsigned n_shared_deaths;
-	bool is_shared; /* the task has other files */
+	bool is_shared; /* whether the task has other files */
 
 	/* The input, which is open until the task is done, and while the file is deferred; -1: it is
 	 * not open. */
@@ -132,7 +133,7 @@ static struct content *content_create(int fd, unsigned n_users)
 	return content;
 }
 
-/* End the use of a memfd by one file. The last one closes it. */
+/* Called when a file does not use the memfd any more. The last such call closes the memfd. */
 static void content_release(struct content **content)
 {
 	if (*content && atomic_fetch_sub(&(*content)->n_users, 1) == 1) {
@@ -469,36 +470,40 @@ static void file_fail(struct file *file)
 /* ---- the task ---- */
 
 /*
- * The files of a task. Most have a task of their own; small ones share it, because a task costs
- * more than a small picture's share of anything else: two messages, a memfd, and waking two
+ * The files of a task. Most files have a task of their own. Small files share a task, because the
+ * cost of a task is high compared with a small picture: two messages, a memfd, and waking two
  * threads.
  */
 struct group {
 	struct batch *batch;
-	bool is_small;    /* its files are small */
-	int64_t began_ns; /* the time of its first file */
+	bool is_small;    /* whether its files are small */
+	int64_t began_ns; /* the time at which its first file was gathered */
 	size_t n;
-	/* The files. While the task is not done, the batch's lock guards them: one that became NULL
-	 * was taken out of the task. */
+	/* The files. NULL: the file was taken out of the task. While the task is not done, the
+	 * batch's lock guards this array. */
 	struct file *files[PICTURE_MAX_FILES];
-	/* The file that was at work when the main thread last looked, and since when; 0: it has not
-	 * looked. */
+	/* at_work is the index of the current file, as the main thread last found it. at_work_ns is
+	 * the time at which the main thread found it first; 0: the main thread has not looked
+	 * yet. */
 	size_t at_work;
 	int64_t at_work_ns;
 	bool is_split;
 };
 
-/* A task is split when a file of it has taken so long, so that its other files do not wait. */
+/* If one file of a task takes longer than this, the task is split, so that its other files do not
+ * wait. */
 #define SPLIT_NS ((int64_t)200 * 1000000)
 
-/* Whether a worker has begun the file, if it has begun its task, which is done. */
+/* Whether a worker has begun the file. The task of the file is done. If no worker has begun the
+ * task, the result has no meaning. */
 static bool was_begun(const struct file *file, struct pxp_future *task)
 {
 	return !file->is_shared || pxp_future_state(task) == PXP_FINISHED ||
 	       file->index <= picture_at_work(task);
 }
 
-/* Copy the answer for a file, and the executor's measurements, into the result. */
+/* Copy the worker's answer for a file, and the executor's measurements, into the result of the
+ * file. */
 static void copy_answer(struct file *file, struct pxp_future *task,
                         const struct picture_answer *answer)
 {
@@ -546,7 +551,7 @@ static void leave_submitted(struct file *file)
 	file->previous_submitted = NULL;
 }
 
-/* Whether a worker is processing the file, which is in the list of submitted ones. */
+/* Whether a worker is processing the file. The file must be in the list of submitted files. */
 static bool is_at_work(const struct file *file)
 {
 	struct pxp_future *task = file->result->task;
@@ -595,7 +600,8 @@ static void leave_workers(struct file *file)
 	lock_release(&batch->lock);
 }
 
-/* A mean to which one long time counts at once, and short ones gradually. */
+/* The new mean of a time, after one more measurement. One long time raises the mean at once. Short
+ * times lower it gradually. */
 static int64_t mean_ns(int64_t before_ns, int64_t ns)
 {
 	const int64_t mean_ns = before_ns - before_ns / 8 + ns / 8;
@@ -603,8 +609,8 @@ static int64_t mean_ns(int64_t before_ns, int64_t ns)
 	return before_ns == 0 || ns > mean_ns ? ns : mean_ns;
 }
 
-/* Count a finished task, after its files. small_ns: time for each of its files if they are small;
- * otherwise 0. */
+/* Count a finished task. Call this after its files were counted. small_ns: if its files are small,
+ * the mean time for one of them; if not, 0. */
 static void leave_task(struct batch *batch, int64_t small_ns)
 {
 	lock_acquire(&batch->lock);
@@ -625,8 +631,8 @@ static void append_to(struct file_list *list, struct file *file)
 	list->n++;
 }
 
-/* Append a file with an open input to the list of deferred files or to that of left files. Returns
- * false if the batch is being stopped. was_at_work: true if a worker had the input until now. */
+/* Append a file with an open input to list, which is batch->deferred or batch->left. Returns false
+ * if the batch is being stopped. was_at_work: true if a worker had the input until now. */
 static bool append(struct file *file, struct file_list *list, bool was_at_work)
 {
 	struct batch *batch = file->batch;
@@ -645,8 +651,8 @@ static bool append(struct file *file, struct file_list *list, bool was_at_work)
 	return is_feeding;
 }
 
-/* Take the oldest file of a list, which counts as an input of the workers again. NULL if the list is
- * empty. */
+/* Take the oldest file from a list, and count it as an input of the workers again. Returns NULL if
+ * the list is empty. */
 static struct file *take_first(struct batch *batch, struct file_list *list)
 {
 	struct file *file;
@@ -678,13 +684,14 @@ static void file_defer(struct file *file, bool was_at_work)
 static void file_leave(struct file *file)
 {
 	file->result->failure.class = FAIL_NONE;
-	/* If the batch is being stopped, its worker has not begun it. */
+	/* The attempt in the shared task does not count. The file is submitted again or, if the
+	 * batch is being stopped, is cancelled like a file that no worker has begun. */
 	file->result->attempts = file->n_shared_deaths;
 	if (!append(file, &file->batch->left, true))
 		file_complete(file, FILE_CANCELLED);
 }
 
-/* Whether the file at work in a shared task has taken long. Called with the lock held. */
+/* Whether the current file of a shared task has taken long. Called with the lock held. */
 static bool is_stuck(struct group *group, struct pxp_future *task, int64_t now_ns)
 {
 	const size_t at_work = picture_at_work(task);
@@ -698,8 +705,8 @@ static bool is_stuck(struct group *group, struct pxp_future *task, int64_t now_n
 	return now_ns - group->at_work_ns >= SPLIT_NS;
 }
 
-/* Get the shared tasks whose file at work has taken long, or all of them. Returns an array of *ret_n
- * references; NULL: no such task, or no memory. */
+/* Find all shared tasks or, with only_stuck, those whose current file has taken long. Returns an
+ * array of *ret_n references. Returns NULL if no such task exists, or if memory ran out. */
 static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuck,
                                              size_t *ret_n)
 {
@@ -725,9 +732,9 @@ static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuc
 	return tasks;
 }
 
-/* Take all files but the one at work out of a task, for the feeder to submit them again: those that
- * its worker has not begun and, because it was asked to end, will not begin; and those that it has
- * made and whose answers it has not sent. */
+/* Take all files except the current one out of a task, so that the feeder submits them again. The
+ * worker was asked to end the task, so it will not begin any file that it has not begun yet. Files
+ * that it has finished are processed again, because their answers were not sent yet. */
 static void take_out(struct batch *batch, struct pxp_future *task)
 {
 	const size_t at_work = picture_at_work(task);
@@ -748,16 +755,17 @@ static void take_out(struct batch *batch, struct pxp_future *task)
 	lock_release(&batch->lock);
 }
 
-/* Ask workers to end shared tasks after the file at work. A worker says which file it begins before it
- * checks whether it was asked to end. So if it is found at a file after it was asked to end, it begins
- * no other file. */
+/* Ask workers to end shared tasks after their current file. A worker reports the file that it is
+ * about to begin, and then checks whether it was asked to end. So the file that it reports after it
+ * was asked to end is the last file that it can begin. */
 static void end_groups(struct batch *batch, bool only_stuck)
 {
 	size_t n;
 	struct pxp_future **tasks = find_shared_tasks(batch, only_stuck, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		/* This may run callbacks, which take the lock. */
+		/* The cancel may run callbacks, which take the lock. So the lock is not held
+		 * here. */
 		pxp_future_cancel_with(tasks[i], PXP_CANCEL_ASK);
 		take_out(batch, tasks[i]);
 		pxp_future_release(tasks[i]);
@@ -801,8 +809,9 @@ static bool was_not_sent(struct pxp_future *task)
 	       is_lack_of_descriptors(outcome->error.sys_errno);
 }
 
-/* Whether a file of a shared task must be submitted again, alone: it was left, or it has killed the
- * worker and has a retry, or memory ran out, which it may get in a task of its own. */
+/* Whether a file of a shared task must be submitted again in a task of its own. There are three
+ * reasons: the file was left, or it has killed the worker and may be retried, or it needs memory
+ * that only a task of its own can get. */
 static bool returns_alone(struct file *file, const struct picture_taken *taken)
 {
 	const enum fail_class class = taken->answer.failure.class;
@@ -816,8 +825,8 @@ static bool returns_alone(struct file *file, const struct picture_taken *taken)
 	return taken->is_left || class == FAIL_MEMORY;
 }
 
-/* Continue with a file whose task is done. content: the memfd with the outputs of the task; NULL: it
- * has no outputs. */
+/* Continue with a file whose task is done. content: the memfd with the outputs of the task; NULL:
+ * the task has no outputs. */
 static void file_take(struct file *file, struct pxp_future *task,
                       const struct picture_taken *taken, struct content *content)
 {
@@ -854,7 +863,8 @@ static void file_take(struct file *file, struct pxp_future *task,
 		content_release(&file->content);
 	if (file->content && !name_by_content(file))
 		content_release(&file->content);
-	/* The main thread will write the output to the stream. No other file shares the task. */
+	/* The main thread will write the output to the stream. A batch with a stream has one input,
+	 * so no other file uses the memfd. */
 	if (file->content && batch->options->output_stream > 0) {
 		result->content = file->content->fd;
 		file->content->fd = -1;
@@ -876,8 +886,8 @@ static void file_take(struct file *file, struct pxp_future *task,
 	}
 }
 
-/* Take the files of a task that is done out of the list of submitted ones. From now on no file is
- * taken out of the task. */
+/* Called when a task is done: remove its files from the list of submitted files. After this,
+ * take_out() finds no file of the task any more. */
 static void detach_files(struct group *group)
 {
 	struct batch *batch = group->batch;
@@ -1024,7 +1034,7 @@ static void group_submit(struct group *group)
 		enter_submitted(group->files[i]);
 	lock_release(&batch->lock);
 	/* Once on_task_done() is registered, the group and its files may be freed at any moment. So
-	 * hold a reference to the task meanwhile. */
+	 * this function holds a reference of its own to the task. */
 	watch_task(group, task);
 	pxp_future_release(task);
 }
@@ -1034,7 +1044,7 @@ static bool is_small(const struct file *file)
 	return file->stat.st_size > 0 && file->stat.st_size <= SMALL_FILE_BYTES;
 }
 
-/* Submit a file alone. Like group_submit(). */
+/* Submit a file in a task of its own, as group_submit() does. The file is moved in. */
 static void file_submit(struct file *file)
 {
 	struct group *group = calloc(1, sizeof(*group));
@@ -1100,7 +1110,8 @@ static void gather(struct file *file)
 		batch_submit_gathered(batch);
 }
 
-/* Do not let gathered files wait for others that are opened slowly. */
+/* Submit the gathered files if the first of them has waited long, because the next files are opened
+ * slowly. */
 static void submit_if_old(struct batch *batch)
 {
 	static const int64_t MAX_AGE_NS = 2 * 1000000;
@@ -1127,8 +1138,8 @@ static bool has_room(const struct batch *batch)
 	       batch->n_files < batch->max_files;
 }
 
-/* Wait until another input may be opened. If there are as many tasks as may be, wait until half of
- * them are done, because waking up for each one would take longer than a small picture. */
+/* Wait until another input may be opened. If the maximum number of tasks is reached, wait until
+ * half of them are done, because waking up for each task would take longer than a small picture. */
 static bool wait_for_room(struct batch *batch)
 {
 	bool goes_on;
@@ -1601,7 +1612,7 @@ static bool have_workers(struct batch *batch)
 	return have;
 }
 
-/* A file with more outputs does not share its task. */
+/* A file with more than this number of outputs does not share its task. */
 enum { MAX_SHARED_VARIANTS = 4 };
 
 /* Whether a file may share its task with others. */
@@ -1836,7 +1847,8 @@ static void feed_all(struct batch *batch)
 	 * them. */
 	while (wait_for_workers(batch) && n_deferred(batch) > 0)
 		draw_deferred(batch);
-	batch_submit_gathered(batch); /* the batch is being stopped: this cancels them */
+	/* the batch is being stopped, so this cancels the gathered files */
+	batch_submit_gathered(batch);
 	cancel_all(batch, &batch->left);
 	cancel_all(batch, &batch->deferred);
 }

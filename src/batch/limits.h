@@ -43,13 +43,13 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
                            unsigned n_cpus);
 
 /*
- * How many small files may share a task: as many as take about 16 ms.
+ * How many small files may share a task. Such a task takes at most about 16 ms.
  *
- * n_left    files that are not submitted yet. Towards the end tasks become smaller, so that all
- *           workers end at about the same time.
- * small_ns  mean time of the last small files; 0: unknown, and the answer is 1.
+ * n_left    the number of files that are not submitted yet. If few are left, tasks become smaller,
+ *           so that all workers end at about the same time.
+ * small_ns  the mean time of the last small files; 0: unknown.
  *
- * The answer is at least 1, and has no maximum.
+ * Returns 1 or more; 1 if small_ns is 0. The caller limits the number to what a task can hold.
  */
 uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
 

@@ -198,8 +198,8 @@ static const char *const stage_names[N_STAGES] = {
 };
 
 /*
- * The request of a task as plain bytes: this, and then for each file a struct packed_request. Each
- * begins at a multiple of PACKED_ALIGNMENT.
+ * The request of a task as plain bytes: this struct, and then for each file a struct
+ * packed_request. Each of these structs begins at a multiple of PACKED_ALIGNMENT.
  */
 struct packed_task {
 	uint64_t n_files;
@@ -210,7 +210,7 @@ struct packed_task {
 /* The request for one file of a task. After this struct follow n_variants packed recipes, and then
  * the profile, which has n_profile bytes. */
 struct packed_request {
-	uint64_t n_bytes; /* length of this request, without padding */
+	uint64_t n_bytes; /* the length of this request, without padding */
 	uint64_t input_bytes;
 	int64_t timeout_ms;
 	uint64_t max_output;
@@ -233,7 +233,8 @@ static size_t aligned(size_t n)
 
 /*
  * The result of a task as plain bytes: for each file the length of its answer in 64 bits, then the
- * answer, padded to a multiple of 8. The length is 0 if the file is left.
+ * answer, padded to a multiple of 8. If the file is left (see is_left in struct picture_taken), the
+ * length is 0 and no answer follows.
  */
 typedef uint64_t answer_head;
 
@@ -334,13 +335,14 @@ static void destroy_picture_worker(void *context)
 	picture_worker_destroy(context);
 }
 
-/* One file of a task, while its worker processes it. */
+/* A file of a task, while the worker processes the file. */
 struct clocked_file {
 	struct pxp_task *task;
 	const struct packed_task *packed;
 	const struct packed_request *request;
 	uint64_t index;
-	/* The file must have a worker to itself, because it needs more than the allowance. */
+	/* Whether the file must have a task of its own, because it needs more memory than the
+	 * allowance. */
 	bool needs_more;
 };
 
@@ -387,7 +389,7 @@ static void on_decoded(void *data)
 }
 
 /* Request the memory that the picture needs, and wait for it. A file that shares its task does not
- * wait, because the other files of the task would wait as well. */
+ * wait, because the other files of the task would have to wait, too. */
 static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
 {
 	struct clocked_file *file = data;
@@ -484,8 +486,9 @@ static void run_job(struct clocked_file *file, const struct unpacked *unpacked,
 	}
 }
 
-/* Whether a picture that has failed may succeed, or fail for another reason, in a task of its own:
- * memory, or the limit on the length of the memfd, which all outputs of a task share. */
+/* Whether a picture that has failed in a shared task may succeed, or fail for another reason, in a
+ * task of its own. There are two reasons: a task of its own may get more memory, and its outputs
+ * have the whole length of the memfd, which is limited. */
 static bool may_succeed_alone(const struct clocked_file *file,
                               const struct picture_answer *answer)
 {
@@ -495,17 +498,18 @@ static bool may_succeed_alone(const struct clocked_file *file,
 	        (answer->failure.class == FAIL_TOO_BIG && file->index > 0));
 }
 
-/* A task ends after this time although it has more files, which other workers may process then. */
+/* After this time a task begins no other file. The rest of its files may then go to other
+ * workers. */
 #define GROUP_MAX_NS ((int64_t)100 * 1000000)
 
-/* Whether the files after the first one are not begun: because the batch is being stopped, or
- * because the files before them took long. */
+/* Whether the task begins no other file, because it was asked to end, or because its files so far
+ * took long. */
 static bool ends_here(const struct pxp_task *task, int64_t began_ns)
 {
 	return pxp_task_is_cancelled(task) || clock_now_ns() - began_ns > GROUP_MAX_NS;
 }
 
-/* Append an answer of n bytes to the results; n 0: the file is left. */
+/* Append an answer of n bytes to the results. If n is 0, the file is left. */
 static size_t put_answer(uint8_t *results, size_t at, const struct picture_answer *answer,
                          size_t n)
 {
@@ -519,7 +523,8 @@ static size_t put_answer(uint8_t *results, size_t at, const struct picture_answe
 	return at + padded(n);
 }
 
-/* Process one file of a task, and append its answer. Returns PXP_OK, or why the task fails. */
+/* Process one file of a task, and append its answer. Returns PXP_OK, or the status with which the
+ * task fails. */
 static enum pxp_status run_file(struct clocked_file *file, struct unpacked *unpacked,
                                 uint8_t *results, size_t *at)
 {
@@ -573,7 +578,7 @@ static enum pxp_status run_files(struct pxp_task *task, const struct packed_task
 	return status == PXP_OK ? pxp_task_return(task, results, n_results) : status;
 }
 
-/* The task of a picture, or of several small ones. */
+/* The function of a task with one picture, or with several small pictures. */
 static enum pxp_status run_pictures(struct pxp_task *task)
 {
 	const struct packed_task *packed = pxp_task_input(task, NULL);
@@ -682,7 +687,7 @@ static void pack(const struct picture_request *request, struct packed_request *p
 		memcpy(rest + n_recipes, request->profile, request->n_profile);
 }
 
-/* Make the input of a task, from malloc(); NULL if memory ran out. */
+/* Make the input of a task, which the caller frees. Returns NULL if memory ran out. */
 static struct packed_task *pack_all(const struct picture_request *requests, size_t n,
                                     uint64_t memory_allowance, size_t *ret_n)
 {
@@ -711,13 +716,15 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 }
 
 /* Submit n files to a pool as one task. The statuses are those of pxp_executor_submit(). A task of
- * several files is not retried as a whole: its files are submitted again, each alone. */
+ * several files is not retried as a whole: the caller submits each of its files again in a task of
+ * its own. */
 static enum pxp_status picture_submit(struct pxp_executor *pool,
                                       const struct picture_request *requests, size_t n,
                                       uint64_t memory_allowance,
                                       struct pxp_future **ret_task)
 {
-	/* Reading, decoding, and the time after the header is known. */
+	/* A file restarts the deadline when the worker begins to read it, when it was read, and
+	 * when its header is known. */
 	enum { RESTARTS_PER_FILE = 3 };
 	const struct picture_request *first = &requests[0];
 	const struct recipe *recipe = &first->variants[0].rule->recipe;
@@ -816,9 +823,9 @@ static bool output_is_sound(const struct picture_side *side, int output)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == side->format;
 }
 
-/* Whether the outputs of a file have the requested formats, and follow one another without gaps from
- * *offset, which is moved past them. n_there: the length of the memfd. may_skip: an earlier file of
- * the task has failed, and may have left some bytes. */
+/* Whether the outputs of a file have the requested formats, and follow one another without gaps
+ * from *offset, which is moved past them. n_there: the length of the memfd. may_skip: true if an
+ * earlier file of the task has failed. Such a file may have left some bytes in the memfd. */
 static bool outputs_are_sound(const struct picture_taken *file, int output,
                               uint64_t n_there, bool may_skip, uint64_t *offset)
 {
@@ -873,16 +880,18 @@ static void take_error(const struct pxp_outcome *outcome, size_t n_files,
 		            stage_names[stage % N_STAGES], line);
 }
 
-/* Whether the file at work is the reason for this end of its task. After a breach of the protocol it
- * may be any file, because a worker goes on until the pool has noticed the breach. */
+/* Whether a task that ended with this status failed because of its current file. After a breach of
+ * the protocol any file may be the reason, because the worker continues until the pool has noticed
+ * the breach. */
 static bool is_of_file_at_work(enum pxp_status status)
 {
 	return status == PXP_ECRASHED || status == PXP_EPOISON ||
 	       status == PXP_EDEADLINE || status == PXP_EMEMORY;
 }
 
-/* Take the failure of a task. If it has several files, the one at work gets the failure; a worker
- * can blame another file of its task, but no other task. */
+/* Take the failure of a task. If the task has several files, only the current file gets the
+ * failure. A hostile worker can make another file of its task the current one, but no file of
+ * another task. */
 static void take_failure(const struct pxp_outcome *outcome, struct picture_taken *files,
                          size_t n_files)
 {
@@ -920,8 +929,8 @@ static bool read_answer(struct picture_taken *file, const uint8_t *results, size
 	return true;
 }
 
-/* Read all answers, and check them against the memfd. Returns NULL, or how the results break the
- * rules. */
+/* Read all answers, and check them against the memfd. Returns NULL if they are valid; if not, a
+ * text that says how they break the rules. */
 static const char *read_answers(struct picture_taken *files, size_t n_files,
                                 const uint8_t *results, size_t n, int output)
 {
@@ -955,7 +964,9 @@ static const char *read_answers(struct picture_taken *files, size_t n_files,
 	return !is_made || may_skip || offset == (uint64_t)stat.st_size ? NULL : no_match;
 }
 
-/* Forget answers that break the rules. Of several files none is known to be the reason. */
+/* Forget the answers of a task, because they break the rules. If the task has one file, that file
+ * fails. If it has several files, all are left, because it is not known which of them is the
+ * reason. */
 static void refuse_answers(struct picture_taken *files, size_t n_files,
                            const char *breach)
 {
@@ -968,7 +979,7 @@ static void refuse_answers(struct picture_taken *files, size_t n_files,
 	}
 }
 
-/* Accept the answer of a file. Returns whether it has outputs. */
+/* Accept the answer of a file. Returns whether the file has outputs. */
 static bool accept_answer(struct picture_taken *file)
 {
 	struct failure *failure = &file->answer.failure;

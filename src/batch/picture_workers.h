@@ -76,7 +76,8 @@ struct picture_guard {
  * left to other workers. */
 struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted);
 
-/* The maximum number of files that may share a task, one after the other. */
+/* The maximum number of files that may share a task. The worker processes them one after the
+ * other. */
 enum { PICTURE_MAX_FILES = PXP_MAX_DESCRIPTORS };
 
 /* What a worker must do with one file. */
@@ -102,33 +103,38 @@ struct picture_request {
 
 /* One of the files of a task that is done. */
 struct picture_taken {
-	/* The variants of its request; on success their sides are filled. n_variants is 0 for a
-	 * request that decodes only. */
+	/* The variants of the file's request. On success their members side are filled in. If the
+	 * request only decodes, n_variants is 0. */
 	struct variant *variants;
 	size_t n_variants;
-	/* The file was taken out of the task: its answer is ignored, and it is left. */
+	/* Whether the file was taken out of the task. If so, its answer is ignored, and is_left is
+	 * set. */
 	bool is_taken_out;
-	/* The answer: its failure has a class unless the file was made. */
+	/* The worker's answer for the file. If the file was not made, the answer has a failure with
+	 * a class. */
 	struct picture_answer answer;
 	/*
-	 * The file has no answer, because another file of its task ended the task, or because it
-	 * must have a worker to itself. It must be submitted again, alone.
+	 * Whether the file has no answer and must be submitted again in a task of its own. This
+	 * happens if the task ended before the file was done, or if the file needs a task of its
+	 * own.
 	 */
 	bool is_left;
 };
 
 /*
  * Take the answers of a task that is done. If the task has failed, the file that the worker was
- * processing gets the failure, and the other files are left.
+ * processing gets the failure, and the other files are left: they must be submitted again
+ * (is_left).
  *
  * files       the files of the task, in the order of its requests.
- * ret_output  the sealed memfd with the outputs of all files that were made, the caller's to close;
- *             -1: no file has an output.
+ * ret_output  the sealed memfd with the outputs of all files that were made, which the caller
+ *             closes; -1: no file has an output.
  */
 void picture_collect(struct pxp_future *task, struct picture_taken *files, size_t n_files,
                      int *ret_output);
 
-/* The index of the file that the worker of a task is processing, as the worker says. */
+/* The index of the current file of a task: the file that its worker is processing. The worker
+ * reports the index and may lie. */
 size_t picture_at_work(struct pxp_future *task);
 
 /* Ask a worker with these settings which formats its engines can read and write. A drawing worker

@@ -19,7 +19,7 @@
 /* An input that claims an output which another input claims too. */
 struct plan_claim {
 	char *input, *output;
-	const char *relative; /* the relative name, which is the end of input */
+	const char *relative; /* the relative name; points into the end of input */
 	/* ---- Private. ---- */
 	dev_t dev;
 	ino_t ino;        /* the inode; 0: not known */

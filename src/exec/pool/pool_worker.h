@@ -87,7 +87,8 @@ struct pool_worker {
 	struct slot slots[N_SLOTS];
 	unsigned front;
 	unsigned n_held;
-	/* How many tasks the worker was sent so far, each as often as it counts. */
+	/* How many tasks the worker was sent so far. A task counts as many times as its option
+	 * counts_as says. */
 	size_t n_tasks;
 	/* The time since which the worker has no task. Valid only while it is idle. */
 	int64_t idle_since_ns;

@@ -10,7 +10,8 @@
 
 enum {
 	FRAME_MAX_BYTES = 64 * 1024,
-	/* Those of a task, its output, and its input. */
+	/* The maximum number of descriptors with one frame: PXP_MAX_DESCRIPTORS of a task, one for
+	 * its output and one for its input. */
 	FRAME_MAX_DESCRIPTORS = 10,
 };
 

@@ -136,7 +136,8 @@ struct grant_frame {
 /* A task. Descriptors: first those of the task, then the output if the task has one, then the input
  * if it is too long for the frame. */
 struct task_frame {
-	/* number is how often the task may restart its deadline. */
+	/* The slot for the task. at.number is the number of times that the task may restart its
+	 * deadline. */
 	struct slot_frame at;
 	pxp_task_fn *run;
 	uint32_t n_descriptors;

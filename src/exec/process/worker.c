@@ -34,7 +34,7 @@ struct worker {
 	 * the task may request, both in milliseconds; 0: no limit. deadline_ns is the time at which
 	 * the current deadline ends, as far as the worker knows. */
 	int64_t deadline_ms, max_deadline_ms, deadline_ns;
-	/* How many times the task restarted its deadline, and how often it may. */
+	/* How many times the task restarted its deadline, and how many times it may do so. */
 	unsigned n_restarts, max_restarts;
 	/* How many times the task requested memory. */
 	unsigned n_needs;
