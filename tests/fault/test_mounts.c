@@ -70,6 +70,8 @@ TEST(mounts, outputs_are_made_on_a_mount_without_links_rename_flags_and_attribut
 	fixture_leave();
 }
 
+#ifdef PIXPOOL_STATE
+
 /* Then the outputs have no records at all. */
 TEST(mounts,
      a_run_without_state_and_stamps_warns_that_a_second_run_will_not_know_the_outputs)
@@ -87,6 +89,8 @@ TEST(mounts,
 	}
 	fixture_leave();
 }
+
+#endif
 
 /* A run that was killed between claiming the name and renaming the output leaves such a file. */
 TEST(mounts, an_empty_file_under_the_name_of_an_output_is_replaced)
