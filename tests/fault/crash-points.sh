@@ -80,6 +80,10 @@ visit_steps() {
 	done
 }
 
+# This program has other encoders.
+for way in folder backup in-place; do
+	make_right "$scripted"
+done
 in_workers visit_steps
 echo "threads: visited $n_visited steps of the store and the state"
 ((n_visited >= 60)) || wrong "visited only $n_visited steps"

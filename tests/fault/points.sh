@@ -42,7 +42,8 @@ in_workers() { # argument: FUNCTION
 
 	for ((worker = 0; worker < n_workers; worker++)); do
 		(
-			mkdir -p "worker-$worker"
+			rm -rf "worker-$worker"
+			mkdir "worker-$worker"
 			cp -a template right-* "worker-$worker"
 			cd "worker-$worker" || exit 1
 			before=none n_visited=0 n_wrong=0
@@ -164,18 +165,23 @@ visit() { # argument: PROGRAM: run it a second time, and check the result
 	check_end "$missing"
 }
 
-undisturbed() { # argument: PROGRAM: run it once to make right-WAY, and once more for the trace
+make_right() { # argument: PROGRAM: run it once, undisturbed, to make right-WAY
 	local n
 
 	[[ $way != again ]] || mkdir right-again
+	before=none
 	begin
 	tracer=()
-	batch "$1" first || skip "the program does not run on one thread: $(cat said)"
+	batch "$1" first || skip "the program does not run here: $(cat said)"
 	n=$(made_in first | wc -l)
 	((n == 6)) || wrong "an undisturbed run makes $n images"
 	rm -rf "right-$way"
 	if to_folder; then cp -a out "right-$way"; else cp -a in "right-$way"; fi
 	before=none
+}
+
+undisturbed() { # argument: PROGRAM: run it once to make right-WAY, and once more for the trace
+	make_right "$1"
 	begin
 	tracer=(setarch -R strace -o trace)
 	batch "$1" first
