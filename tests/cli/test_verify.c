@@ -172,3 +172,18 @@ TEST(verify, verify_fails_an_image_whose_worker_dies_or_hangs)
 	              "{'summary':{'inputs':3,'ok':1,'skipped':0,'failed':2,"));
 	fixture_leave();
 }
+
+/* libvips decodes frames of a WebP in two threads at once, so it needs a multiple of the memory of
+ * the decoded pixels. */
+TEST(verify, a_large_webp_is_checked_within_its_memory)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("pixpool resize -s '4096x4096!' -f webp a.jpg -o out").status, 0);
+	ended = run("pixpool verify out/a.webp");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.out, "");
+	fixture_leave();
+}

@@ -1278,7 +1278,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *   PNM, PAM, PSD          8 bytes a pixel: four samples of 16 bits
  *   BMP, TGA               4 bytes a pixel
  *   PNG interlaced         the whole picture
- *   WebP                   4 bytes a pixel; 12 in an animation
+ *   WebP                   16 bytes a pixel
  *   GIF                    8 bytes a pixel; 12 in an animation
  *   HEIC, AVIF             20 bytes a pixel
  *   JXL                    14 bytes a pixel
@@ -1299,7 +1299,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *                   TIFF: in strips 24; in tiles 31; of 16 bits 82
  *                   GIF: 173. HEIC: 146. AVIF: 156; of 12 bits with alpha 478
  *                   JPEG XL: 103; lossy with a profile 109
- *   17 megapixels   WebP: 70
+ *   17 megapixels   WebP: 240
  *   100 megapixels  JPEG: baseline 8; progressive 4:2:0 294. PNG: 44. TIFF: in tiles 36
  *
  * Two drawings were written as PNM: an SVG with text and two translucent groups, and a PDF with
@@ -1310,6 +1310,8 @@ enum {
 	LINES = 2048,
 	FEW_LINES = 512,
 	GIF_PIXEL_BYTES = 8,
+	/* two threads decode a frame each, of 4 bytes a pixel, into the picture */
+	WEBP_PIXEL_BYTES = 16,
 	ANIMATED_PIXEL_BYTES = 12,
 };
 
@@ -1337,9 +1339,7 @@ static uint64_t loader_memory(const struct picture_header *header)
 		               ? memory_product(n_pixels, header->n_pixel_bytes)
 		               : lines_of(header, LINES);
 	case FORMAT_WEBP:
-		if (header->n_frames > 1)
-			return memory_product(n_pixels, ANIMATED_PIXEL_BYTES);
-		return lines_of(header, FEW_LINES) + memory_product(n_pixels, 4);
+		return memory_product(n_pixels, WEBP_PIXEL_BYTES);
 	case FORMAT_GIF:
 		return memory_product(n_pixels, header->n_frames > 1
 		                                        ? ANIMATED_PIXEL_BYTES
