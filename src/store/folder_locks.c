@@ -148,6 +148,29 @@ void folder_locks_add(struct folder_locks *locks, const char *input)
 	free(folder);
 }
 
+static bool is_own(const struct folder_locks *locks, int fd)
+{
+	for (size_t i = 0; i < locks->n; i++) {
+		if (locks->folders[i].fd == fd)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the program was started with the folder open: flock(1) has locked it for this run. */
+static bool is_inherited(const struct folder_locks *locks, const struct folder *folder)
+{
+	enum { LOOK_AT = 256 };
+	struct stat st;
+
+	for (int fd = 0; fd < LOOK_AT; fd++) {
+		if (!is_own(locks, fd) && fstat(fd, &st) == 0 &&
+		    st.st_dev == folder->dev && st.st_ino == folder->ino)
+			return true;
+	}
+	return false;
+}
+
 /* If a folder is busy, unlock the folders that were locked before it, so that two runs cannot wait
  * for each other. */
 const char *folder_locks_try(struct folder_locks *locks)
@@ -158,7 +181,7 @@ const char *folder_locks_try(struct folder_locks *locks)
 
 		if (flock(folder->fd, (folder->is_alone ? LOCK_EX : LOCK_SH) | LOCK_NB) ==
 		            0 ||
-		    errno != EWOULDBLOCK)
+		    errno != EWOULDBLOCK || is_inherited(locks, folder))
 			continue;
 		while (i-- > 0)
 			flock(locks->folders[i].fd, LOCK_UN);

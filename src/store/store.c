@@ -875,6 +875,14 @@ static enum published make_backup(struct output *output, bool is_durable,
 	backup = name_of_backup(output->name, output->backup_suffix);
 	if (!backup)
 		return refuse(output, failure, "keep a backup of the original");
+	if (strlen(backup) > NAME_MAX) {
+		failure_set(
+			failure, FAIL_IO,
+			"publish: cannot keep a backup of the original: its name would be "
+			"too long; choose a shorter --backup suffix");
+		free(backup);
+		return REFUSED;
+	}
 	mark_original(output, backup);
 	errno = EPERM;
 	if ((output->without & WITHOUT_LINKS) ||

@@ -194,6 +194,19 @@ TEST(in_place, a_run_with_another_size_replaces_our_output_and_keeps_the_first_o
 	fixture_leave();
 }
 
+TEST(in_place, an_image_whose_backup_would_have_too_long_a_name_is_kept)
+{
+	struct ended ended;
+
+	make_photos();
+	ended = run("pixpool resize -s 64 --in-place --backup .$(printf '%%0250d' 1) "
+	            "photos/lake.jpg");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.err, "choose a shorter --backup suffix"), "%s", ended.err);
+	EXPECT(strstr(tree("photos"), "lake.jpg jpeg 640x427\n"), "%s", tree("photos"));
+	fixture_leave();
+}
+
 TEST(in_place, an_existing_backup_is_never_replaced)
 {
 	make_photos();
@@ -528,6 +541,26 @@ TEST(in_place, a_second_run_on_the_same_folder_waits_and_with_no_wait_exits_with
 	EXPECT_EQ(end(&second).status, 0);
 	EXPECT(strstr(records("r"), "'ok':3,"), "%s", records("r"));
 	fd_close(&above);
+	fixture_leave();
+}
+
+TEST(in_place, a_folder_that_is_locked_for_the_run_by_flock_is_not_waited_for)
+{
+	make_folders_of_scripts();
+	let_pass("in/a.png");
+	if (run("flock in true").status != 0) {
+		fixture_leave();
+		SKIP("there is no program flock");
+	}
+	EXPECT_EQ(
+		run("flock in pixpool-scripted convert --in-place --no-backup --no-wait "
+	            "in/sub")
+			.status,
+		0);
+	EXPECT_EQ(
+		run("flock in pixpool-scripted convert --in-place --no-backup --no-wait in")
+			.status,
+		0);
 	fixture_leave();
 }
 
