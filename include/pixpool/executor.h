@@ -372,8 +372,8 @@ void pxp_executor_destroy(struct pxp_executor *executor);
 
 /**
  * Stop the workers of a process pool (SIGSTOP), or continue them: for a program that is about to be
- * stopped itself, for example with Ctrl-Z. Deadlines are suspended meanwhile. On the other kinds of
- * executor these calls do nothing.
+ * stopped itself, for example with Ctrl-Z. Deadlines are suspended until the workers continue. On
+ * the other kinds of executor these calls do nothing.
  *
  * Neither call waits. The calls are not counted: one resume ends any number of suspensions. Tasks
  * that are submitted during a suspension are accepted and wait. A shutdown of any kind resumes the

@@ -275,10 +275,10 @@ static unsigned count_open_descriptors(rlim_t limit)
 enum {
 	/* The minimum for a run, with one worker and without deep folders. */
 	MIN_FREE = 20,
-	/* For the walk through deep folders, the store, the state and the pool. */
+	/* The descriptors for the walk through deep folders, the store, the state and the pool. */
 	OTHERS = 40,
-	/* For each worker: a channel, a pidfd, a log and two outputs. Its inputs are counted
-	 * separately. */
+	/* The descriptors for one worker: a channel, a pidfd, a log and two outputs. Its inputs are
+	 * counted separately. */
 	PER_WORKER = 5,
 	MIN_WAITING = 4,
 };
@@ -322,7 +322,8 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 		batch->max_tasks = 1;
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
-	/* Half of the remaining descriptors is for the other inputs of tasks that files share. */
+	/* Half of the remaining descriptors is for shared tasks: for each file of a task except the
+	 * first. */
 	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, PICTURE_MAX_FILES);
 	n_free -= batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
@@ -335,8 +336,8 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 
 /* Whether small files may share a task. They may not with --untrusted, because each picture then
  * has a worker to itself. They may not with --max-failures, because no picture may begin after the
- * last failure. And they may not with a small --recycle, because the files of one task could exceed
- * its number. */
+ * last failure. And they may not with a small --recycle, because a worker could process more images
+ * than --recycle allows. */
 static bool may_share_tasks(const struct batch_options *options)
 {
 	return !options->is_untrusted && options->n_profile == 0 &&
@@ -471,7 +472,7 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* How the inputs differ whose outputs collide. */
+/* The ways in which inputs differ that claim the same output. */
 struct differences {
 	/* whether some have different file names, such as a.jpg and a.png */
 	bool by_name;
@@ -1001,7 +1002,8 @@ static struct pxp_future *take_complete(struct batch *batch)
 		future = batch->complete[batch->first_complete];
 		batch->first_complete = (batch->first_complete + 1) % batch->max_files;
 		batch->n_complete--;
-		/* The feeder can be waiting only if n_files is at its maximum. If so, wake it. */
+		/* The feeder waits for a smaller n_files only while n_files is at its maximum. So
+		 * it needs to be woken only then. */
 		if (batch->n_files-- == batch->max_files)
 			cond_signal(&batch->has_room);
 	}
@@ -1009,8 +1011,8 @@ static struct pxp_future *take_complete(struct batch *batch)
 	return future;
 }
 
-/* Write n bytes of a file, from offset on, to the stream of the output. Signals are handled
- * meanwhile, because the reader of a pipe may be slow. Returns false with errno on failure. */
+/* Write n bytes of a file, from offset on, to the stream of the output. Signals are handled during
+ * the write, because the reader of a pipe may be slow. Returns false with errno on failure. */
 static bool write_to_stream(struct batch *batch, int content, uint64_t offset, uint64_t n)
 {
 	/* If a pipe is ready for writing, it accepts this number of bytes without blocking. */

@@ -1,6 +1,7 @@
 /*
- * The workers that process pictures. A picture is a task: a request goes to a worker, and an answer
- * comes back. A worker that a hostile picture has taken over may forge every byte of the answer.
+ * The workers that process pictures. A task has one picture, or several small ones: a request goes
+ * to a worker, and an answer comes back. A worker that a hostile picture has taken over may forge
+ * every byte of the answer.
  *
  * Workers get the sandbox through functions of their pool, which does not know about sandboxes.
  * Before any picture is processed, one worker in a separate pool finds out which layers of the
@@ -103,8 +104,8 @@ struct picture_request {
 
 /* One of the files of a task that is done. */
 struct picture_taken {
-	/* The variants of the file's request. On success their members side are filled in. If the
-	 * request only decodes, n_variants is 0. */
+	/* The variants of the file's request. On success the sides of the variants are filled in.
+	 * If the request only decodes, n_variants is 0. */
 	struct variant *variants;
 	size_t n_variants;
 	/* Whether the file was taken out of the task. If so, its answer is ignored, and is_left is

@@ -358,7 +358,8 @@ static void limit(struct fork_server *server, struct process_frame *request)
 	send_answer(server, request, NULL);
 }
 
-/* Wait for a request, and reap orphans meanwhile. Returns false if the main process has ended. */
+/* Wait for a request, and reap orphans during the wait. Returns false if the main process has
+ * ended. */
 static bool await_request(struct fork_server *server)
 {
 	struct pollfd both[] = {{.fd = server->control, .events = POLLIN},

@@ -227,7 +227,7 @@ struct shared_slot {
 	_Atomic int64_t started_ns;
 	/* The phase of the task, as enum pxp_phase. */
 	_Atomic uint32_t phase;
-	/* Written by the main process, read by the worker. */
+	/* Whether the task was asked to end. Written by the main process, read by the worker. */
 	atomic_bool is_asked_to_end;
 	struct shared_progress progress;
 	/* Valid only if the state is SLOT_ANSWERED. */
@@ -235,7 +235,8 @@ struct shared_slot {
 };
 
 struct shared_slots {
-	/* Written by the main process, read by the worker. */
+	/* Whether the worker may leave answers without a notification. Written by the main
+	 * process, read by the worker. */
 	atomic_bool suppress_notify;
 	struct shared_slot slots[N_SLOTS];
 };
