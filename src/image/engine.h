@@ -66,10 +66,10 @@ struct source {
 	const struct picture_variant *variants;
 	unsigned n_variants;
 
-	/* claim_source() sets these members and state. size: the size of the upright picture, or of
-	 * the picture as it is stored if the recipe has no_rotate. orientation: the EXIF
-	 * orientation that must still be applied to decoded pixels. n_frames: the number of frames
-	 * that are decoded. state: the engine's own state, until close(). */
+	/* claim_source() sets size, orientation, n_frames and state. size: the size of the upright
+	 * picture, or of the picture as it is stored if the recipe has no_rotate. orientation: the
+	 * EXIF orientation that must still be applied to decoded pixels. n_frames: the number of
+	 * frames that are decoded. state: the engine's own state, until close(). */
 	struct size size;
 	unsigned orientation;
 	uint32_t n_frames;
@@ -79,7 +79,7 @@ struct source {
 	unsigned lost;
 	/* Set by the engine: pixels are missing or wrong, and fail_on accepts that. */
 	bool is_damaged;
-	/* The strict engine that found damage while it decoded, and is not asked again. */
+	/* A strict engine that has found damage in the pixels. It is not asked again. */
 	const struct engine *refusing;
 	void *state;
 };
@@ -97,8 +97,8 @@ enum claim {
 
 struct engine {
 	const char *name; /* letters a to z, for records and --engine */
-	/* The engine refuses every damage, also damage that fail_on accepts. The next engine
-	 * decides about pictures that it refuses. */
+	/* The engine refuses every damaged picture, even if fail_on accepts the damage. The next
+	 * engine then decides about the picture. */
 	bool is_strict;
 	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Code points of CICP, which say what primaries and which transfer the colours have. */
+/* Code points of CICP, which say which primaries and which transfer the colours have. */
 struct cicp {
 	unsigned primaries, transfer;
 };

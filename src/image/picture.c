@@ -215,9 +215,9 @@ static bool plan_output(struct planned_output *ret_output, const struct engine *
 }
 
 /*
- * Ask the engines which of them does what. On success the source is open, and the caller must close
- * it with ret_plan->decoder->close(). If no engine accepts the picture or one of its outputs, the
- * source is closed, and the function returns false with a failure.
+ * Find out which engine does which part of the work. On success the source is open, and the caller
+ * must close it with ret_plan->decoder->close(). If no engine accepts the picture or one of its
+ * outputs, the source is closed, and the function returns false with a failure.
  */
 static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source,
                              engine_may_open_fn *may_open, void *data,
@@ -445,8 +445,8 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Request memory again if the picture is larger than its header said, or if another engine reads it
- * than look_ahead() expected. */
+/* Request memory again if the picture is larger than its header said, or if look_ahead() expected
+ * another engine. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -770,9 +770,9 @@ static bool run_engine(struct picture_worker *worker, const struct picture_job *
 	return is_done;
 }
 
-/* Process a source whose metadata was read. Where fail_on accepts some damage, the next engine
- * decides about a picture that a strict engine refuses, so that all commands agree on which pictures
- * are broken. If that engine fails too, the failure has the first reason. */
+/* Process a source whose metadata has been read. A strict engine refuses every damaged picture. If
+ * fail_on accepts some damage, the next engine then decides, so that all commands agree about which
+ * pictures are broken. If this engine fails too, the answer is that of the strict engine. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

@@ -92,8 +92,8 @@ struct picture_side {
 struct picture_answer {
 	/* The failure; its class is FAIL_NONE if all outputs are complete. */
 	struct failure failure;
-	/* The properties of the input. After a failure, only the members are set that were known
-	 * before it. */
+	/* The properties of the input. After a failure, only those members are set that were known
+	 * before the failure. */
 	struct picture_side in;
 	/* The engine that decoded the picture, such as "vips". "": no engine decoded the
 	 * picture. */

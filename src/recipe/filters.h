@@ -36,8 +36,8 @@ enum filter_kind {
 	FILTER_ROTATE,
 	FILTER_FLIP, /* mirror top to bottom */
 	FILTER_FLOP, /* mirror left to right */
-	/* Remove borders whose pixels differ from the top left pixel by at most number[0] levels of
-	 * 255. A picture that consists only of border is not changed. */
+	/* Remove borders whose pixels differ from the top left pixel by at most number[0], on a
+	 * scale of 0 to 255. A picture that consists only of border is not changed. */
 	FILTER_TRIM,
 	FILTER_FLATTEN, /* blend alpha with the background, which is white by default */
 	N_FILTER_KINDS

@@ -68,9 +68,9 @@ enum image_format format_of_name(const char *name);
 enum image_format format_of_word(const char *word);
 
 /*
- * The format of a file, by its first n bytes. n is at least FORMAT_SNIFF_BYTES, unless the file is
- * shorter. With more bytes more files are recognised: an SVG after a comment, and a camera RAW file
- * by its TIFF directory instead of its suffix.
+ * Get the format of a file from its first n bytes. n must be at least FORMAT_SNIFF_BYTES, unless
+ * the whole file is shorter. If n is larger, more files are recognised: an SVG that begins with a
+ * comment, and a camera RAW file whose suffix does not say so.
  *
  * A TGA has no magic number. A file is a TGA if its suffix says so, no other format matches, and
  * its header is possible for a TGA. A gzip file is an SVG only if its suffix says so. No library

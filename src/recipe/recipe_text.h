@@ -39,7 +39,7 @@ enum recipe_field {
 
 enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 
-/* Whether the field has a value. A field that is only on or off has none. */
+/* Whether the field has a value. A field that is only on or off has no value. */
 bool recipe_field_has_value(enum recipe_field field);
 
 /* Set a field to a value. For a field that is only on or off, value is NULL, and the field is set

@@ -343,7 +343,7 @@ static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wid
 	ret_sums[3] = d;
 }
 
-/* Convert four values at once in the way of to_sample(). */
+/* Do the same as to_sample(), for four values at once. */
 static inline void store_four(uint16_t *out, __m128 value)
 {
 	__m128i samples;

@@ -43,7 +43,7 @@ struct box {
 
 /*
  * The factor by which a picture is reduced before resampling: the largest whole number that leaves
- * twice the resolution of the largest output. Files that this engine reads with a box often contain
+ * twice the resolution of the largest output. The pictures that are reduced in this way often have
  * stripes and drawings, which need that much resolution.
  */
 unsigned box_factor(const struct read_request *request);

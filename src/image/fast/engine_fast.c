@@ -312,8 +312,9 @@ static struct demand demand_of(struct size from, const struct recipe *recipe)
 	};
 }
 
-/* Fill in the requirements of each output, and return their number. A check, which has no output,
- * needs every coefficient but only a small picture. */
+/* Fill in the requirements of each output, and return the number of outputs. A check (the command
+ * verify) has no output. It gets one requirement: to decode every coefficient, but only to a small
+ * picture. */
 static unsigned demands_of(struct size from, const struct picture_variant *variants,
                            unsigned n_variants, struct demand *ret_demands)
 {
@@ -360,8 +361,9 @@ static bool takes_outputs(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* Pictures whose damage is accepted are left to other engines, and so are checks of every pixel,
- * except those of JPEG: this engine finds more damage than libjpeg does. */
+/* This engine leaves to other engines: pictures whose damage is accepted, and checks of every
+ * pixel. The exception is a check of a JPEG, because this engine finds more damage than libjpeg
+ * does. */
 static bool takes_reading(const struct source *source, struct failure *ret_reason)
 {
 	if (source->n_variants == 0 && source->format != FORMAT_JPEG)

@@ -11,7 +11,7 @@
  * separately. Samples are centred: sample i of n stands for the middle of the i-th of n equal
  * parts of the picture.
  *
- * Promises about damage, which test_jpeg_damage.c holds:
+ * Promises about damage, which test_jpeg_damage.c tests:
  *
  *   - the decoder detects a truncated file at every scale;
  *   - in a file without an end marker (EOI) the decoder skips nothing, and accepts the file only if

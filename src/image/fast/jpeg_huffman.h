@@ -19,7 +19,8 @@ enum {
 	JPG_N_WINDOWS = 1 << JPG_WINDOW_BITS,
 	JPG_COUNTS = 16,
 	JPG_MAX_SYMBOLS = 256,
-	/* The run of an end-of-block symbol. This number ends any loop over the 64 coefficients. */
+	/* The run of an end-of-block symbol. It is so large that a loop over the 64 coefficients
+	 * ends. */
 	JPG_RUN_END_OF_BLOCK = 128,
 };
 

@@ -34,7 +34,7 @@ struct jpg_parser {
 
 	struct jpg_table_bytes huffman[N_JPG_TABLE_CLASSES][JPG_TABLES];
 	bool has_quantization[JPG_TABLES];
-	/* coefficients are in zigzag order */
+	/* each table is in zigzag order */
 	uint16_t quantization[JPG_TABLES][JPG_BLOCK_SIZE];
 	uint32_t restart_interval;
 

@@ -18,8 +18,7 @@
 enum {
 	JPG_BLOCK_SIDE = 8,
 	JPG_BLOCK_SIZE = 64,
-	/* Maximum number of quantization tables. For DC and for AC Huffman tables it is the
-	 * same. */
+	/* Maximum number of quantization tables, of DC Huffman tables, and of AC Huffman tables. */
 	JPG_TABLES = 4,
 	/* Maximum number of blocks in an MCU of several components (T.81, B.2.3). */
 	JPG_MCU_BLOCKS = 10,

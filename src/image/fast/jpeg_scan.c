@@ -38,9 +38,9 @@ static void fill_windows(struct jpg_huffman *table, uint32_t code, unsigned leng
 		table->code[window] = (struct jpg_code){(uint8_t)length, symbol};
 }
 
-/* Assign codes to symbols (figures C.1 to C.3). The codes of one length are consecutive numbers.
- * The next longer codes begin with twice the number that follows the last of these. Returns false
- * if a length has more codes than its bits can express. */
+/* Assign codes to symbols (figures C.1 to C.3). The codes of one length are consecutive numbers. If
+ * n follows the last code of one length, 2 n is the first code of the next length. Returns false if
+ * a length has more codes than its bits can express. */
 static bool build_codes(struct jpg_huffman *table)
 {
 	const uint8_t *counts = table->bytes;
@@ -438,7 +438,7 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 			continue;
 
 		/* A full block has no end-of-block symbol. So if the symbols so far fill the block,
-		 * an end of block that follows them is the beginning of the next block's data. */
+		 * bits that look like an end of block belong to the next block. */
 		if (skip.advance >= JPG_SKIP_END &&
 		    k + skip.advance - JPG_SKIP_END < LAST) {
 			jpg_bits_drop(bits, skip.n_bits);

@@ -216,7 +216,8 @@ enum {
 	N_TABLES = 4, /* luma DC, luma AC, chroma DC, chroma AC */
 	N_SYMBOLS = 256,
 	MAX_CODE_BITS = 16,
-	MAX_DEPTH = 64, /* A Huffman tree for a total weight of 2^32 is not so deep. */
+	/* more than the depth of any Huffman tree with a total weight of 2^32 */
+	MAX_DEPTH = 64,
 	SYMBOL_EOB = 0,
 	MARKER_DHT = 0xc4,
 	MARKER_SOS = 0xda,

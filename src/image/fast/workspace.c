@@ -26,7 +26,7 @@ void *workspace_reserve(struct workspace *workspace, size_t n_bytes)
 		return workspace->bytes;
 
 	/* Free the old memory before allocating the new, so that both never exist at the same time.
-	 * Its contents are lost. */
+	 * The old contents are lost. */
 	workspace_fini(workspace);
 	n = size_aligned(n_bytes ? n_bytes : 1);
 	if (n > PTRDIFF_MAX)

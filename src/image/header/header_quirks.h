@@ -1,6 +1,6 @@
 /*
- * Reads header fields that the decoding libraries ignore, although a picture with such a field is
- * shown wrongly without it. The bytes are untrusted: a wrong length ends the reading.
+ * Reads header fields that the decoding libraries ignore. A library that ignores such a field shows
+ * the picture wrongly. The bytes are untrusted: a wrong length ends the reading.
  */
 #ifndef PXP_HEADER_QUIRKS_H
 #define PXP_HEADER_QUIRKS_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether the pixels of a Radiance HDR are RGB, in rows from the top left. libvips reads all HDR
- * files as if they were. */
+/* Whether the pixels of a Radiance HDR are RGB, in rows from the top left. libvips assumes that
+ * this is true of every HDR file. */
 bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n);
 
 /* Whether a TIFF stores samples in YCbCr without JPEG compression. libvips reads such samples as

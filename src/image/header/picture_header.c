@@ -66,11 +66,10 @@ static bool is_at(struct input *input, uint64_t offset, const char *magic)
 	return true;
 }
 
+/* ---- the formats ---- */
+
 /* Read the frame header of a JPEG. Sets size and n_pixel_bytes. Returns the number of bytes of all
  * coefficients. */
-
-/* Read the frame header of a JPEG. Sets size and n_pixel_bytes, and returns the number of bytes of
- * all coefficients. */
 static uint64_t read_frame(struct input *input, uint64_t at,
                            struct picture_header *header)
 {
@@ -195,7 +194,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	header->n_pixel_bytes = 4;
 	while (at + 8 <= input->n_bytes) {
 		has_alpha |= is_at(input, at, "ALPH");
-		/* A lossy picture without alpha is the only kind that has no fourth channel. */
+		/* All pictures have a fourth channel, except lossy pictures without alpha. */
 		if (is_at(input, at, "VP8 ") && !has_alpha)
 			header->n_pixel_bytes = 3;
 		if (is_at(input, at, "VP8X")) {

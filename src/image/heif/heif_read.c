@@ -100,8 +100,8 @@ static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 			was_mirrored = i / 4;
 		}
 	}
-	/* To exchange left and right after a turn has the same effect as before the opposite
-	 * turn. */
+	/* Exchanging left and right after a turn has the same effect as exchanging them before the
+	 * opposite turn. */
 	if (is_mirrored)
 		n = 4 - n;
 	return of_turns[was_mirrored != is_mirrored][(n + n_turns) % 4];
@@ -511,8 +511,8 @@ static unsigned sample_of(const struct samples *samples, size_t i)
 	                        : ((const uint8_t *)samples->bytes)[i];
 }
 
-/* Write the samples of one colour into a row of the result, beginning at index `at`. They are read
- * from row y of the stored picture, beginning at column x. */
+/* Write the samples of one colour into a row of the result, beginning at index `at`. The samples
+ * are those of row y of the stored picture, beginning at column x. */
 static void put_colour(const struct channel *channel, const struct samples *samples,
                        size_t at, uint32_t x, uint32_t y)
 {

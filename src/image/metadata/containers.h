@@ -14,8 +14,8 @@
 /*
  * Read the blocks of a file.
  *
- * ret_metadata  all members are set. The caller frees it with metadata_fini(). Its member lost has
- *               the parts of the file that no output will have.
+ * ret_metadata  all members are set. The caller frees it with metadata_fini(). Its member lost is
+ *               a mask of enum lost: the parts of the file that no output will have.
  *
  * Returns false if memory ran out; *ret_metadata is empty then. For a format without a container
  * the result is empty. May be called by any thread.

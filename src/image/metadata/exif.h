@@ -24,7 +24,7 @@ bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
  * *ret_exif stays empty. Returns false if memory ran out. */
 bool exif_of_density(struct block *ret_exif, const struct metadata_target *target);
 
-/* The density in the main directory; zeros if the directory has none. */
+/* The density in the main directory. Zeros: the directory has no density. */
 struct density exif_density(struct bytes tiff);
 
 #endif

@@ -72,7 +72,7 @@ struct metadata_target {
 	 * if not. */
 	bool is_whole;
 	enum metadata_colour colour;
-	/* The MIME type of the output; NULL if it has none. */
+	/* The MIME type of the output. NULL: the format has no MIME type. */
 	const char *mime;
 	struct density density;
 	/* The output's format stores the density in EXIF and nowhere else. */

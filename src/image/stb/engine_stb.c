@@ -635,8 +635,8 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Convert stb_image's reason to a failure. From its text the class is found: a damaged file, an
- * unsupported feature, a lack of memory, or a picture that is too large. */
+/* Convert stb_image's reason to a failure. The text of the reason decides about the class: a
+ * damaged file, an unsupported feature, a lack of memory, or a picture that is too large. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
 	const char *reason = stbi_failure_reason();

@@ -196,8 +196,8 @@ static bool begins_with(const char *text, const char *prefix)
 }
 
 /* Find the line of libvips' error text that explains a failure. It is the first line, with two
- * exceptions: the error of libjpeg follows its warnings, and a line about a bad seek is harmless,
- * so the next line counts. */
+ * exceptions. The error of libjpeg comes after its warnings. A first line about a bad seek is
+ * harmless, so the next line counts. */
 static const char *explaining_line(const char *said)
 {
 	const char *found = said;
@@ -1278,8 +1278,7 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 	return job->has_layout;
 }
 
-/* Make an output frame from a stored frame. Of the recipe, only the filters after scaling are not
- * applied here. */
+/* Make an output frame from a stored frame. The filters after scaling are not applied here. */
 static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;

@@ -468,14 +468,14 @@ static bool flatten(VipsImage **image, void *data)
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
-		/* The function handles alpha itself, or like any other band. */
+		/* The function gets alpha, and handles it itself or like any other band. */
 		ALPHA_IS_A_BAND,
 		/* Colours are multiplied by alpha before the call, and divided by it after. */
 		ALPHA_COVERS,
 		ALPHA_STAYS /* the function gets only the colours; alpha stays unchanged */
 	} alpha;
-	/* apply is called for each frame alone: it must not read pixels of another frame, or it
-	 * moves pixels. */
+	/* apply is called for each frame separately, because it moves pixels or reads neighbouring
+	 * pixels, which must not come from another frame. */
 	bool is_per_frame;
 	bool makes_grey;  /* the picture is converted to grey before apply */
 	bool keeps_light; /* apply also works on linear light above 1 */
