@@ -184,10 +184,11 @@ static _Noreturn void print_usage(FILE *stream, int status)
 	fputs("bench_executors [-n ROUNDS] [-t SECONDS] [-w WORKERS] [-y PYTHON]\n"
 	      "                [-q QUESTION] [-s SUBJECT]\n"
 	      "\n"
-	      "Compare pixpool's executors with CPython's, GLib's, libuv's and the bare floors, in\n"
-	      "5 rounds, each measurement for at least 0.3 seconds, with a worker for each\n"
-	      "processor. QUESTION is empty, chunked, 1b, 4kib, 1mib, start or pending; SUBJECT a\n"
-	      "name as it stands in the tables.\n",
+	      "Compare pixpool's executors with those of CPython, GLib and libuv, and with floors:\n"
+	      "programs that make only the system calls of such an executor. There are 5 rounds.\n"
+	      "Each measurement takes at least 0.3 seconds, with a worker for each processor.\n"
+	      "QUESTION is empty, chunked, 1b, 4kib, 1mib, start or pending. SUBJECT is a name from\n"
+	      "the tables.\n",
 	      stream);
 	exit(status);
 }

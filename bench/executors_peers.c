@@ -213,7 +213,8 @@ static bool libuv_create(struct libuv_batch *batch, const struct job *job)
 	snprintf(n_workers, sizeof(n_workers), "%u", job->n_workers);
 	setenv("UV_THREADPOOL_SIZE", n_workers, 1);
 	*batch = (struct libuv_batch){.job = job};
-	return uv_loop_init(&batch->loop) == 0 || failed("cannot create a loop of libuv");
+	return uv_loop_init(&batch->loop) == 0 ||
+	       failed("cannot create an event loop of libuv");
 }
 
 bool libuv_rate(const struct job *job, struct reading *ret_reading)

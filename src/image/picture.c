@@ -366,8 +366,8 @@ static bool check_job(const struct picture_job *job, struct failure *ret_failure
 		if (!reads_alike(job->variants[i].recipe, reading_of(job)))
 			return failure_set(
 				ret_failure, FAIL_INTERNAL,
-				"internal: the outputs of one picture disagree about "
-				"how to read it");
+				"internal: the outputs of one picture need different "
+				"ways of reading it");
 	}
 	return true;
 }

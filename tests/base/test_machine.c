@@ -196,7 +196,7 @@ TEST(machine, the_default_number_of_workers_is_the_number_of_usable_processors)
 	EXPECT_EQ(pxp_default_workers(), cpus_usable(""));
 }
 
-TEST(machine, the_number_of_free_tasks_is_the_minimum_over_all_cgroups)
+TEST(machine, the_number_of_processes_that_can_be_started_is_the_minimum_over_all_cgroups)
 {
 	struct machine_tasks tasks;
 

@@ -69,7 +69,7 @@ TEST(limits, small_images_share_a_task_of_about_16_milliseconds)
 	EXPECT_EQ(limits_group(1000, 2, 0), 1); /* the first images */
 }
 
-TEST(limits, fewer_images_share_a_task_towards_the_end)
+TEST(limits, fewer_images_share_a_task_near_the_end_of_a_run)
 {
 	EXPECT_EQ(limits_group(40, 4, 1000000), 5);
 	EXPECT_EQ(limits_group(8, 4, 1000000), 1);

@@ -47,7 +47,7 @@ static const char *claims_of(const struct plan *plan)
 	return text;
 }
 
-TEST(plan, images_and_bytes_are_counted)
+TEST(plan, a_plan_counts_its_images_and_their_bytes)
 {
 	enum plan_result result;
 	struct plan *plan;

@@ -31,7 +31,7 @@ static unsigned count_inputs(pid_t pid)
 	return n_inputs;
 }
 
-TEST(run, at_most_four_inputs_that_share_no_task_are_open_for_each_worker)
+TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 {
 	enum { N_WORKERS = 2, N_IMAGES = 40 };
 	const unsigned max = N_WORKERS * TASKS_PER_WORKER;
@@ -100,7 +100,7 @@ TEST(run, up_to_eight_small_images_share_each_of_the_four_tasks_of_a_worker)
 	expect_open_inputs("", TASKS_PER_WORKER * PICTURE_MAX_FILES);
 }
 
-TEST(run, images_share_no_task_if_a_worker_must_be_replaced_after_a_few)
+TEST(run, images_share_no_task_if_a_worker_must_be_replaced_after_a_few_images)
 {
 	expect_open_inputs("--recycle 20", TASKS_PER_WORKER);
 }

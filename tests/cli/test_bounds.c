@@ -173,7 +173,7 @@ TEST(bounds, a_worker_killed_by_the_oom_killer_fails_with_class_memory_and_not_c
 
 /* ---- images that are too big ---- */
 
-TEST(bounds, a_too_big_failure_names_the_exceeded_limit)
+TEST(bounds, a_failure_of_class_too_big_names_the_exceeded_limit)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 */

@@ -43,7 +43,7 @@ TEST(convert, two_inputs_with_the_same_output_name_are_refused_before_any_work)
 	fixture_leave();
 }
 
-TEST(convert, keep_dates_gives_the_output_the_times_of_its_input)
+TEST(convert, the_option_keep_dates_gives_the_output_the_times_of_its_input)
 {
 	struct stat kept, fresh;
 
@@ -159,7 +159,7 @@ static void tag_sample(const char *path)
 	scratch_bytes(path, all, n_all + n - 2);
 }
 
-TEST(convert, keep_selects_metadata_by_class)
+TEST(convert, the_option_keep_selects_metadata_by_class)
 {
 	static const struct {
 		const char *words;
@@ -394,7 +394,7 @@ TEST(convert, encoder_options_change_the_encoded_output)
 	fixture_leave();
 }
 
-TEST(convert, fail_on_decides_which_damage_fails_a_picture)
+TEST(convert, the_option_fail_on_decides_which_damage_fails_a_picture)
 {
 	fixture_enter();
 	sample("lake.jpg", "whole.jpg");
@@ -410,7 +410,7 @@ TEST(convert, fail_on_decides_which_damage_fails_a_picture)
 	fixture_leave();
 }
 
-TEST(convert, no_rotate_keeps_pixels_and_orientation_as_stored)
+TEST(convert, the_option_no_rotate_keeps_pixels_and_orientation_as_stored)
 {
 	fixture_enter();
 	sample("orientation/6.jpg", "in/a.jpg");

@@ -26,7 +26,7 @@ static void expect_shows(const struct act *acts, size_t n)
 
 #define EXPECT_SHOWS(acts) expect_shows(acts, sizeof(acts) / sizeof((acts)[0]))
 
-TEST(geometry, each_value_of_fit_gives_the_documented_size_and_part)
+TEST(geometry, each_value_of_the_option_fit_gives_the_documented_size_and_part)
 {
 	static const struct act acts[] = {
 		{"resize -s 40x40", "40x20 rg/bw"},
@@ -53,7 +53,7 @@ TEST(geometry, each_value_of_fit_gives_the_documented_size_and_part)
 	fixture_leave();
 }
 
-TEST(geometry, contain_places_the_picture_by_the_position_option)
+TEST(geometry, the_option_position_decides_where_fit_contain_places_the_picture)
 {
 	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
@@ -77,7 +77,7 @@ TEST(geometry, contain_places_the_picture_by_the_position_option)
 	fixture_leave();
 }
 
-TEST(geometry, no_enlarge_and_no_reduce_keep_the_size)
+TEST(geometry, the_options_no_enlarge_and_no_reduce_keep_the_size)
 {
 	static const struct act acts[] = {
 		{"resize -s 400 --no-enlarge", "160x80 rg/bw"},

@@ -71,7 +71,7 @@ TEST(in_place, each_image_is_replaced_and_its_original_is_kept_as_a_backup)
 	fixture_leave();
 }
 
-TEST(in_place, no_backup_leaves_only_the_new_image)
+TEST(in_place, the_option_no_backup_leaves_only_the_new_image)
 {
 	make_photos();
 	EXPECT_EQ(resize("64", "--no-backup photos").status, 0);
@@ -493,7 +493,7 @@ static void make_folders_of_scripts(void)
 }
 
 TEST(in_place,
-     a_run_in_place_locks_its_folder_alone_and_shares_locks_on_the_folders_above)
+     a_run_in_place_locks_its_folder_exclusively_and_shares_locks_on_the_folders_above)
 {
 	struct command first;
 

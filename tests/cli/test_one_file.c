@@ -150,7 +150,7 @@ TEST(single_file, the_limit_on_file_sizes_applies_to_standard_input)
 	fixture_leave();
 }
 
-TEST(single_file, a_file_called_minus_can_be_given_with_its_folder)
+TEST(single_file, a_file_named_with_a_single_dash_can_be_given_as_dot_slash_dash)
 {
 	fixture_enter();
 	sample("lake.jpg", "-");

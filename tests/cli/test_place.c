@@ -192,7 +192,7 @@ static int done_under_limit(unsigned limit, unsigned inherited, struct ended *re
 	return n;
 }
 
-TEST(system_faults, a_batch_that_cannot_run_with_so_few_descriptors_names_the_limit)
+TEST(system_faults, a_batch_with_few_descriptors_succeeds_or_names_the_limit)
 {
 	static const struct {
 		unsigned inherited, limit;

@@ -149,7 +149,7 @@ TEST(plan_option, a_dry_run_exits_with_status_2_for_a_collision_and_3_without_an
 	fixture_leave();
 }
 
-TEST(plan_option, a_single_file_and_standard_output_can_be_planned)
+TEST(plan_option, a_plan_can_be_made_for_a_single_output_file_or_standard_output)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");

@@ -150,7 +150,7 @@ TEST(resume, stamps_prove_outputs_up_to_date_without_the_database)
 	fixture_leave();
 }
 
-TEST(resume, outputs_without_database_and_stamps_count_as_files_of_somebody_else)
+TEST(resume, outputs_count_as_files_of_somebody_else_if_database_and_stamps_are_missing)
 {
 	first_run();
 	run("rm out/.pixpool.db*; for f in $(find out -name '*.png'); do cat $f > t; rm $f; mv t $f; "

@@ -145,7 +145,7 @@ TEST(sandbox, a_layer_that_is_accepted_but_has_no_effect_is_reported_missing)
 	}
 }
 
-TEST(sandbox, root_that_cannot_change_its_user_is_reported)
+TEST(sandbox, a_run_as_root_that_cannot_change_its_user_is_reported)
 {
 	if (geteuid() != 0)
 		SKIP("not root");

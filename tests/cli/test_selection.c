@@ -217,7 +217,7 @@ TEST(selection, the_names_in_a_list_may_end_with_a_NUL)
 	fixture_leave();
 }
 
-TEST(selection, a_list_may_have_been_written_on_windows)
+TEST(selection, a_list_with_the_line_ends_and_the_byte_order_mark_of_windows_is_accepted)
 {
 	struct ended ended;
 

@@ -118,7 +118,7 @@ TEST(stopping, a_failure_of_the_last_image_does_not_count_as_an_early_stop)
 	fixture_leave();
 }
 
-TEST(stopping, known_failures_that_are_accepted_do_not_stop_a_run)
+TEST(stopping, with_accept_known_a_known_failure_does_not_stop_a_run)
 {
 #ifdef PIXPOOL_STATE
 	fixture_enter();

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(failure, each_failure_class_has_a_unique_name_and_unknown_numbers_are_internal)
+TEST(failure, each_failure_class_has_a_unique_name_and_an_unknown_class_is_named_internal)
 {
 	for (int i = FAIL_NONE; i < N_FAIL_CLASSES; i++) {
 		const char *name = fail_class_name((enum fail_class)i);

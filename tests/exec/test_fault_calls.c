@@ -280,7 +280,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 
 /* The zygote cannot open the fork server's pidfd, or has no memory for its answer, once. */
 TEST(fault_calls,
-     the_zygote_reports_that_it_cannot_open_a_pidfd_and_repeats_a_failed_send)
+     the_zygote_reports_a_pidfd_that_cannot_be_opened_and_repeats_a_failed_send)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_PIDFD, .sys_errno = EMFILE},

@@ -243,7 +243,7 @@ TEST(memory, the_oom_killer_prefers_workers)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, asking_for_memory_succeeds_on_threads_and_without_limits)
+TEST(memory, a_memory_request_succeeds_in_executors_of_every_kind_without_memory_limits)
 {
 	static const enum pxp_executor_kind kinds[] = {PXP_THREADS, PXP_INLINE,
 	                                               PXP_PROCESSES};
@@ -539,7 +539,7 @@ static enum pxp_status task_asks_often(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, a_memory_request_over_the_maximum_number_is_refused_and_its_task_continues)
+TEST(memory, a_task_that_makes_too_many_memory_requests_gets_a_refusal_and_continues)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};

@@ -162,7 +162,7 @@ TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_sigxfsz)
 	pxp_executor_destroy(pool);
 }
 
-/* Wake the submissions that wait for room. */
+/* The submissions that wait for room are woken when inputs leave the queue. */
 TEST(shortage, submissions_of_long_inputs_wait_while_128_long_inputs_are_queued)
 {
 	enum { N = 300 };

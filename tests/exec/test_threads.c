@@ -48,7 +48,7 @@ static enum pxp_status task_until_shut_down(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(threads, an_unexpired_queue_timeout_does_not_delay_destroy)
+TEST(threads, an_unexpired_queue_timeout_does_not_delay_the_destruction_of_the_pool)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_future *first, *second;

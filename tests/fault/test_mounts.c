@@ -37,7 +37,7 @@ static bool enter(void)
 	return can_mount();
 }
 
-TEST(mounts, outputs_are_made_on_a_mount_without_links_rename_flags_and_attributes)
+TEST(mounts, outputs_are_made_on_a_mount_that_lacks_links_or_rename_flags_or_attributes)
 {
 	static const char *const lacks[] = {
 		"no-links",

@@ -63,7 +63,7 @@ TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
 	finish(image, &blob);
 }
 
-TEST(colour, p3_colours_stay_with_their_profile_if_kept_and_are_converted_to_srgb_if_not)
+TEST(colour, p3_colours_are_kept_with_space_keep_and_converted_with_space_srgb)
 {
 	static const uint8_t values[] = {200, 100, 50};
 	static const double kept[] = {200, 100, 50};

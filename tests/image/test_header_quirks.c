@@ -143,7 +143,7 @@ TEST(header_quirks, values_above_1_in_a_pfm_are_kept_in_an_hdr_output)
 }
 
 TEST(header_quirks,
-     grey_float_tiffs_up_to_1_are_linear_and_larger_ones_range_from_0_to_255)
+     values_of_a_grey_float_tiff_are_linear_light_if_none_exceeds_1_and_levels_if_one_does)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];

@@ -108,8 +108,7 @@ static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 }
 
 /* A file is truncated also if a whole scan is missing and all others are complete. */
-TEST(jpeg_end,
-     a_jpeg_truncated_before_its_end_marker_fails_and_with_fail_on_none_is_damaged)
+TEST(jpeg_end, a_truncated_jpeg_fails_but_with_fail_on_none_only_counts_as_damaged)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);
@@ -181,7 +180,7 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
 	}
 }
 
-TEST(jpeg_damage, stray_bytes_are_accepted_with_a_record_except_by_fail_on_warning)
+TEST(jpeg_damage, stray_bytes_are_accepted_and_recorded_unless_fail_on_is_warning)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG};
 	struct blob blob = make_detailed(".jpg");
@@ -210,7 +209,7 @@ TEST(jpeg_damage, stray_bytes_are_accepted_with_a_record_except_by_fail_on_warni
 }
 
 /* Only the end marker is missing: a check accepts that at every level, as conversions do. */
-TEST(jpeg_end, checks_accept_a_missing_end_marker_at_every_level)
+TEST(jpeg_end, checks_accept_a_missing_end_marker_at_every_level_of_fail_on)
 {
 	static const char *const levels[] = {"fail-on warning", "fail-on error",
 	                                     "fail-on truncated", "fail-on none"};

@@ -692,7 +692,7 @@ TEST(metadata_containers, exif_and_iptc_of_a_tiff_are_read_without_its_layout_fi
 }
 
 TEST(metadata_containers,
-     a_tiff_output_gets_the_pixel_density_and_no_resolution_unit_if_it_is_unknown)
+     a_tiff_output_gets_the_pixel_density_if_known_and_otherwise_no_resolution_unit)
 {
 	struct metadata metadata = {.density = {300, 150}};
 	struct block file = bare_tiff(), out;

@@ -178,7 +178,7 @@ TEST(pages, the_first_full_page_is_used_and_previews_do_not_count)
 	blob_fini(&blob);
 }
 
-TEST(pages, pages_with_a_preview_between_them_or_of_different_sizes_are_reported_lost)
+TEST(pages, pages_of_different_sizes_or_separated_by_a_preview_are_reported_lost)
 {
 	struct blob blob = make_pages(".tif");
 
@@ -192,7 +192,8 @@ TEST(pages, pages_with_a_preview_between_them_or_of_different_sizes_are_reported
 	blob_fini(&blob);
 }
 
-TEST(pages, a_tiff_without_its_last_page_is_a_bad_image_and_with_fail_on_none_is_damaged)
+TEST(pages,
+     a_tiff_without_its_last_page_fails_but_with_fail_on_none_only_counts_as_damaged)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");
@@ -429,7 +430,7 @@ TEST(tiff, the_colours_of_a_palette_are_kept_with_and_without_further_samples)
 	}
 }
 
-TEST(tiff, grey_with_further_samples_in_planes_is_unsupported)
+TEST(tiff, grey_with_further_samples_in_separate_planes_is_unsupported)
 {
 	enum { WHITE_IS_ZERO = 0, BLACK_IS_ZERO = 1 };
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);

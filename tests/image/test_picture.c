@@ -84,7 +84,7 @@ TEST(picture, a_file_whose_reported_size_is_0_is_read_to_its_end)
 
 /* The output is a memfd, so a write fails without space if the machine is out of memory. Such a
  * failure must not be remembered as the picture's. */
-TEST(picture, an_output_that_cannot_be_written_is_never_the_fault_of_the_picture)
+TEST(picture, a_failure_to_write_an_output_never_counts_as_a_fault_of_the_picture)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw);
 	int full = open("/dev/full", O_RDWR | O_CLOEXEC);

@@ -370,7 +370,7 @@ TEST(shapes, an_orientation_is_applied_once_wherever_it_is_stored)
 	g_object_unref(image);
 }
 
-TEST(shapes, no_rotate_keeps_the_stored_orientation)
+TEST(shapes, the_option_no_rotate_keeps_the_stored_orientation)
 {
 	static const struct quarters stored = {{{255, 0, 0, 255},
 	                                        {0, 255, 0, 255},
@@ -695,7 +695,7 @@ TEST(filters, the_stb_engine_names_each_unsupported_filter)
 	blob_fini(&blob);
 }
 
-TEST(filters, blur_premultiplies_alpha_and_colour_filters_keep_alpha)
+TEST(filters, blur_premultiplies_by_alpha_and_colour_filters_keep_alpha)
 {
 	/* The picture is opaque red on the left and transparent green on the right: no green may
 	 * appear. */

@@ -192,7 +192,7 @@ TEST(bar, the_progress_bar_never_reaches_the_last_column)
 	}
 }
 
-TEST(bar, the_progress_bar_is_full_with_more_images_than_planned)
+TEST(bar, the_progress_bar_is_full_if_more_images_finish_than_planned)
 {
 	struct meter meter;
 	struct record ok = {.status = RECORD_OK};

@@ -181,7 +181,7 @@ TEST(numbers, byte_counts_use_the_unit_of_the_rounded_value)
 	EXPECT_STR(bytes(UINT64_MAX), "18.4 EB");
 }
 
-TEST(numbers, decimals_round_and_saturate)
+TEST(numbers, decimals_are_rounded_and_saturate)
 {
 	EXPECT_STR(figure(tenths, 31), "31.0");
 	EXPECT_STR(figure(tenths, 0.25), "0.3");

@@ -100,7 +100,7 @@ TEST(meter, the_remaining_time_is_estimated_by_bytes_if_they_are_known)
 	EXPECT(near(meter_seconds_left(&meter, now), 90));
 }
 
-TEST(meter, images_that_failed_unread_reduce_the_remaining_time)
+TEST(meter, images_that_fail_before_they_are_read_reduce_the_remaining_time)
 {
 	struct meter meter = planned(20, 20000);
 	int64_t now = 0;
@@ -112,7 +112,7 @@ TEST(meter, images_that_failed_unread_reduce_the_remaining_time)
 	EXPECT_EQ(meter.finished_bytes, meter.planned_bytes);
 }
 
-TEST(meter, progress_never_exceeds_100_percent_with_more_images_than_planned)
+TEST(meter, progress_never_exceeds_100_percent_if_more_images_finish_than_planned)
 {
 	struct meter meter;
 	int64_t now = 0;

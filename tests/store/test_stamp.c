@@ -129,7 +129,7 @@ TEST(stamp, a_stamp_on_an_unnamed_file_stays_when_the_file_gets_its_name)
 	scratch_leave();
 }
 
-TEST(stamp, writing_a_stamp_without_attributes_fails_with_enotsup)
+TEST(stamp, writing_a_stamp_to_a_file_system_without_attributes_fails_with_enotsup)
 {
 	struct stamp stamp = a_stamp();
 	int fds[2];

@@ -1032,8 +1032,8 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	if (executor->table->has_function &&
 	    !executor->table->has_function((uintptr_t)run))
 		return pxp_fail(ours.ret_error, PXP_EINVAL,
-		                "run is in a module that was loaded after "
-		                "pxp_zygote_start(), so workers do not have it");
+		                "the function run is in a module that was loaded "
+		                "after pxp_zygote_start(), so workers do not have it");
 
 	task = task_create(&executor->owner, executor->blocks,
 	                   executor->table->max_inline_input, run, input, n_input, &ours);

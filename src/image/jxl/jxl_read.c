@@ -332,9 +332,8 @@ static bool make_sdr(const struct jxl_state *state, struct decoding *decoding,
 	                                     &samples->profile, &samples->n_profile);
 
 	if (result == ICC_UNKNOWN)
-		return failure_set(
-			ret_failure, FAIL_UNSUPPORTED,
-			"decode: HDR with primaries of its own is not supported");
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "decode: HDR with custom primaries is not supported");
 	if (result == ICC_NO_MEMORY ||
 	    !hdr_to_sdr(samples->bytes, n_pixels, samples->n_bands, state->cicp.transfer))
 		return fail_of_memory(ret_failure, "decode");

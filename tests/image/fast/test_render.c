@@ -253,7 +253,7 @@ TEST(render, a_picture_of_the_right_size_is_not_resampled)
 	renderer_destroy(renderer);
 }
 
-TEST(render, layouts_with_a_canvas_a_content_dependent_crop_or_enlarging_are_refused)
+TEST(render, layouts_with_a_canvas_or_enlarging_or_a_content_dependent_crop_are_refused)
 {
 	struct size from = {100, 100};
 	struct layout layout = layout_of((struct size){50, 50},

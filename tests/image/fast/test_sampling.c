@@ -60,7 +60,8 @@ static double quality_of(const struct blob *jpeg, const char *words,
 	return quality;
 }
 
-TEST(sampling, every_chroma_subsampling_is_reduced_within_5_db_of_the_accuracy_of_4_2_0)
+TEST(sampling,
+     scaling_is_at_most_5_db_less_accurate_for_any_chroma_subsampling_than_for_4_2_0)
 {
 	double least_by_vips = 0, least_by_fast = 0;
 
