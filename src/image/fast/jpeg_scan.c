@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The bits of a scan stay in registers only if all functions that read them are inlined. */
+#define ALWAYS_INLINE __attribute__((always_inline))
+
 /* ---- Huffman tables ---- */
 
 /* Symbols of AC tables (T.81, F.1.2.2.1): EOB is the end of a block, ZRL a run of sixteen zeros.
@@ -363,8 +366,8 @@ static void count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t
 }
 
 /* Decode a DC difference and add it to the prediction *dc (F.2.2.1). The sum wraps at 16 bits. */
-static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *table,
-                           int16_t *dc)
+ALWAYS_INLINE static inline bool read_dc(struct jpg_bits *bits,
+                                         const struct jpg_huffman *table, int16_t *dc)
 {
 	struct jpg_value value;
 	struct jpg_code code;
@@ -415,8 +418,8 @@ struct scan_component {
 };
 
 /* Skip the AC symbols of a block that follow coefficient k. */
-static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
-                           unsigned k)
+ALWAYS_INLINE static inline bool skip_ac(struct jpg_bits *bits,
+                                         const struct jpg_huffman *table, unsigned k)
 {
 	enum { WINDOWS = 4, LAST = JPG_BLOCK_SIZE - 1 };
 
@@ -459,8 +462,9 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 
 /* Read the AC coefficients of a block up to coefficient last, and skip the coefficients after it
  * (F.2.2.2). */
-static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
-                           int16_t *block, const uint8_t *place, unsigned last)
+ALWAYS_INLINE static inline bool read_ac(struct jpg_bits *bits,
+                                         const struct jpg_huffman *table, int16_t *block,
+                                         const uint8_t *place, unsigned last)
 {
 	unsigned k = 1;
 
@@ -498,7 +502,8 @@ static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 
 /* Whether the first AC symbol of the block is the end of block, so that the block has no AC
  * coefficients. In this case, the symbol is consumed. */
-static inline bool has_dc_only(struct jpg_bits *bits, const struct jpg_huffman *table)
+ALWAYS_INLINE static inline bool has_dc_only(struct jpg_bits *bits,
+                                             const struct jpg_huffman *table)
 {
 	struct jpg_value value;
 
@@ -510,8 +515,9 @@ static inline bool has_dc_only(struct jpg_bits *bits, const struct jpg_huffman *
 	return true;
 }
 
-static bool read_block_full(struct jpg_bits *bits, struct scan_component *c,
-                            uint8_t *samples)
+ALWAYS_INLINE static inline bool read_block_full(struct jpg_bits *bits,
+                                                 struct scan_component *c,
+                                                 uint8_t *samples)
 {
 	_Alignas(16) int16_t block[JPG_BLOCK_ROOM];
 
@@ -527,8 +533,9 @@ static bool read_block_full(struct jpg_bits *bits, struct scan_component *c,
 	return true;
 }
 
-static bool read_block_half(struct jpg_bits *bits, struct scan_component *c,
-                            uint8_t *samples)
+ALWAYS_INLINE static inline bool read_block_half(struct jpg_bits *bits,
+                                                 struct scan_component *c,
+                                                 uint8_t *samples)
 {
 	_Alignas(16) int16_t block[16 + 8];
 
@@ -544,8 +551,9 @@ static bool read_block_half(struct jpg_bits *bits, struct scan_component *c,
 	return true;
 }
 
-static bool read_block_quarter(struct jpg_bits *bits, struct scan_component *c,
-                               uint8_t *samples)
+ALWAYS_INLINE static inline bool read_block_quarter(struct jpg_bits *bits,
+                                                    struct scan_component *c,
+                                                    uint8_t *samples)
 {
 	int16_t block[8] = {c->dc};
 
@@ -555,8 +563,9 @@ static bool read_block_quarter(struct jpg_bits *bits, struct scan_component *c,
 	return true;
 }
 
-static inline bool read_block_eighth(struct jpg_bits *bits, struct scan_component *c,
-                                     uint8_t *samples)
+ALWAYS_INLINE static inline bool read_block_eighth(struct jpg_bits *bits,
+                                                   struct scan_component *c,
+                                                   uint8_t *samples)
 {
 	uint16_t sample = jpg_idct_1x1(c->dc, c->quantization[0]);
 
@@ -564,7 +573,8 @@ static inline bool read_block_eighth(struct jpg_bits *bits, struct scan_componen
 	return skip_ac(bits, c->ac_table, 0);
 }
 
-static inline bool read_block(struct jpg_bits *bits, struct mcu_block *block)
+ALWAYS_INLINE static inline bool read_block(struct jpg_bits *bits,
+                                            struct mcu_block *block)
 {
 	struct scan_component *c = block->component;
 	uint8_t *samples = block->samples;
@@ -658,20 +668,29 @@ static enum jpg_scan_status read_row(struct entropy *entropy, uint32_t n_mcus,
                                      struct scan_component *components,
                                      struct mcu_block *blocks, unsigned n_blocks)
 {
+	/* A copy that is a local variable can be in registers. */
+	struct jpg_bits bits = entropy->bits;
+
 	for (uint32_t x = 0; x < n_mcus; x++) {
 		if (__builtin_expect(entropy->n_mcus_left == 0, 0)) {
-			enum jpg_scan_status status = entropy_restart(entropy);
+			enum jpg_scan_status status;
 
+			entropy->bits = bits;
+			status = entropy_restart(entropy);
 			if (status != JPG_SCAN_OK)
 				return status;
+			bits = entropy->bits;
 			reset_predictions(components);
 		}
 		entropy->n_mcus_left--;
 		for (unsigned i = 0; i < n_blocks; i++) {
-			if (!read_block(&entropy->bits, &blocks[i]))
+			if (!read_block(&bits, &blocks[i])) {
+				entropy->bits = bits;
 				return JPG_SCAN_BAD_CODE;
+			}
 		}
 	}
+	entropy->bits = bits;
 	return jpg_bits_ran_out(&entropy->bits) ? JPG_SCAN_RAN_OUT : JPG_SCAN_OK;
 }
 
