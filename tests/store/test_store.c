@@ -243,6 +243,11 @@ TEST(store, an_output_name_that_leads_out_of_the_folder_is_an_internal_error)
 	by_every_way(refuses_names);
 }
 
+static bool says_that_the_name_is_too_long(void)
+{
+	return strstr(last_failure.text, "longer than the file system allows") != NULL;
+}
+
 static void fails_alone(int way)
 {
 	struct store *store = store_with_way(way);
@@ -252,12 +257,12 @@ static void fails_alone(int way)
 	memset(name, 'n', 256);
 	name[256] = 0;
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_OWN), STORE_FAILED);
-	EXPECT(failed_by(ENAMETOOLONG));
+	EXPECT(says_that_the_name_is_too_long());
 	EXPECT_EQ(last_failure.class, FAIL_IO);
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_ALWAYS), STORE_FAILED);
 	memcpy(name + 256, "/a.jpg", sizeof("/a.jpg"));
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_OWN), STORE_FAILED);
-	EXPECT(failed_by(ENAMETOOLONG));
+	EXPECT(says_that_the_name_is_too_long());
 
 	EXPECT_EQ(store_publish(store, "a.jpg",
 	                        &(struct store_content){content, 0, 11, NULL},
