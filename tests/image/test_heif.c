@@ -345,6 +345,25 @@ TEST(heif, a_rotation_box_may_be_associated_before_the_size_box)
 	blob_fini(&blob);
 }
 
+/* Some writers store the size after the rotation in ispe. Readers disagree about such a file. */
+TEST(heif, a_size_box_with_the_size_after_the_rotation_is_unsupported)
+{
+	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .orientation = 8,
+	                             .quarters = &rgbw};
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct blob blob = make_heif_picture(&recipe);
+	uint8_t *ispe = memmem(blob.bytes, blob.n, "ispe", 4);
+	struct outcome outcome;
+
+	REQUIRE(ispe != NULL);
+	put_big_endian(ispe + 8, HEIF_HEIGHT, 4);
+	put_big_endian(ispe + 12, HEIF_WIDTH, 4);
+	outcome = run_picture(&blob, "a.avif", &to_png);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
 /* Make a box that consists only of its header, of a type such as "moov". */
 static void append_empty_box(struct blob *blob, const char *type)
 {
