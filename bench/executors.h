@@ -112,7 +112,7 @@ void watch_end(const struct watch *watch, struct reading *reading);
 /* Run n tasks of a job and take all results. Returns false if a result is wrong. */
 typedef bool batch_fn(void *subject, const struct job *job, size_t n);
 
-/* Measure batches, after a smaller one to warm up. */
+/* Measure batches. A smaller batch runs before them to warm up, and is not measured. */
 bool repeat_batches(const struct job *job, batch_fn *batch, void *subject,
                     struct reading *ret_reading);
 

@@ -99,7 +99,7 @@ typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
  *
  * bytes, n     a copy of init_bytes, borrowed for the call.
  * ret_context  the context, which pxp_task_context() returns to the worker's tasks. The worker owns
- *              it until it calls pxp_finalise_fn.
+ *              the context until it calls pxp_finalise_fn.
  * ret_error    fill it with the reason if the function does not return PXP_OK. Then the pool is
  *              broken.
  */
@@ -124,9 +124,9 @@ typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 /* A field that is zero has its default. New fields are only appended. Fields that a smaller size
  * leaves out count as zero, and fields that this library does not know must be zero. */
 struct pxp_executor_options {
-	/* sizeof(struct pxp_executor_options). No default. */
+	/* sizeof(struct pxp_executor_options). Must be set. */
 	size_t size;
-	/* No default. */
+	/* Must be set. */
 	enum pxp_executor_kind kind;
 	/* The maximum number of workers, up to 1024. Default: pxp_default_workers(). */
 	unsigned n_workers;
@@ -225,7 +225,7 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 /* A field that is zero has its default. New fields are only appended, as in
  * pxp_executor_options. */
 struct pxp_task_options {
-	/* sizeof(struct pxp_task_options). No default. */
+	/* sizeof(struct pxp_task_options). Must be set. */
 	size_t size;
 	/* n_descriptors descriptors that go to the worker with the task: at most
 	 * PXP_MAX_DESCRIPTORS, all open, none twice. If the submission succeeds, they belong to the
@@ -239,7 +239,7 @@ struct pxp_task_options {
 
 	/* ---- PXP_PROCESSES only ---- */
 
-	/* Whether the task writes an output: pxp_task_output(), pxp_future_take_output(). */
+	/* Whether the task writes an output: see pxp_task_output() and pxp_future_take_output(). */
 	bool output;
 	/* How many times the task is run again after crashes. A task whose worker was killed by
 	 * SIGSYS, the signal of a filter for system calls, is not run again. Default: 0. */

@@ -36,7 +36,7 @@ typedef enum pxp_status pxp_input_fn(void *data, const void **ret_bytes, size_t 
 /* A field that is zero has its default. New fields are only appended. Fields that a smaller size
  * leaves out count as zero, and fields that this library does not know must be zero. */
 struct pxp_map_options {
-	/* sizeof(struct pxp_map_options). No default. */
+	/* sizeof(struct pxp_map_options). Must be set. */
 	size_t size;
 	/* The maximum number of items that are submitted and not returned yet. Default: 4 for each
 	 * worker, and at least 2 chunks for each worker. */

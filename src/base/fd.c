@@ -133,8 +133,8 @@ static bool is_without_sendfile(int sys_errno)
 	       sys_errno == EPERM || sys_errno == EACCES;
 }
 
-/* Copy the next bytes, at most n, with read and write. The result is that of sendfile(), except
- * that all bytes that were read are written. */
+/* Copy the next bytes, at most n, with read and write. Returns the same as sendfile(). All bytes
+ * that were read are written. */
 static ssize_t copy_piece(int to, int from, off_t *offset, size_t n)
 {
 	char bytes[16 * 1024];

@@ -41,9 +41,10 @@ ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
  * failure. */
 bool fd_count(int fd, uint64_t max, uint64_t *ret_n);
 
-/* Copy n bytes of the file from, starting at offset, to the current position of the file to. Does
- * not move the position of from. If sendfile() is not supported for these files, the bytes are read
- * and written. Returns false with errno on failure: ENODATA if from ends too early. */
+/* Copy n bytes from one file to another. The bytes are read from `from`, starting at offset, and
+ * written to `to`, at its current position. The position of `from` does not move. If sendfile() is
+ * not supported for these files, read and write are used. Returns false with errno on failure:
+ * ENODATA if `from` ends too early. */
 bool fd_copy(int to, int from, off_t offset, size_t n);
 
 #endif

@@ -565,8 +565,8 @@ bool history_note_failure(const struct history *history, const struct variant *v
 
 /* ---- outputs whose input no longer exists ---- */
 
-/* Whether this INPUT may contain a file with the relative name source. Returns false only if it is
- * certain that no such file exists. */
+/* Whether this INPUT may contain a file with the relative name `source`. Returns false only if it
+ * is certain that no such file exists. */
 static bool may_have(const char *input, const char *source)
 {
 	struct stat st;

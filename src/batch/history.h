@@ -151,8 +151,8 @@ bool history_note_failure(const struct history *history, const struct variant *v
                           unsigned n_deaths, const struct failure *failure,
                           struct known_failure *ret_known);
 
-/* The time of an input for its record. Returns STAMP_NO_TIME if the input changed just before now.
- * A later change could then have the same time, so this time would prove nothing. */
+/* The time of an input for its record. Returns STAMP_NO_TIME if the input changed just before
+ * `now`. A later change could then have the same time, so this time would prove nothing. */
 int64_t history_time_of(const struct stat *input, const struct timespec *now);
 int64_t history_time_of_now(const struct stat *input);
 

@@ -1004,7 +1004,7 @@ static enum pxp_status fail_to_queue(enum pxp_status status, struct pxp_error *r
 		return pxp_fail(ret_error, status, "the executor was shut down");
 	case PXP_ESYS:
 		return pxp_fail(ret_error, status, "no thread can be started");
-	default: /* PXP_EBROKEN: enqueue() has copied the reason */
+	default: /* PXP_EBROKEN: enqueue() has copied the reason to *ret_error */
 		return status;
 	}
 }

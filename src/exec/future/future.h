@@ -95,8 +95,8 @@ bool future_would_deadlock(struct pxp_future *future);
  */
 struct future_hook {
 	void (*notify)(struct future_hook *hook, enum pxp_future_state state);
-	/* Both pointers are guarded by the future's lock. at is NULL once the hook has notified or
-	 * was removed. */
+	/* Both pointers are guarded by the future's lock. The pointer `at` is NULL once the hook
+	 * has notified or was removed. */
 	struct future_hook *next, **at;
 };
 

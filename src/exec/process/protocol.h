@@ -126,7 +126,7 @@ struct slot_frame {
 };
 
 struct grant_frame {
-	/* The slot of the task that has requested memory. number is the answer, an enum
+	/* The slot of the task that has requested memory. at.number is the answer, an enum
 	 * pxp_status. */
 	struct slot_frame at;
 	/* The worker's memory limit that is in force now, in bytes; 0: none. */
