@@ -9,8 +9,8 @@
  * passed from the first to the second. To add an engine, write its files and add its row to the
  * table.
  *
- * Each step completes its result in memory before the next step begins, so that a failure to
- * decode and a failure to encode can be distinguished.
+ * A rendering is complete in memory before it is encoded, so that a failure to decode and a
+ * failure to encode can be distinguished.
  */
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H

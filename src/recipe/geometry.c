@@ -285,7 +285,7 @@ static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_p
 	uint32_t before = (uint32_t)(at * scale + 0.5);
 
 	*to = scale_side(end - at, scale);
-	/* Rounding must not move the part beyond the edge. */
+	/* Rounding must not move the part beyond the edge of the scaled range. */
 	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
 	*ret_at = at;
 	*ret_n = end - at;

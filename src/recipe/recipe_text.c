@@ -146,7 +146,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 		if (!*next)
 			break;
 	}
-	/* EXIF, XMP and IPTC include the class copyright. */
+	/* EXIF, XMP and IPTC together include the class copyright. */
 	if ((mask & (KEEP_EXIF | KEEP_XMP | KEEP_IPTC)) ==
 	    (KEEP_EXIF | KEEP_XMP | KEEP_IPTC))
 		mask |= KEEP_COPYRIGHT;

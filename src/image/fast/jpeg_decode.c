@@ -609,10 +609,10 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 }
 
 /*
- * For each scale of the decoder: the minimum of decoded size divided by output size that gives the
- * resampler enough samples. Measurements show that with these ratios luma is closer to an exact
- * reduction than with libjpeg, which averages down to twice the output size. Chroma needs no more
- * samples than the output has, because most outputs subsample it.
+ * For each scale of the decoder: the decoded size must be at least the output size times this
+ * ratio, so that the resampler has enough samples. Measurements show that with these ratios luma is
+ * closer to an exact reduction than with libjpeg, which averages down to twice the output size.
+ * Chroma needs no more samples than the output has, because most outputs subsample it.
  */
 static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};

@@ -4,8 +4,8 @@
 
 #include "image/fast/jpeg_markers.h"
 
-/* The position of coefficient k in a block. k counts in zigzag order, the position row by row
- * (T.81, figure A.6). */
+/* The position of coefficient k in a block. k is counted in zigzag order, and the position row by
+ * row (T.81, figure A.6). */
 extern const uint8_t jpg_natural_order[JPG_BLOCK_SIZE];
 
 /* A mask of the coefficients that a scale uses. Bit k stands for coefficient k in zigzag order. */

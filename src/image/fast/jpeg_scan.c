@@ -732,7 +732,7 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 /* A block of the current MCU in a DC scan. */
 struct dc_block {
 	int16_t *coefficient;
-	/* distance from this coefficient to that of the same block in the next MCU */
+	/* distance in coefficients to the same block in the next MCU */
 	size_t step;
 	unsigned i; /* index of the block's component in the scan */
 };

@@ -320,8 +320,8 @@ static uint64_t plane_memory(struct size size, unsigned factor)
 
 /*
  * The estimate includes the planes. With the largest factor, margins may be wide, so it also
- * includes the renderer's copy of a plane. To decode a picture with alpha or without loss, libwebp
- * needs 4 bytes per pixel in addition to its result.
+ * includes the renderer's copy of a plane. To decode a lossless picture, libwebp needs 4 bytes per
+ * pixel in addition to its result. A picture with alpha counts as lossless.
  */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *request)

@@ -433,8 +433,7 @@ static void declare_space(const struct xml_tree *tree, unsigned space, bool *is_
 }
 
 /* Declare the namespaces that node and its descendants use, in the order of their first use. The
- * order in the tree cannot be used, because it also depends on names that have been dropped, and
- * would reveal them. */
+ * order in the tree cannot be used, because it also depends on names that have been dropped. */
 static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
                                bool *is_declared, struct block *to)
 {

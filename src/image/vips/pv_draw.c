@@ -21,7 +21,7 @@
  * ---- fonts ----
  *
  * fontconfig finds the fonts of this machine once, in the fork server. Workers inherit the list of
- * fonts; the only files that they open are font files.
+ * fonts, and open only the font files themselves.
  */
 
 /* The folder of the Debian package poppler-data, where poppler looks for CMap files. */
