@@ -7,7 +7,7 @@
 /*
  * Run the command to its end and report it. Returns the exit status. Sets *ret_is_stuck to true if
  * the user interrupted the command twice and a system call still hangs. Then threads and processes
- * are left, and the program must exit without waiting for them.
+ * are still running, and the program must exit without waiting for them.
  */
 int batch_command_run(struct command_line *line, bool *ret_is_stuck);
 

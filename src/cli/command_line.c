@@ -83,7 +83,8 @@ static void fill_tables(struct getopt_tables *tables)
 	}
 }
 
-/* The option that getopt_long() returned, found by its letter or its index, or NULL. */
+/* The option that getopt_long() returned, found by its letter or its index. NULL: no such
+ * option. */
 static const struct cli_option *option_of(int got)
 {
 	if (got >= LONG_OPTION)
@@ -282,7 +283,8 @@ static bool begins_with(const char *list, size_t n, const char *mark)
 	return n >= strlen(mark) && memcmp(list, mark, strlen(mark)) == 0;
 }
 
-/* Check that the names end as the options say. */
+/* Check that the list is not in UTF-16, and that it has NUL characters if -0 was given, and none if
+ * not. */
 static bool check_list(const struct command_line *line, size_t n,
                        struct failure *ret_failure)
 {

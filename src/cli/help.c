@@ -44,8 +44,8 @@ static const char exit_status[] =
 	"  141  with -o -: ended by SIGPIPE, because the reader of standard output\n"
 	"       has closed it\n";
 
-/* Print two columns. The text on the right may have several lines. It begins on the next line if
- * the text on the left is too long for its column. */
+/* Print two columns. The text on the right may have several lines. The right text begins on the
+ * next line if the left text is too long for its column. */
 static void print_pair(const char *left, const char *right)
 {
 	bool is_long = strlen(left) > LEFT_COLUMNS;
