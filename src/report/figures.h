@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* Print a count as in 1,234,567. */
+/* Print a count with commas, as in 1,234,567. */
 void figure_count(struct text *text, uint64_t count);
 
 /* Print a value of 0 or more as in 31.0, rounded to n_decimals (0 to 2). NaN and negative values

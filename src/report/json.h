@@ -17,12 +17,12 @@ struct json {
 	bool has_member;
 };
 
-/* Begin a member that is an object. json_close() ends it. key is NULL for the outermost object and
- * for items of a list. */
+/* Begin a member that is an object. json_close() ends the object. key is NULL for the outermost
+ * object and for items of a list. */
 void json_open(struct json *json, const char *key);
 void json_close(struct json *json);
 
-/* Begin a member that is a list. json_close_list() ends it. The key of its items is NULL. */
+/* Begin a member that is a list. json_close_list() ends the list. The key of its items is NULL. */
 void json_open_list(struct json *json, const char *key);
 void json_close_list(struct json *json);
 
@@ -31,7 +31,7 @@ void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);
 void json_decimal(struct json *json, const char *key, double value, unsigned n_decimals);
 
-/* Write a path. If it is UTF-8, it becomes a string; if not, it is written in base64, and the key
+/* Write a path. A path in UTF-8 becomes a string. Any other path is written in base64, and its key
  * gets the suffix "_b64". */
 void json_path(struct json *json, const char *key, const char *path);
 

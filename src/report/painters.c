@@ -33,7 +33,7 @@ void figure_count(struct text *text, uint64_t count)
 	}
 }
 
-/* Round to the nearest whole number; 0 for NaN and negative values. */
+/* Round to the nearest whole number. Returns 0 for NaN and negative values. */
 static uint64_t rounded(double value)
 {
 	if (!(value > 0))
@@ -357,7 +357,8 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 	/* For these exit statuses, a message has already said everything. */
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
 		return;
-	/* The reader of standard output has closed it, as head does, so end without a summary. */
+	/* The reader of standard output has closed the pipe, as head does, so end without a
+	 * summary. */
 	if (exit_status == EXIT_SIGNAL + SIGPIPE)
 		return;
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
@@ -663,8 +664,8 @@ static void end_line(struct json *json)
 	text_put(json->text, "\n");
 }
 
-/* Add the bytes if the plan knows them. Add the rates and the remaining time if they are known
- * already. */
+/* Add the numbers of bytes if the sizes of the inputs are known. Add the rates and the remaining
+ * time if enough images are finished. */
 static void add_json_rates(struct json *json, const struct view *view)
 {
 	const struct meter *meter = view->meter;

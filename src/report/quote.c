@@ -35,7 +35,7 @@ static size_t character(const char *s, bool *ret_is_printable)
 	return n;
 }
 
-/* Whether the shell leaves a character as it is, with and without quotes. */
+/* Whether the shell gives a character no special meaning, with and without quotes. */
 static bool is_harmless(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The reason comes from the first row that has the failure's class and whose part occurs in the
+/* The reason comes from the first row that has the failure's class and whose `part` occurs in the
  * failure's text, in upper or lower case. "%s" becomes the name of the format, or "image". */
 static const struct {
 	enum fail_class class;

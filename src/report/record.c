@@ -99,7 +99,7 @@ static void add_ok(struct json *json, const struct record *record)
 	add_lost(json, record->lost);
 }
 
-/* The end of a dead worker's log, without trailing blanks. Zero bytes become '?'. */
+/* Add the end of a dead worker's log, without trailing blanks. Zero bytes become '?'. */
 static void add_detail(struct json *json, const struct record *record)
 {
 	struct text detail = TEXT_EMPTY;

@@ -45,8 +45,8 @@ struct report_options {
 	 * line: "CLASS NAME (reason)" or "misnamed NAME (it is FORMAT)". */
 	int list;
 
-	/* The descriptor for the plan of a run that only plans, or 0; borrowed. A line for each
-	 * output: "ACTION INPUT -> OUTPUT (reason)". */
+	/* Descriptor for the plan of a run that only plans, or 0; borrowed. Each output is a line:
+	 * "ACTION INPUT -> OUTPUT (reason)". */
 	int plan;
 	bool is_plan;
 

@@ -13,7 +13,7 @@
 enum { TEXT_MAX_BYTES = 16 * 1024 * 1024 };
 
 struct text {
-	/* The text with a final zero; NULL before the first call that adds. */
+	/* The text with a final zero; NULL: nothing was added yet. */
 	char *bytes;
 	size_t n; /* length without the zero */
 	size_t room;
@@ -33,7 +33,8 @@ void text_add(struct text *text, const char *bytes, size_t n);
 void text_put(struct text *text, const char *string);
 void text_fill(struct text *text, char c, size_t n);
 
-/* Like printf. Not for numbers with decimals, because the decimal point depends on the locale. */
+/* Like printf. Do not print numbers with decimals by this function, because the decimal point
+ * depends on the locale. */
 void text_format(struct text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void text_vformat(struct text *text, const char *format, va_list args)
