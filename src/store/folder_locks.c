@@ -157,7 +157,8 @@ static bool is_own(const struct folder_locks *locks, int fd)
 	return false;
 }
 
-/* Whether the program was started with the folder open: flock(1) has locked it for this run. */
+/* Whether the program inherited a descriptor of the folder. flock(1) starts a program in this way,
+ * after it has locked the folder for the program. */
 static bool is_inherited(const struct folder_locks *locks, const struct folder *folder)
 {
 	enum { LOOK_AT = 256 };

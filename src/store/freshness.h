@@ -74,8 +74,8 @@ enum verdict freshness_decide(const struct freshness *freshness,
 
 /*
  * Decide about an output that replaces its input: the existing file is the input. Such an output
- * has no row. Of its stamp, only the size, time and hash of the output and the recipe count.
- * ret_record is set for VERDICT_FRESH. has_backup: another file has the name of the backup.
+ * has no row. In its stamp, only the recipe and the size, time and hash of the output matter.
+ * *ret_record is set for VERDICT_FRESH. has_backup: another file has the name of the backup.
  *
  * VERDICT_LOOK    More evidence is needed.
  * VERDICT_MAKE    Make the output.

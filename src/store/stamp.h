@@ -85,7 +85,7 @@ bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
  * one; the file is still a valid output. ENOSYS, EPERM and EACCES are reported as ENOTSUP too. */
 bool stamp_write(int fd, const struct stamp *stamp);
 
-/* Read the stamp of an open file. Returns false if it has no valid stamp. */
+/* Read the stamp of an open file. Returns false if the file has no valid stamp. */
 bool stamp_read(int fd, struct stamp *ret_stamp);
 
 #endif

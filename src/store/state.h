@@ -85,7 +85,7 @@ bool state_find_intended(struct state *state, const char *output, struct stamp *
 /*
  * Why reading a row failed; FAIL_NONE: no read has failed. A row that cannot be read looks like a
  * missing row. Without its row, an output of ours looks like a file of others, so the batch must
- * not go on. If a database is damaged, that is not such a failure.
+ * not go on. A damaged database does not count as a failed read.
  */
 struct failure state_read_failure(struct state *state);
 

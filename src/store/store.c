@@ -438,7 +438,7 @@ static void set_dates(struct output *output)
 		output->dates_errno = errno;
 }
 
-/* Refuse an output that would silently belong to another user than its original. */
+/* Refuse an output that cannot get the owner and group of its original. */
 static enum published refuse_owner(const struct output *output, struct failure *failure)
 {
 	failure_set(
@@ -646,9 +646,9 @@ static enum published rename_over(struct output *output, struct failure *failure
 }
 
 /*
- * For file systems without rename flags and links: create an empty file to claim the name, then
- * rename the output over it. The empty file exists between these two calls. If the process is
- * killed there, it stays; a later run may always replace an empty file.
+ * For a file system that has neither rename flags nor links: create an empty file to claim the
+ * name, then rename the output over it. The empty file exists between these two calls. If the
+ * process is killed there, the empty file stays; a later run may always replace an empty file.
  */
 static enum published claim_and_rename(struct output *output, struct failure *failure)
 {
