@@ -1455,7 +1455,8 @@ static void note_folders(struct batch *batch)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		n = limit.rlim_cur;
-	batch->locks = folder_locks_create(at_most(n / PART, MAX_LOCKS));
+	batch->locks = folder_locks_create(at_most(n / PART, MAX_LOCKS),
+	                                   batch->options->shard.n > 1);
 	if (batch->locks && walk->is_list && walk->base)
 		folder_locks_add(batch->locks, walk->base);
 	else if (batch->locks) {

@@ -22,18 +22,21 @@ struct folder {
 };
 
 struct folder_locks {
-	char *last; /* the folder of the last INPUT that was a file; NULL: none */
+	char *last;      /* the folder of the last INPUT that was a file; NULL: none */
+	bool are_shared; /* no folder is locked alone */
 	size_t n, max;
 	struct folder folders[];
 };
 
-struct folder_locks *folder_locks_create(size_t max)
+struct folder_locks *folder_locks_create(size_t max, bool are_shared)
 {
 	struct folder_locks *locks = calloc(1, sizeof(*locks) +
 	                                               max * sizeof(locks->folders[0]));
 
-	if (locks)
-		locks->max = max;
+	if (!locks)
+		return NULL;
+	locks->max = max;
+	locks->are_shared = are_shared;
 	return locks;
 }
 
@@ -102,7 +105,7 @@ static void note_with_those_above(struct folder_locks *locks, const char *path,
                                   const char *input)
 {
 	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool is_alone = true;
+	bool is_alone = !locks->are_shared;
 
 	while (folder >= 0 && note(locks, folder, input, is_alone) && go_up(&folder))
 		is_alone = false;

@@ -13,8 +13,9 @@
 
 struct folder_locks;
 
-/* Create the locks of a run. They use at most max descriptors. Returns NULL if memory ran out. */
-struct folder_locks *folder_locks_create(size_t max);
+/* Create the locks of a run. They use at most max descriptors. are_shared: the run is one of several
+ * shards, which share the folders of their INPUTs. Returns NULL if memory ran out. */
+struct folder_locks *folder_locks_create(size_t max, bool are_shared);
 
 /* Note an INPUT. Its folder will be locked: the INPUT itself if it is a folder, or the folder of
  * the file. The path is borrowed until the locks are destroyed. Nothing is noted once all

@@ -544,6 +544,24 @@ TEST(in_place, a_second_run_on_the_same_folder_waits_and_with_no_wait_exits_with
 	fixture_leave();
 }
 
+TEST(in_place, shards_share_the_lock_of_their_folder)
+{
+	const char *const convert =
+		"pixpool-scripted convert --in-place --no-backup --no-wait in";
+	int in;
+
+	make_folders_of_scripts();
+	let_pass("in/a.png");
+	REQUIRE(gets_lock("in", LOCK_SH, &in));
+	EXPECT_EQ(run("%s --shard 0/2", convert).status, 0);
+	EXPECT_EQ(run("%s", convert).status, 4);
+	fd_close(&in);
+	REQUIRE(gets_lock("in", LOCK_EX, &in));
+	EXPECT_EQ(run("%s --shard 1/2", convert).status, 4);
+	fd_close(&in);
+	fixture_leave();
+}
+
 TEST(in_place, a_folder_that_is_locked_for_the_run_by_flock_is_not_waited_for)
 {
 	make_folders_of_scripts();
