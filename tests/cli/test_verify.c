@@ -187,3 +187,51 @@ TEST(verify, a_large_webp_is_checked_within_its_memory)
 	EXPECT_STR(ended.out, "");
 	fixture_leave();
 }
+
+/* The statuses of a report, one line for each input, in the order of their names. */
+static const char *statuses(const char *report)
+{
+	return run("grep -v summary %s | sed 's/.*\"name\":\"\\([^\"]*\\)\".*\"status\":\"\\([a-z]*\\)\".*/"
+	           "\\1 \\2/' | LC_ALL=C sort",
+	           report)
+	        .out;
+}
+
+TEST(verify, verify_and_convert_agree_on_which_images_are_broken)
+{
+	static const char *const samples[] = {"lake.jpg", "balloon.png", "pendulum.gif",
+	                                      "meadow.webp", "lighthouse.tiff"};
+	static const char *const formats[] = {"jpg", "png", "webp", "tiff"};
+	char broken[4096];
+
+	fixture_enter();
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		char whole[64];
+
+		snprintf(whole, sizeof(whole), "in/%s", samples[i]);
+		sample(samples[i], whole);
+		EXPECT_EQ(run("head -c 3000 %s > in/cut-%s", whole, samples[i]).status,
+		          0);
+	}
+	EXPECT_EQ(run("head -c -2 in/lake.jpg > in/without-end-marker.jpg; "
+	              "printf 'P3 2 2 255 1 2 3 4 5 6 7' > in/cut.ppm; "
+	              "printf 'P1 4 1 0101' > in/plain.pbm")
+	                  .status,
+	          0);
+	EXPECT_EQ(run("pixpool verify in --report r").status, 1);
+	snprintf(broken, sizeof(broken), "%s", statuses("r"));
+	EXPECT_STR(broken, "balloon.png ok\ncut-balloon.png failed\ncut-lake.jpg failed\n"
+	                   "cut-lighthouse.tiff failed\ncut-meadow.webp failed\n"
+	                   "cut-pendulum.gif failed\ncut.ppm failed\nlake.jpg ok\n"
+	                   "lighthouse.tiff ok\nmeadow.webp ok\npendulum.gif ok\n"
+	                   "plain.pbm ok\nwithout-end-marker.jpg ok\n");
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		EXPECT_EQ(run("pixpool convert -f %s in -o %s --on-collision keep-ext "
+		              "--report r",
+		              formats[i], formats[i])
+		                  .status,
+		          1);
+		EXPECT_STR(statuses("r"), broken);
+	}
+	fixture_leave();
+}
