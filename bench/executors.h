@@ -51,7 +51,8 @@ enum subject_id {
 	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
-	/* As many frames in flight as a worker of pixpool may have. */
+	/* The same loop, with as many frames in flight to a child as pixpool may have tasks in a
+	 * worker. */
 	FLOOR_EPOLL_16,
 	N_SUBJECTS
 };

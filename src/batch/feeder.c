@@ -1581,8 +1581,9 @@ static int open_own_folder(struct file *file, const struct walk_item *item)
 	return is_open ? 0 : errno;
 }
 
-/* Give the decoding workers their turn, when no drawing is in work any more. Returns false if the
- * pool cannot be changed, with the failure in the result, or if the batch is being stopped. */
+/* Give the decoding workers their turn, when no drawing is being processed any more. Returns false
+ * if the pool cannot be changed, with the failure in the result, or if the batch is being
+ * stopped. */
 static bool change_to_decoding(struct file *file)
 {
 	struct batch *batch = file->batch;

@@ -308,7 +308,7 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	                       ? find_hashed(history, input, variant, &freshness, &found)
 	                       : NULL;
 
-	/* The record of such an output has the name with "{hash}" in it, and separately the
+	/* The record of such an output stores the name with "{hash}" in it and, separately, the
 	 * hash. */
 	if (hashed)
 		found.name = hashed;

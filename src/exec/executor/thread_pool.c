@@ -44,8 +44,8 @@ struct thread_pool {
 
 	/* The last thread that ended because it had been idle for too long. The next thread that
 	 * ends for this reason joins it, and the pool joins the last such thread. Threads are not
-	 * detached: when the pool was destroyed, no thread may still run the library's code,
-	 * because the program may unload this code with dlclose(). */
+	 * detached: once the pool is destroyed, no thread may still run the library's code, because
+	 * the program may unload this code with dlclose(). */
 	struct place ended;
 	struct place places[];
 };
