@@ -88,15 +88,16 @@ static const char *reason_of(int sys_errno)
 }
 
 /*
- * Fill in the failure from errno, for a step that failed, e.g. "write the output". is_in_root: the
- * step was in the output folder itself. Returns REFUSED, PLACE_REFUSED or FOLDER_IS_GONE.
+ * Fill in the failure from errno, after a step failed. problem: text such as "cannot write the
+ * output". is_in_root: the step was in the output folder itself. Returns REFUSED, PLACE_REFUSED or
+ * FOLDER_IS_GONE.
  */
-static enum published store_refuse(const char *step, bool is_in_root,
+static enum published store_refuse(const char *problem, bool is_in_root,
                                    struct failure *ret_failure)
 {
 	int sys_errno = errno;
 
-	failure_set(ret_failure, class_of(sys_errno), "publish: cannot %s: %s", step,
+	failure_set(ret_failure, class_of(sys_errno), "publish: %s: %s", problem,
 	            reason_of(sys_errno));
 	switch (sys_errno) {
 	case ENOSPC:
@@ -253,9 +254,9 @@ struct output {
 enum { TEMP_TRIES = 8 };
 
 static enum published refuse(const struct output *output, struct failure *failure,
-                             const char *step)
+                             const char *problem)
 {
-	return store_refuse(step, output->is_in_root, failure);
+	return store_refuse(problem, output->is_in_root, failure);
 }
 
 /* Initialise the state of an output. Call this before the first step. Call output_end() at the end,
@@ -470,7 +471,7 @@ static enum published fill(struct output *output, int original, struct failure *
 		set_dates(output);
 	if (!has_bytes || !add_stamp(output) ||
 	    (original >= 0 && !copy_mode(output->fd, original)))
-		return refuse(output, failure, "write the output");
+		return refuse(output, failure, "cannot write the output");
 	return PUBLISHED;
 }
 
@@ -480,7 +481,8 @@ static enum published fill_or_drop(struct output *output, struct failure *failur
 	int original = -1;
 
 	if (output->keeps_attributes && !open_original(output, &original))
-		result = refuse(output, failure, "read the attributes of the image");
+		result = refuse(output, failure,
+		                "cannot read the attributes of the image");
 	else
 		result = fill(output, original, failure);
 	fd_close(&original);
@@ -498,8 +500,8 @@ static enum published write_unnamed(struct output *output, struct failure *failu
 		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
 		               ? NOT_THIS_WAY
 		               : refuse(output, failure,
-		                        "create a file in the folder "
-		                        "of the output");
+		                        "cannot create a file in the "
+		                        "folder of the output");
 	return fill_or_drop(output, failure);
 }
 
@@ -518,7 +520,7 @@ static enum published write_hidden(struct output *output, struct failure *failur
 	if (output->fd < 0) {
 		output->temp[0] = 0;
 		return refuse(output, failure,
-		              "create a file in the folder of the "
+		              "cannot create a file in the folder of the "
 		              "output");
 	}
 	return fill_or_drop(output, failure);
@@ -567,7 +569,7 @@ static enum published output_sync(struct output *output, struct failure *ret_fai
 	result = output_write(output, ret_failure);
 	if (result != PUBLISHED || sync_file(output->fd))
 		return result;
-	result = refuse(output, ret_failure, "make the output durable");
+	result = refuse(output, ret_failure, "cannot make the output durable");
 	drop_file(output);
 	return result;
 }
@@ -628,7 +630,7 @@ static enum published close_file(struct output *output, struct failure *failure)
 	output->fd = -1;
 	if (close(fd) == 0 || errno == EINTR)
 		return PUBLISHED;
-	result = refuse(output, failure, "write the output");
+	result = refuse(output, failure, "cannot write the output");
 	drop_file(output);
 	return result;
 }
@@ -642,7 +644,7 @@ static enum published rename_over(struct output *output, struct failure *failure
 	}
 	/* The hidden file could be created in the folder, so it is the old file that is protected,
 	 * not the folder. */
-	return store_refuse("replace the existing file", false, failure);
+	return store_refuse("cannot replace the existing file", false, failure);
 }
 
 /*
@@ -657,9 +659,9 @@ static enum published claim_and_rename(struct output *output, struct failure *fa
 	enum published result;
 
 	if (claim < 0)
-		return errno == EEXIST
-		               ? IN_THE_WAY
-		               : refuse(output, failure, "give the output its name");
+		return errno == EEXIST ? IN_THE_WAY
+		                       : refuse(output, failure,
+		                                "cannot give the output its name");
 	fd_close(&claim);
 	result = rename_over(output, failure);
 	if (result != PUBLISHED)
@@ -681,9 +683,9 @@ static enum published rename_new(struct output *output, struct failure *failure)
 		return PUBLISHED;
 	}
 	if (!has_no_links())
-		return errno == EEXIST
-		               ? IN_THE_WAY
-		               : refuse(output, failure, "give the output its name");
+		return errno == EEXIST ? IN_THE_WAY
+		                       : refuse(output, failure,
+		                                "cannot give the output its name");
 	errno = EPERM;
 	if (!(output->without & WITHOUT_LINKS))
 		done = linkat(folder, output->temp, folder, output->name, 0);
@@ -693,8 +695,9 @@ static enum published rename_new(struct output *output, struct failure *failure)
 	}
 	if (errno == EEXIST)
 		return IN_THE_WAY;
-	return has_no_links() ? claim_and_rename(output, failure)
-	                      : refuse(output, failure, "give the output its name");
+	return has_no_links()
+	               ? claim_and_rename(output, failure)
+	               : refuse(output, failure, "cannot give the output its name");
 }
 
 /* Make the name of the backup. The caller frees it. Returns NULL if memory ran out. */
@@ -823,7 +826,7 @@ static enum published copy_backup(struct output *output, const char *backup,
 	enum published result;
 
 	if (original < 0)
-		return refuse(output, failure, "keep a backup of the original");
+		return refuse(output, failure, "cannot keep a backup of the original");
 	output_begin(&copy);
 	result = output_write(&copy, failure);
 	/* Copy the properties that a link would have, as far as the file system supports them. */
@@ -874,7 +877,7 @@ static enum published make_backup(struct output *output, bool is_durable,
 		return PUBLISHED;
 	backup = name_of_backup(output->name, output->backup_suffix);
 	if (!backup)
-		return refuse(output, failure, "keep a backup of the original");
+		return refuse(output, failure, "cannot keep a backup of the original");
 	if (strlen(backup) > NAME_MAX) {
 		failure_set(
 			failure, FAIL_IO,
@@ -888,7 +891,8 @@ static enum published make_backup(struct output *output, bool is_durable,
 	if ((output->without & WITHOUT_LINKS) ||
 	    linkat(folder, output->name, folder, backup, 0) != 0) {
 		if (errno != EEXIST && !has_no_links())
-			result = refuse(output, failure, "keep a backup of the original");
+			result = refuse(output, failure,
+			                "cannot keep a backup of the original");
 		else
 			result = keep_or_copy_backup(output, backup, is_durable, failure);
 	}
@@ -929,7 +933,8 @@ static enum published exchange_expected(struct output *output, struct failure *f
 		if (errno == ENOENT)
 			return IN_THE_WAY;
 		if (!has_no_links())
-			return refuse(output, failure, "replace the existing file");
+			return refuse(output, failure,
+			              "cannot replace the existing file");
 		/* The file system cannot exchange files, so rename. Copying the backup may have
 		 * taken long, so check the old file again just before renaming. */
 		return is_expected(output, output->name) ? rename_over(output, failure)
@@ -942,7 +947,7 @@ static enum published exchange_expected(struct output *output, struct failure *f
 	}
 	return exchange(output, output->temp) == 0
 	               ? IN_THE_WAY
-	               : refuse(output, failure, "restore the previous file");
+	               : refuse(output, failure, "cannot restore the previous file");
 }
 
 static enum published replace_expected(struct output *output, bool is_durable,
@@ -996,7 +1001,8 @@ static enum published output_name(struct output *output, bool is_durable,
 			return IN_THE_WAY;
 		if (is_new || link_hidden(output) != 0) {
 			if (!has_no_links())
-				return refuse(output, ret_failure, "link the output");
+				return refuse(output, ret_failure,
+				              "cannot link the output");
 			result = change_way(output, is_durable, ret_failure);
 			if (result != PUBLISHED)
 				return result;
@@ -1344,16 +1350,16 @@ static enum published open_step(const struct store *store, int parent, const cha
 	if (*ret_fd < 0 && errno == ENOENT && may_make) {
 		/* EEXIST: another thread created the folder first. */
 		if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
-			return store_refuse("create the folder of the output", is_in_root,
-			                    ret_failure);
+			return store_refuse("cannot create the folder of the output",
+			                    is_in_root, ret_failure);
 		if (store->is_durable && !sync_folder(parent, name))
-			return store_refuse("create the folder of the output", is_in_root,
-			                    ret_failure);
+			return store_refuse("cannot create the folder of the output",
+			                    is_in_root, ret_failure);
 		*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
 	}
 	return *ret_fd >= 0 ? PUBLISHED
-	                    : store_refuse("open the folder of the output", is_in_root,
-	                                   ret_failure);
+	                    : store_refuse("cannot open the folder of the output",
+	                                   is_in_root, ret_failure);
 }
 
 /* Open the folder component by component, if openat2() does not exist or has failed. Creates
@@ -1367,7 +1373,8 @@ static enum published open_by_steps(const struct store *store, const char *path,
 	int at = store->root;
 
 	if (!names)
-		return store_refuse("open the folder of the output", false, ret_failure);
+		return store_refuse("cannot open the folder of the output", false,
+		                    ret_failure);
 	while (result == PUBLISHED && (name = strsep(&rest, "/"))) {
 		bool is_in_root = at == store->root;
 		int below;
@@ -1393,7 +1400,8 @@ static enum published open_below(struct store *store, const char *path, bool may
 	if (*ret_fd >= 0)
 		return PUBLISHED;
 	if (!path[0])
-		return store_refuse("open the folder of the output", false, ret_failure);
+		return store_refuse("cannot open the folder of the output", false,
+		                    ret_failure);
 	*ret_fd = open_at_once(store, path);
 	if (*ret_fd < 0)
 		result = open_by_steps(store, path, may_make, ret_fd, ret_failure);
@@ -1433,7 +1441,8 @@ static enum published open_folder_of(struct store *store, const char *relative,
 	*ret_name = slash ? slash + 1 : relative;
 	*ret_fd = -1;
 	if (!path)
-		return store_refuse("open the folder of the output", false, ret_failure);
+		return store_refuse("cannot open the folder of the output", false,
+		                    ret_failure);
 	result = open_below(store, path, may_make, ret_fd, ret_failure);
 	free(path);
 	return result;
@@ -1665,7 +1674,7 @@ static enum published blame_a_removed_folder(const struct work *work, enum publi
 	if (step <= TWIN_IN_THE_WAY || !is_removed(work->folder))
 		return step;
 	errno = ENOENT;
-	return store_refuse("create a file in the folder of the output",
+	return store_refuse("cannot create a file in the folder of the output",
 	                    work->output.is_in_root, failure);
 }
 
@@ -1686,8 +1695,8 @@ static enum published open_place(struct store *store, struct work *work)
 	work->output.name = asked->name;
 	work->folder = duplicate(original->folder);
 	return work->folder >= 0 ? PUBLISHED
-	                         : store_refuse("open the folder of the output", false,
-	                                        &asked->failure);
+	                         : store_refuse("cannot open the folder of the output",
+	                                        false, &asked->failure);
 }
 
 /* Claim an output that has just got its name. */
@@ -1815,7 +1824,7 @@ static void sync_name(struct work *works, size_t i)
 			return;
 	}
 	if (!sync_folder(work->folder, work->output.name))
-		work->step = store_refuse("make the output durable",
+		work->step = store_refuse("cannot make the output durable",
 		                          work->output.is_in_root, &work->asked->failure);
 }
 
