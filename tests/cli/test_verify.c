@@ -173,6 +173,7 @@ TEST(verify, verify_fails_an_image_whose_worker_dies_or_hangs)
 	fixture_leave();
 }
 
+#ifdef PIXPOOL_VIPS
 /* libvips decodes frames of a WebP in two threads at once, so it needs a multiple of the memory of
  * the decoded pixels. */
 TEST(verify, a_large_webp_is_checked_within_its_memory)
@@ -235,3 +236,4 @@ TEST(verify, verify_and_convert_agree_on_which_images_are_broken)
 	}
 	fixture_leave();
 }
+#endif
