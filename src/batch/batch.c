@@ -325,7 +325,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	/* Half of the remaining descriptors is for shared tasks: for each file of a task except the
 	 * first. */
 	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, PICTURE_MAX_FILES);
-	n_free -= batch->max_tasks * (batch->max_group - 1);
+	n_free -= (rlim_t)batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
 	 * are being written, which take two descriptors each, and a third for deferred drawings. */
 	batch->max_finished = at_most(n_free / 3 + MIN_WAITING / 2, FINISHED_OUTPUTS);
@@ -1451,7 +1451,7 @@ static void note_folders(struct batch *batch)
 	enum { MAX_LOCKS = 64, PART = 8 };
 	const struct walk_options *walk = &batch->walk;
 	struct rlimit limit;
-	rlim_t n = MAX_LOCKS * PART;
+	rlim_t n = (rlim_t)MAX_LOCKS * PART;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		n = limit.rlim_cur;

@@ -47,6 +47,7 @@ void roots_destroy(struct roots *roots)
 static char *path_between(const char *from, const char *to)
 {
 	size_t n_same = 0, n_up = 0, n = 0;
+	const char *rest;
 	char *path;
 
 	for (size_t i = 0; from[i] == to[i] || !from[i] || !to[i]; i++) {
@@ -57,11 +58,12 @@ static char *path_between(const char *from, const char *to)
 	}
 	for (const char *c = from + n_same; *c; c++)
 		n_up += c[0] == '/' && c[1];
-	path = malloc(3 * n_up + strlen(to + n_same) + 1);
+	rest = to + n_same + (to[n_same] == '/');
+	path = malloc(3 * n_up + strlen(rest) + 1);
 	for (size_t i = 0; path && i < n_up; i++, n += 3)
 		memcpy(path + n, "../", 3);
 	if (path)
-		strcpy(path + n, to + n_same + (to[n_same] == '/'));
+		memcpy(path + n, rest, strlen(rest) + 1);
 	return path;
 }
 
