@@ -722,7 +722,7 @@ static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuc
 		    (only_stuck && !is_stuck(file->group, task, now_ns)))
 			continue;
 		if (!tasks)
-			tasks = calloc(batch->n_tasks, sizeof(*tasks));
+			tasks = calloc(batch->n_tasks, sizeof(struct pxp_future *));
 		if (!tasks)
 			break;
 		file->group->is_split = true;
@@ -1114,7 +1114,7 @@ static void gather(struct file *file)
  * slowly. */
 static void submit_if_old(struct batch *batch)
 {
-	static const int64_t MAX_AGE_NS = 2 * 1000000;
+	static const int64_t MAX_AGE_NS = (int64_t)2 * 1000000;
 
 	if (batch->gathered && clock_now_ns() - batch->gathered->began_ns > MAX_AGE_NS)
 		batch_submit_gathered(batch);

@@ -92,7 +92,7 @@ uint64_t limits_of_picture(const struct limits *limits)
 
 uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns)
 {
-	static const uint64_t GROUP_NS = 16 * 1000000;
+	static const uint64_t GROUP_NS = (uint64_t)16 * 1000000;
 	uint64_t n;
 
 	if (small_ns <= 0)
