@@ -377,8 +377,8 @@ static struct blob make_tiff_by_hand(const struct tiff_by_hand *how)
 		uint8_t *entry = at + DIRECTORY_AT + 2 + 12 * (size_t)i;
 		unsigned n_value = entries[i][1] == SHORT ? 2 : 4;
 		uint32_t count = entries[i][2];
-		bool is_listed = count * n_value > 4 && entries[i][0] != 320;
 		bool is_place = entries[i][0] == 320;
+		bool is_listed = count * n_value > 4 && !is_place;
 
 		put_number(how, entry, entries[i][0], 2);
 		put_number(how, entry + 2, entries[i][1], 2);
@@ -386,10 +386,9 @@ static struct blob make_tiff_by_hand(const struct tiff_by_hand *how)
 		if (is_listed || is_place)
 			put_number(how, entry + 8, is_place ? entries[i][3] : list, 4);
 		for (uint32_t k = 0; k < count && !is_place; k++) {
-			uint32_t step = entries[i][0] == 273 ? AREA * k : 0;
-
 			put_number(how, (is_listed ? at + list : entry + 8) + k * n_value,
-			           entries[i][3] + step, n_value);
+			           entries[i][3] + (entries[i][0] == 273 ? AREA * k : 0),
+			           n_value);
 		}
 		list += is_listed ? count * n_value : 0;
 	}
