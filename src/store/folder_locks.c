@@ -122,10 +122,12 @@ static char *folder_of(const char *file)
 		return NULL;
 	path = S_ISLNK(st.st_mode) ? realpath(file, NULL) : strdup(file);
 	slash = path ? strrchr(path, '/') : NULL;
-	if (slash)
+	if (slash) {
 		slash[1] = 0;
-	else if (path)
-		strcpy(path, ".");
+	} else if (path) {
+		free(path);
+		path = strdup(".");
+	}
 	return path;
 }
 
