@@ -16,7 +16,7 @@ int64_t clock_deadline_ns(int64_t now_ns, int64_t ms);
 int64_t clock_earlier_ns(int64_t a_ns, int64_t b_ns);
 
 /* The milliseconds until deadline_ns, for poll(). They are rounded up, so that the caller does not
- * wake too early again and again. 0 if deadline_ns has passed; -1 if it is -1 (never). */
+ * wake too early again and again. 0 if deadline_ns has passed; -1 if deadline_ns is -1 (never). */
 int clock_poll_ms(int64_t now_ns, int64_t deadline_ns);
 
 struct timespec clock_timespec(int64_t ns);

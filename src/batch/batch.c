@@ -22,7 +22,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* ---- the states, and the functions for all threads ---- */
+/* ---- the states, and functions that any thread may call ---- */
 
 #define BIT(state) (1U << (state))
 
@@ -1211,8 +1211,8 @@ static void say_wait(struct batch *batch)
 	free(path);
 }
 
-/* Run until every file that was fed is reported. Returns false if the time stuck_ns has passed
- * before that. */
+/* Run until every file that was fed is reported. Returns false if the batch has
+ * stopped waiting for killed workers before that. */
 static bool watch(struct batch *batch)
 {
 	bool is_planning = true;

@@ -1524,7 +1524,7 @@ static bool check_input(struct file *file, int open_errno)
 	file->result->in.bytes = n_bytes;
 	if (n_bytes > max_bytes)
 		return failure_set(failure, FAIL_TOO_BIG,
-		                   "open: the file has %ju bytes, the limit is %ju",
+		                   "open: the file has %ju bytes; the limit is %ju",
 		                   (uintmax_t)n_bytes, (uintmax_t)max_bytes);
 	file->dates[0] = file->stat.st_atim;
 	file->dates[1] = file->stat.st_mtim;

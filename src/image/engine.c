@@ -184,7 +184,7 @@ static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_
 		return true;
 	return failure_set(ret_failure, FAIL_TOO_BIG,
 	                   "size: the output would be %u x %u%s, %" PRIu64
-	                   " pixels, the limit is %" PRIu64,
+	                   " pixels; the limit is %" PRIu64,
 	                   size.width, size.height, n_frames > 1 ? " in all frames" : "",
 	                   n_pixels, max_pixels);
 }

@@ -1,12 +1,9 @@
 /*
  * Estimates from the header of a picture how much private memory the whole worker will need, in
- * bytes. The worker asks for this memory before a library opens the picture. The estimate is the
- * sum of:
- *
- *   - 48 MiB for the worker itself with libvips and all its modules (32 MiB were measured); - the
- *   size of the input file, because the whole file is read into memory; - the memory of the
- *   decoder, which its engine estimates; - the memory of the largest output, which the engine that
- *   makes this output estimates.
+ * bytes. The worker asks for this memory before a library opens the picture. The estimate is a
+ * sum: 48 MiB for the worker itself with libvips and all its modules (32 MiB were measured), the
+ * size of the input file, because the whole file is read into memory, the memory that the engine
+ * estimates for the decoder, and the memory that the engine of the largest output estimates for it.
  *
  * If an estimate is too low, only time is lost: the worker reaches its limit, and the picture gets
  * a second attempt with the whole memory budget.

@@ -489,7 +489,7 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 
 	if (job->input_bytes > cap)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "read: the file has %ju bytes, the limit is %ju",
+		                   "read: the file has %ju bytes; the limit is %ju",
 		                   (uintmax_t)job->input_bytes, (uintmax_t)cap);
 	if (n == SIZE_MAX || !make_room(worker, n + 1))
 		return failure_set(ret_failure, FAIL_MEMORY,
@@ -524,7 +524,7 @@ static bool check_header(const struct source *source, struct size size,
 		                   "height is 0");
 	if (recipe->max_frames && source->n_frames > recipe->max_frames)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: the image has %u frames, the limit is %u",
+		                   "header: the image has %u frames; the limit is %u",
 		                   source->n_frames, recipe->max_frames);
 	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
@@ -536,7 +536,7 @@ static bool check_header(const struct source *source, struct size size,
 	if (n_pixels <= max_pixels)
 		return true;
 	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "header: %u x %u%s is %ju pixels, the limit is %ju",
+	                   "header: %u x %u%s is %ju pixels; the limit is %ju",
 	                   size.width, size.height,
 	                   source->n_frames > 1 ? " in all frames" : "",
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
@@ -614,7 +614,7 @@ static bool fail_of_length(const struct picture_job *job, struct failure *ret_fa
 		                   "encode: the output has more than %ju bytes",
 		                   (uintmax_t)job->max_output);
 	return failure_set(ret_failure, FAIL_IO,
-	                   "publish: the output has more than %ju bytes, the limit on "
+	                   "publish: the output has more than %ju bytes; the limit on "
 	                   "file sizes (ulimit -f)",
 	                   (uintmax_t)job->max_file);
 }

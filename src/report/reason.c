@@ -44,9 +44,9 @@ static const struct {
 	{FAIL_UNSUPPORTED, "drawn", "%s cannot be drawn here"},
 	{FAIL_UNSUPPORTED, "", "unsupported kind of %s"},
 
-	{FAIL_TOO_BIG, "frames, the limit", "more frames than --max-frames"},
-	{FAIL_TOO_BIG, "pixels, the limit", "more pixels than --max-pixels"},
-	{FAIL_TOO_BIG, "bytes, the limit", "larger than --max-file-size"},
+	{FAIL_TOO_BIG, "frames; the limit", "more frames than --max-frames"},
+	{FAIL_TOO_BIG, "pixels; the limit", "more pixels than --max-pixels"},
+	{FAIL_TOO_BIG, "bytes; the limit", "larger than --max-file-size"},
 	{FAIL_TOO_BIG, "", "%s is too large"},
 
 	{FAIL_TIMEOUT, "", "took too long; see --timeout"},

@@ -182,7 +182,7 @@ TEST(bounds, a_failure_of_class_too_big_names_the_exceeded_limit)
 	              "--max-pixels 273279")
 	                  .status,
 	          1);
-	expect_record("'class':'too-big','message':'header: 640 x 427 is 273280 pixels, "
+	expect_record("'class':'too-big','message':'header: 640 x 427 is 273280 pixels; "
 	              "the limit is 273279'");
 	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out --report r "
 	              "--max-pixels 273280")

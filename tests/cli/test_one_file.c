@@ -242,7 +242,7 @@ TEST(single_file, a_failing_image_writes_nothing_to_standard_output)
 	fixture_leave();
 }
 
-TEST(single_file, interrupts_end_a_run_whose_reader_has_stopped_reading)
+TEST(single_file, two_interrupts_end_a_run_that_waits_on_a_full_output_pipe)
 {
 	struct command command;
 	int pipe, n_bytes = 0;

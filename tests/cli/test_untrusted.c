@@ -50,7 +50,7 @@ TEST(untrusted, untrusted_mode_reads_webp_tiff_and_gif_in_the_sandbox)
 	EXPECT(strstr(records("r"), "'ok':3,'skipped':0,'failed':2,"), "%s",
 	       records("r"));
 	EXPECT(strstr(records("r"), "format: jxl is not read with --untrusted"));
-	EXPECT(strstr(records("r"), "header: the image has 12 frames, the limit is 1"));
+	EXPECT(strstr(records("r"), "header: the image has 12 frames; the limit is 1"));
 	EXPECT_EQ(run("pixpool resize -s 64 in/c.gif -f png -o out --untrusted").status,
 	          0);
 	fixture_leave();

@@ -118,7 +118,7 @@ TEST(running_batch, a_sparse_file_of_a_terabyte_fails_as_too_big_before_it_is_re
 	} else {
 		EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
 		expect_record("{'input':'in/b.jpg','status':'failed','class':'too-big',"
-		              "'message':'open: the file has 1099511627776 bytes, ");
+		              "'message':'open: the file has 1099511627776 bytes; ");
 		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	}
 	fixture_leave();

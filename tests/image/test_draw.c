@@ -372,10 +372,10 @@ TEST(draw, size_limits_apply_to_the_drawn_size)
 	EXPECT(outcome.is_done && outcome.width == 64, "%s", outcome.answer.failure.text);
 	outcome_fini(&outcome);
 	expect_failure(canvas, "a.svg", &whole, FAIL_TOO_BIG,
-	               "header: 100000 x 100000 is 10000000000 pixels, the limit is");
+	               "header: 100000 x 100000 is 10000000000 pixels; the limit is");
 	large.max_pixels = 1000000;
 	expect_failure(SVG "width='9' height='9'/>", "a.svg", &large, FAIL_TOO_BIG,
-	               "3000 x 3000 is 9000000 pixels, the limit is 1000000");
+	               "3000 x 3000 is 9000000 pixels; the limit is 1000000");
 	expect_failure(SVG "width='1e9' height='1e9'/>", "a.svg", &small, FAIL_TOO_BIG,
 	               "header: a side is over 10000000");
 }

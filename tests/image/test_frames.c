@@ -287,7 +287,7 @@ TEST(frames, the_canvas_of_a_gif_is_transparent_where_no_frame_draws)
 	}
 }
 
-TEST(frames, a_frame_of_a_gif_that_is_cleared_away_leaves_the_canvas_transparent)
+TEST(frames, a_gif_frame_that_is_cleared_leaves_the_canvas_transparent)
 {
 	enum { CLEARED_AWAY = 2 << 2, TRANSPARENT = 1 };
 	static const int flags[] = {CLEARED_AWAY, CLEARED_AWAY | TRANSPARENT};

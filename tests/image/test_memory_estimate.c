@@ -270,7 +270,7 @@ TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 	recipe.max_frames = 11;
 	EXPECT(!picture_header_check_frames(&header, &recipe, &failure));
 	EXPECT_EQ(failure.class, FAIL_TOO_BIG);
-	EXPECT_STR(failure.text, "header: the image has 12 frames, the limit is 11");
+	EXPECT_STR(failure.text, "header: the image has 12 frames; the limit is 11");
 }
 
 /* Both headers were found by the fuzzer `picture_header`. */

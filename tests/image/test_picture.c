@@ -186,7 +186,7 @@ TEST(picture, limits_are_checked_before_decoding)
 		recipe.max_pixels = 199;
 		outcome = run_picture(&png, "a.png", &recipe);
 		expect_failure(&outcome, FAIL_TOO_BIG,
-		               "20 x 10 is 200 pixels, the limit is 199");
+		               "20 x 10 is 200 pixels; the limit is 199");
 		EXPECT_EQ(outcome.n_headers, 0);
 		EXPECT_EQ(outcome.answer.in.width, 20);
 		outcome_fini(&outcome);

@@ -53,11 +53,11 @@ TEST(reason,
 TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 {
 	static const struct given given[] = {
-		{FAIL_TOO_BIG, "header: 640 x 427 is 273280 pixels, the limit is 1000",
+		{FAIL_TOO_BIG, "header: 640 x 427 is 273280 pixels; the limit is 1000",
 	         "jpeg", "more pixels than --max-pixels"},
-		{FAIL_TOO_BIG, "header: the image has 12 frames, the limit is 11", "gif",
+		{FAIL_TOO_BIG, "header: the image has 12 frames; the limit is 11", "gif",
 	         "more frames than --max-frames"},
-		{FAIL_TOO_BIG, "open: the file has 9 bytes, the limit is 8", NULL,
+		{FAIL_TOO_BIG, "open: the file has 9 bytes; the limit is 8", NULL,
 	         "larger than --max-file-size"},
 		{FAIL_TOO_BIG, "size: 70000 x 1, but a side of jpeg is at most 65535",
 	         "png", "PNG is too large"},

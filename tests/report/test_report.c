@@ -248,7 +248,7 @@ TEST(report, the_summary_groups_failures_by_reason_with_the_most_frequent_first)
 	add_failures(report, "empty", FAIL_BAD_IMAGE, "read: the file is empty", 1);
 	add_failures(report, "cut", FAIL_BAD_IMAGE, "decode: x: Premature end of file",
 	             2);
-	add_failures(report, "big", FAIL_TOO_BIG, "header: 9 pixels, the limit is 1",
+	add_failures(report, "big", FAIL_TOO_BIG, "header: 9 pixels; the limit is 1",
 	             1234);
 	add_failures(report, "cut again", FAIL_BAD_IMAGE, "decode: y: ends early", 2);
 	fixture_advance_ms(1000);

@@ -302,7 +302,7 @@ struct chunk {
 	/* A single unpacked item, which belongs to the source. */
 	const void *bytes;
 	size_t n_bytes;
-	/* The deaths of workers for each item; NULL: no worker has died. */
+	/* For each item, how many workers died while they ran it; NULL: no worker has died. */
 	struct fault *faults;
 	/* The error of every item that has no error of its own. */
 	struct pxp_error error;

@@ -26,10 +26,10 @@
 #include <unistd.h>
 
 enum {
-	/* While a deadline runs, the supervisor wakes up at this interval, to notice whether the
-	 * process was stopped (SIGSTOP). */
+	/* While a deadline runs, the supervisor wakes up at this interval. A longer pause shows that
+	 * its own process was stopped (SIGSTOP). */
 	HEARTBEAT_MS = 1000,
-	/* If the supervisor wakes up at least this much later than planned, the process was
+	/* If the supervisor wakes up at least this much later than planned, its own process was
 	 * stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,

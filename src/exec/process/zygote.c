@@ -490,7 +490,7 @@ static enum pxp_status lock_and_request(const struct fork_server_frame *request,
 	if (zygote.control < 0) {
 		status = pxp_fail(
 			ret_error, PXP_ESTATE,
-			"pxp_zygote_start() must be called before a process pool");
+			"cannot create a process pool: call pxp_zygote_start() first");
 	} else {
 		fork_server->pidfd = request_fork_server(request, init_bytes, control,
 		                                         &fork_server->pid);

@@ -84,8 +84,8 @@ enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *by
                                   size_t n_bytes, struct jpg_header *ret_header);
 
 /*
- * Decode the file for which jpg_decoder_open() returned READ_OK. The caller has checked that its
- * number of pixels is within the limits. The file may be decoded again, with another request.
+ * Decode the file for which jpg_decoder_open() returned READ_OK. The caller has checked that the
+ * number of pixels of the file is within the limits. The file may be decoded again, with another request.
  *
  * return   READ_OK: *ret_picture has the planes, which belong to the decoder and are valid until
  *          its next call. Otherwise jpeg_reader.reason() gives the reason.

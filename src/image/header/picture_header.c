@@ -378,6 +378,6 @@ bool picture_header_check_frames(const struct picture_header *header,
 	if (recipe->max_frames == 0 || header->n_frames <= recipe->max_frames)
 		return true;
 	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "header: the image has %u frames, the limit is %u",
+	                   "header: the image has %u frames; the limit is %u",
 	                   header->n_frames, recipe->max_frames);
 }

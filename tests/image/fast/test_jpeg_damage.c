@@ -448,7 +448,7 @@ TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
 	expect_scan_refused(13, 0x01); /* only some of the bits in a sequential file */
 }
 
-TEST(jpeg_damage, a_progression_out_of_order_is_refused)
+TEST(jpeg_damage, progressive_scans_out_of_order_are_refused)
 {
 	/* The scans of libjpeg's default script are: DC; luma 1-5; Cr; Cb; luma 6-63; ... */
 	static const struct {
