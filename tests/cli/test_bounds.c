@@ -192,7 +192,7 @@ TEST(bounds, a_failure_of_class_too_big_names_the_exceeded_limit)
 	              "--max-file-size 20K")
 	                  .status,
 	          1);
-	expect_record("'class':'too-big','message':'open: the file has 20962 bytes, the "
+	expect_record("'class':'too-big','message':'open: the file has 20962 bytes; the "
 	              "limit is 20480'");
 	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out2 --report r "
 	              "--max-file-size 21K")
@@ -200,7 +200,7 @@ TEST(bounds, a_failure_of_class_too_big_names_the_exceeded_limit)
 	          0);
 	EXPECT_EQ(run("pixpool verify in/pendulum.gif --report r --max-frames 11").status,
 	          1);
-	expect_record("'class':'too-big','message':'header: the image has 12 frames, "
+	expect_record("'class':'too-big','message':'header: the image has 12 frames; "
 	              "the limit is 11'");
 	EXPECT_EQ(run("pixpool verify in/pendulum.gif --report r --max-frames 12").status,
 	          0);
