@@ -1,4 +1,4 @@
-/* Collects the evidence about outputs and inputs from which store/freshness.h decides. */
+/* Collects the facts that store/freshness.h needs to decide what happens to an output. */
 #include "batch/history.h"
 
 #include "base/fd.h"
@@ -446,7 +446,7 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 		failure_set(
 			ret_failure, FAIL_EXISTS,
 			in_place
-				? "publish: a file with the name of the backup exists, and the image was not made by pixpool"
+				? "publish: the image was kept, because a file with the name of its backup exists; move that file or choose another --backup"
 				: "publish: a file with the name of the output exists");
 		return HISTORY_EXISTS;
 	}

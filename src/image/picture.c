@@ -614,8 +614,8 @@ static bool fail_of_length(const struct picture_job *job, struct failure *ret_fa
 		                   "encode: the output has more than %ju bytes",
 		                   (uintmax_t)job->max_output);
 	return failure_set(ret_failure, FAIL_IO,
-	                   "publish: the output has more than %ju bytes; the limit on "
-	                   "file sizes (ulimit -f)",
+	                   "publish: the output has more than %ju bytes, which is "
+	                   "the limit on file sizes (ulimit -f)",
 	                   (uintmax_t)job->max_file);
 }
 

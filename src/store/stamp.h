@@ -60,7 +60,7 @@ void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
 /* Set both names of a stamp. */
 void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
 
-/* Whether a name stored in a stamp (output or source) means this name. */
+/* Whether in_stamp, the form in which a stamp stores a name, stands for this name. */
 bool stamp_name_is(const char *in_stamp, const char *name);
 
 /* Whether a name stored in a stamp is the name itself, not its hash. */

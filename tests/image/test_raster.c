@@ -851,7 +851,7 @@ TEST(psd_reader, samples_of_16_bits_are_kept_whether_compressed_or_not)
 	}
 }
 
-TEST(psd_reader, other_psd_colour_modes_and_depths_are_unsupported)
+TEST(psd_reader, bitmap_cmyk_lab_and_32_bit_psds_are_unsupported)
 {
 	static const struct psd_kind kinds[] = {
 		{4, 8, false, false, NULL, 0, false, 3},
