@@ -43,7 +43,7 @@ TEST(submit, the_error_of_a_submission_names_the_invalid_argument)
 			{{.stall_ms = -3}, "stall_ms must"},
 			{{.queue_timeout_ms = -4}, "queue_timeout_ms must"},
 			{{.max_memory = UINT64_MAX}, "max_memory is too large"},
-			{{.n_descriptors = 5}, "n_descriptors must be 0 to 4, got 5"},
+			{{.n_descriptors = 9}, "n_descriptors must be 0 to 8, got 9"},
 			{{.n_descriptors = 1}, "descriptors is NULL"},
 			{{.descriptors = closed, .n_descriptors = 1},
 		         "descriptors[0] is -1"},
