@@ -77,10 +77,8 @@ struct source {
 	uint32_t n_stored;
 	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
-	/* Set by the engine: pixels are missing or wrong, and fail_on accepts that. */
+	/* Set by the engine: the file is damaged, and fail_on accepts that. */
 	bool is_damaged;
-	/* A strict engine that has found damage in the pixels. It is not asked again. */
-	const struct engine *refusing;
 	void *state;
 };
 
@@ -97,8 +95,7 @@ enum claim {
 
 struct engine {
 	const char *name; /* letters a to z, for records and --engine */
-	/* The engine refuses every damaged picture, even if fail_on accepts the damage. The next
-	 * engine then decides about the picture. */
+	/* If the engine takes a JPEG, its check() finds damage that other engines do not notice. */
 	bool is_strict;
 	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);

@@ -127,8 +127,7 @@ static bool find_decoder(struct engine_plan *plan, struct source *source,
 	     engine++) {
 		struct failure reason = {0};
 
-		if (!engine_is_wanted(*engine, source->reading) ||
-		    *engine == source->refusing)
+		if (!engine_is_wanted(*engine, source->reading))
 			continue;
 		if (!may_open(data, *engine, ret_failure))
 			return false;
@@ -702,8 +701,6 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 static bool work(const struct picture_job *job, const struct engine_plan *plan,
                  struct source *source, struct picture_answer *answer)
 {
-	bool is_decoded;
-
 	answer->in.width = source->size.width;
 	answer->in.height = source->size.height;
 	if (!check_sizes(job, source, &answer->failure))
@@ -711,13 +708,10 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 	if (job->on_header)
 		job->on_header(job->data, count_pixels(job, source));
 
-	is_decoded = job->decodes_only ? plan->decoder->check(source, &answer->failure)
-	                               : plan->decoder->decode(source, &answer->failure);
-	if (!is_decoded && plan->decoder->is_strict &&
-	    answer->failure.class == FAIL_BAD_IMAGE)
-		source->refusing = plan->decoder;
-	if (!is_decoded || job->decodes_only)
-		return is_decoded;
+	if (job->decodes_only)
+		return plan->decoder->check(source, &answer->failure);
+	if (!plan->decoder->decode(source, &answer->failure))
+		return false;
 	for (unsigned i = 0; i < plan->n_outputs; i++) {
 		if (!make_output(job, plan, source, i, answer))
 			return false;
@@ -744,6 +738,35 @@ static bool may_open(void *data, const struct engine *engine, struct failure *re
 	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
 }
 
+/* Let the strict engine check a JPEG that another engine is going to decode, so that all commands
+ * agree about which pictures are broken. Returns false with a failure if it is damaged. */
+static bool check_strictly(struct picture_worker *worker, const struct picture_job *job,
+                           struct source *source, struct failure *ret_failure)
+{
+	struct opening opening = {worker, job};
+	struct source checked = *source;
+	struct engine_plan plan;
+	struct failure failure = {0};
+	bool is_whole = true;
+
+	if (source->format != FORMAT_JPEG || source->reading->fail_on == FAIL_ON_NONE ||
+	    source->reading->fail_on == FAIL_ON_TRUNCATED)
+		return true;
+	checked.n_variants = 0; /* nothing is made */
+	checked.state = NULL;
+	if (!engine_plan_make(&plan, &checked, may_open, &opening, &failure) ||
+	    !plan.decoder)
+		return true;
+	if (plan.decoder->is_strict)
+		is_whole = plan.decoder->check(&checked, &failure) ||
+		           failure.class != FAIL_BAD_IMAGE;
+	plan.decoder->close(&checked);
+	source->is_damaged |= checked.is_damaged;
+	if (!is_whole)
+		*ret_failure = failure;
+	return is_whole;
+}
+
 /* Process a source by the first engine that accepts it. The metadata has been read. */
 static bool run_engine(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
@@ -765,30 +788,22 @@ static bool run_engine(struct picture_worker *worker, const struct picture_job *
 		return false;
 	}
 	is_done = look_again(worker, job, plan.decoder, source, &answer->failure) &&
+	          (job->decodes_only || plan.decoder->is_strict ||
+	           check_strictly(worker, job, source, &answer->failure)) &&
 	          work(job, &plan, source, answer);
 	plan.decoder->close(source);
 	return is_done;
 }
 
-/* Process a source whose metadata has been read. A strict engine refuses every damaged picture. If
- * fail_on accepts some damage, the next engine then decides, so that all commands agree about which
- * pictures are broken. If this engine fails too, the answer is that of the strict engine. */
+/* Process a source whose metadata has been read. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {
 	bool is_done = run_engine(worker, job, source, answer);
-	struct picture_answer first = *answer;
 
-	if (!is_done && source->refusing && source->reading->fail_on == FAIL_ON_ERROR) {
-		source->is_damaged = true;
-		answer->failure = (struct failure){0};
-		is_done = run_engine(worker, job, source, answer);
-		if (!is_done)
-			*answer = first;
-	}
 	if (is_done && source->is_damaged && source->reading->fail_on == FAIL_ON_WARNING)
 		return failure_set(&answer->failure, FAIL_BAD_IMAGE,
-		                   "decode: pixels are damaged or missing");
+		                   "decode: the file is damaged");
 	return is_done;
 }
 

@@ -158,24 +158,22 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
 
 	for (int i = 0; i < 2; i++) {
 		struct blob blob = make_detailed(suffixes[i]);
-		unsigned n_accepted = 0, n_damaged = 0;
+		unsigned n_accepted[3] = {0}, n = 0;
 
 		for (size_t at = blob.n / 2; at < blob.n - 2; at += blob.n / 23) {
-			struct recipe recipe = recipe_of_words("", FORMAT_JPEG,
-			                                       ENGINE_AUTO);
-			struct outcome outcome;
 			uint8_t kept = blob.bytes[at];
 
 			blob.bytes[at] ^= 0x5a;
 			for (size_t k = 0; k < 3; k++)
-				n_accepted += is_accepted(&blob, levels[k]);
-			outcome = check_picture(&blob, "a.jpg", &recipe);
-			/* Wrong bytes that are valid codes again cannot be noticed. */
-			n_damaged += outcome.answer.is_damaged;
-			outcome_fini(&outcome);
+				n_accepted[k] += is_accepted(&blob, levels[k]);
 			blob.bytes[at] = kept;
+			n++;
 		}
-		EXPECT(n_accepted > 0 && n_damaged > 0);
+		/* With fail-on error a picture passes only if its wrong byte made other valid
+		 * codes of the same length, which nobody can notice. */
+		EXPECT(n_accepted[0] < n / 2, "%u of %u", n_accepted[0], n);
+		/* A wrong byte may also make an end marker, which ends the file early. */
+		EXPECT(n_accepted[0] < n_accepted[1] && n_accepted[1] <= n_accepted[2]);
 		blob_fini(&blob);
 	}
 }

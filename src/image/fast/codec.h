@@ -40,7 +40,7 @@ struct demand {
 struct read_request {
 	const struct demand *demands; /* the requirements of each output */
 	unsigned n_demands;
-	bool reads_everything; /* skip nothing, and tolerate no damage */
+	bool reads_everything; /* skip nothing */
 };
 
 /* The facts that a reader knows before it decodes pixels. */

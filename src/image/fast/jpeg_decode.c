@@ -484,25 +484,14 @@ static struct plane plane_of(const struct jpg_component *c,
 	};
 }
 
-/* Check for damage that is an error only with reads_everything. */
-static enum read_status check_everything(struct jpg_decoder *decoder)
-{
-	if (decoder->file.has_stray)
-		return fail(decoder, READ_DAMAGED, "stray bytes between segments");
-	return READ_OK;
-}
-
 enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
                                     const struct jpg_request *request,
                                     struct jpg_picture *ret_picture)
 {
 	const struct jpg_file *file = &decoder->file;
 	struct jpg_header header;
-	enum read_status status = request->reads_everything ? check_everything(decoder)
-	                                                    : READ_OK;
+	enum read_status status;
 
-	if (status != READ_OK)
-		return status;
 	jpg_plan_scans(&decoder->file, request);
 	header = header_of(file);
 	for (unsigned i = 0; i < file->n_components; i++) {

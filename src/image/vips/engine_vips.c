@@ -46,13 +46,22 @@ bool pv_has_refused_size;
  * libvips reports the reason of a failure as a warning. */
 static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
 
-/* Whether a library reported damage of the current picture. The variable is atomic, because libvips
- * also decodes in threads of its own. */
-static _Atomic bool has_damage;
+/* What libraries reported about the current picture: that its file is damaged, and that pixels are
+ * missing or wrong. The variables are atomic, because libvips also decodes in threads of its own. */
+static _Atomic bool has_damage, has_wrong_pixels;
 
-/* Whether a message means that pixels are missing or wrong. Most warnings do not: they concern
- * other parts of a file, such as its profile or a tag. */
-static bool tells_damage(const char *message)
+static bool has_any_word(const char *message, const char *const *words)
+{
+	for (; *words; words++) {
+		if (strstr(message, *words))
+			return true;
+	}
+	return false;
+}
+
+/* Note the damage that a message tells. Most warnings tell none: they concern other parts of a file,
+ * such as its profile or a tag. */
+static void note_damage(const char *message)
 {
 	static const char *const words[] = {
 		"remature end",
@@ -69,18 +78,27 @@ static bool tells_damage(const char *message)
 		"ecoding error",
 		"rror at scanline",
 		"end of file", /* libtiff */
+		NULL,
+	};
+	/* Messages about bytes that do not belong to the file. All pixels may be right. */
+	static const char *const harmless[] = {
+		"extraneous bytes",
+		"nconsistent progression", /* libjpeg */
+		"xtra compress",
+		"oo much image data", /* libpng */
+		NULL,
 	};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strstr(message, words[i]))
-			return true;
-	}
-	return false;
+	if (!has_any_word(message, words))
+		return;
+	has_damage = true;
+	if (!has_any_word(message, harmless))
+		has_wrong_pixels = true;
 }
 
 void pv_clear_errors(void)
 {
-	has_damage |= tells_damage(vips_error_buffer());
+	note_damage(vips_error_buffer());
 	vips_error_clear();
 }
 
@@ -88,13 +106,16 @@ void pv_forget_messages(void)
 {
 	vips_error_clear();
 	last_warning[0] = 0;
-	has_damage = false;
+	has_damage = has_wrong_pixels = false;
 }
 
-bool pv_has_damage(void)
+bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 {
 	pv_clear_errors();
-	return has_damage;
+	source->is_damaged |= has_damage;
+	return !has_wrong_pixels || source->reading->fail_on != FAIL_ON_ERROR ||
+	       failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "decode: pixels are missing or wrong");
 }
 
 /*
@@ -111,7 +132,7 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 		pv_draw_note_message(domain, message);
 	if (domain && message && strcmp(domain, "VIPS") == 0) {
 		snprintf(last_warning, sizeof(last_warning), "%s", message);
-		has_damage |= tells_damage(message);
+		note_damage(message);
 	}
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
@@ -1423,8 +1444,7 @@ static bool pv_decode(struct source *source, struct failure *ret_failure)
 	}
 	if (!pv_decode_all(source, shrink, ret_failure))
 		return pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
-	source->is_damaged |= pv_has_damage();
-	return true;
+	return pv_accepts_damage(source, ret_failure);
 }
 
 static bool render(struct pv_job *job, struct rendering *ret_rendering)
@@ -1469,8 +1489,7 @@ static bool pv_derive(struct source *source, const struct pixels *lent,
 	job.lent = lent;
 	if (!render(&job, ret_rendering))
 		return false;
-	source->is_damaged |= !lent && pv_has_damage();
-	return true;
+	return lent || pv_accepts_damage(source, ret_failure);
 }
 
 static enum claim pv_claim_output(const struct source *source, bool is_lent,

@@ -131,8 +131,10 @@ void pv_forget_messages(void);
 /* Forget all errors, but remember whether one of them means that the picture is damaged. */
 void pv_clear_errors(void);
 
-/* Whether a library has reported, since pv_forget_messages(), that pixels are missing or wrong. */
-bool pv_has_damage(void);
+/* Judge the damage that libraries have reported since pv_forget_messages(). Sets is_damaged of the
+ * source. If pixels are missing or wrong and fail_on does not accept that, the function sets a
+ * failure and returns false. */
+bool pv_accepts_damage(struct source *source, struct failure *ret_failure);
 
 /* Copy the image into memory, so that its rows can be read in any order. */
 bool pv_to_memory(VipsImage **image);

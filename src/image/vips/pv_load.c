@@ -1257,10 +1257,7 @@ static bool check(struct source *source, struct failure *ret_failure)
 
 bool pv_check(struct source *source, struct failure *ret_failure)
 {
-	if (!check(source, ret_failure))
-		return false;
-	source->is_damaged |= pv_has_damage();
-	return true;
+	return check(source, ret_failure) && pv_accepts_damage(source, ret_failure);
 }
 
 /*
