@@ -55,12 +55,12 @@ uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned 
 	uint64_t reduced = ((uint64_t)width / factor + 64) *
 	                   ((uint64_t)height / factor + 1);
 
-	/* The renderer may copy a plane with a margin. With a factor below the largest, the margin
-	 * is narrow. With the largest factor and a chroma output of 6 samples, each margin has half
-	 * of the plane's width or height. */
+	/* The renderer may copy a plane and add margins. With a factor below the largest, the
+	 * margins are narrow. With the largest factor, chroma may be reduced to 6 x 6 samples. Then
+	 * each margin has half of the plane's width or height. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
-	/* The sum of: the planes, the renderer's copy of one plane, and the sums of a row of
+	/* The bytes of the planes, of the renderer's copy of one plane, and of the sums of a row of
 	 * squares. */
 	return reduced * 2 * BOX_PLANES + copied + (uint64_t)width * n_bands * 6;
 }

@@ -30,10 +30,10 @@ struct box {
 
 	/* The members below are internal. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;
-	/* The sums of the current row of squares, as long as all its pixels are opaque. */
+	/* The sums of the current row of squares, if all its pixels so far are opaque. */
 	uint16_t *sums;
-	/* The sums of the current row of squares, after a pixel was not opaque. Colours are
-	 * multiplied by alpha, and alpha by 255. */
+	/* The sums of the current row of squares, if one of its pixels is not opaque. Colours
+	 * are multiplied by alpha, and alpha by 255. */
 	uint32_t *wide_sums;
 	float *rows[BOX_PLANES];
 	bool is_wide;

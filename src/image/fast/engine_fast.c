@@ -588,8 +588,8 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	return true;
 }
 
-/* If the recipe has no effort, a JPEG gets Huffman tables of its own up to this length in pixels of
- * its longer side. These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no
+/* Without an effort in the recipe, a JPEG gets Huffman tables of its own if its longer side has at
+ * most this many pixels. These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no
  * measurable time; for 1600 pixels they take an eighth of the total time. */
 enum { SIDE_OF_OWN_TABLES = 1000 };
 

@@ -69,7 +69,7 @@ struct jpg_huffman {
 	bool has_skips, has_values;
 	uint64_t last_used;
 	size_t n_bytes;
-	/* The bytes of the DHT segment. The cache finds the table by them. */
+	/* The bytes of the DHT segment, by which the cache finds the table. */
 	uint8_t bytes[JPG_COUNTS + JPG_MAX_SYMBOLS];
 };
 
@@ -103,9 +103,9 @@ enum jpg_huffman_status {
 };
 
 /*
- * Get the table with these bytes. with_skips and with_values: also build the array skip or value of
- * the table; skip is for AC tables only. The table belongs to the cache and is valid until the next
- * scan begins. A scan may use up to eight tables.
+ * Get the table with these bytes. with_skips: also build the array skip, which is for AC tables
+ * only. with_values: also build the array value. The table belongs to the cache and is valid until
+ * the next scan begins. A scan may use up to eight tables.
  */
 enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         enum jpg_table_class class,

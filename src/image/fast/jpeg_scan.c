@@ -151,7 +151,7 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		/* An end-of-band run has no value here. Only progressive scans have such runs. */
+		/* This is an end-of-band run, which only progressive scans have. Leave it out. */
 		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;
@@ -668,7 +668,7 @@ static enum jpg_scan_status read_row(struct entropy *entropy, uint32_t n_mcus,
                                      struct scan_component *components,
                                      struct mcu_block *blocks, unsigned n_blocks)
 {
-	/* A copy that is a local variable can be in registers. */
+	/* The compiler can keep a local copy in registers. */
 	struct jpg_bits bits = entropy->bits;
 
 	for (uint32_t x = 0; x < n_mcus; x++) {
@@ -711,7 +711,7 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 		unsigned n_blocks = begin_row(job, y, components, blocks);
 
 		status = read_row(&entropy, n_x, components, blocks, n_blocks);
-		/* If the segment has ended, an invalid code only means that its bits ran out. */
+		/* If the segment has ended, an invalid code only means that the bits ran out. */
 		if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
 			return JPG_SCAN_RAN_OUT;
 		if (status != JPG_SCAN_OK)
@@ -916,7 +916,7 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 	return k <= scan->se + 1 || k > JPG_RUN_END_OF_BLOCK;
 }
 
-/* Read a correction bit (G.1.2.3) for each coefficient in the mask history. If the bit is set, the
+/* Read a correction bit (G.1.2.3) for each coefficient in the mask `history`. If the bit is set, the
  * coefficient moves away from 0 by 2^al. */
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
@@ -949,7 +949,7 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 }
 
 /* Skip `run` coefficients that are 0, from coefficient k on, and find the next coefficient that is
- * 0. Coefficients in the mask history are not 0. Returns the index of the found coefficient, or se
+ * 0. Coefficients in the mask `history` are not 0. Returns the index of the found coefficient, or se
  * + 1 if the band has too few. */
 static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
                                   unsigned k, unsigned run)

@@ -17,11 +17,11 @@ enum {
 	MAX_CODE_BITS = 16,
 	/* more than the depth of any Huffman tree with a total weight of 2^32 */
 	MAX_DEPTH = 64,
-	MAX_AC = 1023, /* of baseline */
+	MAX_AC = 1023, /* the largest AC coefficient of a baseline file */
 	SYMBOL_EOB = 0,
 	SYMBOL_16_ZEROS = 0xf0,
 	MARKER_DHT = 0xc4,
-	/* At most: APP0, two DQT, SOF, four DHT, SOS, EOI. */
+	/* A file has at most these segments: APP0, two DQT, SOF, four DHT, SOS, EOI. */
 	MAX_SEGMENT_BYTES = 2000,
 };
 
@@ -45,7 +45,7 @@ struct new_table {
 /* A file while its blocks are encoded. */
 struct encoder {
 	const struct rendered *rendered;
-	/* For luma and chroma: what a coefficient of the transform is multiplied by. */
+	/* The factors that quantize coefficients: first those of luma, then those of chroma. */
 	float factors[2][BLOCK_SIZE];
 	/* The place of each coefficient in a transposed block, in zigzag order. */
 	uint8_t places[BLOCK_SIZE];
@@ -58,7 +58,7 @@ struct encoder {
 /* ---- the transform ---- */
 
 /* One pass of the transform by Arai, Agui and Nakajima, over columns: the loop over columns becomes
- * SIMD. Results still lack a factor for each row, which quantization includes. */
+ * SIMD. The results lack a factor for each row. Quantization multiplies by this factor. */
 static void transform_columns(float block[BLOCK_SIZE])
 {
 	for (unsigned x = 0; x < BLOCK_SIDE; x++) {
@@ -93,8 +93,8 @@ static void transpose(float *restrict to, const float *restrict from)
 	}
 }
 
-/* Fill the factors for a quantization table. The block is transposed between the two passes and not
- * afterwards, so they are transposed too. */
+/* Compute the factors from the quantization steps. The block is transposed between the two passes
+ * and not after them, so the factors are transposed too. */
 static void make_factors(float factors[BLOCK_SIZE], const uint16_t steps[BLOCK_SIZE])
 {
 	static const double scales[BLOCK_SIDE] = {1,           1.387039845, 1.306562965,
@@ -130,7 +130,7 @@ static void load_block(float *restrict block, const struct plane *plane, uint32_
 	}
 }
 
-/* Quantize, to the nearest step. The result is transposed, like the block. */
+/* Quantize a transposed block. Each result is rounded to the nearest step. */
 static void quantize(int16_t *restrict to, const float *restrict block,
                      const float *restrict factors)
 {
@@ -199,8 +199,8 @@ static void encode_block(struct encoder *encoder, unsigned component, uint32_t x
 	float block[BLOCK_SIZE], turned[BLOCK_SIZE];
 	int16_t quantized[BLOCK_SIZE];
 
-	/* A block outside the picture fills up the last MCU: it costs least if it is flat, with the
-	 * level of the block before it. */
+	/* A block outside the picture fills up the last MCU. It is made flat, with the level of the
+	 * block before it, because this takes the fewest bits. */
 	if (x >= plane->width || y >= plane->height) {
 		add_token(encoder, table, 0, 0);
 		add_token(encoder, table + 1, SYMBOL_EOB, 0);
@@ -497,7 +497,7 @@ bool jpeg_small_write(struct jpeg_small *small, const struct rendered *rendered,
 	struct new_table tables[N_TABLES];
 	uint8_t *file, *end;
 
-	/* A block has at most 64 symbols and an end. */
+	/* A block has at most 64 symbols and an end-of-block symbol. */
 	encoder.tokens = workspace_reserve(&small->tokens, count_blocks(rendered) *
 	                                                           (BLOCK_SIZE + 1) *
 	                                                           sizeof(struct token));

@@ -1,6 +1,6 @@
 /*
- * Encodes small JPEG files: baseline, with Huffman tables made for the file. The file is what libjpeg
- * would write, but for rounding in the transform.
+ * Encodes small JPEG files: baseline, with Huffman tables made for the file. Apart from
+ * rounding in the transform, the file is the same as that of libjpeg.
  *
  * Threads: one thread at a time for each struct.
  */
@@ -18,7 +18,8 @@ struct jpeg_small {
  * Encode planes of 8 bits.
  *
  * steps    quantization tables of luma and chroma, 1 to 255, row by row.
- * return   false when out of memory. Else *ret_written belongs to small, until its next use.
+ * return   false if memory ran out. If true, *ret_written belongs to `small` and is valid until
+ *          the next use of `small`.
  */
 bool jpeg_small_write(struct jpeg_small *small, const struct rendered *rendered,
                       const uint16_t *const steps[2], struct written *ret_written);

@@ -23,9 +23,9 @@ struct jpeg_writer {
 	 * those that it makes for a picture, so they are restored for each picture. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
 	struct jpeg_small small;
-	/* The quantization tables of small files for luma and chroma, and the quality for which they
-	 * were made; -1 at first. */
+	/* The quantization tables of small files for luma and chroma. */
 	uint16_t steps[2][DCTSIZE2];
+	/* The quality for which the tables were made. -1: they were not made yet. */
 	int quality;
 };
 

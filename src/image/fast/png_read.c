@@ -856,7 +856,7 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 {
 	uint64_t row = (uint64_t)header->width * header->n_bands;
 
-	/* The sum of: the box and the renderer, buffers of one row, and a group of rows. */
+	/* The bytes of the box and the renderer, of buffers for a row, and of a group of rows. */
 	return box_memory(header->width, header->height, header->n_bands, factor) +
 	       row * 6 + (uint64_t)2 * PIECE_BYTES;
 }

@@ -60,10 +60,10 @@ enum png_filter {
 enum { PNG_ROW_ROOM = 16 };
 
 /*
- * Undo the filter of the first of n_rows rows, in place. If it is faster, also undo the filter of
- * the second row. Each row is a filter byte and n bytes of pixels. A pixel has n_pixel_bytes
- * bytes, 1 to 4. above is the unfiltered row above the first, without a filter byte. For the first
- * row of a picture, above is all zeros.
+ * Undo the filter of the first of n_rows rows, in place. If undoing two rows together is
+ * faster, also undo the filter of the second row. Each row is a filter byte and n bytes of pixels.
+ * A pixel has n_pixel_bytes bytes, 1 to 4. above is the unfiltered row above the first, without a
+ * filter byte. For the first row of a picture, above is all zeros.
  *
  * return  the number of rows whose filter was undone; 0: the filter is unknown.
  */
