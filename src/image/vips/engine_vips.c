@@ -121,7 +121,7 @@ bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 /*
  * Receive the log messages of all libraries. Messages are not printed, because many are harmless.
  * They are kept until the next picture. If a side is longer than VIPS_MAX_COORD, libvips 8.14.1
- * continues with a picture of one pixel, and only a warning of GLib tells that.
+ * continues with a picture of one pixel, and only a warning of GLib reports this.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
                      void *data)
@@ -1304,9 +1304,9 @@ static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
-	/* The picture is turned upright before scaling if filters before scaling, a focus or the
-	 * kernel nearest need that. If two pixels are equally near, the choice of this kernel
-	 * depends on the direction of the rows. */
+	/* Filters before scaling, a focus and the kernel nearest need the upright picture, so it is
+	 * turned first. If two pixels are equally near, the choice of the kernel nearest depends on
+	 * the direction of the rows. */
 	bool is_turned_first = job->before.n > 0 ||
 	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);

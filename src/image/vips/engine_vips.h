@@ -94,12 +94,12 @@ struct pv_job {
 
 	struct layout layout;
 	bool has_layout;
-	/* The area that the trim filter left of the first frame. All other frames are cropped to
+	/* The area of the first frame that the trim filter kept. All other frames are cropped to
 	 * the same area. */
 	struct area trimmed;
 	bool has_trimmed;
-	/* The position of the part to keep. It is set if has_part is true: the first frame was
-	 * searched for the part. */
+	/* The position of the part to keep, as found in the first frame. It is set if has_part is
+	 * true. */
 	int part_x, part_y;
 	bool has_part;
 

@@ -716,8 +716,8 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 }
 
 /* Load the first page of a PDF at a size that is at least `to`. The scale is computed from the
- * page's size, which libvips rounds to whole pixels. If the page is drawn at a wrong size for that
- * reason, the scale is corrected by this size, and the page is loaded again. */
+ * page's size, which libvips rounds to whole pixels. If this rounding makes the drawn page too
+ * small or too large, the scale is corrected, and the page is loaded again. */
 static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
                      const struct size *to)
 {

@@ -40,7 +40,7 @@ static bool is_float(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_FLOAT;
 }
 
-/* Whether the samples are linear light. Samples of HDR are, and floats of TIFF and PFM may be. */
+/* Whether the samples are linear light. Samples of an HDR always are. Floats of a TIFF or PFM may be. */
 static bool pv_has_light(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -60,8 +60,8 @@ static bool pv_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-/* Whether the samples have more than 8 bits of information. Most signed samples do not count as
- * more, because libvips and all tools based on it treat them as levels of 0 to 255. */
+/* Whether the samples have more than 8 bits of information. Most signed samples count as 8 bits,
+ * because libvips and all tools based on it treat them as levels of 0 to 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -374,7 +374,7 @@ static void note_header(struct source *source, VipsImage *image)
 		state->is_turned_by_us = state->orientation != known;
 	}
 	/* The first row of a PFM is the bottom row, and libvips does not reverse the rows.
-	 * Orientation 4 does that. */
+	 * Orientation 4 reverses them. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
 	count_palette_samples(&state->tiff_samples, image);
@@ -613,8 +613,8 @@ struct gif_copy {
 	size_t control_at;
 	uint32_t width, height;
 	unsigned n_frames;
-	/* Parts of the canvas are visible: the first frame does not cover it, or a frame is
-	 * cleared. */
+	/* Parts of the canvas are visible: the first frame does not cover the whole canvas, or
+	 * a frame is cleared. */
 	bool shows_canvas;
 };
 
@@ -871,9 +871,8 @@ static double find_chroma_shrink(const struct chroma_ratio *chroma,
 	       2;
 }
 
-/* The side of the largest block that libjpeg may shrink to one pixel: 1, 2, 4 or 8. *ret_is_largest
- * becomes true if vips_thumbnail_source() would choose the same block, although it considers only
- * the size. */
+/* The side of the largest block that libjpeg may shrink to one pixel: 1, 2, 4 or 8. vips_thumbnail_source()
+ * considers only the size. *ret_is_largest becomes true if it would choose the same block. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -1100,8 +1099,8 @@ bool pv_prove_whole(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* Take the frames of an output from the decoded picture: all frames if the output has several, or
- * else the first frame. */
+/* Take the frames of an output from the decoded picture: all frames if the output has several
+ * frames, and the first frame if not. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
 	VipsImage *decoded = job->state->decoded;
@@ -1307,7 +1306,7 @@ enum {
 	LINES = 2048,
 	FEW_LINES = 512,
 	GIF_PIXEL_BYTES = 8,
-	/* two threads decode a frame each, of 4 bytes a pixel, into the picture */
+	/* Two threads decode one frame each into the picture. A frame has 4 bytes a pixel. */
 	WEBP_PIXEL_BYTES = 16,
 	ANIMATED_PIXEL_BYTES = 12,
 };
