@@ -244,7 +244,7 @@ static double value_of(double light)
 }
 
 /* Convert to linear light, compute the luminance, and apply the sRGB curve. The result overwrites
- * the colours, because it takes fewer bytes. */
+ * the colours: it fits there, because it takes fewer bytes. */
 static bool make_grey(struct pixels *pixels, const struct filter *filter,
                       const struct recipe *recipe)
 {
@@ -274,7 +274,7 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 }
 
 /* Convolve one row or column of a plane with the mask. The line has n values, which are step apart.
- * Before the first value, the first value is repeated; after the last, the last. copy has room for
+ * Beyond the ends of the line, its first and its last value are repeated. copy has room for
  * n values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
@@ -774,8 +774,8 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 	return true;
 }
 
-/* Read the header. image/raster reads the header of its formats, stb_image that of all others. Sets
- * state->stored. */
+/* Read the header. A reader of image/raster reads it if the format has one. If not, stb_image reads
+ * it. Sets state->stored. */
 static bool read_header(struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
 {
@@ -913,7 +913,7 @@ static int feed_read(void *data, char *bytes, int n_int)
 	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
 	size_t n_here = n < n_left ? n : n_left;
 
-	/* The first read goes into stb_image's buffer, so its address is the buffer. */
+	/* The first read goes into stb_image's buffer, so `bytes` is this buffer. */
 	if (!feed->buffer)
 		feed->buffer = bytes;
 	memcpy(bytes, feed->source->bytes + feed->at, n_here);
