@@ -153,8 +153,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	if (box_is(box, "irot")) {
 		to->orientation = turned(to->orientation, number & 3, false);
 	} else if (box_is(box, "imir")) {
-		/* Axis 1 exchanges left and right. Axis 0 exchanges top and bottom. This has the
-		 * same effect as the exchange of left and right, followed by a half turn. */
+		/* Axis 1 exchanges left and right. Axis 0 exchanges top and bottom. To
+		 * exchange top and bottom, exchange left and right and make a half turn. */
 		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
 	} else if (box_is(box, "clap") && to->orientation != 1) {
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
@@ -373,8 +373,8 @@ struct channel {
 	uint16_t *levels;
 };
 
-/* Make the table of a channel. In the result, black (the sample that means black) becomes 0, and
- * white becomes most. */
+/* Make the table of a channel. The sample `black`, which means black, becomes 0 in the result. The
+ * sample `white` becomes `most`. */
 static bool make_levels(struct channel *channel, unsigned black, unsigned white,
                         unsigned most)
 {
