@@ -12,8 +12,8 @@ enum {
 	FILE_BYTES = 14,
 	OLDEST = 12, /* length of the picture's header in the oldest version */
 	WINDOWS = 40,
-	/* The length of the longest header of OS/2. In headers of OS/2, a compression of MASKS or a
-	 * higher number has another meaning. */
+	/* The length of the longest header of OS/2. In headers of OS/2, the compression MASKS and all
+	 * higher numbers have another meaning. */
 	OS2 = 64,
 };
 

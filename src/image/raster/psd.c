@@ -125,8 +125,8 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 }
 
 /* Find the profile in the section of resources, which begins at offset `at`. A resource consists of
- * a signature, a number, a name and data. A length precedes the name, and another the data. The
- * name and the data are padded to even lengths. */
+ * a signature, a number, a name and data. A length precedes the name, and another length the
+ * data. The name and the data are padded to even lengths. */
 static void find_profile(struct raster *raster, uint64_t at)
 {
 	enum { PROFILE = 1039, NAME_AT = 6 };

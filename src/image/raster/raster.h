@@ -26,8 +26,8 @@ struct raster {
 	/* The ICC profile of the colours, inside the bytes of the file. NULL: sRGB. */
 	const uint8_t *profile;
 	size_t n_profile;
-	/* If the bytes of the file contain the samples in the form that raster_decode() writes: the
-	 * first sample. If not: NULL. */
+	/* The first sample, if the file stores the samples in the form that raster_decode() writes.
+	 * If not: NULL. */
 	const uint8_t *ready;
 };
 
@@ -42,7 +42,7 @@ bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n)
  * is_damaged  see struct raster; borrowed until the last raster_decode()
  *
  * FAIL_BAD_IMAGE    the header is damaged
- * FAIL_UNSUPPORTED  the file has a feature that is not read
+ * FAIL_UNSUPPORTED  the file has a feature that the reader does not support
  */
 bool raster_open(struct raster *ret_raster, enum image_format format,
                  const uint8_t *bytes, size_t n, bool *is_damaged,

@@ -25,7 +25,8 @@ void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 /* Handle a file that ends early. If the raster accepts damage, records the damage and returns true.
  * If not, sets a failure and returns false. */
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure);
-/* Handle an impossible sample in the same way. The text `what` describes the damage. */
+/* Handle an impossible sample as raster_ends_early() handles a file that ends early. The text `what`
+ * describes the damage. */
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure);
 
