@@ -69,8 +69,8 @@ static int finish_report(struct report *report, int status)
 	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
 }
 
-/* The advice after a run that stopped early: how to make only the remaining images. NULL: no
- * advice, because every run begins from the start. */
+/* The advice after a run that stopped early: how to process only the remaining images. NULL: no
+ * advice, because another run would process all images again. */
 static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY ||

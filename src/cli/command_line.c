@@ -283,8 +283,8 @@ static bool begins_with(const char *list, size_t n, const char *mark)
 	return n >= strlen(mark) && memcmp(list, mark, strlen(mark)) == 0;
 }
 
-/* Check that the list is not in UTF-16, and that it has NUL characters if -0 was given, and none if
- * not. */
+/* Check that the list is not in UTF-16. It must have NUL characters if -0 was given, and must have
+ * no NUL characters if not. */
 static bool check_list(const struct command_line *line, size_t n,
                        struct failure *ret_failure)
 {
@@ -636,8 +636,8 @@ static int copy_standard_input(uint64_t n_max)
 	return fd;
 }
 
-/* Open the INPUT "-". A regular file is used directly. Anything else is copied, until it ends or
- * exceeds the limit by one byte, which shows that the input is too big. */
+/* Open the INPUT "-". A regular file is used directly. Any other input is copied, up to one
+ * byte more than the limit: that byte shows that the input is too big. */
 static bool open_standard_input(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;

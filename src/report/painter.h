@@ -18,8 +18,8 @@ struct view {
 	const struct failures *failures;
 	const struct report_options *options;
 	int64_t now_ns;
-	/* Of the images that are being processed, the one that began first. NULL: no worker has
-	 * worked on its image for several seconds. */
+	/* The image that has been processed for the longest time. NULL: all images in progress
+	 * began only a short time ago. */
 	const char *slowest;
 	double slowest_seconds;
 	/* The number of columns of a line of progress, at least 1. The last column stays empty. */

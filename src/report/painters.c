@@ -526,7 +526,7 @@ static size_t write_part(struct text *text, const struct view *view, enum part p
 }
 
 /* Write the parts that fit into room columns. The most important parts come first. Returns the
- * number of columns left for the bar, or 0 if a part without which no bar is shown does not fit. */
+ * number of columns left for the bar; 0: no bar is shown, because a necessary part does not fit. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;

@@ -2,8 +2,8 @@
  * Quotes names as GNU ls does with shell-escape, by the rules of gnulib's quotearg:
  *
  *   - a name of harmless characters has no quotes;
- *   - any other name has single quotes, and $'...' around characters that cannot be printed, as
- *     \n, \r, \t and so on or three octal digits;
+ *   - any other name has single quotes, and $'...' around characters that cannot be printed, which
+ *     become \n, \r, \t and so on, or three octal digits;
  *   - a name with an apostrophe has double quotes, as in "it's", if its other characters need no
  *     escape inside double quotes.
  *
@@ -35,7 +35,7 @@ static size_t character(const char *s, bool *ret_is_printable)
 	return n;
 }
 
-/* Whether the shell gives a character no special meaning, with and without quotes. */
+/* Whether a character has no special meaning to the shell, with or without quotes. */
 static bool is_harmless(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

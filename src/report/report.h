@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The exit status of the command; the summary record has it as "exit". */
+/* The exit status of the command; also the member "exit" of the summary record. */
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_SOME_FAILED = 1,
@@ -159,8 +159,8 @@ struct report_counts {
 	unsigned n_unread;
 };
 
-/* Print what the walk found instead of images into text, which has room for n bytes: "; 2 camera
- * RAW files not read; 1 other file ignored". Returns text. */
+/* Write the numbers of ignored files into text, which has room for n bytes: "; 2 camera RAW files
+ * not read; 1 other file ignored". Returns text. */
 const char *report_print_ignored(const struct report_counts *counts, char *text,
                                  size_t n);
 

@@ -108,9 +108,10 @@ static void ask_for_outputs(const struct committer_options *options,
 	}
 }
 
-/* Compute the result of a file from the results of its outputs. If an output failed, the file fails
- * as the first failed output did. If not, one dropped output makes the file STORE_DROPPED, and one
- * done output makes it STORE_DONE. Otherwise the file is STORE_SKIPPED. */
+/* Compute the result of a file from the results of its outputs. The first of these cases decides:
+ * an output failed (the file fails as the first failed output did), an output was dropped
+ * (STORE_DROPPED), an output is done or the file has no outputs (STORE_DONE). In any other case:
+ * STORE_SKIPPED. */
 static void sum_up(struct commit *commit, const struct store_output *outputs)
 {
 	bool is_dropped = false;

@@ -58,7 +58,7 @@ struct commit {
 	const struct store_original *original;
 
 	/* For the state: the known failure of the picture, keyed by the name of its source. */
-	/* Name of the source; NULL: the state keeps its record of the picture's failure. */
+	/* Name of the source; NULL: the picture's known failure in the state is not changed. */
 	const char *source;
 	/* The failure to record; NULL: delete the recorded failure, if any. */
 	const struct known_failure *known;

@@ -23,7 +23,7 @@ struct folder {
 
 struct folder_locks {
 	char *last;      /* the folder of the last INPUT that was a file; NULL: none */
-	bool are_shared; /* no folder is locked alone */
+	bool are_shared; /* no folder is locked exclusively */
 	size_t n, max;
 	struct folder folders[];
 };

@@ -190,8 +190,8 @@ static enum state_result result_of(int code)
 static void say_why(struct failure *failure, sqlite3 *database, int code,
                     const char *path)
 {
-	/* Some codes come from this file, for example for a database of another program. For them
-	 * SQLite has no message. */
+	/* Some codes were not set by SQLite but by our code, for example for a database of another
+	 * program. SQLite has no message for such a code. */
 	const bool has_message = database &&
 	                         (sqlite3_errcode(database) & 0xff) == (code & 0xff);
 	const int sys_errno = database && (code & 0xff) == SQLITE_CANTOPEN
@@ -409,7 +409,8 @@ static int open_read_only(struct state *state)
 	if (code == SQLITE_OK)
 		code = sqlite3_prepare_v2(state->database, queries[FIND_FAILURE], -1,
 		                          &state->statements[FIND_FAILURE], NULL);
-	/* A database of an earlier version has no table of intended outputs, so this may fail. */
+	/* A database of an earlier version has no table of intended outputs, so this query may
+	 * fail. */
 	if (code == SQLITE_OK && has_intended(state->database))
 		(void)sqlite3_prepare_v2(state->database, queries[FIND_INTENDED], -1,
 		                         &state->statements[FIND_INTENDED], NULL);

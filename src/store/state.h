@@ -84,8 +84,8 @@ bool state_find_intended(struct state *state, const char *output, struct stamp *
 
 /*
  * Why reading a row failed; FAIL_NONE: no read has failed. A row that cannot be read looks like a
- * missing row. Without its row, an output of ours looks like a file of others, so the batch must
- * not go on. A damaged database does not count as a failed read.
+ * missing row. Without its row, an output of ours looks like a file of somebody else, so the
+ * batch must not go on. A damaged database does not count as a failed read.
  */
 struct failure state_read_failure(struct state *state);
 

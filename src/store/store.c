@@ -1189,7 +1189,7 @@ bool store_takes_stamps(struct store *store)
 	int fd = openat(store->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	bool takes;
 
-	/* If the file system has no unnamed files, test the folder itself. */
+	/* If the file system has no unnamed files, set the attribute on the folder itself. */
 	if (fd < 0)
 		fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	takes = fd >= 0 && (fsetxattr(fd, STAMP_ATTRIBUTE ".try", "", 0, 0) == 0 ||
@@ -1490,8 +1490,8 @@ static bool have_room(struct claimed_files *claimed)
 	return true;
 }
 
-/* Whether the folder may find the file under another name. This is so if the folder finds it when
- * the case of all letters is changed, or if the name has bytes beyond ASCII, which the folder may
+/* Whether the folder may find the file under another name. True if the folder finds the file after
+ * the case of all letters was changed, or if the name has bytes beyond ASCII, which the folder may
  * normalise. */
 static bool may_have_other_names(struct claimed_files *claimed, int folder,
                                  const char *name, const struct stat *file)

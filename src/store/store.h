@@ -1,7 +1,7 @@
 /*
  * Publishes outputs completely or not at all: the bytes are written to an unnamed file in the
- * output's folder, which is then linked under its name. Only this room creates, renames and removes
- * files.
+ * output's folder, and then this file is linked under the output's name. Only the code in this
+ * folder creates, renames and removes files.
  *
  * Where a file system has no unnamed files (or /proc is not mounted), the file first has a hidden
  * name, ".pixpool-<16 hex digits>.tmp", in the same folder. A complete file that replaces another
@@ -22,7 +22,8 @@
 struct store;
 
 enum overwrite {
-	OVERWRITE_OWN,  /* an existing file is kept, and the output fails as `exists` */
+	/* A file that is not our output is kept, and the output fails as `exists`. */
+	OVERWRITE_OWN,
 	OVERWRITE_SKIP, /* an existing file stays, and the output is skipped */
 	/* An existing file that is older than its input is replaced. A newer file stays, and the
 	 * output is skipped. */
@@ -134,10 +135,10 @@ struct store_content {
 	const struct timespec *dates; /* times of access and modification; NULL: now */
 };
 
-/* An output that replaces its own input has a struct store_original. The input is the file that
- * `expected` of the output describes. The input's owner, mode, access control list, attributes and
- * times are copied to the output. If the output cannot have the owner and group of the input, it
- * fails as `permission`. */
+/* An output that replaces its own input has a struct store_original. The output's member `expected`
+ * describes the input. The input's owner, mode, access control list, attributes and times are
+ * copied to the output. If the output cannot have the owner and group of the input, it fails as
+ * `permission`. */
 struct store_original {
 	int folder; /* the folder of input and output; -1: both are below the output folder */
 	/* The original is kept under its name with this suffix; NULL: it is removed. */

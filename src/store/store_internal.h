@@ -1,4 +1,4 @@
-/* The internals of a store, shared by the files of this room and by its tests. */
+/* The internals of a store, shared by the files of this folder and by its tests. */
 #ifndef PXP_STORE_INTERNAL_H
 #define PXP_STORE_INTERNAL_H
 

@@ -379,7 +379,7 @@ TEST(in_place, a_damaged_image_is_not_replaced)
 	fixture_leave();
 }
 
-TEST(in_place, metadata_colours_and_depth_are_kept_by_default)
+TEST(in_place, depth_colours_and_metadata_are_kept_by_default)
 {
 	fixture_enter();
 	sample("orientation/6.jpg", "a.jpg");

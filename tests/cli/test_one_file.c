@@ -56,7 +56,7 @@ TEST(single_file, a_single_output_file_is_always_made_and_replaces_an_existing_f
 	fixture_leave();
 }
 
-TEST(single_file, an_output_name_that_is_the_input_is_refused)
+TEST(single_file, an_output_file_that_is_its_own_input_is_refused)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");

@@ -242,7 +242,7 @@ TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 	fixture_leave();
 }
 
-TEST(outputs, another_output_folder_inside_the_input_is_reported_and_not_walked)
+TEST(outputs, the_output_folder_of_another_run_is_reported_and_not_walked)
 {
 	struct ended ended;
 

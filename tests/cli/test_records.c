@@ -43,7 +43,7 @@ TEST(records, records_match_the_documented_format)
 	fixture_leave();
 }
 
-TEST(records, report_dash_prints_only_records_to_standard_output)
+TEST(records, the_option_report_with_a_dash_prints_only_records)
 {
 	struct ended ended;
 

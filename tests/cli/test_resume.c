@@ -223,7 +223,7 @@ TEST(resume, a_picture_known_to_be_bad_is_not_tried_again)
 	fixture_leave();
 }
 
-TEST(resume, a_picture_known_to_be_bad_has_the_format_of_its_content)
+TEST(resume, the_record_of_a_picture_known_to_be_bad_has_the_format_of_its_content)
 {
 	const char *const resize_photos =
 		"pixpool resize -s 8 photos -o out --progress none --report r";
@@ -443,8 +443,7 @@ static void make_deep_input(void)
 	close(folder);
 }
 
-TEST(resume,
-     a_tree_deeper_than_the_maximum_path_length_is_made_resumed_and_replaced_in_place)
+TEST(resume, a_tree_deeper_than_the_maximum_path_length_is_processed_twice_and_in_place)
 {
 	fixture_enter();
 	scratch_folder("in");

@@ -279,7 +279,7 @@ TEST(selection, a_listed_file_that_is_missing_fails_alone)
 	fixture_leave();
 }
 
-TEST(selection, invalid_uses_of_files_from_are_refused)
+TEST(selection, invalid_uses_of_the_option_files_from_are_refused)
 {
 	static const struct {
 		const char *line, *says;

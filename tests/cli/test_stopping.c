@@ -135,7 +135,7 @@ TEST(stopping, with_accept_known_a_known_failure_does_not_stop_a_run)
 #endif
 }
 
-TEST(stopping, stop_after_starts_no_image_once_its_time_is_over)
+TEST(stopping, no_image_starts_once_the_time_of_stop_after_is_over)
 {
 	make_inputs(0);
 	expect_stop(0, "--stop-after 2s",
@@ -150,7 +150,7 @@ TEST(stopping, stop_after_starts_no_image_once_its_time_is_over)
 	fixture_leave();
 }
 
-TEST(stopping, stop_after_takes_seconds_minutes_hours_or_days)
+TEST(stopping, the_option_stop_after_takes_seconds_minutes_hours_or_days)
 {
 	static const char *const right[] = {"90", "90s", "0.5m", "2h", "1d"};
 	static const char *const wrong[] = {"",   "0",   "-1",  "s",

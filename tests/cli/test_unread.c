@@ -57,7 +57,7 @@ TEST(unreadable_formats, files_of_unreadable_formats_are_counted_and_claim_no_ou
 	fixture_leave();
 }
 
-TEST(unreadable_formats, files_given_as_inputs_fail_as_unsupported)
+TEST(unreadable_formats, inputs_of_unreadable_formats_fail_as_unsupported)
 {
 	fixture_enter();
 	write_dng("in/a.dng");
@@ -77,7 +77,7 @@ TEST(unreadable_formats, files_given_as_inputs_fail_as_unsupported)
 	fixture_leave();
 }
 
-TEST(unreadable_formats, the_plan_lists_files_given_as_inputs_as_unsupported)
+TEST(unreadable_formats, the_plan_lists_inputs_of_unreadable_formats_as_unsupported)
 {
 	struct ended ended;
 

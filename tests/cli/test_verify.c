@@ -88,7 +88,7 @@ TEST(verify, verify_prints_no_list_when_records_go_to_standard_output)
 	fixture_leave();
 }
 
-TEST(verify, verify_uses_the_common_exit_statuses)
+TEST(verify, verify_has_the_same_exit_statuses_as_other_commands)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -127,7 +127,7 @@ TEST(verify, verify_finds_a_truncation_that_other_commands_accept)
 	fixture_leave();
 }
 
-TEST(verify, verify_judges_damage_by_fail_on)
+TEST(verify, the_option_fail_on_decides_which_damage_verify_accepts)
 {
 	static const char *const names[] = {"lake.jpg", "balloon.png", "pendulum.gif",
 	                                    "lighthouse.tiff", "meadow.webp"};
@@ -176,7 +176,7 @@ TEST(verify, verify_fails_an_image_whose_worker_dies_or_hangs)
 #ifdef PIXPOOL_VIPS
 /* libvips decodes frames of a WebP in two threads at once, so it needs a multiple of the memory of
  * the decoded pixels. */
-TEST(verify, a_large_webp_is_checked_within_its_memory)
+TEST(verify, a_large_webp_is_verified_within_the_memory_limit_of_its_worker)
 {
 	struct ended ended;
 

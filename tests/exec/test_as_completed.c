@@ -234,7 +234,7 @@ TEST(as_completed, futures_are_returned_in_order_of_completion)
 	release_all(futures, N);
 }
 
-TEST(as_completed, the_future_of_the_last_task_is_returned_last)
+TEST(as_completed, a_first_future_that_completes_last_is_returned_last)
 {
 	EACH_POOL(kind)
 	{

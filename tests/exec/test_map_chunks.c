@@ -147,7 +147,7 @@ TEST(map_chunks, only_items_lost_with_their_worker_run_again)
 
 /* Two items kill their worker once each. With one retry, each of them may do so, although they are
  * in one chunk. The third item kills its worker twice. */
-TEST(map_chunks, an_item_fails_when_it_has_killed_more_workers_than_its_retries)
+TEST(map_chunks, an_item_that_kills_more_workers_than_it_has_retries_fails)
 {
 	for (size_t chunk = 1; chunk <= 6; chunk += 5) {
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

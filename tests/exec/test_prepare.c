@@ -425,7 +425,7 @@ static void expect_descriptors(struct pxp_executor_options options, const char *
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_worker_has_its_descriptors_although_the_preload_closed_all)
+TEST(prepare, a_worker_has_standard_descriptors_even_if_the_preload_closed_them)
 {
 	expect_descriptors((struct pxp_executor_options){.preload = close_standard},
 	                   "0 1 2 3c ");

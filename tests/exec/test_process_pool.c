@@ -214,7 +214,7 @@ static enum pxp_status task_restarts_often(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, a_task_may_be_allowed_to_restart_its_deadline_more_often)
+TEST(process_pool, max_restarts_limits_how_often_a_task_can_restart_its_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();

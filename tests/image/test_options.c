@@ -446,7 +446,7 @@ static bool differ(const struct outcome *a, const struct outcome *b)
 	              (size_t)a->width * (size_t)a->height * (size_t)a->n_bands) != 0;
 }
 
-TEST(options, an_engine_that_does_not_apply_a_filter_names_it_in_the_refusal)
+TEST(options, an_engine_that_refuses_a_filter_names_the_filter)
 {
 	struct blob noise = make_noise();
 

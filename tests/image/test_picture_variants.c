@@ -173,7 +173,7 @@ TEST(picture_variants, variants_of_any_two_formats_can_be_written_together)
 	blob_fini(&png);
 }
 
-TEST(picture_variants, one_engine_decodes_once_for_variants_of_other_engines)
+TEST(picture_variants, variants_of_different_engines_share_one_decoding)
 {
 	struct blob png = make_ramps(90, 60);
 	struct recipe bmp = recipe_for(FORMAT_BMP, ENGINE_AUTO);

@@ -569,7 +569,7 @@ TEST(filters, normalise_stretches_low_contrast)
 	blob_fini(&blob);
 }
 
-TEST(filters, threshold_sharpen_and_median_have_an_effect)
+TEST(filters, the_filters_threshold_sharpen_and_median_change_pixel_values)
 {
 	static uint8_t bytes[60 * 60];
 	VipsImage *image;

@@ -191,7 +191,7 @@ static int to_cmyk(VipsImage *in, VipsImage **out)
 	return vips_icc_transform(in, out, "cmyk", "input_profile", "srgb", NULL);
 }
 
-TEST(vips, cmyk_is_converted_to_srgb_and_refused_by_the_stb_engine)
+TEST(vips, cmyk_is_converted_to_srgb_by_libvips_and_refused_by_stb)
 {
 	/* The expected colours come from the CMYK profile of libvips and differ from those of a
 	 * printing press. */
@@ -231,7 +231,7 @@ static int to_tagged_srgb(VipsImage *in, VipsImage **out)
 	return vips_icc_transform(in, out, "srgb", "input_profile", "srgb", NULL);
 }
 
-TEST(vips, other_profiles_are_converted_to_srgb_and_refused_by_the_stb_engine)
+TEST(vips, profiles_other_than_srgb_are_converted_by_libvips_and_refused_by_stb)
 {
 	static const char *const suffixes[] = {".jpg[Q=95]", ".png"};
 

@@ -109,7 +109,7 @@ static void check_side(uint32_t got, uint32_t side, struct geometry box, struct 
 	       box.width, box.height, got, nearest);
 }
 
-TEST(geometry, an_output_size_is_the_input_size_divided_by_the_larger_ratio_and_rounded)
+TEST(geometry, an_output_size_is_the_input_size_divided_by_the_larger_side_ratio)
 {
 	unsigned seed = 1;
 

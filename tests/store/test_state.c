@@ -489,7 +489,7 @@ static void fail_each(enum vfs_call call, int code, bool for_good)
 	EXPECT(!has_failed);
 }
 
-TEST(state, a_failed_system_call_loses_only_its_own_data)
+TEST(state, a_failed_system_call_loses_no_row_that_was_committed)
 {
 	static const struct {
 		enum vfs_call call;

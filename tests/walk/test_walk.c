@@ -196,7 +196,7 @@ TEST(walk, the_output_folder_is_never_walked_wherever_it_is)
 	scratch_leave();
 }
 
-TEST(walk, a_folder_with_a_file_that_matches_the_mark_pattern_is_walked_only_as_input)
+TEST(walk, a_folder_that_contains_the_mark_file_is_walked_only_if_it_is_an_input)
 {
 	const char *const inputs[] = {"photos", "photos/thumbs"};
 	struct walk_options options = {.inputs = inputs, .n_inputs = 2, .mark = ".m*k"};
@@ -355,7 +355,7 @@ TEST(walk, the_last_matching_pattern_decides)
 	scratch_leave();
 }
 
-TEST(walk, a_pattern_with_a_slash_is_compared_with_every_end_of_the_path)
+TEST(walk, a_pattern_with_a_slash_is_compared_with_every_trailing_part_of_the_path)
 {
 	static const struct {
 		const char *pattern;

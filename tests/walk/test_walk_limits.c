@@ -207,7 +207,7 @@ TEST(walk_limits, a_folder_removed_before_its_turn_is_skipped)
 	scratch_leave();
 }
 
-TEST(walk_limits, a_folder_removed_while_it_is_walked_ends_without_an_error)
+TEST(walk_limits, a_walk_continues_after_the_folder_that_it_reads_is_removed)
 {
 	struct walk *walk = walk_of("photos");
 	struct walk_item item;

@@ -258,7 +258,7 @@ static void end_by_cancel(struct pxp_future *promise)
 }
 
 /* test_result_with_success, test_result_with_cancel, test_exception_with_success */
-TEST(cpython_future, a_result_an_error_and_a_cancel_wake_waiting_threads)
+TEST(cpython_future, waiting_threads_wake_after_a_result_an_error_or_a_cancel)
 {
 	for (int round = 0; round < 50; round++) {
 		struct waiter waiter = waited(wait_for_result, end_well);

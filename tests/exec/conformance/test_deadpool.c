@@ -128,7 +128,7 @@ TEST(deadpool, error_texts_are_truncated_and_their_control_characters_replaced)
 }
 
 /* test_shutdown_manual: the four ways to shut down while tasks run. */
-TEST(deadpool, each_kind_of_shutdown_has_the_documented_outcome)
+TEST(deadpool, the_flags_of_a_shutdown_decide_whether_it_waits_and_cancels)
 {
 	static const unsigned ways[] = {0, PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_CANCEL_PENDING,
 	                                PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING};

@@ -543,7 +543,7 @@ static void expect_encoded_alike(const struct plane planes[3], unsigned n_planes
 	free(coefficients[1]);
 }
 
-TEST(jpeg_write, small_files_have_the_coefficients_of_libjpeg)
+TEST(jpeg_write, the_writer_of_small_files_gives_the_coefficients_of_libjpeg)
 {
 	static const unsigned sizes[][2] = {
 		{1, 1}, {8, 8}, {17, 40}, {64, 43}, {256, 256}};
@@ -576,7 +576,7 @@ TEST(jpeg_write, small_files_have_the_coefficients_of_libjpeg)
 }
 
 /* Alternating extremes give the largest coefficients that baseline can hold. */
-TEST(jpeg_write, small_files_hold_the_largest_coefficients)
+TEST(jpeg_write, the_writer_of_small_files_can_encode_the_largest_coefficients)
 {
 	struct workspace workspaces[3] = {{0}};
 	struct plane planes[3];
