@@ -175,7 +175,7 @@ static void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
-	/* This closes the descriptors of the task. It must happen before waiters are notified. */
+	/* Close the descriptors of the task before waiters are notified. */
 	task_fini(task);
 	if (!task->is_completed) {
 		future_completion(future)->outcome.attempts = task->attempts;
@@ -503,8 +503,8 @@ struct task_list executor_take_all(struct pxp_executor *executor)
 	return list;
 }
 
-/* Each expiry walks along the whole queue. A heap would be faster for a queue of very many tasks
- * that expire one by one, but would make every submission slower. */
+/* Reads the whole queue each time that a task expires. A heap would be faster if very many tasks
+ * expired one by one, but would make every submission slower. */
 struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns)
 {
 	struct task_list expired = {0};
@@ -537,8 +537,8 @@ static bool has_room(const struct pxp_executor *executor, const struct task *tas
 	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
 }
 
-/* Wait for room in the queue until deadline_ns (0: not at all, -1: without limit). Any status other
- * than PXP_OK says why the task cannot be queued. Called with the lock held. */
+/* Wait for room in the queue until deadline_ns. 0: do not wait; -1: wait without limit. Any status
+ * other than PXP_OK says why the task cannot be queued. Called with the lock held. */
 static enum pxp_status wait_for_room(struct pxp_executor *executor,
                                      const struct task *task, int64_t deadline_ns)
 {

@@ -27,8 +27,8 @@ struct executor_table {
 	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is put into a memfd. */
 	size_t max_inline_input;
 
-	/* Called when a task was queued or a shutdown began. If no worker will look at the queue
-	 * anyway, starts a worker, or sets must_wake to wake one. Returns false if no worker can be
+	/* Called when a task was queued or a shutdown began. If no worker is about to look at the
+	 * queue, starts a worker, or sets must_wake to wake one. Returns false if no worker can be
 	 * started. Called with the lock held. */
 	bool (*on_change)(struct pxp_executor *executor);
 

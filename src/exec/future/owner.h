@@ -18,7 +18,7 @@ struct future_owner;
 /* Every function except acquire is called without the future's lock. */
 struct future_owner_table {
 	/* Take a reference to the owner, or release one. acquire is called with the lock of one of
-	 * its futures held, and must not take a lock. */
+	 * the owner's futures held, and must not take a lock. */
 	void (*acquire)(struct future_owner *owner);
 	void (*release)(struct future_owner *owner);
 
@@ -29,8 +29,8 @@ struct future_owner_table {
 	struct pxp_progress (*progress)(struct future_owner *owner,
 	                                struct pxp_future *future);
 
-	/* Cancel the future's task as force says, and complete the future if this cancels the
-	 * task. */
+	/* Cancel the future's task. `force` says how to cancel a task that a worker has started. If
+	 * the task is cancelled now, complete the future. */
 	void (*cancel)(struct future_owner *owner, struct pxp_future *future,
 	               enum pxp_cancel force);
 };
@@ -56,7 +56,7 @@ struct owner_context {
 void owner_enter(struct owner_context *context, const struct future_owner *owner);
 void owner_leave(struct owner_context *context);
 
-/* Work for owner in this thread until the thread ends. Call this once in a thread. */
+/* Record that this thread works for owner until the thread ends. Call this once in a thread. */
 void owner_adopt_thread(const struct future_owner *owner);
 
 /* Whether this thread works for owner. Returns false for NULL. */

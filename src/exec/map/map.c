@@ -181,8 +181,8 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
 		.n_returned = PXP_MAX_DESCRIPTORS, /* an item cannot return descriptors */
-		/* A memory request raises the limit of the whole worker, so the function of the map
-		 * may make one while it processes an item. */
+		/* The function of the map may request memory while it processes an item: the
+		 * request raises the limit of the whole worker. */
 		.need = task->need,
 		.worker = task->worker,
 	};
@@ -337,8 +337,8 @@ struct pxp_map {
 	 * yet. */
 	size_t n_pulled, n_out;
 
-	/* Whether the map has stopped reading inputs. If so, ending is the reason; PXP_ESTATE: the
-	 * source has no more inputs. */
+	/* Whether the map has stopped reading inputs. If so, the member `ending` has the reason;
+	 * PXP_ESTATE: the source has no more inputs. */
 	bool has_ended;
 	enum pxp_status ending;
 	/* Whether pxp_map_next() has nothing more to return. */
@@ -449,8 +449,8 @@ static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void 
 	return PXP_OK;
 }
 
-/* Read the inputs of a chunk. Returns NULL if no input could be read: then has_ended is set, and
- * ending is the reason. */
+/* Read the inputs of a chunk. If no input could be read, sets has_ended, stores the reason in
+ * `ending`, and returns NULL. */
 static struct chunk *pull(struct pxp_map *map)
 {
 	struct chunk *chunk = chunk_create(map);

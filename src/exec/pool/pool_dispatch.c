@@ -101,7 +101,7 @@ unsigned pool_depth(const struct process_pool *pool)
 	return (unsigned)(AHEAD_NS / pool->task_ns);
 }
 
-/* How many tasks a worker finishes in the time that it takes to wake another. */
+/* How many tasks a worker finishes in the time that it takes to wake another worker. */
 static unsigned count_quicker_than_wake(const struct process_pool *pool)
 {
 	if (pool->task_ns == 0 || pool->task_ns > WAKE_NS)
@@ -176,8 +176,9 @@ static bool may_be_prefetched_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether a task may be sent to a worker that already has other tasks. level: how many tasks it
- * has. A task that must start by a given time stays in the queue, where that time is watched. */
+/* Whether a task may be sent to a worker that already has other tasks. level: how many tasks the
+ * worker has. A task that must start by a given time stays in the queue, where that time is
+ * watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
 	return task->expires_ns < 0 && (level == 1 || may_be_prefetched_deep(task));

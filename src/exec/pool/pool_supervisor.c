@@ -33,11 +33,11 @@ enum {
 	 * stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	/* How many frames are read before the log: answers, and frames that only announce
-	 * answers. */
+	/* The maximum number of frames that are read before the log, to get the answers of earlier
+	 * tasks. */
 	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
-	/* How many frames are read from a dead worker, whose children may hold the other end of the
-	 * channel open. */
+	/* The maximum number of frames that are read from a dead worker. Its children may hold the
+	 * other end of the channel open and send frames without end. */
 	MAX_LAST_FRAMES = 1024,
 	MAX_LAST_LOG = 1024 * 1024,
 	/* How many workers in a row may die before they are ready. */
@@ -975,8 +975,8 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	const struct slot *slot = &worker->slots[worker->front];
 	int64_t ms = LEAST_BEGIN_MS;
 
-	/* A worker that has sent a frame about the task has started it, whatever its slot
-	 * says. */
+	/* A worker that has sent a frame about the task has started the task, even if the slot says
+	 * that it has not. */
 	if (worker->state != WORKER_READY || worker->n_held == 0 || !slot->task ||
 	    worker->n_restarts > 0 || pool_worker_has_begun(worker, slot) ||
 	    worker->unbegun_ms >= BEGIN_MS)
@@ -994,8 +994,7 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 }
 
 /* Called when the time of the front task is over: kill its worker. But if the task has just ended,
- * wait for its answer instead, because the worker may have started the next task, which must not
- * die. */
+ * wait for its answer instead, because the worker may already run the next task. */
 static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
 {
 	const struct slot *slot = pool_worker_slot(worker, 0);
@@ -1113,7 +1112,8 @@ static void describe_death(const struct pool_worker *worker, int status,
 /* Whether a worker died because memory ran out. */
 enum memory_death {
 	DIED_OTHERWISE,
-	/* Assumed without other evidence: the worker had used at least half of its limit. */
+	/* The worker had used at least half of its limit. Memory may have run out, but this is not
+	 * certain. */
 	DIED_NEAR_LIMIT,
 	DIED_AT_LIMIT,
 	/* The kernel's counter of OOM kills in our cgroup has grown. */
@@ -1147,7 +1147,7 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
-/* Overwrite *error with the second error, but keep the signal or the exit code of the worker. */
+/* Overwrite *error with the error `by`, but keep the signal and the exit code that *error has. */
 static void replace_error(struct pxp_error *error, struct pxp_error by)
 {
 	by.signal = error->signal;
@@ -1188,9 +1188,9 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
 	       may_kill_again(task, error);
 }
 
-/* Whether a task is blamed for the death of its worker. Only a task that had started is blamed. But
- * a worker could pretend that the task had not started. So a task is also blamed when several
- * workers died while they had it. */
+/* Whether a task is blamed for the death of its worker. A task that had started is blamed. But a
+ * worker could pretend that the task had not started. So a task is also blamed after several
+ * workers have died while they had it. */
 static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 {
 	return slot == &worker->slots[worker->front] &&
@@ -1603,8 +1603,8 @@ static void wait_and_handle(struct process_pool *pool)
 	pool->now_ns = clock_now_ns();
 	pool->is_asleep = false;
 
-	/* This process or the machine was stopped. That time must not count for the tasks. (When a
-	 * suspension ends, it moves the deadlines itself.) */
+	/* This process or the machine was stopped. That time must not count for the tasks. (For a
+	 * suspension, pool_suspend() has moved the deadlines.) */
 	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
 		for (unsigned i = 0; i < pool->n_workers; i++)

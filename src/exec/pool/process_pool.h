@@ -3,10 +3,10 @@
  * and other threads wake it by one eventfd. The executor's lock guards all state. The supervisor
  * gives the lock up only to wait and to complete futures.
  *
- *   process_pool.c     creates a pool, and does what other threads ask of it
- *   pool_supervisor.c  the supervisor's loop; workers start and end; what comes from workers, and
- *                      how much memory each may have
- *   pool_dispatch.c    what goes to workers: the next task, and which worker starts or stops
+ *   process_pool.c     creates a pool, and has the functions that other threads call
+ *   pool_supervisor.c  the supervisor's loop, the start and end of workers, the data from workers,
+ *                      and how much memory each worker may have
+ *   pool_dispatch.c    which worker gets the next task, and which workers start or stop
  *   pool_worker.c      one worker
  *
  * Every function here must be called with the lock held, unless its comment says otherwise.

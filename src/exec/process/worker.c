@@ -61,8 +61,8 @@ struct worker {
 	/* /proc/self/statm, opened before the lock-down; -1: not open. */
 	int statm;
 	/* The slots of the tasks that arrived while the running task waited for memory. The pool
-	 * has withdrawn these tasks, and the worker acknowledges it when the running task has
-	 * ended. */
+	 * has withdrawn these tasks, and the worker acknowledges the withdrawals when the running
+	 * task has ended. */
 	unsigned n_deferred;
 	struct slot_frame deferred[N_SLOTS];
 };
@@ -219,8 +219,8 @@ static void initialise(struct worker *worker, const struct worker_start *start)
 
 /* ---- answers ---- */
 
-/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If this is
- * much memory, the function first makes the allocator return unused memory to the kernel, and
+/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If the worker
+ * keeps much memory, the function makes the allocator return unused memory to the kernel, and
  * counts again. */
 static uint64_t count_data(const struct worker *worker)
 {
