@@ -1,7 +1,7 @@
 /*
- * The control groups (cgroups) of this process. The limits of its ancestors hold for a cgroup too,
- * so all visible ancestors are read. Version 1 and version 2 are supported, also both on one
- * machine.
+ * The control groups (cgroups) of this process. The limits of a cgroup hold for all cgroups below
+ * it, so the files of all visible ancestors are read. Version 1 and version 2 are supported, also
+ * both on one machine.
  *
  * The functions put root before every file name: a program passes "", and a test passes a folder
  * with made-up files. They keep nothing between calls. Any thread may call these functions.
