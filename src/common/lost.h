@@ -27,7 +27,7 @@ enum lost {
 
 enum { N_LOST = 12 };
 
-/* The names of the losses in a mask, in the order above, followed by NULL. */
+/* The names of the losses in a mask, in the order of enum lost, followed by NULL. */
 void lost_words(unsigned lost, const char *ret_words[N_LOST + 1]);
 
 #endif
