@@ -69,7 +69,7 @@ enum pxp_executor_kind {
 	PXP_INLINE = 3
 };
 
-/* For numbers in which zero means a default limit: no limit. */
+/* No limit. For options in which zero stands for a default limit. */
 #define PXP_UNLIMITED SIZE_MAX
 
 /**
@@ -182,9 +182,9 @@ struct pxp_executor_options {
 	 * Default: unlimited. */
 	uint64_t max_output;
 	/* If true, SIGTERM and SIGHUP do not end workers: workers have an empty handler for both,
-	 * which exec() resets. For a program that handles these signals itself and whose processes
-	 * may all get them together (systemd, killall). The zygote and fork servers always ignore
-	 * both. Default: SIGTERM and SIGHUP end workers. */
+	 * which exec() resets. This is for a program that handles these signals itself, and whose
+	 * processes may all get them together (systemd, killall). The zygote and fork servers
+	 * always ignore both. Default: SIGTERM and SIGHUP end workers. */
 	bool survive_signals;
 };
 
@@ -212,8 +212,9 @@ unsigned pxp_default_workers(void);
  * ret_error     filled on all but PXP_OK; may be NULL.
  *
  * PXP_OK      created.
- * PXP_EINVAL  size, kind or another option is invalid, or the kind does not take an option, or a
- *             function is in a module that was loaded after pxp_zygote_start().
+ * PXP_EINVAL  size, kind or another option is invalid, or an option is set that this kind of
+ *             executor does not support, or a function is in a module that was loaded after
+ *             pxp_zygote_start().
  * PXP_ESTATE  the kind is PXP_PROCESSES, and pxp_zygote_start() was not called in this process.
  * PXP_ENOMEM  no memory.
  * PXP_ESYS    a thread, process or descriptor cannot be created.
@@ -306,8 +307,8 @@ struct pxp_task_options {
  * PXP_ESYS       with threads: no thread can be started. With processes: the input is over 63 KiB,
  *                and either no descriptor is free for it or it is over RLIMIT_FSIZE.
  * On all but PXP_OK the descriptors in options are still the caller's, and options->ret_error says
- * more. (It is not filled if options->size is less than the size of all fields up to ret_error, or
- * is impossible.)
+ * more. (If options->size is invalid, or is too small to include the field ret_error, ret_error is
+ * not filled.)
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
                                     const void *input, size_t n_input,
@@ -346,8 +347,8 @@ enum pxp_shutdown {
 	PXP_SHUTDOWN_WAIT = 1,
 	/* Cancel the tasks that have not begun, or that wait to be run again after a crash. */
 	PXP_SHUTDOWN_CANCEL_PENDING = 2,
-	/* Kill the workers. All tasks that are not done are cancelled. Threads cannot be killed: for
-	 * them this is PXP_SHUTDOWN_CANCEL_PENDING. */
+	/* Kill the workers. All tasks that are not done are cancelled. Threads cannot be killed:
+	 * for them this flag acts like PXP_SHUTDOWN_CANCEL_PENDING. */
 	PXP_SHUTDOWN_KILL = 4
 };
 

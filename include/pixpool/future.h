@@ -246,8 +246,8 @@ bool pxp_promise_start(struct pxp_future *promise);
 /**
  * Complete a promise as finished.
  *
- * bytes  points to n bytes from malloc(), or to NULL with n 0. On PXP_OK the bytes belong to the
- *        future, and *bytes becomes NULL. Otherwise they still belong to the caller.
+ * bytes  *bytes points to n bytes from malloc(). If n is 0, *bytes may be NULL. On PXP_OK the bytes
+ *        belong to the future, and *bytes becomes NULL. Otherwise they still belong to the caller.
  *
  * PXP_OK      the promise is finished now.
  * PXP_ESTATE  the promise was done already.

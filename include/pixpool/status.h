@@ -34,12 +34,12 @@ enum pxp_status {
 	PXP_EBROKEN = 7,
 	/* The wait could never end, because this thread would have to end it. */
 	PXP_EDEADLK = 8,
-	/* A system call failed: see sys_errno. */
+	/* A system call failed: see pxp_error.sys_errno. */
 	PXP_ESYS = 9,
 
 	/* ---- how a task ended, if it did not succeed ---- */
 
-	/* The task's function reported a failure: see code. */
+	/* The task's function reported a failure: see pxp_error.code. */
 	PXP_ETASK = 20,
 	/* The task was cancelled, before it began or while it ran. */
 	PXP_ECANCELLED = 21,
