@@ -2,9 +2,10 @@
  * Locking down a process for good. README.md in this folder has the reasons.
  *
  * A worker is locked down in two steps. The first step is taken in the process that forks the
- * workers: it drops the user before it loads any library. The second step is taken in each worker:
- * it activates Landlock and seccomp once everything that it needs is open. Both steps test each
- * layer that they activate, and record it as in force only if it is effective.
+ * workers, before it loads any library: if the process runs as root, it becomes the user nobody.
+ * The second step is taken in each worker: it activates Landlock and seccomp once everything that
+ * the worker needs is open. Both steps test each layer that they activate, and record it as in
+ * force only if it is effective.
  *
  * A process that calls these functions must have only one thread. No step fails: a layer that is
  * not available is recorded as missing, with the reason, and the caller decides what to do.
@@ -38,9 +39,9 @@ struct sandbox_state {
 };
 
 /*
- * The first step: drop all capabilities, the right to gain privileges and, as root, the user and
- * the groups. Fills in *ret_state. Any user may call this function; the user and the groups are
- * dropped only for root.
+ * The first step: give up all capabilities and the right to gain privileges. A process that runs as
+ * root also becomes the user and the group nobody, without supplementary groups. Fills in
+ * *ret_state. Any user may call this function.
  */
 void sandbox_drop_user(struct sandbox_state *ret_state);
 
