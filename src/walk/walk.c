@@ -1,7 +1,7 @@
 /*
  * The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. The
- * parts of this file, from bottom to top: the packed names of one folder, the stack of the current
- * folders, the selection of files and the names of a list, the steps.
+ * parts of this file, in this order: the packed names of one folder, the stack of the current
+ * folders, the selection of files, the names of a list, and the steps.
  */
 #include "walk/walk.h"
 

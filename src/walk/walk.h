@@ -80,7 +80,7 @@ struct walk_options {
 
 	/* Patterns like --include and --exclude of GNU grep. The last pattern that matches a file
 	 * decides whether it is selected. If no pattern matches, the file is selected, except if
-	 * the first pattern is one that includes. Folders are not compared. */
+	 * the first pattern includes files. Folders are not compared. */
 	const struct walk_glob *globs;
 	size_t n_globs;
 	/* Whether max_depth limits how deep below an INPUT folder files are found. With 1, only
