@@ -4,7 +4,7 @@
  * tasks in chunks and of tasks with payloads, the start-up time of a pool, and the memory of a
  * waiting task.
  *
- * In each round, the program measures each executor once for each of these questions, in a fresh
+ * In each round, the program makes each of these measurements once for each executor, in a fresh
  * process.
  */
 #include "executors.h"

@@ -34,7 +34,7 @@ enum {
 enum subject_id {
 	OUR_INLINE,
 	OUR_THREADS,
-	/* With the default of max_pending, so that submissions wait for room. */
+	/* A thread pool with the default of max_pending, so that submissions wait for room. */
 	OUR_THREADS_BOUNDED,
 	OUR_PROCESSES,
 	OUR_PROCESSES_BOUNDED,

@@ -34,7 +34,7 @@ bool measure_run(const char *const argv[], const char *said_path,
 /* The current time in seconds of a monotonic clock. */
 double measure_now_s(void);
 
-/* The CPU time of this process, and of all descendants of a process that still exist. */
+/* The CPU time of this process, and that of all descendants of the process pid that still exist. */
 double measure_own_cpu_s(void);
 double measure_children_cpu_s(pid_t pid);
 
