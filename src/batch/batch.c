@@ -322,8 +322,8 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 		batch->max_tasks = 1;
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
-	/* Half of the remaining descriptors is for shared tasks: for each file of a task except the
-	 * first. */
+	/* Half of the remaining descriptors is for the files of shared tasks, except the first file
+	 * of each task. */
 	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, PICTURE_MAX_FILES);
 	n_free -= (rlim_t)batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
@@ -414,7 +414,7 @@ static bool make_room_for_complete(struct batch *batch)
 	return batch->complete != NULL;
 }
 
-/* Create the pools of workers, when the first picture needs one. */
+/* Create the pools of workers, when the first picture needs a worker. */
 static bool start_workers(struct batch *batch, struct failure *ret_failure)
 {
 	struct pools_options options = {
@@ -454,7 +454,7 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 		return false;
 	if (!make_room_for_complete(batch))
 		return failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
-	batch->n_files = 1; /* counts the feeder until it ends */
+	batch->n_files = 1; /* the feeder counts as a file until it ends */
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)
 		return failure_set(ret_failure, FAIL_INTERNAL,
@@ -472,7 +472,7 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* The ways in which inputs differ that claim the same output. */
+/* How the inputs that claim the same output differ. */
 struct differences {
 	/* whether some have different file names, such as a.jpg and a.png */
 	bool by_name;
@@ -865,8 +865,8 @@ static enum record_status status_of(enum file_end end)
 	}
 }
 
-/* Whether the record of a file names its outputs. The record of a failed file does so only if an
- * existing output is the reason for the failure, or in a plan. */
+/* Whether the record of a file names its outputs. The record of a failed file names them only in a
+ * plan, or if an existing or claimed output is the reason for the failure. */
 static bool names_outputs(const struct file_result *result)
 {
 	return result->end != FILE_FAILED || result->plans_only ||
@@ -1048,7 +1048,7 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 }
 
 /* If the result has an output for the stream, write it there. If that fails, end the batch. If the
- * output is a pipe that its reader has closed, the batch ends as by SIGPIPE. */
+ * output is a pipe that its reader has closed, the batch ends as if by SIGPIPE. */
 static void deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
@@ -1211,8 +1211,8 @@ static void say_wait(struct batch *batch)
 	free(path);
 }
 
-/* Run until every file that was fed is reported. Returns false if the batch has
- * stopped waiting for killed workers before that. */
+/* Run until every file that was fed is reported. Returns false if the batch gives up waiting for
+ * killed workers. */
 static bool watch(struct batch *batch)
 {
 	bool is_planning = true;
@@ -1465,8 +1465,8 @@ static void note_folders(struct batch *batch)
 	}
 }
 
-/* Keep other runs in place out of the folders of this run. If other runs use these folders, wait
- * until they have ended. If the batch must not wait, stop it. */
+/* Keep other runs with --in-place out of the folders of this run. If other runs use these folders,
+ * wait until they have ended. If the batch must not wait, stop it. */
 static void lock_folders(struct batch *batch)
 {
 	const char *busy;

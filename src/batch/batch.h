@@ -49,7 +49,7 @@ struct batch_options {
 	bool decodes_only;
 
 	enum overwrite overwrite;
-	struct shard shard; /* the shard that this run makes; n 0: all inputs */
+	struct shard shard; /* the shard that this run makes; if its n is 0: all inputs */
 	/* Whether outputs whose input no longer exists are removed. */
 	bool prunes;
 	bool redo; /* whether up-to-date outputs are made again */
@@ -79,7 +79,7 @@ struct batch_options {
 	unsigned max_failures; /* the batch ends at this number of failures; 0: never */
 	/* The time in milliseconds after which the batch ends; 0: never. */
 	int64_t stop_after_ms;
-	/* The time limit for one picture in milliseconds; 0: 60 s and 2 s for each megapixel. */
+	/* The time limit for one picture in milliseconds; 0: 60 s plus 2 s for each megapixel. */
 	int64_t timeout_ms;
 };
 

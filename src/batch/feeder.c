@@ -28,9 +28,9 @@ struct content {
 
 /*
  * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
- * completes its task, then the committer. The file has a future, which is a promise. When the
- * outputs are written under their names, or when the file has failed, the promise is completed with
- * the result. Then the file is freed.
+ * completes its task, then the committer. The file has a promise, a future that this code completes
+ * with the result when the outputs are written under their names, or when the file has failed. Then
+ * the file is freed.
  */
 struct file {
 	struct batch *batch;
@@ -39,8 +39,8 @@ struct file {
 	struct file_result *result;
 	/* the next file in the list batch->deferred or batch->left */
 	struct file *next;
-	/* The neighbours in the list of submitted files, guarded by the batch's lock.
-	 * previous_submitted NULL: the file is not in the list. */
+	/* The neighbours in the list of submitted files, guarded by the batch's lock. If
+	 * previous_submitted is NULL, the file is not in the list. */
 	struct file **previous_submitted, *next_submitted;
 	/* The time when the worker was first found processing the file; 0: not yet. */
 	int64_t running_ns;
@@ -316,8 +316,8 @@ static bool is_same_as_there(struct batch *batch, const struct variant *variant,
 	return is_same;
 }
 
-/* Compare those outputs that were made for comparison with the existing files. A file with the same
- * bytes then counts as ours. If a file differs, stores the failure in the result and returns
+/* Some outputs are made only to compare them with the existing files: do this now. A file with the
+ * same bytes then counts as ours. If a file differs, stores the failure in the result and returns
  * false. */
 static bool adopt_equal_ones(struct file *file)
 {
@@ -494,8 +494,8 @@ struct group {
  * wait. */
 #define SPLIT_NS ((int64_t)200 * 1000000)
 
-/* Whether a worker has begun the file. The task of the file is done. If no worker has begun the
- * task, the result has no meaning. */
+/* Whether a worker has begun the file. Call this only when the task is done, and only for a task
+ * that a worker has begun. */
 static bool was_begun(const struct file *file, struct pxp_future *task)
 {
 	return !file->is_shared || pxp_future_state(task) == PXP_FINISHED ||
@@ -764,8 +764,8 @@ static void end_groups(struct batch *batch, bool only_stuck)
 	struct pxp_future **tasks = find_shared_tasks(batch, only_stuck, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		/* The cancel may run callbacks, which take the lock. So the lock is not held
-		 * here. */
+		/* Cancelling may run callbacks, which take the lock. So the lock is not held here.
+		 * */
 		pxp_future_cancel_with(tasks[i], PXP_CANCEL_ASK);
 		take_out(batch, tasks[i]);
 		pxp_future_release(tasks[i]);
@@ -810,8 +810,8 @@ static bool was_not_sent(struct pxp_future *task)
 }
 
 /* Whether a file of a shared task must be submitted again in a task of its own. There are three
- * reasons: the file was left, or it has killed the worker and may be retried, or it needs memory
- * that only a task of its own can get. */
+ * reasons: the worker has not done the file, or the file has killed the worker and may be retried,
+ * or the file needs memory that only a task of its own can get. */
 static bool returns_alone(struct file *file, const struct picture_taken *taken)
 {
 	const enum fail_class class = taken->answer.failure.class;
@@ -1192,7 +1192,7 @@ static unsigned n_deferred(struct batch *batch)
 	return n;
 }
 
-/* Close the input of a file from take_first() that is not given to a worker. */
+/* Close the input of a file that take_first() has returned, if no worker gets the file. */
 static void put_down(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -1686,8 +1686,9 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	/* If the history could not examine the input before it was opened, it decides now. Without
-	 * a decision the output would get no record, and a later run would not recognise it. */
+	/* If the history could not examine the input before it was opened, the history decides now.
+	 * Without a decision the output would get no record, and a later run would not recognise
+	 * it. */
 	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
 		return;
 	if (file->input < 0 &&

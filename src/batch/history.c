@@ -144,7 +144,7 @@ static const struct input_hash *hash_input(struct history_input *input)
 	return &input->hash;
 }
 
-/* The evidence for the decision about one output. */
+/* The evidence about one output, from which its verdict follows. */
 struct found {
 	const char *name; /* the name of the output, relative to the output folder */
 	struct stamp row, stamp;
@@ -173,7 +173,8 @@ static void hash_output(struct history *history, struct freshness *freshness,
 	fd_close(&fd);
 }
 
-/* Whether a record has the size and time, or the size and content, of the output. */
+/* Whether a record describes the existing output: the sizes are equal, and so are the times or the
+ * contents. */
 static bool is_of_output(struct history *history, struct freshness *freshness,
                          struct found *found, const struct stamp *record)
 {
@@ -233,8 +234,8 @@ static void look(struct history *history, struct history_input *input,
 
 /* ---- the decision ---- */
 
-/* The reason why an output must be made. Call this after the decision, when all evidence that it
- * needed was collected. */
+/* The reason why an output must be made. Call this after the decision, for which all necessary
+ * evidence was collected. */
 static const char *reason_to_make(const struct freshness *freshness, enum verdict verdict)
 {
 	const struct stamp *record = NULL;
@@ -376,7 +377,7 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	if (input->fd < 0)
 		input->fd = walk_open_file(input->item, &input->stat);
 	if (input->fd < 0)
-		/* the input will be opened again, and that shows the reason */
+		/* the input will be opened again, and the failure will be reported then */
 		return VERDICT_MAKE;
 	freshness.out = (struct file_facts){(uint64_t)input->stat.st_size,
 	                                    store_time_ns(&input->stat.st_mtim)};
@@ -494,7 +495,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 
 	*ret_known = NULL;
 	if (input->n_variants == 0 || !look_at_input(input))
-		/* the input will be opened, and that shows the reason */
+		/* the input will be opened, and a failure will be reported then */
 		return HISTORY_MAKE;
 	known = calloc(input->n_variants, sizeof(*known));
 	if (!known) {
@@ -576,7 +577,7 @@ static bool may_have(const char *input, const char *source)
 
 	if (stat(input, &st) != 0)
 		return true;
-	/* Keep only the folder of a file: source is relative to that folder. */
+	/* If the INPUT is a file, keep only its folder: `source` is relative to that folder. */
 	if (!S_ISDIR(st.st_mode)) {
 		while (n > 0 && input[n - 1] != '/')
 			n--;

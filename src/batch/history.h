@@ -3,7 +3,7 @@
  * are known to fail have records in the state. From these records the batch decides about a file
  * before it opens the input. Every file that is made leaves a new record.
  *
- * store/README.md has the rules of the decision. The code here collects the evidence for it.
+ * store/README.md has the rules of the decision. This code collects the facts that the rules need.
  *
  * Threads: the feeder decides; the thread that owns a file prepares its records.
  */
@@ -18,8 +18,8 @@
 struct history_options {
 	struct store *store; /* the store */
 	struct state *state; /* the state; NULL: records are kept only as stamps */
-	/* The inputs and the output folder of the run, for the roots of records. output NULL: no
-	 * record has a root. */
+	/* The inputs and the output folder of the run, for the roots of records. If output is NULL,
+	 * no record has a root. */
 	const struct walk_options *inputs;
 	const char *output;
 	/* The rules of the batch, whose recipes have fingerprints. */
@@ -48,7 +48,8 @@ struct known_output {
 	/* the stat of the existing file, if the output may replace it */
 	struct stat expected;
 	bool is_expected;
-	/* The reason why the output must be made, for a plan: "new", "input changed". */
+	/* The reason why the output must be made, for a plan: for example "new" or "input changed".
+	 * */
 	const char *reason;
 	/* Whether the existing file with this name is already the output of another input of this
 	 * run. */
@@ -97,7 +98,7 @@ struct history_input {
 /* Decide whether the outputs of a file must be made. The function may open input->fd, which the
  * caller closes. *ret_known has n_variants elements, and the caller frees it. *ret_known is NULL
  * when nothing is written, when memory ran out, or when the input could not be examined. In the
- * last case the verdict is HISTORY_MAKE: the caller opens the input, and this shows the reason. */
+ * last case the verdict is HISTORY_MAKE: the caller opens the input, and reports why that fails. */
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,
                                     struct failure *ret_failure);

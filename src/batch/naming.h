@@ -41,10 +41,10 @@ struct shard {
 };
 
 /*
- * Whether an input belongs to a shard. The name of its first output decides (in place, the relative
- * name of the input): the SipHash-2-4 of this name, with a key of zeros, modulo n, is the index of
- * the shard. This is the same on every machine and in every version. An input whose first output
- * has no name belongs to every shard.
+ * Whether an input belongs to a shard. The index of its shard is the SipHash-2-4 of a name, with a
+ * key of zeros, modulo n. The name is that of the first output or, in place, the relative name of
+ * the input. The index is the same on every machine and in every version. An input whose first
+ * output has no name belongs to every shard.
  */
 bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
                         const struct variant *first);

@@ -1,6 +1,6 @@
 /*
- * The workers that process pictures: their sandbox, both ends of a picture's task, and the two
- * pools, which take turns.
+ * The workers that process pictures: their sandbox, the request and the answer of a picture's task,
+ * and the two pools, which take turns.
  */
 #include "batch/picture_workers.h"
 
@@ -87,8 +87,8 @@ static void lockdown_prepare(const struct lockdown *lockdown)
 		sandbox_drop_user(&sandbox_here.state);
 }
 
-/* A part of the lock-down function of workers. readable: folders below which files may still be
- * read, ended by NULL; NULL: no folder. */
+/* A part of the lock-down function of workers. readable: a list, ended by NULL, of the folders
+ * below which files may still be read. If readable is NULL, no file may be read. */
 static enum pxp_status lockdown_finish(const char *const *readable,
                                        struct pxp_error *ret_error)
 {
@@ -243,7 +243,7 @@ static size_t padded(size_t n)
 	return (n + sizeof(answer_head) - 1) & ~(sizeof(answer_head) - 1);
 }
 
-/* The default time for one picture: 60 seconds, and 2 for each megapixel. */
+/* The default time for one picture: 60 seconds plus 2 seconds for each megapixel. */
 static int64_t timeout_ms_of(uint64_t n_pixels)
 {
 	uint64_t n_megapixels = n_pixels / 1000000;
@@ -488,7 +488,7 @@ static void run_job(struct clocked_file *file, const struct unpacked *unpacked,
 
 /* Whether a picture that has failed in a shared task may succeed, or fail for another reason, in a
  * task of its own. There are two reasons: a task of its own may get more memory, and its outputs
- * have the whole length of the memfd, which is limited. */
+ * may fill the whole memfd, whose length is limited. */
 static bool may_succeed_alone(const struct clocked_file *file,
                               const struct picture_answer *answer)
 {
@@ -509,7 +509,8 @@ static bool ends_here(const struct pxp_task *task, int64_t began_ns)
 	return pxp_task_is_cancelled(task) || clock_now_ns() - began_ns > GROUP_MAX_NS;
 }
 
-/* Append an answer of n bytes to the results. If n is 0, the file is left. */
+/* Append an answer of n bytes to the results. If n is 0, the file has no answer and must be
+ * submitted again. */
 static size_t put_answer(uint8_t *results, size_t at, const struct picture_answer *answer,
                          size_t n)
 {
@@ -965,8 +966,8 @@ static const char *read_answers(struct picture_taken *files, size_t n_files,
 }
 
 /* Forget the answers of a task, because they break the rules. If the task has one file, that file
- * fails. If it has several files, all are left, because it is not known which of them is the
- * reason. */
+ * fails. If it has several files, all must be submitted again, because it is not known which of
+ * them is the reason. */
 static void refuse_answers(struct picture_taken *files, size_t n_files,
                            const char *breach)
 {

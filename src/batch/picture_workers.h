@@ -104,15 +104,15 @@ struct picture_request {
 
 /* One of the files of a task that is done. */
 struct picture_taken {
-	/* The variants of the file's request. On success the sides of the variants are filled in.
-	 * If the request only decodes, n_variants is 0. */
+	/* The variants of the file's request. On success the member side of each variant is filled
+	 * in. If the request only decodes, n_variants is 0. */
 	struct variant *variants;
 	size_t n_variants;
 	/* Whether the file was taken out of the task. If so, its answer is ignored, and is_left is
 	 * set. */
 	bool is_taken_out;
-	/* The worker's answer for the file. If the file was not made, the answer has a failure with
-	 * a class. */
+	/* The worker's answer for the file. If the outputs were not made, the answer has a failure
+	 * with a class. */
 	struct picture_answer answer;
 	/*
 	 * Whether the file has no answer and must be submitted again in a task of its own. This

@@ -60,7 +60,7 @@ struct pass {
 	bool (*may_go_on)(void *data);
 	void *data;
 	/* True in the first pass, which counts images and collects hashes; false in the second
-	 * pass, which collects the names behind equal hashes. */
+	 * pass, which collects the names whose hashes are equal. */
 	bool counts;
 };
 

@@ -32,8 +32,8 @@ struct variant_rule {
 	struct naming_style style;
 	/* If true, the output replaces its input. Then format is FORMAT_NONE. */
 	bool in_place;
-	/* With --in-place: the suffix that is appended to the name of the original to keep it;
-	 * NULL: the original is removed. */
+	/* With --in-place: the original is kept under its name with this suffix appended. NULL: the
+	 * original is removed. */
 	const char *backup_suffix;
 };
 
@@ -44,8 +44,8 @@ struct variant {
 	 * variant owns it. NULL: this output is not made, because none is requested, or because the
 	 * format of an INPUT is unknown. */
 	char *name;
-	/* Whether the name contains "{hash}", at offset hash_at, until naming_fill_hash() inserts
-	 * the hash of the output. */
+	/* Whether the name still contains "{hash}", at offset hash_at. naming_fill_hash() replaces
+	 * it by the hash of the output and sets has_hash to false. */
 	bool has_hash;
 	size_t hash_at;
 	/* the format of the output; FORMAT_NONE if name is NULL */

@@ -82,8 +82,8 @@ struct source {
 	void *state;
 };
 
-/* The number of frames or pages that an output of this recipe gets. It is more than 1 only if both
- * formats have animations, or both formats have pages. */
+/* The number of frames or pages that an output of this recipe gets. It is more than 1 only if the
+ * formats of the source and of the output both have animations, or both have pages. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
 /* The answer to claim_source() or claim_output(). */
@@ -114,9 +114,9 @@ struct engine {
 	 * CLAIM_CANNOT and the failure is empty, the engine does not read the format.
 	 */
 	enum claim (*claim_source)(struct source *source, struct failure *ret_reason);
-	/* Whether the engine can derive this output. If is_lent is true, it derives from plain
-	 * pixels of another engine; if not, from its own source. With CLAIM_CANNOT the failure
-	 * always gives a reason. */
+	/* Whether the engine can derive this output. If is_lent is true, the engine must derive
+	 * from plain pixels of another engine; if not, from its own source. With CLAIM_CANNOT the
+	 * failure always gives a reason. */
 	enum claim (*claim_output)(const struct source *source, bool is_lent,
 	                           const struct recipe *recipe,
 	                           struct failure *ret_reason);
@@ -135,8 +135,8 @@ struct engine {
 	/* Decode every pixel of every frame or page, and drop the result. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
 	/* Get the pixels for another engine, as they are stored, not turned upright. The pixels
-	 * belong to the source and are valid until close(). NULL: this engine does not decode for
-	 * other engines. */
+	 * belong to the source and are valid until close(). The member is NULL in an engine that
+	 * does not decode for other engines. */
 	const struct pixels *(*lend_pixels)(struct source *source,
 	                                    struct failure *ret_failure);
 
@@ -155,7 +155,7 @@ struct engine {
 	 * all renderings of this engine are plain. */
 	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
 	/* Write a complete file of the recipe's format at the current offset of the descriptor
-	 * output. The rendering is one of this engine, or has plain pixels. */
+	 * output. The rendering was made by this engine, or has plain pixels. */
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 

@@ -242,8 +242,8 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 	if (are_srgb(&primaries) && curve == &srgb_curve)
 		return ICC_SRGB;
 	if (!are_srgb(&primaries))
-		/* A gamma near 1/2.2 stands for the curve of sRGB only if the primaries are those
-		 * of sRGB. */
+		/* With primaries other than those of sRGB, a gamma near 1/2.2 means a power, not
+		 * the curve of sRGB. */
 		curve = &pure;
 	return make(&primaries, curve, is_grey, "gAMA and cHRM", ret_profile, ret_n);
 }

@@ -1,9 +1,9 @@
 /*
  * Estimates from the header of a picture how much private memory the whole worker will need, in
- * bytes. The worker asks for this memory before a library opens the picture. The estimate is a
- * sum: 48 MiB for the worker itself with libvips and all its modules (32 MiB were measured), the
- * size of the input file, because the whole file is read into memory, the memory that the engine
- * estimates for the decoder, and the memory that the engine of the largest output estimates for it.
+ * bytes. The worker asks for this memory before a library opens the picture. The estimate is a sum:
+ * 48 MiB for the worker itself with libvips and all its modules (32 MiB were measured), the size of
+ * the input file, because the whole file is read into memory, the memory that the engine estimates
+ * for the decoder, and the largest memory that an engine estimates for an output.
  *
  * If an estimate is too low, only time is lost: the worker reaches its limit, and the picture gets
  * a second attempt with the whole memory budget.
@@ -37,11 +37,11 @@ uint64_t memory_area(struct size size);
  * pixels, an encoder of JPEG, PNG or TIFF counts as 2 bytes. Encoders that store the picture in
  * wider numbers count as more. An output on a canvas counts as a picture with alpha.
  *
- * Measured with libvips 8.14.1 on pictures of 24 megapixels, as the largest size of the data
- * segment that RLIMIT_DATA limits: for each byte of the output's pixels 1.4 bytes (JPEG, PNG,
- * TIFF), 3.1 (WebP), 4.1 (BMP) and 5.5 (GIF). A picture of noise with 11 megapixels needs, in
- * addition to the decoder's memory, 13 bytes per pixel for lossy WebP, 33 for lossless WebP, and
- * 37 for WebP with alpha.
+ * These numbers were measured with libvips 8.14.1 on pictures of 24 megapixels. For each byte of
+ * the output's pixels, the largest data segment (the memory that RLIMIT_DATA limits) had 1.4 bytes
+ * for JPEG, PNG and TIFF, 3.1 for WebP, 4.1 for BMP and 5.5 for GIF. A picture of noise with 11
+ * megapixels needs, in addition to the decoder's memory, 13 bytes per pixel for lossy WebP, 33 for
+ * lossless WebP, and 37 for WebP with alpha.
  */
 uint64_t memory_of_output(const struct picture_header *header,
                           const struct recipe *recipe, uint64_t n_frames);

@@ -180,8 +180,8 @@ static const struct engine *find_deriver(const struct engine *decoder,
 	return NULL;
 }
 
-/* Find the engine that encodes an output. If the deriver writes the format, it is the deriver; if
- * not, the first engine that writes the format. */
+/* Find the engine that encodes an output: the deriver if it writes the format, or else the first
+ * engine that writes the format. */
 static const struct engine *find_encoder(const struct engine *deriver,
                                          const struct recipe *recipe,
                                          struct failure *ret_failure)
@@ -593,8 +593,7 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
-/* Whether the memfd has reached its maximum length. This is then the reason why an encoder
- * failed. */
+/* Whether the memfd has reached its maximum length. If it has, that is why an encoder failed. */
 static bool is_too_long(const struct picture_job *job)
 {
 	off_t end = lseek(job->output, 0, SEEK_END);
@@ -656,8 +655,8 @@ static bool add_metadata(const struct picture_job *job, const struct source *sou
 	return false;
 }
 
-/* If an output does not get all frames or pages of the picture: the bit of enum lost for this loss.
- * If not: 0. */
+/* The bit of enum lost for the frames or pages of the picture that an output does not get; 0 if the
+ * output gets all of them. */
 static uint32_t find_lost_frames(const struct source *source, const struct recipe *recipe)
 {
 	if (source->n_stored <= source_frames(source, recipe))

@@ -30,7 +30,7 @@ enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
 	/* No worker draws, because there is no sandbox to confine a worker that may read files. */
 	DRAWING_UNSAFE,
-	/* Other workers draw. This worker answers a drawing with is_to_draw. */
+	/* Other workers draw. If this worker gets a drawing, it sets is_to_draw in the answer. */
 	DRAWING_ELSEWHERE,
 	DRAWING_HERE, /* this worker draws */
 };
@@ -114,8 +114,8 @@ struct picture_answer {
 	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
 
-/* The number of bytes of an answer with n_out outputs that a worker must send. The bytes after them
- * are all zero. */
+/* How many bytes of an answer a worker must send if the answer has n_out outputs. The remaining
+ * bytes are all zero. */
 size_t picture_answer_bytes(uint32_t n_out);
 
 struct picture_job {

@@ -55,8 +55,8 @@ static const char *mime_of(enum image_format format)
 	return mimes[format];
 }
 
-/* Whether a format stores the orientation outside EXIF, where decoders find and apply it. For such
- * a format, the EXIF orientation is ignored. */
+/* Whether files of a format store the orientation outside EXIF, and decoders apply that
+ * orientation. For such a format, the EXIF orientation is ignored. */
 static bool turns_by_itself(enum image_format format)
 {
 	return format == FORMAT_HEIC || format == FORMAT_AVIF || format == FORMAT_JXL;
@@ -90,7 +90,7 @@ static bool is_size(struct size a, struct size b)
 	return a.width == b.width && a.height == b.height;
 }
 
-/* Whether the output shows the whole picture and nothing besides it. */
+/* Whether the output shows the whole picture and nothing else. */
 static bool is_whole(const struct source *source, const struct recipe *recipe)
 {
 	struct layout layout = geometry_layout(&recipe->geometry, source->size);

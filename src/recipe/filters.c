@@ -175,7 +175,7 @@ static enum filter_kind kind_at(const struct reading *reading)
 	return FILTER_NONE;
 }
 
-/* Print "SIGMA, a number from 0.3 to 1000 pixels". */
+/* Print a text such as "SIGMA, a number from 0.3 to 1000 pixels". */
 static const char *describe(const struct filter_number *number,
                             char words[FILTER_NUMBER_BYTES])
 {
@@ -189,7 +189,7 @@ static const char *describe(const struct filter_number *number,
 	return words;
 }
 
-/* Print "SIGMA must be between 0.3 and 1000 pixels". */
+/* Print a text such as "SIGMA must be between 0.3 and 1000 pixels". */
 static const char *demand(const struct filter_number *number,
                           char words[FILTER_NUMBER_BYTES])
 {

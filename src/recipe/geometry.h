@@ -99,7 +99,7 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
  * Limit scaling to the pixels that are needed, if the scaled picture would be much larger than the
  * part to keep. For example, FIT_COVER from 1 x 30000 to 500 x 500 would scale the whole picture to
  * 500 x 15000000. After this call, focus is the part of the picture to scale, scaled is the size of
- * the scaled focus, and part is the part to keep of the scaled focus. The part may move by up to
+ * the scaled focus, and part is the part of the scaled focus to keep. The part may move by up to
  * half a pixel of the output, which at such factors is a fraction of a pixel of the picture. Other
  * layouts do not change. If the engine must still search for the part, the sizes are correct, but
  * the positions are not. When the engine has found the part, it calls this function again.

@@ -32,7 +32,7 @@ static uint64_t pack_number(struct packing *packing, uint64_t number, int n_byte
 	return read;
 }
 
-/* Pack or unpack a field of one byte whose values are least to most. */
+/* Pack or unpack a field of one byte. Its values are from `least` to `most`. */
 static unsigned pack_small(struct packing *packing, unsigned number, unsigned least,
                            unsigned most)
 {

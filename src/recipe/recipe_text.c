@@ -72,8 +72,8 @@ static bool find_name(const char *word, uint32_t *ret_rgba, const char **best)
 	return false;
 }
 
-/* Parse a colour: a name, or # with 3, 4, 6 or 8 hexadecimal digits. With 4 or 8 digits the last
- * are alpha. */
+/* Parse a colour: a name, or # with 3, 4, 6 or 8 hexadecimal digits. Of 4 digits the last is alpha,
+ * of 8 digits the last two. */
 static bool colour_parse(struct colour *ret_colour, const char *word,
                          struct failure *ret_failure)
 {

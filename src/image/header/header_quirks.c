@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Whether the line at offset `at` begins with the text words. *ret_next becomes the offset of the
+/* Whether the line at offset `at` begins with the text `words`. *ret_next becomes the offset of the
  * next line. */
 static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words,
                     size_t *ret_next)

@@ -67,7 +67,7 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 	return otherwise;
 }
 
-/* Reads a TIFF. The file must have at least 16 bytes. */
+/* A TIFF that is being read. It must have at least 16 bytes. */
 struct tiff {
 	const uint8_t *bytes;
 	size_t n;
@@ -309,7 +309,7 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* The coefficients of which the scans of a JPEG have sent all bits. */
+/* Which coefficients of a JPEG are complete, because the scans have sent all their bits. */
 struct jpeg_scans {
 	unsigned n_components;
 	uint8_t ids[4];

@@ -2,8 +2,8 @@
  * Finds facts about a JPEG, PNG, WebP or GIF that decoders do not report: the orientation, a colour
  * profile, and whether stb_image would decode the file wrongly.
  *
- * The bytes are untrusted. A wrong length ends the scan. Everything that was not found before it
- * counts as absent. Malformed EXIF gives orientation 1.
+ * The bytes are untrusted. A wrong length ends the scan. Everything that the scan has not found by
+ * then counts as absent. Malformed EXIF gives orientation 1.
  */
 #ifndef PXP_METADATA_SCAN_H
 #define PXP_METADATA_SCAN_H

@@ -67,7 +67,7 @@ static double fixed_at(const uint8_t *at)
 }
 
 /* Whether the tag with this signature has the given primary colour of sRGB. Profiles store colours
- * adapted to the white point D50, and so is `wanted`. */
+ * adapted to the white point D50, so `wanted` must be adapted to D50 too. */
 static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
                         const double wanted[3])
 {

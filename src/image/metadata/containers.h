@@ -24,7 +24,7 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file);
 
 /* How to make a file with metadata from a file without metadata. The new file consists of the bytes
- * of head, the old file's bytes from offset from up to offset until, and the bytes of tail. */
+ * of head, the old file's bytes from offset `from` up to offset `until`, and the bytes of tail. */
 struct splice {
 	struct block head;
 	size_t from, until;
@@ -35,11 +35,11 @@ void splice_fini(struct splice *splice); /* a splice of zeros is allowed */
 
 /*
  * Insert blocks into an encoded file. Blocks that the encoder wrote are removed. The result is
- * never shorter than the file: only in HEIC and AVIF does an encoder write blocks, and there
- * padding takes their place.
+ * never shorter than the file: encoders write blocks only in HEIC and AVIF, where padding replaces
+ * the removed blocks.
  *
- * ret_splice  always set; the caller frees it. If the file has an unknown structure, it describes
- *             the unchanged file.
+ * ret_splice  always set; the caller frees it. If the file has an unknown structure, the splice
+ *             describes the unchanged file.
  * lost        gets a bit of enum lost for each block that the format cannot store, or that is too
  *             long for the format.
  *

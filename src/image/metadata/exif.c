@@ -385,8 +385,9 @@ static void add_field(struct structure *structure, enum directory_name name,
 {
 	struct directory *directory = &structure->directories[name];
 
+	/* Of several fields with the same tag, keep only the first, as readers do. */
 	if (find(directory, field->tag))
-		return; /* keep only the first field with a tag, as readers do */
+		return;
 	/* Several fields may share the bytes of a value. The sum of all lengths is limited, so that
 	 * the output does not become much longer than the input. */
 	structure->n_value_bytes += field_bytes(field);
@@ -524,8 +525,8 @@ static void set_rational(struct structure *structure, unsigned tag, double numbe
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
 	struct block own = {.at = field.own, .n = sizeof(field.own)};
-	/* A density that is almost a whole number is rounded. The rounding is finer than the steps
-	 * in which PNG stores a density, whole pixels per metre. */
+	/* A density that is almost a whole number is rounded. The tolerance is about half a pixel
+	 * per metre, because PNG stores a density in whole pixels per metre. */
 	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
@@ -556,8 +557,8 @@ static int compare_tags(const void *a, const void *b)
 	return (first->tag > second->tag) - (first->tag < second->tag);
 }
 
-/* The number of bytes of a directory with its values in the written structure. An empty directory
- * has 0, because it is not written. */
+/* The number of bytes of a directory with its values in the written structure. Returns 0 for an
+ * empty directory, which is not written. */
 static size_t directory_bytes(const struct directory *directory)
 {
 	size_t n = 2 + 12 * directory->n + 4;

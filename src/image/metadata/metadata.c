@@ -50,7 +50,7 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* Remove from a mask of losses the blocks of which the recipe keeps nothing. */
+/* Clear in a mask of losses the bits of the blocks from which the recipe keeps nothing. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

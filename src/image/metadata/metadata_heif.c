@@ -463,7 +463,7 @@ static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 
 /* Whether this code can add items to the file. It supports only the layout that our encoders write:
  * all items are after the box "meta", and offsets and lengths have 4 bytes. *ret_max_id becomes the
- * largest number of an item. */
+ * largest item number. */
 static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 {
 	size_t meta_end = (size_t)(meta->all.all.at - meta->file.at) + meta->all.all.n;

@@ -171,8 +171,8 @@ bool xml_set_text(struct xml_tree *tree, struct xml_node *node, const char *text
 	return true;
 }
 
-/* The state of parsing. open has the elements that are not closed yet, each with its last child so
- * far. */
+/* The state of parsing. The array `open` has the elements that are not closed yet, each with its
+ * last child so far. */
 struct reading {
 	struct xml_tree *tree;
 	XML_Parser parser;

@@ -456,8 +456,8 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DEPTH || rule == RULE_DIRECTORY;
 }
 
-/* value is an entry in a list of the file's parts. Record the part that this entry names as
- * lost. */
+/* value is an entry in a list of the file's parts. Record the loss of the part that this entry
+ * names. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
