@@ -1399,7 +1399,7 @@ static void say_stamps(struct batch *batch)
 	    (!content_hash_is_built() || store_has_lost_stamp(batch->store)))
 		report_say(batch->report,
 		           "warning: %s cannot store records on images, so a second run "
-		           "would make the images again",
+		           "cannot recognise finished outputs and would make them again",
 		           content_hash_is_built() ? "the file system" : "this build");
 }
 

@@ -73,7 +73,7 @@ struct file {
 	/* the sealed memfd of the outputs, until they are committed; NULL: none */
 	struct content *content;
 	uint64_t n_content_bytes;
-	struct timespec dates[2]; /* the times of the input: last access, last change */
+	struct timespec dates[2]; /* atime and mtime of the input */
 	/* What is known about each output, and its new stamp; NULL: nothing is written. */
 	struct known_output *known;
 	struct known_failure known_failure; /* the record of a failure, for the state */

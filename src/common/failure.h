@@ -59,8 +59,8 @@ const char *fail_class_name(enum fail_class class);
 _Bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Append to the text, or insert at its start. If the text becomes too long, its end is cut off.
- * Always returns false. */
+/* failure_append() adds to the end of the text, failure_prepend() to its start. If the text becomes
+ * too long, its end is cut off. Both always return false. */
 _Bool failure_append(struct failure *failure, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 _Bool failure_prepend(struct failure *failure, const char *format, ...)

@@ -88,7 +88,7 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 	return picture_refuse_format(source->format, ret_failure);
 }
 
-/* ---- the plan: each engine of the table is asked for the picture, then for each output ---- */
+/* ---- the plan: which engine decodes the picture, and which engines make each output ---- */
 
 /* The plan: which engine decodes the picture, and which engines derive and encode each output. */
 struct engine_plan {

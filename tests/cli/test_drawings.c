@@ -235,7 +235,7 @@ TEST(drawings, a_gzip_compressed_svg_is_drawn)
 	fixture_leave();
 }
 
-TEST(drawings, verify_draws_drawings_too)
+TEST(drawings, the_verify_command_draws_svg_and_pdf_inputs)
 {
 	struct ended ended;
 

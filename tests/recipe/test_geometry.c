@@ -139,7 +139,7 @@ TEST(geometry, an_output_size_is_the_input_size_divided_by_the_larger_side_ratio
 	}
 }
 
-TEST(geometry, each_size_word_gives_the_expected_output_size)
+TEST(geometry, each_form_of_the_size_option_gives_the_documented_output_size)
 {
 	static const struct {
 		const char *word;

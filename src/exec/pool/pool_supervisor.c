@@ -33,8 +33,8 @@ enum {
 	 * stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	/* The maximum number of frames that are read before the log, to get the answers of earlier
-	 * tasks. */
+	/* Before the log is read, waiting frames are read, because they may be the answers of earlier
+	 * tasks. This is the maximum number of these frames. */
 	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
 	/* The maximum number of frames that are read from a dead worker. Its children may hold the
 	 * other end of the channel open and send frames without end. */

@@ -378,9 +378,9 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 
 /* ---- running tasks ---- */
 
-/* Sending a frame wakes the pool. So a new deadline is not sent if it differs from the current one
- * by less than a 64th of its length: quick tasks restart their deadlines just after they have
- * started. */
+/* Sending a frame wakes the pool. If the new deadline is less than ms / 64 later than the current
+ * one, it is not sent. That is common, because a quick task restarts its deadline just after the
+ * task has started. */
 static void restart_deadline(void *data, int64_t ms)
 {
 	struct worker *worker = data;

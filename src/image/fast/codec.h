@@ -32,7 +32,7 @@ struct demand {
 	 * smaller result. */
 	double ratio;
 	bool has_half_chroma;
-	bool is_lossless; /* the encoder is lossless, so it does not hide errors of the reader */
+	bool is_lossless; /* the output shows small errors of the decoded planes exactly */
 	/* The allowed error of decoded planes: a mean squared error in levels of 0 to 255. */
 	double noise_budget;
 };

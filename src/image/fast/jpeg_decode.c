@@ -62,7 +62,7 @@ struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
 	uint64_t used; /* coefficients that the scale uses */
-	/* The coefficients that a later scan refines. Only scans that are read count. */
+	/* A bit for each coefficient that a later scan refines, if that scan is read. */
 	uint64_t refined;
 	/* For each coefficient: the lowest bit that will be known after all scans. Scans that are
 	 * not decided yet count as read. */

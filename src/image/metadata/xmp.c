@@ -114,11 +114,11 @@ enum rule {
 	RULE_GAINMAP,       /* drop and report a lost gain map */
 	RULE_DEPTH,         /* drop and report a lost depth map */
 	RULE_DIRECTORY,     /* drop, and report the loss of the parts in the list */
-	RULE_ORIENTATION,   /* set to 1 */
-	RULE_WIDTH,         /* set to the value of the output */
-	RULE_HEIGHT,        /* set to the value of the output */
-	RULE_FORMAT,        /* set to the value of the output */
-	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
+	RULE_ORIENTATION,   /* replace by 1 */
+	RULE_WIDTH,         /* replace by the width of the output */
+	RULE_HEIGHT,        /* replace by the height of the output */
+	RULE_FORMAT,        /* replace by the format of the output */
+	RULE_COLOUR_SPACE,  /* replace by the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
 	RULE_PANORAMA,      /* keep if the picture was neither cropped nor rotated */
 	/* A length in pixels: scale it if the output shows the whole picture. */

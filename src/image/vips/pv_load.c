@@ -730,8 +730,8 @@ static void copy_gif(struct gif_copy *copy)
 	(void)copy_until(copy, copy->n);
 }
 
-/* If parts of a GIF's canvas are visible, let libvips read a copy in which these parts are
- * transparent. */
+/* If the frames of a GIF leave parts of its canvas uncovered, let libvips read a copy in which the
+ * uncovered parts are transparent. */
 static bool clear_canvas(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
