@@ -696,28 +696,6 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	                               &answer->out[i], &answer->failure);
 }
 
-/* Process a picture that is open: check its pixels, or make its outputs. */
-static bool work(const struct picture_job *job, const struct engine_plan *plan,
-                 struct source *source, struct picture_answer *answer)
-{
-	answer->in.width = source->size.width;
-	answer->in.height = source->size.height;
-	if (!check_sizes(job, source, &answer->failure))
-		return false;
-	if (job->on_header)
-		job->on_header(job->data, count_pixels(job, source));
-
-	if (job->decodes_only)
-		return plan->decoder->check(source, &answer->failure);
-	if (!plan->decoder->decode(source, &answer->failure))
-		return false;
-	for (unsigned i = 0; i < plan->n_outputs; i++) {
-		if (!make_output(job, plan, source, i, answer))
-			return false;
-	}
-	return true;
-}
-
 /* The data of may_open(). */
 struct opening {
 	struct picture_worker *worker;
@@ -766,6 +744,32 @@ static bool check_strictly(struct picture_worker *worker, const struct picture_j
 	return is_whole;
 }
 
+/* Process a picture that is open: check its pixels, or make its outputs. */
+static bool work(struct picture_worker *worker, const struct picture_job *job,
+                 const struct engine_plan *plan, struct source *source,
+                 struct picture_answer *answer)
+{
+	answer->in.width = source->size.width;
+	answer->in.height = source->size.height;
+	if (!check_sizes(job, source, &answer->failure))
+		return false;
+	if (job->on_header)
+		job->on_header(job->data, count_pixels(job, source));
+
+	if (job->decodes_only)
+		return plan->decoder->check(source, &answer->failure);
+	if (!plan->decoder->is_strict &&
+	    !check_strictly(worker, job, source, &answer->failure))
+		return false;
+	if (!plan->decoder->decode(source, &answer->failure))
+		return false;
+	for (unsigned i = 0; i < plan->n_outputs; i++) {
+		if (!make_output(job, plan, source, i, answer))
+			return false;
+	}
+	return true;
+}
+
 /* Process a source by the first engine that accepts it. The metadata has been read. */
 static bool run_engine(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
@@ -787,9 +791,7 @@ static bool run_engine(struct picture_worker *worker, const struct picture_job *
 		return false;
 	}
 	is_done = look_again(worker, job, plan.decoder, source, &answer->failure) &&
-	          (job->decodes_only || plan.decoder->is_strict ||
-	           check_strictly(worker, job, source, &answer->failure)) &&
-	          work(job, &plan, source, answer);
+	          work(worker, job, &plan, source, answer);
 	plan.decoder->close(source);
 	return is_done;
 }
