@@ -1114,9 +1114,8 @@ static void gather(struct file *file)
  * slowly. */
 static void submit_if_old(struct batch *batch)
 {
-	static const int64_t MAX_AGE_NS = (int64_t)2 * 1000000;
-
-	if (batch->gathered && clock_now_ns() - batch->gathered->began_ns > MAX_AGE_NS)
+	if (batch->gathered &&
+	    clock_now_ns() - batch->gathered->began_ns > limits_group_wait_ns())
 		batch_submit_gathered(batch);
 }
 

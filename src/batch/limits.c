@@ -100,3 +100,8 @@ uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns)
 	n = min(n_left / (2 * (uint64_t)n_workers), GROUP_NS / (uint64_t)small_ns);
 	return n > 0 ? n : 1;
 }
+
+int64_t limits_group_wait_ns(void)
+{
+	return (int64_t)2 * 1000000;
+}

@@ -53,6 +53,9 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
  */
 uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
 
+/* How long a small file may wait for others that share its task, while inputs are opened slowly. */
+int64_t limits_group_wait_ns(void);
+
 /* The maximum memory of one picture. */
 uint64_t limits_of_picture(const struct limits *limits);
 

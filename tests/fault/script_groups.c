@@ -1,8 +1,9 @@
 /*
- * How many small files share a task, for tests: as many as SCRIPT_GROUP in the environment says. The
- * program decides by the time that pictures take, which differs between runs.
+ * How many small files share a task, for tests: as many as SCRIPT_GROUP in the environment says,
+ * however long they wait for each other. The program decides by the time that pictures take and that
+ * opening takes, which differs between runs.
  *
- * This file is linked with --wrap=limits_group.
+ * This file is linked with --wrap=limits_group and --wrap=limits_group_wait_ns.
  */
 #include "batch/limits.h"
 
@@ -10,6 +11,8 @@
 
 uint64_t __real_limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
 uint64_t __wrap_limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
+int64_t __real_limits_group_wait_ns(void);
+int64_t __wrap_limits_group_wait_ns(void);
 
 uint64_t __wrap_limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns)
 {
@@ -17,4 +20,9 @@ uint64_t __wrap_limits_group(uint64_t n_left, unsigned n_workers, int64_t small_
 
 	return n ? strtoull(n, NULL, 10)
 	         : __real_limits_group(n_left, n_workers, small_ns);
+}
+
+int64_t __wrap_limits_group_wait_ns(void)
+{
+	return getenv("SCRIPT_GROUP") ? INT64_MAX : __real_limits_group_wait_ns();
 }
