@@ -202,7 +202,7 @@ char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns);
 /* The main function of the feeder thread (feeder.c). data is the batch. */
 void *feeder_main(void *data);
 
-/* The callback for a file that the committer has finished (feeder.c). data is the batch. */
+/* The callback for a file that the committer has finished (file.c). data is the batch. */
 void file_on_committed(struct commit *commit, void *data);
 
 #endif

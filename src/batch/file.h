@@ -1,0 +1,109 @@
+/* One file of a batch on its way: what is known about it, its future, and what the committer does for
+ * it. */
+#ifndef PXP_BATCH_FILE_H
+#define PXP_BATCH_FILE_H
+
+#include "batch/batch_internal.h"
+
+#include <stdatomic.h>
+
+struct group; /* the files of a task (group.h) */
+
+/* The memfd with the outputs of a task, which the files of the task share. */
+struct content {
+	int fd;
+	atomic_uint n_users;
+};
+
+/*
+ * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
+ * completes its task, then the committer. The file has a promise, a future that this code completes
+ * with the result when the outputs are written under their names, or when the file has failed. Then
+ * the file is freed.
+ */
+struct file {
+	struct batch *batch;
+	struct pxp_future *future;
+	/* The result is filled in step by step, then moved into the future. */
+	struct file_result *result;
+	/* the next file in the list batch->deferred or batch->left */
+	struct file *next;
+	/* The neighbours in the list of submitted files, guarded by the batch's lock. If
+	 * previous_submitted is NULL, the file is not in the list. */
+	struct file **previous_submitted, *next_submitted;
+	/* The time when the worker was first found processing the file; 0: not yet. */
+	int64_t running_ns;
+	struct group *group; /* the files that share the task of this file */
+	size_t index;        /* the position of the file in its task */
+	/* The number of shared tasks in which the file has killed its worker. */
+	unsigned n_shared_deaths;
+	bool is_shared; /* whether the task has other files */
+
+	/* The input, which is open until the task is done, and while the file is deferred; -1: it is
+	 * not open. */
+	int input;
+	/* The identity of the input, from fstat() after opening it: size, time of the last change,
+	 * device, inode. */
+	struct stat stat;
+	int64_t mtime_ns; /* the input's time for records, or STAMP_NO_TIME (history.h) */
+	struct input_hash hash;
+	bool has_hash;
+	/* the number of earlier runs in which the picture killed its worker */
+	unsigned n_deaths;
+	/* The format by the suffix or, if the suffix is not known, by the first bytes. */
+	enum image_format named_format;
+	bool is_drawn; /* whether a drawing worker has the file, or will get it */
+
+	/* With --in-place: the folder of the input, and its name in that folder, with links
+	 * resolved. */
+	struct store_original original;
+	char *own_name;
+
+	/* the sealed memfd of the outputs, until they are committed; NULL: none */
+	struct content *content;
+	uint64_t n_content_bytes;
+	struct timespec dates[2]; /* atime and mtime of the input */
+	/* What is known about each output, and its new stamp; NULL: nothing is written. */
+	struct known_output *known;
+	struct known_failure known_failure; /* the record of a failure, for the state */
+	enum file_end end; /* how the file ends, once the state is written */
+	struct commit commit;
+	struct commit_output outputs[];
+};
+
+/* Take over a memfd, which the caller uses first. Returns NULL if memory ran out; then the memfd is
+ * closed. */
+struct content *content_create(int fd);
+
+/* Called when a file does not use the memfd any more. The last such call closes the memfd. */
+void content_release(struct content **content);
+
+/* Create a file for an item of the walk, without the names of its outputs. Returns NULL if memory
+ * ran out. */
+struct file *file_create(struct batch *batch, const struct walk_item *item);
+
+/* Free a file, and release its future. NULL is allowed. */
+void file_destroy(struct file *file);
+
+/* Complete the file's future with its result, and free the file. */
+void file_complete(struct file *file, enum file_end end);
+
+/* Complete the future of a file whose result has a failure, and free the file. */
+void file_fail(struct file *file);
+
+/* Record the new times of up-to-date outputs in the state, then complete the file as up to date. */
+void file_note_fresh(struct file *file);
+
+/* Let the file use the memfd with the outputs of its task: compare outputs that are made only for
+ * that, insert hashes into names, and keep an output for a stream. If this fails, the file has no
+ * content, and its result has the failure. */
+void file_take_content(struct file *file, struct content *content);
+
+/* Let the committer publish the outputs of a file that has content. The file is moved in. */
+void file_commit(struct file *file);
+
+/* Whether the committer has so many files that no other input may be opened. Called with the lock
+ * held. */
+bool committer_is_full(const struct batch *batch);
+
+#endif
