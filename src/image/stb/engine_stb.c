@@ -5,9 +5,9 @@
  * keeps. metadata_scan.c reads the facts that stb_image does not report.
  *
  * stb_image accepts some truncated JPEG files and fills the missing part with grey. So the engine
- * first looks for the end marker. A file without an end marker is a bad image, as in the other
- * engines. If fail_on is none, such a file is accepted. The engine does not detect damage in the
- * middle of a scan; libvips detects some of it.
+ * first looks for the end marker, and refuses a file without it, unless fail_on is none. The engine
+ * does not detect damage in the middle of a scan. If the fast engine is built, it checks each JPEG
+ * first.
  */
 #include "image/engine.h"
 
