@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -162,8 +163,26 @@ static bool is_own(const struct folder_locks *locks, int fd)
 	return false;
 }
 
-/* Whether the program inherited a descriptor of the folder. flock(1) starts a program in this way,
- * after it has locked the folder for the program. */
+/* Whether a descriptor holds a lock of flock(2). Returns false if /proc is not mounted. */
+static bool holds_lock(int fd)
+{
+	char path[64], line[256];
+	bool holds = false;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	if (!info)
+		return false;
+	while (!holds && fgets(line, sizeof(line), info))
+		holds = strncmp(line, "lock:", 5) == 0 && strstr(line, " FLOCK ");
+	fclose(info);
+	return holds;
+}
+
+/* Whether the program inherited a descriptor that holds a lock on the folder. flock(1) starts a
+ * program in this way, after it has locked the folder for the program. Without the lock, the
+ * descriptor says nothing: a shell may have opened the folder for another purpose. */
 static bool is_inherited(const struct folder_locks *locks, const struct folder *folder)
 {
 	enum { LOOK_AT = 256 };
@@ -171,7 +190,8 @@ static bool is_inherited(const struct folder_locks *locks, const struct folder *
 
 	for (int fd = 0; fd < LOOK_AT; fd++) {
 		if (!is_own(locks, fd) && fstat(fd, &st) == 0 &&
-		    st.st_dev == folder->dev && st.st_ino == folder->ino)
+		    st.st_dev == folder->dev && st.st_ino == folder->ino &&
+		    holds_lock(fd))
 			return true;
 	}
 	return false;

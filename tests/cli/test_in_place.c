@@ -582,6 +582,22 @@ TEST(in_place, a_folder_that_is_locked_for_the_run_by_flock_is_not_waited_for)
 	fixture_leave();
 }
 
+/* The test itself holds the lock of another run. */
+TEST(in_place, a_folder_that_is_inherited_and_not_locked_is_waited_for)
+{
+	const char *const convert =
+		"pixpool-scripted convert --in-place --no-backup --no-wait in";
+	int in;
+
+	make_folders_of_scripts();
+	let_pass("in/a.png");
+	REQUIRE(gets_lock("in", LOCK_EX, &in));
+	EXPECT_EQ(run("%s 9< in", convert).status, 4);
+	fd_close(&in);
+	EXPECT_EQ(run("%s 9< in", convert).status, 0);
+	fixture_leave();
+}
+
 TEST(in_place, a_run_that_waits_for_another_one_can_be_interrupted)
 {
 	struct command second;
