@@ -274,6 +274,22 @@ TEST(records, json_progress_prints_the_same_records_on_standard_error)
 	fixture_leave();
 }
 
+/* The worker of such an image says nothing about it, and the mean size would stand in for the size. */
+TEST(records, json_progress_counts_the_true_size_of_an_image_whose_worker_crashed)
+{
+	struct command command;
+
+	fixture_enter();
+	write_script("in/a.png", "size 2000 2000\nsignal SIGSEGV"); /* 47 bytes */
+	write_script("in/b.png", "gate b\nsize 2 2");               /* 33 bytes */
+	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out --progress json");
+	await_error(&command, "{\"progress\":{\"done\":1,\"total\":2,\"failed\":1,"
+	                      "\"bytes_done\":47,\"bytes_total\":80");
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 1);
+	fixture_leave();
+}
+
 TEST(records, quiet_mode_prints_only_failures)
 {
 	struct ended ended;
