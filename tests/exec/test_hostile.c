@@ -189,6 +189,32 @@ TEST(hostile, an_invalid_answer_in_a_shared_slot_fails_only_the_running_task)
 	gate_destroy(&gate);
 }
 
+/* Pretend that the pool polls the slots, and overwrite the state of this task's slot. */
+static enum pxp_status task_overwrites_its_slot(struct pxp_task *task)
+{
+	struct shared_slot *slot = shared_slot_of(task);
+	struct shared_slots *shared =
+		(struct shared_slots *)(void *)((char *)slot -
+	                                        offsetof(struct shared_slots, slots));
+
+	atomic_store(&shared->suppress_notify, true);
+	atomic_store(&slot->state, slot_pack(0, SLOT_FREE));
+	return pxp_task_return(task, "by frame", 9);
+}
+
+TEST(hostile, an_answer_is_sent_as_a_frame_if_the_task_has_overwritten_its_slot)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_overwrites_its_slot, NULL,
+	                                        NULL);
+
+	EXPECT_EQ(pxp_future_wait(future, 20000), PXP_OK);
+	REQUIRE(pxp_future_is_done(future), "the pool never received the answer");
+	EXPECT_STR(result_of(future), "by frame");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
 /* ---- closing the channel ---- */
 
 static enum pxp_status task_closes(struct pxp_task *task)
