@@ -35,8 +35,8 @@ struct question {
 	const char *size;
 	int n_rounds;
 	enum peer peer;
-	/* How many copies of the corpus are resized, with pictures of at most 480 pixels in width;
-	 * 0: the corpus itself is resized. */
+	/* 0: the corpus itself is resized. Otherwise so many copies of it are, whose pictures were
+	 * shrunk to a width of at most 480 pixels before the measurement. */
 	unsigned n_small;
 
 	/* The working folder, which is created for the run, and paths in it. */

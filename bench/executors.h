@@ -123,8 +123,8 @@ double resident_bytes(void);
 /* Print a message about a failure. Returns false. */
 bool failed(const char *what);
 
-/* A task for subjects without inputs and results. Like a task of pixpool, it takes a copy of the
- * payload as its input, and returns another copy as its result. */
+/* A task for peers that pass neither inputs nor results to their tasks. It does what pixpool does for
+ * its tasks: it copies the payload to an input, and the input to a result. */
 struct echo {
 	void *input, *result;
 	size_t n;

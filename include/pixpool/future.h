@@ -143,8 +143,8 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * PXP_ETIMEOUT  as for pxp_future_wait().
  * PXP_EDEADLK   as for pxp_future_wait().
  * any other     the task failed or was cancelled, and this status is pxp_outcome.error.status.
- *               Besides the second half of enum pxp_status it can be PXP_EBROKEN (no worker could
- *               be started), PXP_ENOMEM or PXP_ESYS (the input or the result could not be
+ *               It is one of the statuses from PXP_ETASK on, or PXP_EBROKEN (no worker could be
+ *               started), PXP_ENOMEM or PXP_ESYS (the input or the result could not be
  *               transferred).
  */
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,

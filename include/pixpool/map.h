@@ -1,6 +1,6 @@
 /*
- * Map runs one function over many inputs, of which only a limited number (the window) is in work at
- * a time. It returns the results in the order of the inputs, or in the order in which they are
+ * Map runs one function over many inputs, of which only a limited number (the window) is
+ * processed at a time. It returns the results in the order of the inputs, or in the order in which they are
  * done. If an item fails, the map returns it like any other, with its error, and continues.
  */
 #ifndef PXP_MAP_H

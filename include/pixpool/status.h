@@ -72,7 +72,7 @@ struct pxp_error {
 	int signal;
 	/* With PXP_ECRASHED and PXP_EPOISON, if signal is 0: the exit code of the worker. */
 	int exit_code;
-	/* One line without a newline, always terminated. */
+	/* One line of text without a newline at its end. It always ends with a zero byte. */
 	char text[PXP_ERROR_TEXT_BYTES];
 };
 

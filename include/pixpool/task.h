@@ -140,8 +140,7 @@ enum { PXP_MAX_NEEDS = 16 };
  *                 for the rest, because two such tasks would wait for each other.
  * PXP_ECANCELLED  the task was asked to end during the wait.
  * PXP_ESYS        the limit of the worker cannot be raised.
- * PXP_EINVAL      the task has already requested more memory than it had PXP_MAX_NEEDS times in
- *                 this attempt.
+ * PXP_EINVAL      in this attempt, PXP_MAX_NEEDS calls have already raised the limit of the task.
  * On all but PXP_OK the limit is unchanged.
  */
 enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes);

@@ -262,8 +262,9 @@ unsigned cgroup_cpu_quota(const char *root)
 
 /* ---- processors ---- */
 
-/* The kernel refuses an affinity mask with fewer bits than it supports processors. So the number of
- * bits starts at FIRST_BITS and is doubled. */
+/* The kernel supports a maximum number of processors, and refuses an affinity mask with fewer bits
+ * than that. So the number of bits starts at FIRST_BITS and is multiplied by four until the mask is
+ * accepted. */
 enum { FIRST_BITS = 1024, MAX_BITS = 1024 * 1024 };
 
 static unsigned count_affinity(void)

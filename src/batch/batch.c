@@ -336,7 +336,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 
 /* Whether small files may share a task. They may not with --untrusted, because each picture then
  * has a worker to itself. They may not with --max-failures, because no picture may begin after the
- * last failure. And they may not with a small --recycle, because a worker could process more images
+ * failure that reaches that number. And they may not with a small --recycle, because a worker could process more images
  * than --recycle allows. */
 static bool may_share_tasks(const struct batch_options *options)
 {
@@ -454,7 +454,8 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 		return false;
 	if (!make_room_for_complete(batch))
 		return failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
-	batch->n_files = 1; /* the feeder counts as a file until it ends */
+	/* One more than there are files, so that the number is never 0 while the feeder runs. */
+	batch->n_files = 1;
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)
 		return failure_set(ret_failure, FAIL_INTERNAL,

@@ -160,7 +160,8 @@ static bool take_names(struct file *file)
 	struct file_result *result = file->result;
 
 	if (file->batch->options->in_place)
-		/* each file is fed only once, so two inputs never have the same output */
+		/* an output has the path of its input, and each file is fed only once, so no two
+		 * inputs have the same output */
 		return true;
 	for (size_t i = 0; i < result->n_variants; i++) {
 		const char *name = result->variants[i].name;

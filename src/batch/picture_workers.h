@@ -104,8 +104,8 @@ struct picture_request {
 
 /* One of the files of a task that is done. */
 struct picture_taken {
-	/* The variants of the file's request. On success the member side of each variant is filled
-	 * in. If the request only decodes, n_variants is 0. */
+	/* The variants of the file's request. On success the member `side` of each variant is
+	 * filled in. If the request only decodes, n_variants is 0. */
 	struct variant *variants;
 	size_t n_variants;
 	/* Whether the file was taken out of the task. If so, its answer is ignored, and is_left is

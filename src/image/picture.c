@@ -319,7 +319,7 @@ static bool make_room(struct picture_worker *worker, size_t n)
 	if (n <= worker->n_bytes)
 		return true;
 
-	/* Unlike realloc(), free() and malloc() do not copy the old bytes, which are not needed. */
+	/* The old bytes are not needed. realloc() would copy them. */
 	free(worker->bytes);
 	worker->n_bytes = 0;
 	worker->bytes = malloc(n);

@@ -90,8 +90,8 @@ struct layout {
 	struct area focus;
 };
 
-/* Compute the layout. A side in the layout is 1 to UINT32_MAX. from is the size of the picture
- * after the filters that come before scaling: of the upright picture or, with no_rotate, of the
+/* Compute the layout. Each side in the layout is 1 to UINT32_MAX. The argument `from` is the size of the
+ * picture after the filters that come before scaling: of the upright picture or, with no_rotate, of the
  * picture as it is stored. Its sides must not be 0. */
 struct layout geometry_layout(const struct geometry *geometry, struct size from);
 

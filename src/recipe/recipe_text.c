@@ -270,7 +270,7 @@ static const struct choice positions[] = {
 	{"northwest", POSITION_NORTHWEST},
 	{"entropy", POSITION_ENTROPY},
 	{"attention", POSITION_ATTENTION},
-	{"X%,Y%", POSITION_POINT}, /* only for lists of the choices */
+	{"X%,Y%", POSITION_POINT}, /* printed with the choices, parsed elsewhere */
 	{"center", POSITION_CENTRE},
 	{"top", POSITION_NORTH},
 	{"bottom", POSITION_SOUTH},

@@ -431,8 +431,8 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 	return true;
 }
 
-/* Open the folder of the level below again, from the open level above it. Its name is the one that
- * was taken last from the level above. Returns false with errno if that fails. */
+/* Open the folder of the level `below` again, from the folder of the level `above`, which is open. The
+ * name of the folder is the one that was taken last from the level `above`. Returns false with errno if that fails. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
 	const char *name;
@@ -513,8 +513,8 @@ void walk_close(struct walk *walk)
 	free(walk);
 }
 
-/* Put n bytes of name into the path at offset at, which is 0 or the position after a slash. Returns
- * false if memory ran out. */
+/* Put n bytes of name into the path, beginning at the offset `at`, which is 0 or the offset after a
+ * slash. Returns false if memory ran out. */
 static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 {
 	if (at + n + 1 > walk->path_max) {
@@ -767,8 +767,8 @@ static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 	if (fd < 0)
 		return give_input(walk, ret_item, errno);
 	/* The relative name of a file in a listed folder begins with the name that the folder has
-	 * in the list. But if nothing is left of this name without "." and "..", the relative name
-	 * begins below the folder. */
+	 * in the list. But if that name has no parts except "." and "..", the relative name begins
+	 * below the folder. */
 	if (!walk->options.is_list || walk->input_n >= n)
 		walk->input_n = n + (walk->input[n - 1] != '/');
 	n += walk->input[n - 1] != '/';

@@ -2,7 +2,7 @@
  * What all executors share: tasks, which are created with their futures in one block each; the
  * bounded queue; the completion of tasks, cancel and shutdown.
  *
- * Promises of every executor (tests/exec/test_contract.c runs the same tests over each kind):
+ * Every executor guarantees (tests/exec/test_contract.c runs the same tests over each kind):
  *
  *   - each submitted task is completed exactly once: it finished, failed or was cancelled;
  *   - shutdown runs the queued tasks or cancels them, destroy runs them, and neither loses a task;

@@ -136,8 +136,9 @@ static struct shared_slots *map_slots(int fd)
 	return shared;
 }
 
-/* Make 0 and 1 descriptors of /dev/null, 2 that of the log and 3 that of the channel, and close all
- * others. 0 and 1 are set before 3, because the descriptor of /dev/null may itself be 3. */
+/* Set up the descriptors of the worker: 0 and 1 refer to /dev/null, 2 to the log and 3 to the channel.
+ * All others are closed. Descriptors 0 and 1 are set before 3, because the descriptor of /dev/null
+ * may itself be 3. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);

@@ -7,7 +7,7 @@
 #include <emmintrin.h>
 #endif
 
-/* In a 16-bit plane, the distance between two levels of 0 to 255. */
+/* A sample of a 16-bit plane is the level of an 8-bit sample, 0 to 255, times this number. */
 static const float level_16 = 257;
 
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,

@@ -4,7 +4,8 @@
  * row is added to the sums while it is still in the cache.
  *
  * Colours are multiplied by alpha, so that transparent pixels have no colour that could bleed into
- * their neighbours. Neutral chroma is 128 levels, whatever alpha is.
+ * their neighbours. Chroma without a colour has the value of level 128 of an 8-bit
+ * sample, whatever alpha is.
  *
  * Threads: a box belongs to one thread at a time.
  */

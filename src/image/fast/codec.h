@@ -32,8 +32,9 @@ struct demand {
 	 * smaller result. */
 	double ratio;
 	bool has_half_chroma;
-	bool is_lossless; /* the output shows small errors of the decoded planes exactly */
-	/* The allowed error of decoded planes: a mean squared error in levels of 0 to 255. */
+	/* The output keeps its pixels without loss, so it also keeps small errors of decoding. */
+	bool is_lossless;
+	/* The allowed error of decoded planes: a mean squared error, in levels of 8-bit samples. */
 	double noise_budget;
 };
 

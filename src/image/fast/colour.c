@@ -147,8 +147,8 @@ static uint16_t to_sample(float value)
 	return (uint16_t)(int)value;
 }
 
-/* level_16 is the distance between two levels of 0 to 255 in a 16-bit plane. neutral is the chroma
- * of grey. */
+/* A sample of a 16-bit plane is the level of an 8-bit sample times level_16. neutral is the chroma of
+ * grey. */
 static const float level_16 = 257, neutral = 128 * 257;
 
 /* The alpha of a pixel, 0 to 1. The pixel's colours were multiplied by this factor. If alpha is

@@ -48,7 +48,7 @@ struct jpg_header {
 
 struct jpg_request {
 	enum jpg_scale scale[JPG_MAX_COMPONENTS];
-	/* The allowed error of each component: a mean squared error in levels of 0 to 255,
+	/* The allowed error of each component: a mean squared error in levels of 8-bit samples,
 	 * estimated from the quantization tables. In a progressive file, refinement scans are
 	 * skipped as long as the error stays within this budget. If the budget is 0, every bit of
 	 * the coefficients that the scale uses is read. */

@@ -38,7 +38,7 @@ void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
 void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
                     int16_t quantization);
 
-/* The distance between two levels of 0 to 255 in a 16-bit sample. Level 255 is 65535. */
+/* A 16-bit sample is the level of an 8-bit sample, 0 to 255, times this number: 65535 for level 255. */
 enum { JPG_LEVEL_16 = 257 };
 
 /* Convert 8 times a level from -128 to 127 to a 16-bit sample. */

@@ -32,8 +32,8 @@ static inline uint64_t jpg_band(unsigned first, unsigned last)
  */
 void jpg_plan_scans(struct jpg_file *file, const struct jpg_request *request);
 
-/* Estimate the mean squared error of a component, in levels of 0 to 255. Of each coefficient k, the
- * bits below known_bit[k] are unknown. used is the mask of coefficients that count. */
+/* Estimate the mean squared error of a component, in levels of 8-bit samples. Of each coefficient k,
+ * the bits below known_bit[k] are unknown. used is the mask of coefficients that count. */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used);
 

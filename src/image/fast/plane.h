@@ -21,8 +21,8 @@ struct plane {
 	/* The size in samples of the part of the plane that belongs to the picture. It is at most
 	 * width and height, and may be a fraction. */
 	double true_width, true_height;
-	/* 8: samples are uint8_t. 16: samples are uint16_t, and the distance between two levels of
-	 * 0 to 255 is 257. */
+	/* 8: samples are uint8_t. 16: samples are uint16_t, each 257 times the level of an 8-bit
+	 * sample. */
 	unsigned n_bits;
 	size_t stride; /* bytes from one row to the next, a multiple of PLANE_ALIGNMENT */
 	/* The first sample, aligned to PLANE_ALIGNMENT. The bytes between the end of a row and the

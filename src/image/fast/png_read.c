@@ -406,8 +406,9 @@ static inline void store(uint8_t *at, __m128i pixel, size_t size)
 	memcpy(at, &bytes, size);
 }
 
-/* Undo the filter Sub for four pixels at once: add to each pixel its left neighbour, then the sum
- * of the two pixels before that one, then the last pixel of the previous four. */
+/* Undo the filter Sub for four pixels at once. Each pixel becomes the sum of all pixels up to it, in
+ * three steps: add the pixel one to the left, then the sum that is two to the left, then the last pixel
+ * of the previous four. */
 __attribute__((noinline)) static void undo_sub_4(uint8_t *row, size_t n)
 {
 	__m128i before = _mm_setzero_si128();

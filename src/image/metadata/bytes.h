@@ -29,8 +29,8 @@ struct bytes bytes_after(struct bytes from, size_t offset);
 bool bytes_begin_with(struct bytes bytes, struct bytes prefix);
 bool bytes_equal(struct bytes a, struct bytes b);
 
-/* Find a pattern at or after the offset from. Returns the first offset where it occurs, or bytes.n
- * if it does not occur. */
+/* Find a pattern, beginning at the offset `from`. Returns the first offset where the pattern occurs, or
+ * bytes.n if it does not occur. */
 size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
 
 /* Read a whole number of n_bytes bytes (at most 8) at offset. Returns 0 if the number is not

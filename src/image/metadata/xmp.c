@@ -671,8 +671,8 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
-		/* Other properties that are dropped here only describe the input file, so their
-		 * loss is not reported. */
+		/* All other properties that are dropped here describe nothing but the input file,
+		 * so their loss is not reported. */
 		if (space == PANORAMA)
 			lose(filtering, RULE_PART);
 		return false;

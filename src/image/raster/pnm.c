@@ -273,7 +273,7 @@ static bool pnm_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Convert a sample from the range 0 to white to the range of the raster, and store it. */
+/* Convert a sample of the file, where `white` is the maximum, to the range of the raster, and store it. */
 static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *samples,
                 uint64_t i, uint32_t sample)
 {

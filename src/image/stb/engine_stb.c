@@ -273,8 +273,8 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 	return true;
 }
 
-/* Convolve one row or column of a plane with the mask. The line has n values, which are step apart.
- * Beyond the ends of the line, its first and its last value are repeated. copy has room for
+/* Convolve one row or column of a plane with the mask. The line has n values, at a distance of
+ * `step` floats from each other. Beyond the ends of the line, its first and its last value are repeated. copy has room for
  * n values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
