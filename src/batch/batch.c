@@ -166,6 +166,24 @@ static bool stat_name(struct batch *batch, const char *name, struct stat *ret_st
 	return calls->stat(calls->data, &place, 0, ret_stat);
 }
 
+/* The calls for folder_locks_add(), with a time limit on a file system that may hang. */
+static bool lstat_name(void *data, const char *name, struct stat *ret_stat)
+{
+	const struct walk_calls *calls = ((struct batch *)data)->walk.calls;
+	const struct walk_place place = {0, AT_FDCWD, name, name};
+
+	return calls->stat(calls->data, &place, AT_SYMLINK_NOFOLLOW, ret_stat);
+}
+
+static int open_name(void *data, int folder, const char *name, int flags,
+                     const char *input, struct stat *ret_stat)
+{
+	const struct walk_calls *calls = ((struct batch *)data)->walk.calls;
+	const struct walk_place place = {0, folder, name, input};
+
+	return calls->open(calls->data, &place, flags, ret_stat);
+}
+
 static bool inputs_exist(struct batch *batch)
 {
 	const struct walk_options *walk = &batch->walk;
@@ -1450,6 +1468,7 @@ static void note_folders(struct batch *batch)
 	/* The locks take at most MAX_LOCKS descriptors, and at most 1 / PART of the descriptors
 	 * that the process may open. */
 	enum { MAX_LOCKS = 64, PART = 8 };
+	const struct folder_calls calls = {open_name, lstat_name, batch};
 	const struct walk_options *walk = &batch->walk;
 	struct rlimit limit;
 	rlim_t n = (rlim_t)MAX_LOCKS * PART;
@@ -1457,7 +1476,7 @@ static void note_folders(struct batch *batch)
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		n = limit.rlim_cur;
 	batch->locks = folder_locks_create(at_most(n / PART, MAX_LOCKS),
-	                                   batch->options->shard.n > 1);
+	                                   batch->options->shard.n > 1, &calls);
 	if (batch->locks && walk->is_list && walk->base)
 		folder_locks_add(batch->locks, walk->base);
 	else if (batch->locks) {

@@ -6,11 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 /* A folder, identified by its device and inode, which are the same for every path to it. */
 struct folder {
@@ -23,19 +24,28 @@ struct folder {
 };
 
 struct folder_locks {
-	char *last;      /* the folder of the last INPUT that was a file; NULL: none */
-	bool are_shared; /* no folder is locked exclusively */
+	struct folder_calls calls;
+	char *last;        /* the folder of the last INPUT that was a file; NULL: none */
+	bool are_shared;   /* no folder is locked exclusively */
+	const char *input; /* the INPUT that is noted now */
+	unsigned n_hung;   /* the number of calls that exceeded their time limit */
 	size_t n, max;
 	struct folder folders[];
 };
 
-struct folder_locks *folder_locks_create(size_t max, bool are_shared)
+/* When this number of calls have exceeded their time limit, no more folders are noted. Otherwise a
+ * list of files on a dead share would make the run wait once for each file. */
+enum { MAX_HUNG = 4 };
+
+struct folder_locks *folder_locks_create(size_t max, bool are_shared,
+                                         const struct folder_calls *calls)
 {
 	struct folder_locks *locks = calloc(1, sizeof(*locks) +
 	                                               max * sizeof(locks->folders[0]));
 
 	if (!locks)
 		return NULL;
+	locks->calls = *calls;
 	locks->max = max;
 	locks->are_shared = are_shared;
 	return locks;
@@ -61,97 +71,135 @@ static struct folder *find(struct folder_locks *locks, const struct stat *st)
 	return NULL;
 }
 
+static bool is_full(const struct folder_locks *locks)
+{
+	return locks->n == locks->max || locks->n_hung == MAX_HUNG;
+}
+
+static int open_bounded(struct folder_locks *locks, int folder, const char *name,
+                        int flags, struct stat *ret_stat)
+{
+	int fd = locks->calls.open(locks->calls.data, folder, name, flags | O_CLOEXEC,
+	                           locks->input, ret_stat);
+
+	locks->n_hung += fd < 0 && errno == ETIMEDOUT;
+	return fd;
+}
+
+static bool lstat_bounded(struct folder_locks *locks, const char *name,
+                          struct stat *ret_stat)
+{
+	bool is_done = locks->calls.stat(locks->calls.data, name, ret_stat);
+
+	locks->n_hung += !is_done && errno == ETIMEDOUT;
+	return is_done;
+}
+
 /* Note one folder. Returns true if the folders above it must be noted as well. Returns false if
  * this folder and the folders above it were noted before, or if no more folders can be noted. */
-static bool note(struct folder_locks *locks, int folder, const char *input, bool is_alone)
+static bool note(struct folder_locks *locks, int folder, const struct stat *st,
+                 bool is_alone)
 {
-	struct folder *known;
-	struct stat st;
+	struct folder *known = find(locks, st);
+	struct stat same;
 	int fd;
 
-	if (fstat(folder, &st) != 0)
-		return false;
-	known = find(locks, &st);
 	if (known) {
 		known->is_alone |= is_alone;
 		return false;
 	}
-	if (locks->n == locks->max)
+	if (is_full(locks))
 		return false;
-	fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open_bounded(locks, folder, ".", O_RDONLY | O_DIRECTORY, &same);
 	if (fd >= 0)
-		locks->folders[locks->n++] = (struct folder){st.st_dev, st.st_ino, fd,
-		                                             is_alone, input};
+		locks->folders[locks->n++] = (struct folder){st->st_dev, st->st_ino, fd,
+		                                             is_alone, locks->input};
 	return true;
 }
 
-/* Replace a folder's descriptor by a descriptor of its parent. Returns false at the root. */
-static bool go_up(int *folder)
+/* Replace a folder's descriptor and stat by those of its parent. Returns false at the root. */
+static bool go_up(struct folder_locks *locks, int *folder, struct stat *st)
 {
-	int above = openat(*folder, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat st, of_above;
-	bool is_above = above >= 0 && fstat(*folder, &st) == 0 &&
-	                fstat(above, &of_above) == 0 &&
-	                (st.st_dev != of_above.st_dev || st.st_ino != of_above.st_ino);
+	struct stat of_above;
+	int above = open_bounded(locks, *folder, "..", O_PATH | O_DIRECTORY, &of_above);
+	bool is_above = above >= 0 &&
+	                (st->st_dev != of_above.st_dev || st->st_ino != of_above.st_ino);
 
 	fd_close(folder);
-	if (is_above)
+	if (is_above) {
 		*folder = above;
-	else
+		*st = of_above;
+	} else {
 		fd_close(&above);
+	}
 	return is_above;
 }
 
-static void note_with_those_above(struct folder_locks *locks, const char *path,
-                                  const char *input)
+static void note_with_those_above(struct folder_locks *locks, const char *path)
 {
-	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int folder = open_bounded(locks, AT_FDCWD, path, O_PATH | O_DIRECTORY, &st);
 	bool is_alone = !locks->are_shared;
 
-	while (folder >= 0 && note(locks, folder, input, is_alone) && go_up(&folder))
+	while (folder >= 0 && note(locks, folder, &st, is_alone) &&
+	       go_up(locks, &folder, &st))
 		is_alone = false;
 	fd_close(&folder);
 }
 
-/* Get the path of the folder that contains a file, with links resolved. The caller frees it. */
-static char *folder_of(const char *file)
+/* Note the folder of a file. The last part of path is not a link. */
+static void note_folder_of(struct folder_locks *locks, const char *path)
 {
-	char *path, *slash;
-	struct stat st;
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
 
-	if (lstat(file, &st) != 0)
-		return NULL;
-	path = S_ISLNK(st.st_mode) ? realpath(file, NULL) : strdup(file);
-	slash = path ? strrchr(path, '/') : NULL;
-	if (slash) {
-		slash[1] = 0;
-	} else if (path) {
-		free(path);
-		path = strdup(".");
-	}
-	return path;
-}
-
-void folder_locks_add(struct folder_locks *locks, const char *input)
-{
-	struct stat st;
-	char *folder;
-
-	if (locks->n == locks->max || stat(input, &st) != 0)
-		return;
-	if (S_ISDIR(st.st_mode)) {
-		note_with_those_above(locks, input, input);
-		return;
-	}
 	/* Thousands of INPUTs may be files of one folder, so remember the last folder. */
-	folder = folder_of(input);
 	if (folder && (!locks->last || strcmp(locks->last, folder) != 0)) {
-		note_with_those_above(locks, folder, input);
+		note_with_those_above(locks, folder);
 		free(locks->last);
 		locks->last = folder;
 		folder = NULL;
 	}
 	free(folder);
+}
+
+/* Note the folder to which a link leads, or the folder of the file to which it leads. */
+static void note_target(struct folder_locks *locks, const char *link)
+{
+	char entry[64], target[PATH_MAX];
+	struct stat st;
+	int fd = open_bounded(locks, AT_FDCWD, link, O_PATH, &st);
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	if (S_ISDIR(st.st_mode)) {
+		note_with_those_above(locks, link);
+	} else {
+		/* Unlike realpath(), this makes no call on the file system of the file. */
+		snprintf(entry, sizeof(entry), "/proc/self/fd/%d", fd);
+		n = readlink(entry, target, sizeof(target) - 1);
+		if (n > 0) {
+			target[n] = 0;
+			note_folder_of(locks, target);
+		}
+	}
+	fd_close(&fd);
+}
+
+void folder_locks_add(struct folder_locks *locks, const char *input)
+{
+	struct stat st;
+
+	locks->input = input;
+	if (is_full(locks) || !lstat_bounded(locks, input, &st))
+		return;
+	if (S_ISLNK(st.st_mode))
+		note_target(locks, input);
+	else if (S_ISDIR(st.st_mode))
+		note_with_those_above(locks, input);
+	else
+		note_folder_of(locks, input);
 }
 
 static bool is_own(const struct folder_locks *locks, int fd)

@@ -10,16 +10,34 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 struct folder_locks;
 
+/*
+ * The file system calls that find the folders. A plain call may never return, for example on a dead
+ * network share, so the caller provides calls with a time limit. Each of them returns the same as
+ * the plain call, with errno; ETIMEDOUT: the file system did not answer.
+ */
+struct folder_calls {
+	/* Like openat(), and then fstat() on the opened file. input is the INPUT whose folders are
+	 * opened; it is used in messages only. */
+	int (*open)(void *data, int folder, const char *name, int flags,
+	            const char *input, struct stat *ret_stat);
+	/* Like lstat(). */
+	bool (*stat)(void *data, const char *name, struct stat *ret_stat);
+	void *data;
+};
+
 /* Create the locks of a run. They use at most max descriptors. are_shared: the run is one of several
- * shards, which share the folders of their INPUTs. Returns NULL if memory ran out. */
-struct folder_locks *folder_locks_create(size_t max, bool are_shared);
+ * shards, which share the folders of their INPUTs. calls is copied. Returns NULL if memory ran
+ * out. */
+struct folder_locks *folder_locks_create(size_t max, bool are_shared,
+                                         const struct folder_calls *calls);
 
 /* Note an INPUT. Its folder will be locked: the INPUT itself if it is a folder, or the folder of
  * the file. The path is borrowed until the locks are destroyed. Nothing is noted once all
- * descriptors are used. */
+ * descriptors are used, or once several calls have exceeded their time limit. */
 void folder_locks_add(struct folder_locks *locks, const char *input);
 
 /* Lock all folders, or none. Returns NULL on success. If another run is working in one of the

@@ -277,6 +277,26 @@ TEST(mounts, a_folder_whose_listing_never_returns_fails_alone)
 	fixture_leave();
 }
 
+/* A run in place also looks up the folders of its inputs, to lock them. */
+TEST(mounts, lookups_that_never_return_fail_the_files_of_a_list_in_place)
+{
+	struct ended ended;
+
+	if (enter_with_hanging(1)) {
+		scratch_link("link.jpg", "mnt/in/a-hang0.jpg");
+		scratch_file("list", "mnt/in/a-hang0.jpg\nlink.jpg\nin/a.jpg\n");
+		ended = run(FUSE_MIRROR " back mnt hang-stat -- pixpool resize -s 32 "
+		                        "--in-place --no-backup --timeout 1 --files-from "
+		                        "list --report r");
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(records("r"),
+		              "{'summary':{'inputs':3,'ok':1,'skipped':0,'failed':2,"),
+		       "%s", records("r"));
+		EXPECT_STR(tree("in"), "a.jpg jpeg 32x21\nb.jpg jpeg 640x400\n");
+	}
+	fixture_leave();
+}
+
 TEST(mounts, a_signal_ends_a_run_whose_open_hangs)
 {
 	if (enter_with_hanging(1)) {
