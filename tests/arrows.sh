@@ -55,7 +55,8 @@ BEGIN {
 
 	# Headers of external libraries, and the rooms that may include them.
 	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ librsvg/ cairo fontconfig/", "image/vips")
-	header_of("jpeglib.h jerror.h turbojpeg.h zimg.h webp/ libdeflate.h isa-l.h isa-l/ igzip_lib.h", "image/fast")
+	header_of("jpeglib.h jerror.h turbojpeg.h zimg.h webp/ libdeflate.h", "image/fast")
+	header_of("isa-l.h isa-l/ igzip_lib.h", "image/fast image/vips")
 	header_of("stb/ stb_", "image/stb")
 	header_of("libheif/", "image/heif")
 	header_of("jxl/", "image/jxl")

@@ -348,6 +348,38 @@ TEST(source_colours,
 	blob_fini(&profile);
 }
 
+/* libpng ignores a profile after sRGB, but the PNG specification gives precedence to the profile. */
+TEST(source_colours, the_profile_of_a_png_is_applied_if_the_chunk_srgb_stands_before_it)
+{
+	static const double stored_patch[] = {230, 120, 40};
+	struct recipe kept = recipe_of_words("profile keep; keep icc", FORMAT_PNG,
+	                                     ENGINE_AUTO);
+	struct blob profile = make_rgb_profile("x", 1.8), png = make_stored_png();
+	VipsImage *image;
+
+	vips_fixture_start();
+	image = decoded(&png);
+	blob_fini(&png);
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile.bytes, profile.n);
+	png = encoded(image, ".png");
+	g_object_unref(image);
+	png_insert(&png, "sRGB", "\0", 1);
+	image = cooked(&png, &kept);
+	is_colour(image, 56, 8, stored_patch, 0);
+	EXPECT(vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0);
+	g_object_unref(image);
+	for (int i = 0; i < 2; i++) {
+		struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG,
+		                                       i ? ENGINE_VIPS : ENGINE_AUTO);
+
+		image = cooked(&png, &recipe);
+		is_colour(image, 56, 8, patch_of_18, 2);
+		g_object_unref(image);
+	}
+	expect_patch(&png, patch_of_18);
+	blob_fini(&profile);
+}
+
 TEST(source_colours, png_gamma_is_converted_to_a_profile_if_colours_are_kept)
 {
 	static const double patch[] = {230, 120, 40};

@@ -201,6 +201,12 @@ bool pv_check(struct source *source, struct failure *ret_failure);
  * kept, as alpha. */
 bool pv_normalise_samples(VipsImage **image);
 
+/* ---- pv_deflate.c ---- */
+
+/* Decompress the profile of a PNG into state->profile, which stays NULL if the profile is damaged or
+ * too long. Returns false if memory ran out. */
+bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n);
+
 /* ---- pv_draw.c: SVG and PDF ---- */
 
 /* If this process draws, find the fonts and load the libraries that draw. This starts no thread. */

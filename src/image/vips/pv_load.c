@@ -471,8 +471,9 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 }
 
 /* Read the colours of a PNG. From cICP or gAMA a profile is made, because libvips ignores these
- * chunks. */
-static bool read_png_colours(struct source *source, bool is_grey,
+ * chunks. has_profile: libvips has found a profile. It does not find a profile after the chunk
+ * sRGB. */
+static bool read_png_colours(struct source *source, bool is_grey, bool has_profile,
                              struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -481,8 +482,11 @@ static bool read_png_colours(struct source *source, bool is_grey,
 	struct cicp cicp;
 
 	metadata_scan_png(&scan, source->bytes, source->n_bytes);
-	state->has_own_colours = scan.colours != COLOUR_CHUNK_PROFILE;
-	if (scan.colours == COLOUR_CHUNK_CICP) {
+	state->has_own_colours = scan.colours != COLOUR_CHUNK_PROFILE || !has_profile;
+	if (scan.colours == COLOUR_CHUNK_PROFILE && !has_profile && scan.profile) {
+		if (!pv_inflate_profile(state, scan.profile, scan.n_profile))
+			result = ICC_NO_MEMORY;
+	} else if (scan.colours == COLOUR_CHUNK_CICP) {
 		cicp = (struct cicp){scan.primaries, scan.transfer};
 		result = icc_of_cicp(&cicp, is_grey, &state->profile, &state->n_profile);
 		state->hdr_transfer = cicp_is_hdr(&cicp) ? cicp.transfer : 0;
@@ -512,7 +516,7 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	struct pv_state *state = source->state;
 	const char *found = vips_foreign_find_load_source(state->bytes);
 	VipsImage *image = NULL;
-	bool is_grey;
+	bool is_grey, has_profile;
 
 	if (!found)
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
@@ -529,9 +533,10 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, image);
 	is_grey = vips_image_get_bands(image) < 3;
+	has_profile = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 	g_object_unref(image);
 	if (source->format == FORMAT_PNG &&
-	    !read_png_colours(source, is_grey, ret_failure))
+	    !read_png_colours(source, is_grey, has_profile, ret_failure))
 		return false;
 	if (pv_has_refused_size)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
