@@ -19,11 +19,22 @@ static void check(const struct metadata_scan *scan, const uint8_t *bytes, size_t
 	CLAIM(scan->n_profile <= n - (size_t)(scan->profile - bytes));
 }
 
+static bool check_strip(void *data, const uint8_t *strip, size_t n)
+{
+	const struct feed *file = data;
+
+	CLAIM(n > 0 && strip >= file->at && n <= (size_t)(file->at + file->n - strip));
+	return true;
+}
+
 static void check_pages(const uint8_t *bytes, size_t n)
 {
 	struct chroma_ratio chroma = jpeg_chroma_ratio(bytes, n);
 	struct tiff_pages pages;
+	struct feed file = {bytes, n};
 
+	CLAIM(tiff_visit_deflated(bytes, n, (struct tiff_range){0, UINT32_MAX},
+	                          check_strip, &file));
 	tiff_find_pages(bytes, n, &pages);
 	CLAIM(pages.n > 0);
 	CLAIM(pages.samples.n_colours <= 4);

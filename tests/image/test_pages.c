@@ -43,8 +43,8 @@ static uint32_t little(const struct blob *blob, size_t at, unsigned n)
 	return number;
 }
 
-/* Set the value of a tag in a directory of a little-endian TIFF. */
-static void set_tag(struct blob *tiff, int directory, unsigned tag, uint8_t value)
+/* Find the entry of a tag in a directory of a little-endian TIFF. */
+static size_t find_tag(const struct blob *tiff, int directory, unsigned tag)
 {
 	uint32_t at = little(tiff, 4, 4), n;
 
@@ -54,13 +54,24 @@ static void set_tag(struct blob *tiff, int directory, unsigned tag, uint8_t valu
 	for (uint32_t i = 0; i < n; i++) {
 		size_t entry = at + 2 + 12 * i;
 
-		if (little(tiff, entry, 2) != tag)
-			continue;
-		memset(tiff->bytes + entry + 8, 0, 4);
-		tiff->bytes[entry + 8] = value;
-		return;
+		if (little(tiff, entry, 2) == tag)
+			return entry;
 	}
 	REQUIRE(false, "there is no tag %u", tag);
+	return 0;
+}
+
+static void set_tag(struct blob *tiff, int directory, unsigned tag, uint8_t value)
+{
+	size_t entry = find_tag(tiff, directory, tag);
+
+	memset(tiff->bytes + entry + 8, 0, 4);
+	tiff->bytes[entry + 8] = value;
+}
+
+static uint32_t get_tag(const struct blob *tiff, int directory, unsigned tag)
+{
+	return little(tiff, find_tag(tiff, directory, tag) + 8, 4);
 }
 
 static int count_pages(const struct blob *blob)
@@ -216,6 +227,69 @@ TEST(pages,
 		EXPECT(outcome.is_done && outcome.answer.is_damaged, "%s",
 		       outcome.answer.failure.text);
 		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
+/* Change the checksum at the end of the strip of a directory of a little-endian TIFF. */
+static void break_checksum(struct blob *tiff, int directory)
+{
+	enum { STRIPS = 273, STRIP_BYTES = 279 };
+	size_t end = get_tag(tiff, directory, STRIPS) +
+	             get_tag(tiff, directory, STRIP_BYTES);
+
+	REQUIRE(end <= tiff->n);
+	tiff->bytes[end - 1] ^= 1;
+}
+
+/* A TIFF of two pages. Each page is one strip, which has more rows than the page. */
+static struct blob make_long_strips(void)
+{
+	enum { ROWS = 300, FEWER_ROWS = 200, IMAGE_LENGTH = 257 };
+	uint8_t bytes[2 * ROWS] = {0};
+	VipsImage *roll = image_of_bytes(bytes, 1, 2 * ROWS, 1);
+	struct blob blob;
+
+	vips_image_set_int(roll, VIPS_META_PAGE_HEIGHT, ROWS);
+	blob = encoded(roll, ".tif[compression=deflate,tile_height=300]");
+	g_object_unref(roll);
+	for (int page = 0; page < 2; page++)
+		set_tag(&blob, page, IMAGE_LENGTH, FEWER_ROWS);
+	return blob;
+}
+
+static void expect_damage(struct outcome outcome, bool has_damage, bool is_accepted)
+{
+	EXPECT_EQ(outcome.is_done, !has_damage || is_accepted);
+	if (outcome.is_done)
+		EXPECT_EQ(outcome.answer.is_damaged, has_damage);
+	else
+		EXPECT_STR(outcome.answer.failure.text,
+		           "decode: the checksum of the compressed pixels is wrong");
+	outcome_fini(&outcome);
+}
+
+/* If wrong bytes make a strip longer, libtiff stops at the last row, before the checksum. */
+TEST(pages, wrong_bytes_in_deflate_are_found_by_convert_and_verify)
+{
+	static const char *const words[] = {"", "fail-on warning", "fail-on truncated",
+	                                    "fail-on none"};
+	struct blob blob = make_long_strips();
+
+	/* A PNG gets the first page only, so its conversion does not find a broken second page. */
+	for (int page = 1; page >= 0; page--) {
+		break_checksum(&blob, page);
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			struct recipe recipe = recipe_of_words(words[i], FORMAT_PNG,
+			                                       ENGINE_VIPS);
+
+			expect_damage(run_picture(&blob, "a.tif", &recipe), page == 0,
+			              i > 1);
+			expect_damage(check_picture(&blob, "a.tif", &recipe), true,
+			              i > 1);
+			recipe.format = FORMAT_TIFF;
+			expect_damage(run_picture(&blob, "a.tif", &recipe), true, i > 1);
+		}
 	}
 	blob_fini(&blob);
 }

@@ -180,25 +180,48 @@ static bool is_page(const struct tiff *tiff, const struct tiff_directory *direct
 	return entry_value(tiff, old, 0, 0) != OLD_PREVIEW;
 }
 
+/* The strips of a directory, or its tiles. places is NULL if the directory has neither. */
+struct tiff_strips {
+	const uint8_t *places, *lengths; /* entries with offsets and lengths */
+	uint64_t n;
+};
+
+static struct tiff_strips find_strips(const struct tiff *tiff,
+                                      const struct tiff_directory *directory)
+{
+	enum { STRIPS = 273, STRIP_BYTES = 279, TILES = 324 };
+	struct tiff_strips strips = {find_entry(tiff, directory, STRIPS), NULL, 0};
+	bool are_tiles = !strips.places;
+
+	if (are_tiles)
+		strips.places = find_entry(tiff, directory, TILES);
+	if (!strips.places || value_bytes(tiff, strips.places) == 0)
+		return (struct tiff_strips){0};
+	strips.lengths = find_entry(tiff, directory, are_tiles ? TILES + 1 : STRIP_BYTES);
+	strips.n = tiff_number(tiff, strips.places + 4, tiff->shape->value_at - 4);
+	return strips;
+}
+
+static uint64_t compression_of(const struct tiff *tiff,
+                               const struct tiff_directory *directory)
+{
+	enum { COMPRESSION = 259, NOT_COMPRESSED = 1 };
+
+	return entry_value(tiff, find_entry(tiff, directory, COMPRESSION), 0,
+	                   NOT_COMPRESSED);
+}
+
 /* Whether a directory has a strip or a tile beyond the end of the file. For uncompressed strips and
  * tiles only the beginning is checked, because files often give a wrong length for them. */
 static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 {
-	enum { COMPRESSION = 259, STRIPS = 273, STRIP_BYTES = 279, TILES = 324 };
-	const uint8_t *strips = find_entry(tiff, directory, STRIPS);
-	const uint8_t *places = strips ? strips : find_entry(tiff, directory, TILES);
-	const uint8_t *lengths = find_entry(tiff, directory,
-	                                    strips ? STRIP_BYTES : TILES + 1);
-	bool is_packed = entry_value(tiff, find_entry(tiff, directory, COMPRESSION), 0,
-	                             1) > 1;
-	uint64_t n_places, at, length;
+	struct tiff_strips strips = find_strips(tiff, directory);
+	bool is_packed = compression_of(tiff, directory) > 1;
+	uint64_t at, length;
 
-	if (!places || value_bytes(tiff, places) == 0)
-		return false;
-	n_places = tiff_number(tiff, places + 4, tiff->shape->value_at - 4);
-	for (uint64_t i = 0; i < n_places && tiff->n_budget > 0; i++, tiff->n_budget--) {
-		at = entry_value(tiff, places, i, UINT64_MAX);
-		length = entry_value(tiff, lengths, i, 1);
+	for (uint64_t i = 0; i < strips.n && tiff->n_budget > 0; i++, tiff->n_budget--) {
+		at = entry_value(tiff, strips.places, i, UINT64_MAX);
+		length = entry_value(tiff, strips.lengths, i, 1);
 		if (length == 0)
 			continue;
 		if (at >= tiff->n || (is_packed && length > tiff->n - at))
@@ -239,17 +262,30 @@ static void find_samples(const struct tiff *tiff, const struct tiff_directory *d
 	}
 }
 
+static struct tiff open_tiff(const uint8_t *bytes, size_t n)
+{
+	bool is_wide = BEGINS(bytes, n, "MM\0+") || BEGINS(bytes, n, "II+\0");
+
+	return (struct tiff){bytes, n, n > 0 && bytes[0] == 'M',
+	                     is_wide ? &big_tiff : &classic_tiff, n};
+}
+
+/* The offset of the first directory. 0: the file has none. */
+static uint64_t first_directory(const struct tiff *tiff)
+{
+	const struct tiff_shape *shape = tiff->shape;
+
+	return tiff->n < 16
+	               ? 0
+	               : tiff_number(tiff, tiff->bytes + shape->first_at, shape->n_first);
+}
+
 void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_pages)
 {
 	struct tiff_pages pages = {.are_adjacent = true, .is_whole = true};
-	bool is_wide = BEGINS(bytes, n, "MM\0+") || BEGINS(bytes, n, "II+\0");
-	struct tiff tiff = {bytes, n, n > 0 && bytes[0] == 'M',
-	                    is_wide ? &big_tiff : &classic_tiff, n};
-	struct tiff_directory directory = {0};
+	struct tiff tiff = open_tiff(bytes, n);
+	struct tiff_directory directory = {.next = first_directory(&tiff)};
 
-	if (n >= 16)
-		directory.next = tiff_number(&tiff, bytes + tiff.shape->first_at,
-		                             tiff.shape->n_first);
 	for (uint32_t i = 0; directory.next > 0 && tiff.n_budget > 0; i++) {
 		if (!read_directory(&directory, &tiff, directory.next)) {
 			pages.is_whole = false;
@@ -270,6 +306,46 @@ void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_page
 	}
 	pages.n += pages.n == 0;
 	*ret_pages = pages;
+}
+
+static bool visit_strips(struct tiff *tiff, const struct tiff_directory *directory,
+                         bool (*visit)(void *data, const uint8_t *strip, size_t n_strip),
+                         void *data)
+{
+	struct tiff_strips strips = find_strips(tiff, directory);
+	uint64_t at, length;
+
+	for (uint64_t i = 0; i < strips.n && tiff->n_budget > 0; i++, tiff->n_budget--) {
+		at = entry_value(tiff, strips.places, i, UINT64_MAX);
+		length = entry_value(tiff, strips.lengths, i, 0);
+		if (length == 0 || at >= tiff->n || length > tiff->n - at)
+			continue;
+		if (!visit(data, tiff->bytes + at, (size_t)length))
+			return false;
+	}
+	return true;
+}
+
+bool tiff_visit_deflated(const uint8_t *bytes, size_t n, struct tiff_range range,
+                         bool (*visit)(void *data, const uint8_t *strip, size_t n_strip),
+                         void *data)
+{
+	enum { DEFLATE = 8, OLD_DEFLATE = 32946 };
+	struct tiff tiff = open_tiff(bytes, n);
+	struct tiff_directory directory = {.next = first_directory(&tiff)};
+	uint64_t compression;
+
+	for (uint32_t i = 0; directory.next > 0 && tiff.n_budget > 0; i++) {
+		if (!read_directory(&directory, &tiff, directory.next))
+			break;
+		compression = compression_of(&tiff, &directory);
+		if (i < range.first || i - range.first >= range.n ||
+		    (compression != DEFLATE && compression != OLD_DEFLATE))
+			continue;
+		if (!visit_strips(&tiff, &directory, visit, data))
+			return false;
+	}
+	return true;
 }
 
 unsigned exif_orientation(const uint8_t *tiff, size_t n)

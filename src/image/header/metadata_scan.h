@@ -98,6 +98,23 @@ struct tiff_pages {
 
 void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_pages);
 
+/* Directories of a TIFF: n of them, beginning with the directory that has the index first. */
+struct tiff_range {
+	uint32_t first, n;
+};
+
+/*
+ * Call visit for each strip and tile in a range of directories that is compressed with deflate.
+ * Strips that are not inside the file are skipped.
+ *
+ * visit   gets the compressed bytes of a strip; it returns false to stop
+ *
+ * Returns false if visit returned false.
+ */
+bool tiff_visit_deflated(const uint8_t *bytes, size_t n, struct tiff_range range,
+                         bool (*visit)(void *data, const uint8_t *strip, size_t n_strip),
+                         void *data);
+
 /* The EXIF orientation in a TIFF structure of n bytes; 1 if the tag is missing or malformed. */
 unsigned exif_orientation(const uint8_t *tiff, size_t n);
 

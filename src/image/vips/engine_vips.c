@@ -1430,7 +1430,8 @@ static bool pv_decode(struct source *source, struct failure *ret_failure)
 	struct pv_state *state = source->state;
 	double shrink = HUGE_VAL;
 
-	if (!pv_prove_whole(source, ret_failure))
+	if (!pv_prove_whole(source, ret_failure) ||
+	    !pv_prove_strips(source, source->n_frames, ret_failure))
 		return false;
 	if (source->n_variants < 2 || format_info(source->format)->is_drawn)
 		return true;

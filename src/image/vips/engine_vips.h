@@ -207,6 +207,13 @@ bool pv_normalise_samples(VipsImage **image);
  * too long. Returns false if memory ran out. */
 bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n);
 
+/* If the source is a TIFF, check the strips and tiles that are compressed with deflate, because
+ * libtiff does not read every checksum. n_directories: how many directories are checked,
+ * beginning with the first page. If a strip is damaged, sets is_damaged of the source, and returns
+ * false with a failure if fail_on does not accept that. */
+bool pv_prove_strips(struct source *source, uint32_t n_directories,
+                     struct failure *ret_failure);
+
 /* ---- pv_draw.c: SVG and PDF ---- */
 
 /* If this process draws, find the fonts and load the libraries that draw. This starts no thread. */

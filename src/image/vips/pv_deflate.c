@@ -1,7 +1,9 @@
 /* Decompresses parts of files that libvips does not give us, with the checksum at their end. */
 #include "image/vips/engine_vips.h"
 
+#include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
+#include "image/memory_estimate.h"
 
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
@@ -41,4 +43,69 @@ bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n)
 		state->profile = NULL;
 	}
 	return true;
+}
+
+/* ---- TIFF ---- */
+
+/* The decompression of strips whose result is dropped. */
+struct strip_check {
+	struct inflate_state state;
+	uint8_t dropped[64 << 10];
+	/* The number of bytes that may still be decompressed. It bounds the time that a hostile file
+	 * can take. */
+	uint64_t n_budget;
+};
+
+/* Whether a strip is not damaged. A strip that ends early counts as not damaged, because libtiff
+ * notices missing pixels. */
+static bool strip_is_right(void *data, const uint8_t *strip, size_t n)
+{
+	struct strip_check *check = data;
+	struct inflate_state *state = &check->state;
+	uint32_t n_done;
+	int result;
+
+	isal_inflate_init(state);
+	state->crc_flag = ISAL_ZLIB;
+	state->next_in = (uint8_t *)strip;
+	state->avail_in = n < UINT32_MAX ? (uint32_t)n : 0;
+	do {
+		state->next_out = check->dropped;
+		state->avail_out = sizeof(check->dropped);
+		result = isal_inflate(state);
+		if (result == ISAL_INVALID_BLOCK || result == ISAL_INVALID_SYMBOL ||
+		    result == ISAL_INVALID_LOOKBACK || result == ISAL_INCORRECT_CHECKSUM)
+			return false;
+		n_done = (uint32_t)sizeof(check->dropped) - state->avail_out;
+		check->n_budget -= n_done < check->n_budget ? n_done : check->n_budget;
+	} while (result == ISAL_DECOMP_OK && n_done > 0 && check->n_budget > 0 &&
+	         state->block_state != ISAL_BLOCK_FINISH);
+	return true;
+}
+
+bool pv_prove_strips(struct source *source, uint32_t n_directories,
+                     struct failure *ret_failure)
+{
+	enum { MOST_PIXEL_BYTES = 64 };
+	const struct pv_state *state = source->state;
+	struct strip_check *check;
+	bool is_right;
+
+	if (source->format != FORMAT_TIFF)
+		return true;
+	check = malloc(sizeof(*check));
+	if (!check)
+		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	check->n_budget = memory_product(memory_area(state->stored), MOST_PIXEL_BYTES) +
+	                  sizeof(check->dropped);
+	is_right = tiff_visit_deflated(
+		source->bytes, source->n_bytes,
+		(struct tiff_range){state->first_page, n_directories}, strip_is_right,
+		check);
+	free(check);
+	source->is_damaged |= !is_right;
+	return is_right || source->reading->fail_on == FAIL_ON_NONE ||
+	       source->reading->fail_on == FAIL_ON_TRUNCATED ||
+	       failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "decode: the checksum of the compressed pixels is wrong");
 }

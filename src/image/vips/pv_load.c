@@ -1244,6 +1244,8 @@ static bool check(struct source *source, struct failure *ret_failure)
 		return check_raster(source, ret_failure);
 	if (state->is_unproven)
 		return pv_prove_whole(source, ret_failure);
+	if (!pv_prove_strips(source, UINT32_MAX, ret_failure))
+		return false;
 	if (state->reader)
 		return check_reading(state, ret_failure);
 	if (format_info(source->format)->is_drawn)
