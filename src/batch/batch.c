@@ -1066,8 +1066,15 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* If the result has an output for the stream, write it there. If that fails, end the batch. If the
- * output is a pipe that its reader has closed, the batch ends as if by SIGPIPE. */
+/* The reader of standard output has closed the pipe, so end the batch as if by SIGPIPE. */
+static void end_by_closed_pipe(struct batch *batch)
+{
+	if (batch->ended_by == 0)
+		batch->ended_by = SIGPIPE;
+	batch_stop(batch, BATCH_DRAINING);
+}
+
+/* If the result has an output for the stream, write it there. If that fails, end the batch. */
 static void deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
@@ -1076,9 +1083,8 @@ static void deliver(struct batch *batch, struct file_result *result)
 	    write_to_stream(batch, result->content, side->offset, side->bytes))
 		return;
 	result->end = FILE_CANCELLED;
-	if (errno == EPIPE && batch->ended_by == 0) {
-		batch->ended_by = SIGPIPE;
-		batch_stop(batch, BATCH_DRAINING);
+	if (errno == EPIPE) {
+		end_by_closed_pipe(batch);
 		return;
 	}
 	failure_set(&result->failure, FAIL_IO, "cannot write to standard output: %s",
@@ -1100,6 +1106,8 @@ static void report_complete(struct batch *batch)
 		}
 		pxp_future_release(future);
 	}
+	if (report_list_errno(batch->report) == EPIPE)
+		end_by_closed_pipe(batch);
 }
 
 static bool has_files(struct batch *batch)
@@ -1376,6 +1384,8 @@ static void prune(struct batch *batch)
 					 .may_go_on = may_prune,
 					 .data = &pruned,
 				 });
+	if (report_list_errno(batch->report) == EPIPE)
+		end_by_closed_pipe(batch);
 	if (pruned.n_removed > 0 && !batch->options->plans_only)
 		report_say(batch->report,
 		           "pruned %" PRIu64 " output%s whose input no longer exists",

@@ -59,14 +59,27 @@ static int open_records(const char *file)
 	return fd;
 }
 
-/* A report that could not be written completely gives the same exit status as an output folder that
- * cannot be written. */
-static int finish_report(struct report *report, int status)
+/* A report, a list or a plan that could not be written completely gives the same exit status as an
+ * output folder that cannot be written. But if the reader of the list has closed the pipe, the batch
+ * has ended as if by SIGPIPE already. */
+static int finish_report(struct report *report, int status, bool is_plan)
 {
-	if (report_finish(report, status))
-		return status;
-	fprintf(stderr, "pixpool: the report is incomplete: it could not be written\n");
-	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
+	bool is_whole = report_finish(report, status);
+	const int list_errno = report_list_errno(report);
+
+	if (!is_whole)
+		fprintf(stderr,
+		        "pixpool: the report is incomplete: it could not be written\n");
+	if (list_errno != 0 && list_errno != EPIPE) {
+		fprintf(stderr,
+		        "pixpool: the %s is incomplete: cannot write to standard "
+		        "output: %s\n",
+		        is_plan ? "plan" : "list", strerrordesc_np(list_errno));
+		is_whole = false;
+	}
+	return !is_whole && (status == EXIT_DONE || status == EXIT_SOME_FAILED)
+	               ? EXIT_STOPPED
+	               : status;
 }
 
 /* The advice after a run that stopped early: how to process only the remaining images. NULL: no
@@ -146,7 +159,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	status = batch_run(&line->batch, report, ret_is_stuck);
 	if (status == EXIT_NO_IMAGE)
 		say_no_image(line, report);
-	status = finish_report(report, status);
+	status = finish_report(report, status, line->batch.plans_only);
 	report_destroy(report);
 	return status;
 }

@@ -20,6 +20,7 @@
 #include "report/summary.h"
 #include "report/text.h"
 
+#include <errno.h>
 #include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -151,7 +152,7 @@ struct report {
 	bool is_utf8;
 	/* A record could not be written completely, so no more records are written. */
 	bool is_records_broken;
-	bool is_list_broken; /* a line of the list could not be written completely */
+	int list_errno; /* why a line of the list could not be written completely; 0: none */
 	bool is_finished;
 	bool is_hidden; /* the live line is hidden until the next tick */
 	char *slowest;  /* as in struct view */
@@ -381,9 +382,12 @@ static void write_list(struct report *report, struct text *lines)
 	/* The list may go to the same terminal, so the bar is erased first. */
 	if (lines->n > 0 && report->screen.is_live)
 		screen_write(&report->screen, &TEXT_EMPTY, NULL);
-	if (lines->n > 0 && fd > 0 && !report->is_list_broken)
-		report->is_list_broken = lines->is_cut ||
-		                         !fd_write_all(fd, lines->bytes, lines->n);
+	if (lines->n > 0 && fd > 0 && report->list_errno == 0) {
+		if (lines->is_cut)
+			report->list_errno = ENOMEM;
+		else if (!fd_write_all(fd, lines->bytes, lines->n))
+			report->list_errno = errno;
+	}
 	text_fini(lines);
 }
 
@@ -488,5 +492,10 @@ bool report_finish(struct report *report, int exit_status)
 	if (!report->options.quiet)
 		report->painter->summary(&lines, &view, exit_status);
 	show(report, &lines, &view);
-	return !report->is_records_broken && !report->is_list_broken;
+	return !report->is_records_broken;
+}
+
+int report_list_errno(const struct report *report)
+{
+	return report->list_errno;
 }

@@ -180,8 +180,12 @@ void report_cancel_rest(struct report *report);
 struct report_counts report_counts(const struct report *report);
 
 /* Write the summary record and the summary. exit_status: the exit status of the command. Returns
- * false if the records or the list could not be written completely. */
+ * false if the records could not be written completely. */
 bool report_finish(struct report *report, int exit_status);
+
+/* The errno with which writing the list or the plan failed; 0: it did not fail. EPIPE: the reader of
+ * standard output has closed the pipe. */
+int report_list_errno(const struct report *report);
 
 /* Write a name into text, which has room for n bytes, as GNU ls quotes it (shell-escape). A longer
  * name is truncated and ends in "...". Returns text. */

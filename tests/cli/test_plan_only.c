@@ -167,6 +167,20 @@ TEST(plan_option, a_plan_can_be_made_for_a_single_output_file_or_standard_output
 	fixture_leave();
 }
 
+TEST(plan_option, a_plan_whose_reader_has_closed_the_pipe_ends_the_program_by_sigpipe)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("{ while [ ! -e closed ]; do :; done; "
+	            "pixpool resize -s 32 in -o out -n; echo $? > status; } | "
+	            "{ exec <&-; : > closed; }");
+	EXPECT_STR(scratch_text("status"), "141\n");
+	EXPECT_STR(ended.err, "");
+	fixture_leave();
+}
+
 TEST(plan_option, a_plan_that_cannot_be_written_exits_with_status_4)
 {
 	struct ended ended;

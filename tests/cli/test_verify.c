@@ -74,6 +74,36 @@ TEST(verify, the_record_of_a_resized_misnamed_image_names_its_actual_format)
 	fixture_leave();
 }
 
+TEST(verify, a_list_whose_reader_has_closed_the_pipe_ends_the_program_by_sigpipe)
+{
+	struct ended ended;
+
+	fixture_enter();
+	gather();
+	/* The command starts when the reader has closed the pipe. */
+	ended = run("{ while [ ! -e closed ]; do :; done; "
+	            "pixpool verify in --progress none; echo $? > status; } | "
+	            "{ exec <&-; : > closed; }");
+	EXPECT_STR(scratch_text("status"), "141\n");
+	EXPECT_STR(ended.err, "");
+	fixture_leave();
+}
+
+TEST(verify, a_list_that_cannot_be_written_exits_with_status_4_and_the_reason)
+{
+	struct ended ended;
+
+	fixture_enter();
+	gather();
+	ended = run("pixpool verify in -Q > /dev/full");
+	EXPECT_EQ(ended.status, 4);
+	EXPECT(strstr(ended.err, "pixpool: the list is incomplete: cannot write to "
+	                         "standard output: No space left on device\n"),
+	       "%s", ended.err);
+	EXPECT(!strstr(ended.err, "report"), "%s", ended.err);
+	fixture_leave();
+}
+
 TEST(verify, verify_prints_no_list_when_records_go_to_standard_output)
 {
 	struct ended ended;
