@@ -17,6 +17,11 @@
 struct batch_options {
 	/* The walk over the inputs. The batch fills in the folder to skip. */
 	struct walk_options walk;
+	/* If the inputs were read from a list: for each of them its position in the list, from 1.
+	 * NULL: they were not. */
+	const unsigned *list_positions;
+	/* What a position counts, for messages: "in line " or "as number ". */
+	const char *list_unit;
 	/* The output folder. "": the current folder; then the names of outputs are shown without a
 	 * folder. NULL with in_place. */
 	const char *output;

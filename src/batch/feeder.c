@@ -623,6 +623,26 @@ static bool is_repeated(const struct file *file, const struct walk_item *item)
 	return name && plan_is_repeated(file->batch->plan, name, item);
 }
 
+/* Set the failure of an item that the walk could not look up or read. */
+static void set_walk_failure(struct file *file, const struct walk_item *item)
+{
+	const struct batch_options *options = file->batch->options;
+	const enum fail_class class = fail_class_of_input_errno(item->sys_errno);
+	struct failure *failure = &file->result->failure;
+
+	/* The INPUTs of the command line exist when a run begins, but the names of a list may be
+	 * wrong from the start. */
+	if (item->is_named && options->list_positions &&
+	    (item->sys_errno == ENOENT || item->sys_errno == ENOTDIR))
+		failure_set(failure, class,
+		            "no such file or folder, named %s%u of the list",
+		            options->list_unit, options->list_positions[item->input]);
+	else
+		failure_set(failure, class, "%s: %s",
+		            item->is_named ? "open" : "read folder",
+		            strerrordesc_np(item->sys_errno));
+}
+
 static void fail_by_walk(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;
@@ -639,9 +659,7 @@ static void fail_by_walk(struct file *file, const struct walk_item *item)
 		file_complete(file, FILE_CANCELLED);
 		return;
 	}
-	failure_set(&file->result->failure, fail_class_of_input_errno(item->sys_errno),
-	            "%s: %s", item->is_named ? "open" : "read folder",
-	            strerrordesc_np(item->sys_errno));
+	set_walk_failure(file, item);
 	file_fail(file);
 }
 

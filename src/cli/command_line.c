@@ -331,22 +331,29 @@ static bool divide_list(struct command_line *line, size_t n)
 	                             ? strlen(byte_order_mark)
 	                             : 0;
 	size_t n_names = 1;
+	unsigned position = 0;
 
 	for (size_t i = 0; i < n; i++)
 		n_names += line->list[i] == separator;
 	line->listed = calloc(n_names, sizeof(*line->listed));
-	if (!line->listed)
+	line->listed_positions = calloc(n_names, sizeof(*line->listed_positions));
+	if (!line->listed || !line->listed_positions)
 		return false;
 	n_names = 0;
 	for (size_t at = begin, end; at < n; at = end + 1) {
+		position++;
 		for (end = at; end < n && line->list[end] != separator;)
 			end++;
 		line->list[end] = 0;
 		if (is_crlf && end > at && line->list[end - 1] == '\r')
 			line->list[end - 1] = 0;
-		if (line->list[at])
-			line->listed[n_names++] = line->list + at;
+		if (!line->list[at])
+			continue;
+		line->listed_positions[n_names] = position;
+		line->listed[n_names++] = line->list + at;
 	}
+	line->batch.list_positions = line->listed_positions;
+	line->batch.list_unit = line->is_null_separated ? "as number " : "in line ";
 	line->batch.walk.inputs = line->listed;
 	line->batch.walk.n_inputs = n_names;
 	return true;
@@ -860,8 +867,10 @@ void command_line_fini(struct command_line *line)
 	line->output_folder = NULL;
 	free(line->list);
 	free(line->listed);
+	free(line->listed_positions);
 	free(line->globs);
 	line->list = NULL;
 	line->listed = NULL;
+	line->listed_positions = NULL;
 	line->globs = NULL;
 }

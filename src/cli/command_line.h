@@ -53,6 +53,7 @@ struct command_line {
 	char *output_folder; /* with -o FILE: the folder of FILE */
 	char *list; /* the contents of files_from; the names in `listed` point into it */
 	const char **listed;
+	unsigned *listed_positions; /* of each name in `listed` */
 	struct walk_glob *globs;
 };
 

@@ -53,6 +53,7 @@ static const struct {
 	{FAIL_MEMORY, "", "needs too much memory; see --memory"},
 	{FAIL_CRASHED, "", "crashed its decoder"},
 	{FAIL_VIOLATION, "", "stopped by the sandbox"},
+	{FAIL_VANISHED, "no such file or folder", "no such file or folder"},
 	{FAIL_VANISHED, "", "deleted or changed during the run"},
 	{FAIL_PERMISSION, "belongs to another",
          "image whose owner or group would change in place; use -o DIR"},
@@ -135,7 +136,13 @@ void reason_add(struct text *text, const struct record *record)
 {
 	char reason[REASON_BYTES];
 
-	text_put(text, reason_of(&record->failure, record->in.format, reason));
+	reason_of(&record->failure, record->in.format, reason);
+	/* A failure's text that begins with the reason says everything. */
+	if (strncmp(record->failure.text, reason, strlen(reason)) == 0) {
+		quote_message(text, record->failure.text);
+		return;
+	}
+	text_put(text, reason);
 	if (!needs_text(&record->failure))
 		return;
 	text_put(text, ": ");
