@@ -184,19 +184,76 @@ static int open_name(void *data, int folder, const char *name, int flags,
 	return calls->open(calls->data, &place, flags, ret_stat);
 }
 
+/* A folder among the INPUTs. */
+struct input_folder {
+	dev_t dev;
+	ino_t ino;
+	size_t input; /* the index of the INPUT */
+};
+
+#define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int compare_folders(const void *a, const void *b)
+{
+	const struct input_folder *x = a, *y = b;
+	int order = ORDER(x->dev, y->dev);
+
+	order = order != 0 ? order : ORDER(x->ino, y->ino);
+	return order != 0 ? order : ORDER(x->input, y->input);
+}
+
+/* Leave out each INPUT folder that was given before, perhaps in another spelling, so that the walk
+ * does not count its other files twice. If memory runs out, such a folder is walked again. */
+static void drop_repeated_folders(struct batch *batch, struct input_folder *folders,
+                                  size_t n_folders)
+{
+	struct walk_options *walk = &batch->walk;
+	size_t n_kept = 0;
+
+	batch->inputs = n_folders > 1 ? calloc(walk->n_inputs, sizeof(*batch->inputs))
+	                              : NULL;
+	if (!batch->inputs)
+		return;
+	memcpy(batch->inputs, walk->inputs, walk->n_inputs * sizeof(*batch->inputs));
+	qsort(folders, n_folders, sizeof(*folders), compare_folders);
+	for (size_t i = 1; i < n_folders; i++) {
+		if (folders[i].dev == folders[i - 1].dev &&
+		    folders[i].ino == folders[i - 1].ino)
+			batch->inputs[folders[i].input] = NULL;
+	}
+	for (size_t i = 0; i < walk->n_inputs; i++) {
+		if (batch->inputs[i])
+			batch->inputs[n_kept++] = batch->inputs[i];
+	}
+	walk->inputs = batch->inputs;
+	walk->n_inputs = n_kept;
+}
+
+/* Check that the INPUTs exist, and leave out folders that are given twice. Prints a message for each
+ * INPUT that does not exist, and then returns false. */
 static bool inputs_exist(struct batch *batch)
 {
 	const struct walk_options *walk = &batch->walk;
 	struct report *report = batch->report;
+	struct input_folder *folders = walk->is_list
+	                                       ? NULL
+	                                       : calloc(walk->n_inputs, sizeof(*folders));
 	bool all = true;
 	struct stat stat_of_input;
+	size_t n_folders = 0;
 
 	/* A missing file that is named in a list does not end the run. It is reported as a failed
 	 * file later, so only other INPUTs are checked here. */
 	for (size_t i = 0; i < walk->n_inputs && !walk->is_list; i++) {
 		if (walk->standard_input > 0 && strcmp(walk->inputs[i], "-") == 0)
 			continue;
-		if (stat_name(batch, walk->inputs[i], &stat_of_input) || errno == EACCES)
+		if (stat_name(batch, walk->inputs[i], &stat_of_input)) {
+			if (folders && S_ISDIR(stat_of_input.st_mode))
+				folders[n_folders++] = (struct input_folder){
+					stat_of_input.st_dev, stat_of_input.st_ino, i};
+			continue;
+		}
+		if (errno == EACCES)
 			continue; /* an input without permission is reported as a failed file */
 		if (errno == ENOENT)
 			report_say(report, "no such file or folder: %s",
@@ -206,6 +263,9 @@ static bool inputs_exist(struct batch *batch)
 			           strerrordesc_np(errno));
 		all = false;
 	}
+	if (folders)
+		drop_repeated_folders(batch, folders, n_folders);
+	free(folders);
 	return all;
 }
 
@@ -1600,6 +1660,7 @@ bool batch_fini(struct batch *batch)
 	plan_destroy(batch->plan);
 	free(batch->complete);
 	free(batch->waited_for);
+	free(batch->inputs);
 	folder_locks_destroy(batch->locks);
 	is_whole = openers_destroy(batch->openers);
 	fd_close(&batch->signals);

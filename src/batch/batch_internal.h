@@ -89,6 +89,9 @@ struct batch {
 
 	/* ---- Used by the feeder; the main thread may use them in BATCH_PLANNED. ---- */
 	struct walk_options walk;
+	/* The INPUTs of the walk, without folders that were given twice. NULL: the walk has the
+	 * INPUTs of the options. */
+	const char **inputs;
 	struct plan *plan; /* its member n_images may be read by any thread */
 	enum plan_result plan_result;
 	/* The reason why drawings cannot be drawn. FAIL_NONE: they can be drawn, or this was not

@@ -168,6 +168,33 @@ TEST(selection, one_file_system_skips_mounted_file_systems)
 	fixture_leave();
 }
 
+TEST(selection, a_folder_that_is_given_twice_in_two_spellings_is_searched_once)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/sub/a.jpg");
+	scratch_file("in/notes.txt", "no image");
+	scratch_link("link", "in");
+	scratch_file("list", "a.jpg\n");
+	ended = run("pixpool resize -s 32 in/. in link in/ in/sub -o out");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nsub/\nsub/a.jpg jpeg 32x21\n");
+	EXPECT(strstr(ended.err, "2 images: 2 done in "), "%s", ended.err);
+	EXPECT(strstr(ended.err, ", 1 other file ignored\n"), "%s", ended.err);
+	EXPECT(strstr(run("pixpool verify in/. in").err, ", 1 other file ignored\n"));
+#ifdef PIXPOOL_STATE
+	EXPECT_EQ(run("mv in/sub/a.jpg in/sub/b.jpg").status, 0);
+	ended = run("pixpool resize -s 32 in/. in -o out --prune");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err,
+	              "pixpool: pruned 1 output whose input no longer exists\n"),
+	       "%s", ended.err);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nsub/\nsub/b.jpg jpeg 32x21\n");
+#endif
+	fixture_leave();
+}
+
 /* ---- lists ---- */
 
 TEST(selection, outputs_of_listed_files_keep_their_folders)
