@@ -661,6 +661,14 @@ char *batch_state_path(const struct batch_options *options)
 	return path_join(options->output, shard->n > 1 ? name : STATE_FILE_NAME);
 }
 
+static void say_state_is_foreign(struct batch *batch)
+{
+	report_say(batch->report,
+	           "--state: %s exists and is not a state database of pixpool; "
+	           "choose another name",
+	           quoted(batch->options->state));
+}
+
 /* Open the state of the output folder. Returns false, with a message, if the batch must end. */
 static bool open_state(struct batch *batch)
 {
@@ -705,10 +713,7 @@ static bool open_state(struct batch *batch)
 		batch_stop_early(batch, &failure);
 		return true;
 	case STATE_FOREIGN:
-		report_say(batch->report,
-		           "--state: %s exists and is not a state database of pixpool; "
-		           "choose another name",
-		           quoted(options->state));
+		say_state_is_foreign(batch);
 		return false;
 	case STATE_MEMORY:
 		report_say(batch->report, "cannot start: out of memory");
@@ -717,19 +722,32 @@ static bool open_state(struct batch *batch)
 	return true;
 }
 
-/* Open the state for reading, for a plan. If it cannot be opened, the plan relies on the stamps of
- * the outputs. */
-static void open_state_to_look(struct batch *batch)
+/* Open the state for reading, for a plan. If it cannot be read, the plan relies on the stamps of
+ * the outputs, and a message says so. Returns false, with a message, if a run would refuse the
+ * state. */
+static bool open_state_to_look(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
 	char *path = options->in_place ? NULL : batch_state_path(options);
-	const struct state_options state = {.path = path, .reads_only = true};
+	const struct state_options state = {.path = path,
+	                                    .reads_only = true,
+	                                    .keeps_foreign = options->state != NULL};
+	enum state_result result = STATE_OK;
 	char notice[FAILURE_TEXT_BYTES];
-	struct failure ignored;
+	struct failure failure;
+	struct stat facts;
 
-	if (path && !options->keeps_no_state && content_hash_is_built())
-		(void)state_open(&state, &batch->database, notice, &ignored);
+	if (path && !options->keeps_no_state && content_hash_is_built() &&
+	    lstat(path, &facts) == 0)
+		result = state_open(&state, &batch->database, notice, &failure);
 	free(path);
+	if (result == STATE_FOREIGN)
+		say_state_is_foreign(batch);
+	else if (result != STATE_OK && facts.st_size > 0) /* a run fills an empty file */
+		report_say(batch->report,
+		           "%s; the plan relies on the stamps of the outputs",
+		           failure.text);
+	return result != STATE_FOREIGN;
 }
 
 static bool open_history(struct batch *batch)
@@ -808,10 +826,8 @@ static bool open_output(struct batch *batch)
 		return false;
 	if (!batch->store)
 		return true;
-	if (batch->options->plans_only) {
-		open_state_to_look(batch);
-		return open_history(batch);
-	}
+	if (batch->options->plans_only)
+		return open_state_to_look(batch) && open_history(batch);
 	if (!batch->options->no_fsync)
 		store_make_durable(batch->store);
 	if (!open_state(batch) || !open_history(batch))

@@ -198,8 +198,13 @@ static void say_why(struct failure *failure, sqlite3 *database, int code,
 	                              ? sqlite3_system_errno(database)
 	                              : 0;
 
-	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s", path,
-	            has_message ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+	const char *why = sqlite3_errstr(code);
+
+	if (has_message)
+		why = sqlite3_errmsg(database);
+	else if (database && is_damage(code))
+		why = "it was not written by this version of pixpool";
+	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s", path, why);
 	if (sys_errno != 0)
 		failure_append(failure, ": %s", strerrordesc_np(sys_errno));
 	if ((code & 0xff) == SQLITE_IOERR && has_size_limit())
@@ -490,8 +495,12 @@ static int open_state(struct state *state, const struct state_options *options)
 	bool is_foreign;
 	int code;
 
-	if (options->reads_only)
-		return open_read_only(state);
+	if (options->reads_only) {
+		code = open_read_only(state);
+		state->is_foreign = is_damage(code) && options->keeps_foreign &&
+		                    is_no_state(state->path);
+		return code;
+	}
 	code = open_once(state, options, &is_foreign);
 
 	if (is_damage(code) || is_foreign) {

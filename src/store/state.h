@@ -23,7 +23,8 @@ struct state;
 struct state_options {
 	/* Path of the database file, which is created with the first row. */
 	const char *path;
-	/* Nothing is created, locked or written; the members below have no effect. */
+	/* Nothing is created, locked, renamed or written; of the members below only keeps_foreign
+	 * has an effect. */
 	bool reads_only;
 	/* The user named the file, so refuse a file that is not a state database, instead of
 	 * renaming it. */

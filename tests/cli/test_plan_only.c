@@ -105,6 +105,35 @@ TEST(plan_option, making_a_plan_changes_nothing_in_the_output_folder)
 	fixture_leave();
 }
 
+TEST(plan_option, a_plan_says_that_the_state_cannot_be_read)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_STR(plain(run("pixpool resize -s 32 in -o out -n --state s.db").err),
+	           "1 image: 1 to make in # s\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
+	EXPECT_EQ(run("echo garbage > out/.pixpool.db").status, 0);
+	ended = run("pixpool resize -s 32 in -o out -n");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.out, "skip in/a.jpg -> out/a.jpg (fresh)\n");
+	EXPECT_STR(plain(ended.err),
+	           "pixpool: the state out/.pixpool.db cannot be used: file is not a "
+	           "database; the plan relies on the stamps of the outputs\n"
+	           "1 image: 0 to make, 1 skipped in # s\n");
+	EXPECT_STR(run("cat out/.pixpool.db").out, "garbage\n");
+
+	/* A run would refuse this file, so the plan does, too. */
+	scratch_file("notes", "precious");
+	ended = run("pixpool resize -s 32 in -o out -n --state notes");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: --state: notes exists and is not a state database of "
+	           "pixpool; choose another name\n");
+	fixture_leave();
+}
+
 TEST(plan_option, the_plan_lists_failures_known_from_earlier_runs)
 {
 	struct ended ended;

@@ -698,7 +698,7 @@ TEST(state, the_reason_why_a_file_cannot_be_opened_is_reported)
 	                         "database file: No such file or directory");
 	scratch_file("other", "");
 	EXPECT(state_open(&to_read, &state, notice, &failure) == STATE_NONE);
-	EXPECT_STR(failure.text,
-	           "the state other cannot be used: file is not a database");
+	EXPECT_STR(failure.text, "the state other cannot be used: it was not written by "
+	                         "this version of pixpool");
 	scratch_leave();
 }
