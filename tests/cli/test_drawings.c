@@ -138,8 +138,8 @@ static void expect_refused(const char *container, const char *options, const cha
 	run("rm -r out r");
 }
 
-/* The safeguard is the rule that lets workers read fonts: without it, drawings would lack their
- * text. */
+/* A Landlock rule allows workers to read fonts. Without this rule drawings would lack their text,
+ * so they must be refused. */
 TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 {
 	if (!enter_whole())
@@ -310,8 +310,8 @@ TEST(drawings, drawings_are_drawn_after_all_other_images)
 	fixture_leave();
 }
 
-/* The limit on descriptors leaves room for about 20 deferred drawings. Later ones need a turn of the
- * drawing workers in the middle of the walk. */
+/* The limit on descriptors leaves room for about 20 deferred drawings. More drawings fit only if
+ * the drawing workers get a turn in the middle of the walk. */
 TEST(drawings, more_drawings_than_fit_the_queue_take_turns_with_other_images)
 {
 	struct ended ended;
@@ -444,7 +444,7 @@ TEST(drawings, the_second_interrupt_kills_drawings_in_progress)
 	fixture_leave();
 }
 
-/* An interrupt arrives while pictures are decoded. After that no drawing starts. */
+/* An interrupt arrives while pictures are decoded. No drawing starts after the interrupt. */
 TEST(drawings, no_drawing_starts_after_an_interrupt)
 {
 	struct command command;
@@ -527,7 +527,8 @@ TEST(drawings, a_worker_that_draws_can_read_fonts_and_no_other_files)
 	snprintf(order, sizeof(order), "open %s",
 	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);
 	fixture_leave();
-	/* This message would mean that the worker opened the file. */
+	/* The script reports "got through" if the worker opened the file. Only fonts may be
+	 * opened. */
 	expect_attack(order, "internal", "script: open: got through");
 	expect_attack("open secret", "bad-image", "script: open: Permission denied");
 	expect_attack("open /etc/passwd", "bad-image", "script: open: Permission denied");

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The command line up to its own options: one worker, and one task for all images. */
+/* The beginning of every command line of these tests: one worker, and one task for all images. A
+ * test may append more options. */
 #define RUN "env SCRIPT_GROUP=8 pixpool-scripted resize -s 8 -j 1 in -o out --report r"
 
 enum { N_IMAGES = 8 };
@@ -34,8 +35,8 @@ static void expect_record(const char *want)
 	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
 }
 
-/* Check that the records say of all images but one that they are done at the first attempt, and that
- * their outputs are there. */
+/* Check that all images except one are done: the record of each has one attempt, and its output
+ * exists. */
 static void expect_others_done(char name)
 {
 	char want[128], expected[256] = "";
@@ -55,7 +56,8 @@ static void expect_others_done(char name)
 	EXPECT_EQ(atoi(run("grep -c '\"ok\".*\"attempts\":1,' r").out), N_IMAGES - 1);
 }
 
-static const char *const positions = "adh"; /* the first, one in the middle, the last */
+/* The first image, one in the middle, and the last image. */
+static const char *const positions = "adh";
 
 TEST(groups, all_outputs_of_images_that_share_a_task_are_published)
 {

@@ -160,8 +160,8 @@ TEST(in_place, a_second_run_in_place_makes_no_image_again)
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
 	EXPECT(strstr(records("r"), "'summary':{'inputs':2,'ok':0,'skipped':2,"), "%s",
 	       records("r"));
-	/* Changed times, another folder, a single file and another name leave the content
-	 * unchanged. */
+	/* Our outputs are recognised by their stamp and content. So they are skipped although their
+	 * times, their folder or their name changed, and although only one of them is named. */
 	run("find photos -type f -exec touch {} + && mv photos elsewhere");
 	EXPECT_EQ(resize("64", "--backup .orig elsewhere").status, 0);
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,"));
@@ -247,7 +247,8 @@ TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 	fixture_leave();
 }
 
-/* A mark on each backup tells later runs what it is, whatever suffix they have. */
+/* Each backup has a mark. By this mark a later run recognises the backup, even if the run has
+ * another suffix. */
 TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
 {
 	const char *nobody;
@@ -280,14 +281,15 @@ TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
 	                               "dunes.jpg jpeg 16x10\n"
 	                               "dunes.jpg.bak jpeg 64x40\n"
 	                               "dunes.jpg.orig jpeg 640x400\n");
-	/* The image itself may be gone, and the backup may be named. */
+	/* A backup is left out even if its image is missing and the command line names the
+	 * backup. */
 	run("rm photos/lake.jpg");
 	ended = resize("16", "--no-backup photos/lake.jpg.orig");
 	EXPECT_EQ(ended.status, 3);
 	EXPECT(strstr(ended.err, "pixpool: 1 backup of --in-place was left out; rename a "
 	                         "backup to process it\n"),
 	       "%s", ended.err);
-	/* A backup that has its old name again is an original. */
+	/* A backup that is renamed to its old name is an original again. */
 	run("mv photos/lake.jpg.orig photos/lake.jpg");
 	EXPECT_EQ(resize("48", "--backup .orig photos/lake.jpg").status, 0);
 	EXPECT(strstr(records("r"), "'ok':1,"), "%s", records("r"));
@@ -505,13 +507,13 @@ TEST(in_place,
 	EXPECT(!could_lock(".", LOCK_EX) && could_lock(".", LOCK_SH));
 	EXPECT(could_lock("in/sub", LOCK_EX), "a run below it finds the lock of in");
 	let_pass("in/a.png");
-	end(&first); /* its status is 1, because opening the gate changes the image */
+	end(&first); /* the status is 1, because opening the gate changes the image */
 	EXPECT(could_lock("in", LOCK_EX));
 	fixture_leave();
 }
 
-/* The test itself holds the locks of a run on the folder "in". The other run works on this folder,
- * above it, below it, or on a file in it. */
+/* The test itself holds the locks that a run on the folder "in" would hold. The second run works on
+ * this folder, on a folder above or below it, or on a file in it. */
 TEST(in_place, a_second_run_on_the_same_folder_waits_and_with_no_wait_exits_with_status_4)
 {
 	static const char *const inputs[] = {"in", ".", "in/sub", "in/b.png", "link.png"};
@@ -530,7 +532,7 @@ TEST(in_place, a_second_run_on_the_same_folder_waits_and_with_no_wait_exits_with
 		              "pixpool: stopped: another run is replacing images in "),
 		       "%s: %s", inputs[i], ended.err);
 	}
-	/* A plan changes nothing, and a folder beside it is another folder. */
+	/* A run with -n changes nothing, so it needs no lock. The folder "beside" is not locked. */
 	EXPECT_EQ(run("%s -n in", convert).status, 0);
 	EXPECT_EQ(run("%s --no-wait beside", convert).status, 0);
 

@@ -114,8 +114,8 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_writes)
 
 /* ---- reading ---- */
 
-/* Files in formats that this build may be unable to write. A file is complete if an engine reads
- * its format. */
+/* Files in formats that this build may be unable to write. If an engine can read a format but none
+ * can write it, the file is complete. Otherwise a header is enough. */
 static const struct {
 	/* The path of a sample file, or otherwise the bytes of the file. */
 	const char *name, *sample;
@@ -151,7 +151,8 @@ static const struct {
 };
 enum { N_GIVENS = sizeof(givens) / sizeof(givens[0]) };
 
-/* Create in/NAME.SUFFIX, with an engine that writes the format or from the table above. */
+/* Create in/NAME.SUFFIX: with an engine if one writes the format, or else from the table
+ * `givens`. */
 static void provide(const struct row *row)
 {
 	const char *word = strcmp(row->name, "pnm") == 0 ? "ppm" : row->name;
@@ -178,7 +179,7 @@ static void provide(const struct row *row)
 	EXPECT(false, "no file of %s to be tried", row->name);
 }
 
-/* Check that the record of this row's file begins with the first text and contains the second. */
+/* Whether the record of this row's file contains the text `what`. */
 static bool record_says(const char *all, const struct row *row, const char *what)
 {
 	char begin[64];
@@ -260,7 +261,7 @@ static void expect_in_json(const struct row *row, const char *json)
 {
 	char want[256];
 
-	/* The engines of the table as a list, with the blank between two of them as ",". */
+	/* The table separates engines by blanks. In the JSON each engine is a string of its own. */
 	int n = snprintf(want, sizeof(want), "{'name':'%s','read_by':[", row->name);
 
 	for (const char *c = row->readers; *c && strcmp(row->readers, "-") != 0; c++)

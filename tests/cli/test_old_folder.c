@@ -89,7 +89,8 @@ static void make_trouble(void)
 	scratch_link("Photos/2015/other-year", "../2016");
 }
 
-/* The command, run by a user who may not read the locked folder. NULL: not possible here. */
+/* Make the tree. Returns the words before a command that run it as a user who may not read the
+ * locked folder, or NULL if this is not possible here. */
 static const char *make_tree(void)
 {
 	const char *nobody;
@@ -207,7 +208,8 @@ TEST(old_folder, following_circular_links_in_an_old_folder_ends)
 		fixture_leave();
 		return;
 	}
-	/* The other year is found twice, under two names. */
+	/* The images of 2016 are found twice: in their folder, and through the link
+	 * 2015/other-year. */
 	ended = expect_run(nobody, "--follow", N_GOOD + IMAGES_PER_YEAR, 0, 1);
 	EXPECT(strstr(ended.err,
 	              "pixpool: Photos/2011/up is a symbolic link to a folder that "

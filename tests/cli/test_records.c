@@ -115,7 +115,8 @@ TEST(records, a_report_file_never_replaces_the_output_file)
 	scratch_file("b.png", "in/a.jpg\n");
 	expect_spared("pixpool thumb a.jpg -o b.png --report b.png", "b.png", says);
 	expect_spared("pixpool thumb a.jpg -o b.png --report ./b.png", "b.png", says);
-	/* The file need not exist. */
+	/* A report under the name of the output file is refused even if this file does not exist
+	 * yet. */
 	ended = run("pixpool thumb a.jpg -o c.png --report ../$(basename $PWD)/c.png");
 	EXPECT_EQ(ended.status, 2);
 	EXPECT(strstr(ended.err, says), "%s", ended.err);
@@ -165,7 +166,7 @@ TEST(records, a_report_file_replaces_an_earlier_report)
 	fixture_leave();
 }
 
-#ifdef PIXPOOL_VIPS /* the stb engine refuses this file because of its header */
+#ifdef PIXPOOL_VIPS /* stb refuses this file when it reads the header */
 /* The record of a failure has the sizes that were known before the failure. */
 TEST(records, a_failure_record_has_the_known_facts_of_the_image)
 {
@@ -244,7 +245,7 @@ TEST(records, records_are_written_one_by_one_while_the_batch_runs)
 	fixture_leave();
 }
 
-/* This file is larger, so writing its output takes longer than the rest of the walk. */
+/* The output of a.bmp is large, so writing it takes longer than the rest of the walk. */
 TEST(records, records_are_written_in_order_of_completion)
 {
 	const char *said;
@@ -323,7 +324,7 @@ TEST(records, the_folder_of_the_report_file_is_created)
 	fixture_leave();
 }
 
-/* A worker takes the whole image after the damaged one. */
+/* The worker that made the damaged image makes the intact image next. */
 TEST(records, only_the_record_of_an_image_with_accepted_damage_says_damaged)
 {
 	const char *said;

@@ -11,7 +11,7 @@
 #define NO_LANDLOCK "refuse landlock_create_ruleset=38 "
 #define NO_SECCOMP  "refuse seccomp=1 prctl_seccomp=1 "
 
-/* Whether the sandbox is complete on this machine. Every test asks. */
+/* Whether the sandbox is complete on this machine. */
 static bool sandbox_is_whole(void)
 {
 	return run("pixpool info --sandbox require").status == 0;
@@ -225,7 +225,7 @@ TEST(sandbox, a_worker_has_no_capabilities_while_it_decodes)
 	fixture_leave();
 }
 
-/* This simulates a container that has no capabilities except those for changing the user. */
+/* The command runs without CAP_KILL, as in a container that has only a few capabilities. */
 TEST(sandbox, hanging_workers_are_killed_even_without_cap_kill)
 {
 	struct ended ended;

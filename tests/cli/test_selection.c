@@ -259,7 +259,8 @@ TEST(selection, a_list_with_the_line_ends_and_the_byte_order_mark_of_windows_is_
 	EXPECT_STR(run("printf '\\377\\376a\\0' | pixpool verify --files-from -").err,
 	           "pixpool: --files-from: '-' is in UTF-16; save it as UTF-8\n"
 	           "Try 'pixpool verify --help'.\n");
-	/* If only some lines end so, the character belongs to the name. */
+	/* If only some lines of a list end with a carriage return, this character belongs to the
+	 * name. */
 	sample("lake.jpg", "in/c.jpg\r");
 	ended = run("printf 'in/c.jpg\\r\\nin/a.jpg\\n' | pixpool verify --files-from -");
 	EXPECT_EQ(ended.status, 0);

@@ -58,7 +58,7 @@ static void set_width(unsigned short width)
 	const struct winsize size = {.ws_row = 24, .ws_col = width};
 
 	REQUIRE(ioctl(terminal.keyboard, TIOCSWINSZ, &size) == 0);
-	terminal_read(0); /* the bar is still painted for the old width */
+	terminal_read(0); /* this output was painted for the old width */
 }
 
 /* Skip the test where /dev/pts is not mounted, as in a bare chroot. */
@@ -80,7 +80,8 @@ static void terminal_open(unsigned short width)
 	set_width(width);
 }
 
-/* Wait until the text appears in the output after offset from. Returns its offset. */
+/* Wait until the text appears in the output after the offset `from`. Returns the offset of the
+ * text. */
 static size_t await_shown(size_t from, const char *text)
 {
 	int64_t deadline_ns = clock_deadline_ns(clock_now_ns(), COMMAND_SECONDS * 1000);
@@ -94,8 +95,9 @@ static size_t await_shown(size_t from, const char *text)
 	return (size_t)(found - terminal.shown);
 }
 
-/* Wait until the bar has been painted n times after offset from. Returns the offset after the last
- * one. After a resize, the first may have the old width, and the one before may be half read. */
+/* Wait until the bar has been painted n times after the offset `from`. Returns the offset after the
+ * last paint. After a resize, the first of these paints may have the old width, and the paint
+ * before it may be half read. */
 static size_t await_paints(size_t from, int n)
 {
 	static const char end_of_paint[] = "\033[K";
