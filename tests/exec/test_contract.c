@@ -309,7 +309,8 @@ TEST(contract, a_descriptor_that_the_caller_keeps_is_open_after_the_task)
 		struct pxp_future *future;
 
 		gate_open(&gate);
-		for (int i = 0; i < 2; i++) { /* so it can be used for another task */
+		/* The second task uses the same descriptor. */
+		for (int i = 0; i < 2; i++) {
 			REQUIRE(pxp_executor_submit(pool, task_wait, NULL, 0, &options,
 			                            &future) == PXP_OK);
 			EXPECT_EQ(end_of(future), PXP_OK);
@@ -435,7 +436,7 @@ TEST(contract, invalid_executor_options_are_refused)
 	options.kind = (enum pxp_executor_kind)9;
 	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
 
-	/* The submission is refused before its input is copied. */
+	/* The pool is refused before its init_bytes are copied. */
 	options.kind = PXP_PROCESSES;
 	options.init_bytes = "short";
 	options.n_init_bytes = SIZE_MAX / 4;

@@ -18,8 +18,8 @@
 enum {
 	/* An upper bound for the number of allocations of one run. */
 	MOST = 200,
-	/* The length of an answer in bytes: the first memory block of a chunk holds only a few such
-	 * answers. */
+	/* The length of an input in bytes: the first memory block of a chunk holds only one such
+	 * input. */
 	INPUT = 300,
 	/* A result length that exceeds a shared slot. */
 	ANSWER = 100,
@@ -51,7 +51,8 @@ static const char *const letters[] = {"a", "b", "c", "k", "d", "e", "f", NULL};
 
 enum { N_LETTERS = 7, KILLER = 3 };
 
-/* A task that returns its letter ANSWER times. In a process the letter 'k' kills its worker. */
+/* A task that returns ANSWER bytes, each of which is the letter of its input. In a worker process
+ * the letter 'k' kills the worker. */
 static enum pxp_status task_repeats(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);
@@ -119,7 +120,7 @@ static bool check_item(const struct pxp_map_item *item, bool is_process)
 	return item->index == KILLER;
 }
 
-/* Whether the run ended as with enough memory. */
+/* Read all items of a map. Returns whether the map ended as it does with enough memory. */
 static bool map_to_the_end(struct pxp_executor *pool, bool is_process,
                            struct pxp_map_options options)
 {
@@ -269,7 +270,7 @@ static bool has_log(struct pxp_future *future, enum pxp_status want, char letter
 	return true;
 }
 
-/* Whether all tasks ended as with enough memory. */
+/* Run one task of each kind. Returns whether all of them ended as they do with enough memory. */
 static bool run_each(struct pxp_executor *pool, enum fault_place place, unsigned nth,
                      bool *ret_has_failed)
 {

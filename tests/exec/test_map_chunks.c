@@ -145,8 +145,8 @@ TEST(map_chunks, only_items_lost_with_their_worker_run_again)
 	pxp_executor_destroy(pool);
 }
 
-/* Two items kill their worker once each. With one retry, each of them may do so, although they are
- * in one chunk. The third item kills its worker twice. */
+/* Two items kill their worker once each. With one retry both succeed in the end, although they are
+ * in one chunk. A third item kills its worker twice and fails. */
 TEST(map_chunks, an_item_that_kills_more_workers_than_it_has_retries_fails)
 {
 	for (size_t chunk = 1; chunk <= 6; chunk += 5) {
@@ -456,7 +456,8 @@ TEST(map_chunks, an_item_with_an_impossible_status_in_a_chunk_result_counts_as_f
 	EXPECT(bytes == NULL);
 }
 
-/* The first worker starts at once. Later workers wait at the door. */
+/* Let the first worker start at once. Later workers wait until the test opens the door, which is a
+ * locked file. */
 static enum pxp_status initialise_once(const void *door, size_t n, void **ret_context,
                                        struct pxp_error *ret_error)
 {
@@ -476,8 +477,8 @@ static enum pxp_status initialise_once(const void *door, size_t n, void **ret_co
 	return PXP_OK;
 }
 
-/* When the source ends while the first chunk is running, the test fills the queue. Then it lets
- * that chunk continue. */
+/* A source that fills the queue of the pool when it ends, while the first chunk is running. Then it
+ * opens the door at which an item of this chunk waits. */
 struct filler {
 	struct source source;
 	struct pxp_executor *pool;

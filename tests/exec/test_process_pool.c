@@ -125,8 +125,8 @@ TEST(process_pool, an_expired_deadline_kills_the_worker_and_fails_only_its_task)
 	gate_destroy(&never);
 }
 
-/* The worker is stopped, so it cannot answer. The time in which another task held the worker must
- * not count against the prefetched task. */
+/* The first task never ends, so it reaches its deadline and its worker is killed. The time in which
+ * the first task held the worker must not count against the prefetched task. */
 TEST(process_pool, the_deadline_of_a_prefetched_task_starts_after_the_previous_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -201,8 +201,8 @@ TEST(process_pool,
 	gate_destroy(&never);
 }
 
-/* A task that sets its deadline to 20 ms at the call with the number of its input, and to a long time
- * at all calls before it. */
+/* A task whose input is a number n. It restarts its deadline n times: the last time with 20 ms, and
+ * every time before with a long time. */
 static enum pxp_status task_restarts_often(struct pxp_task *task)
 {
 	long n = strtol(pxp_task_input(task, NULL), NULL, 10);
@@ -225,7 +225,8 @@ TEST(process_pool, max_restarts_limits_how_often_a_task_can_restart_its_deadline
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_restarts_often, "5", &gate, five)),
 	          PXP_EDEADLINE);
 	late = pool_submit_with(pool, task_restarts_often, "6", &gate, five);
-	EXPECT_EQ(pxp_future_wait(late, 100), PXP_ETIMEOUT); /* the sixth has no effect */
+	/* The sixth restart has no effect. */
+	EXPECT_EQ(pxp_future_wait(late, 100), PXP_ETIMEOUT);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(late), PXP_OK);
 	pxp_executor_destroy(pool);
@@ -265,8 +266,8 @@ TEST(process_pool, a_prefetched_task_can_be_cancelled_until_it_starts)
 	EXPECT_EQ(pxp_future_state(won), PXP_CANCELLED);
 	EXPECT(pool_await(pool, 1, 0));
 
-	/* Now the worker starts the next task, which waits at the second gate until its deadline
-	 * has passed. */
+	/* Now the worker starts another task, which waits at the second gate. A task that has
+	 * started cannot be cancelled. */
 	gate_open(&first_gate);
 	EXPECT_STR(result_of(first), "1");
 	lost = pool_submit(pool, task_wait, "3", &second_gate);
@@ -880,9 +881,9 @@ static pid_t fork_idle(void)
 	return child;
 }
 
-/* The scene "doomed": start a pool, report the pid of its worker, and wait to be killed. "doomed
- * parent": fork a child before that, and report its pid. "doomed still": have a task stop the fork
- * server. */
+/* If the program runs under the name "doomed", it starts a pool, reports the pid of its worker, and
+ * waits to be killed. As "doomed parent" it also forks a child and reports the pid of this child.
+ * As "doomed still" it also stops its fork server. */
 __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 {
 	struct gate never;

@@ -20,13 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* This flag is shared with the zygote and all its descendants. */
+/* These variables are shared with the zygote and all its descendants. */
 static struct {
 	atomic_int n_preloads;
 	atomic_bool may_load;
 } * shared;
 
-/* This constructor runs before the next ones, which start the zygote. */
+/* This constructor runs before those that start the zygote. */
 __attribute__((constructor(101))) static void share(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -340,7 +340,7 @@ static enum pxp_status create_and_destroy(void)
 	return status;
 }
 
-/* The child cannot stop the zygote of its parent either. */
+/* A child can neither use nor stop the zygote of its parent. */
 static bool the_zygote_belongs_to_the_parent(void)
 {
 	int status = -1;
@@ -405,7 +405,8 @@ static bool the_zygote_can_be_restarted(void)
 	enum pxp_status status;
 	pid_t zygote;
 
-	/* By then the fork server has closed its copy of the zygote's socket. */
+	/* When probe_fork_server() returns, the fork server has closed its copy of the zygote's
+	 * socket. */
 	probe_fork_server(pool);
 	zygote = zygote_of_this_process();
 	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !await_gone(zygote))
@@ -422,7 +423,7 @@ static bool the_zygote_can_be_restarted(void)
 	return status == PXP_OK && a_task_runs() && count_children() == 0;
 }
 
-/* A task that runs as the same user may do that. */
+/* A task that runs as the same user may stop the zygote with SIGSTOP. */
 static bool a_stopped_zygote_is_continued_again(void)
 {
 	pid_t zygote = zygote_of_this_process();
@@ -479,8 +480,8 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* That process has a copy of the control socket, so the end of the fork server does not close the
- * socket. */
+/* The process that the preload left has a copy of the control socket, so the socket stays open when
+ * the fork server dies. */
 TEST(shortage, the_death_of_a_fork_server_is_noticed_even_if_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -505,7 +506,8 @@ TEST(shortage, a_killed_zygote_can_be_restarted_once_no_pool_is_left)
 	EXPECT(probe_copy("killed", NULL));
 }
 
-/* If such a descriptor were used, output of the program would corrupt a frame or a picture. */
+/* If the library used the descriptors 0, 1 or 2, output of the program would corrupt a frame or a
+ * picture. */
 static bool no_descriptor_of_ours_is_standard(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -29,7 +29,7 @@ static void expect_squares(struct pxp_future **futures, int n)
 		EXPECT_EQ(number_of(futures[i]), i * i);
 }
 
-/* test_max_workers_too_large: 61 in CPython, the limit of Windows. */
+/* test_max_workers_too_large. CPython's maximum is 61, because of a limit of Windows. */
 TEST(cpython_process_pool, more_workers_than_the_maximum_are_refused)
 {
 	EVERY_EXECUTOR(kind)
@@ -324,7 +324,8 @@ TEST(cpython_process_pool,
 	pxp_executor_destroy(pool);
 }
 
-/* Fails the request to start the first worker because no descriptors are free. */
+/* The number of descriptors that the fork server has while it waits for a request. During preload
+ * it has three more. */
 static int n_open_in_fork_server;
 
 static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
