@@ -1,28 +1,38 @@
 /*
- * The test engine: its input is a script with one command on each line, after a first line
- * "pixpool-scripted". It is linked into test programs only, which read such a file as if it were a
- * picture. Unknown commands fail as bad-image.
+ * The test engine. Its input is a script: the first line is "pixpool-scripted", and each other line
+ * is one command. The engine is linked into test programs only, which read a script as if it were a
+ * picture. After an unknown command the picture fails as bad-image.
  *
- *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'; the test
- *                  changes the byte and then sends GATE_SIGNAL
- *   signal SIGSEGV die of it, or of any other
- *   exit N         leave with that status
- *   hang busy      burn the processor for ever; or: hang asleep
- *   allocate BYTES have so much memory, and write to it; fail as memory without it
- *   leak BYTES     the same, and keep it
- *   write BYTES    put so much before the picture into its output
- *   stderr BYTES   print so much, in numbered lines
- *   fail CLASS     fail with a class of cli.md
- *   size W H       the size of the picture that comes out, 32 x 24 unless said
+ *   gate NAME      Take the process name gate-NAME, and wait while the input's first byte is 'p'.
+ *                  The test changes this byte and then sends GATE_SIGNAL.
+ *   signal SIGSEGV Die of this signal. All other signals can be named too.
+ *   exit N         Exit with the status N.
+ *   hang busy      Use the processor for ever.
+ *   hang asleep    Sleep for ever.
+ *   allocate BYTES Allocate this many bytes, write to them, and free them. If there is too little
+ *                  memory, the picture fails as memory.
+ *   leak BYTES     Do the same as "allocate", but do not free the bytes.
+ *   write BYTES    Write this many bytes to the output, before those of the picture.
+ *   stderr BYTES   Print this many bytes, in numbered lines.
+ *   fail CLASS     Let the picture fail with this class of cli.md.
+ *   size W H       Make an output of this size. Without this command it has 32 x 24 pixels.
+ *   keep output    Keep a descriptor of the output for "late write".
  *
- * Attacks, after which the picture fails: with class internal and "got through" if the attack
- * succeeded, and otherwise with the error of the kernel:
+ * The following commands are attacks. After an attack the picture fails. If the attack succeeded,
+ * the class is internal and the text is "got through". Otherwise the class is bad-image and the
+ * text is the error of the kernel.
  *
- *   open PATH, create PATH, socket, exec, fork, chmod (the input), kill main
- *   keep output, and in the next picture of the same worker: late write
+ *   open PATH      Open a file.
+ *   create PATH    Create a file.
+ *   socket         Create a socket.
+ *   exec           Execute a shell.
+ *   fork           Fork a process.
+ *   chmod          Change the mode of the input.
+ *   kill main      Kill the main process.
+ *   late write     Write to the output that "keep output" kept in an earlier picture.
  *
- * The engine ignores the first byte. So a gate that was opened stays open for the second attempt at
- * the same input.
+ * The engine does not check the first byte of the input. So a gate that was opened stays open for a
+ * second attempt at the same input.
  */
 #include "image/engine.h"
 #include "image/memory_estimate.h"
@@ -235,7 +245,7 @@ static bool keep_output(struct source *source, const char *word, struct failure 
 	return true;
 }
 
-/* The size of the input was read when the input was opened. */
+/* "size" needs no work here, because it was obeyed when the input was opened. */
 static bool pass_over(struct source *source, const char *word, struct failure *failure)
 {
 	(void)source;

@@ -22,8 +22,9 @@ size_t dice_below(struct dice *dice, size_t n); /* n must be greater than 0 */
  * because other damage would be refused at once. The caller calls blob_fini(). */
 struct blob mutate(const struct blob *whole, enum image_format format, struct dice *dice);
 
-/* The lengths to which truncating a file of this format is interesting: at most n, ascending,
- * without duplicates, each less than the file's length. Returns how many there are. */
+/* Find lengths at which a truncated file of this format makes an interesting test. *ret_cuts gets
+ * at most n lengths, ascending, without duplicates, each less than the file's length. Returns the
+ * number of lengths. */
 size_t header_cuts(const struct blob *whole, enum image_format format, size_t *ret_cuts,
                    size_t n);
 

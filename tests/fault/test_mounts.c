@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether the mirror can be mounted here; a message says why not. */
+/* Whether the mirror can be mounted here. If not, a message gives the reason. */
 static bool can_mount(void)
 {
 	struct ended ended = run(FUSE_MIRROR " back mnt -- true");
@@ -72,7 +72,8 @@ TEST(mounts, outputs_are_made_on_a_mount_that_lacks_links_or_rename_flags_or_att
 
 #ifdef PIXPOOL_STATE
 
-/* Then the outputs have no records at all. */
+/* The state cannot be opened and the mount has no attributes for stamps, so nothing records the
+ * outputs. */
 TEST(mounts,
      a_run_without_state_and_stamps_warns_that_a_second_run_will_not_know_the_outputs)
 {
@@ -92,7 +93,8 @@ TEST(mounts,
 
 #endif
 
-/* A run that was killed between claiming the name and renaming the output leaves such a file. */
+/* A run that is killed between claiming a name and renaming the output to it leaves an empty
+ * file. */
 TEST(mounts, an_empty_file_under_the_name_of_an_output_is_replaced)
 {
 	if (enter()) {
@@ -195,7 +197,8 @@ TEST(mounts, files_are_read_completely_on_a_mount_that_reports_their_size_as_0)
 		                  .status,
 		          0);
 		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
-		/* A whole output is not mistaken for the empty file that a killed run leaves. */
+		/* The mount reports the size 0 for a complete output too. Such an output is not
+		 * mistaken for the empty file that a killed run leaves. */
 		EXPECT_EQ(run(FUSE_MIRROR
 		              " back mnt size-0 -- pixpool resize -s 32 in -o "
 		              "mnt/in --overwrite skip")

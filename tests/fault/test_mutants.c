@@ -16,7 +16,8 @@
 
 enum {
 #ifdef PIXPOOL_SANITIZE
-	/* Damaged copies of each picture by default; each copy takes three times as long. */
+	/* The default number of damaged copies of each picture. With a sanitizer a copy takes three
+	 * times as long. */
 	MUTANTS = 20,
 #else
 	MUTANTS = 60,
@@ -31,7 +32,8 @@ static unsigned long number_of(const char *variable, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 10) : otherwise;
 }
 
-/* Make the damaged copies number first to last of each picture, in the folder in. */
+/* Make damaged copies of each picture in the folder "in": those with the numbers from `first` to
+ * last - 1. */
 static void make_mutants(const glob_t *paths, size_t first, size_t last)
 {
 	uint64_t seed = number_of("PIXPOOL_SEED", 1);

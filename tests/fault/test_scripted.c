@@ -98,7 +98,8 @@ static bool is_called(pid_t pid, const char *name)
 	return strcmp(comm, name) == 0;
 }
 
-/* Watch a file; await_read() then waits until the file was read since its last call. */
+/* Watch a file. Each call of await_read() waits until the file has been read after the previous
+ * call. */
 static int watch_reads(int fd)
 {
 	int watch = inotify_init1(IN_CLOEXEC);
@@ -144,7 +145,8 @@ TEST(scripted_engine, the_gate_command_waits_until_the_first_byte_of_the_input_c
 			_exit(99);
 		}
 		if (attempt == 1) {
-			/* At the gate, the child takes the name and then reads the byte. */
+			/* At the gate, the child takes the name gate-a and then reads the first
+			 * byte of its input. */
 			do
 				await_read(reads);
 			while (!is_called(pid, "gate-a"));
