@@ -20,7 +20,7 @@ static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP
 
 enum { MAX_VARIANTS = 3, MAX_FILES = 3 };
 
-/* Append to the memfd: the header of a format, or arbitrary bytes. Returns how many. */
+/* Append the header of a format or arbitrary bytes to the memfd. Returns the number of bytes. */
 static size_t append_part(struct feed *feed, int fd)
 {
 	static const char *const heads[] = {"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "II*",
@@ -64,7 +64,8 @@ static void scribble(struct feed *feed, void *at, size_t n_at)
 	}
 }
 
-/* Append an answer, or what may come in its place, to the results. Returns their new length. */
+/* Append an answer to the results, or only a part of it, or no answer. Returns the new length of
+ * the results. */
 static size_t append_answer(struct feed *feed, uint8_t *results, size_t at,
                             const struct picture_answer *answer)
 {
@@ -73,7 +74,7 @@ static size_t append_answer(struct feed *feed, uint8_t *results, size_t at,
 
 	switch (feed_byte(feed) % 8) {
 	case 0:
-		n = 0; /* the file is left */
+		n = 0; /* no answer: the file needs a task of its own */
 		break;
 	case 1:
 		n = feed_number(feed, 2) % sizeof(*answer);

@@ -17,8 +17,8 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* The byte that one escape in $'...' stands for. at points after the backslash; the escape has
- * *ret_n characters there. */
+/* The byte that one escape in $'...' stands for. The pointer `at` points after the backslash.
+ * *ret_n becomes the number of characters that belong to the escape after the backslash. */
 static char escaped(const char *at, size_t *ret_n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
