@@ -12,7 +12,8 @@
 
 enum { SIDE = 8 };
 
-/* The quarters of rgbw, in which each sample is 0, the maximum value, or half of it. */
+/* A sample of the picture, which shows the quarters of rgbw. It is 0 or the maximum value; in the
+ * first row it is 0 or half the maximum value. */
 static unsigned sample_at(int x, int y, int band, unsigned most)
 {
 	unsigned value = rgbw.colours[2 * (y >= SIDE / 2) + (x >= SIDE / 2)][band];
@@ -169,8 +170,8 @@ TEST(header_quirks,
 	}
 }
 
-/* The position of the value of a TIFF tag that is one short, in the first directory of this
- * little-endian file. */
+/* Find the value of a tag in the first directory of a little-endian TIFF. The value must be a
+ * single number of the type SHORT (16 bits). */
 static uint8_t *tiff_short_at(struct blob *tiff, unsigned tag)
 {
 	uint32_t at;

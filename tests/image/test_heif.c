@@ -120,8 +120,9 @@ TEST(heif, premultiplied_colours_are_divided_by_alpha)
 	}
 }
 
-/* The same samples in another colour space: the sRGB values of what Display P3 and Rec. 2020
- * show. */
+/* Each case interprets the same samples by other code points: the primaries 9 are Rec. 2020 and 12
+ * are Display P3, the transfer 8 is linear light and 4 is a gamma of 2.2. The member `values` has
+ * the colour after the conversion to sRGB. */
 TEST(heif, colours_are_interpreted_by_their_code_points)
 {
 	static const struct {
@@ -239,8 +240,8 @@ TEST(heif, rotation_boxes_are_applied_even_with_the_option_no_rotate)
 	}
 }
 
-/* Find the associations of an item with properties in the box "ipma": its id, their number, and the
- * index of each property. */
+/* Find the associations of an item with properties in the box "ipma". The result points to the
+ * number of associations, which the index of each property follows. */
 static uint8_t *associations_of(const struct blob *blob, unsigned item)
 {
 	uint8_t *at = memmem(blob->bytes, blob->n, "ipma", 4);
@@ -281,7 +282,7 @@ static int find_association(const uint8_t *list, unsigned index)
 	return 0;
 }
 
-/* Some writers associate only the colours with irot. */
+/* Some writers associate irot (the rotation) with the colours only, and not with alpha. */
 TEST(heif, alpha_is_rotated_even_if_only_the_colours_have_a_rotation_box)
 {
 	static const struct quarters corner = {{{255, 0, 0, 0},
@@ -303,7 +304,7 @@ TEST(heif, alpha_is_rotated_even_if_only_the_colours_have_a_rotation_box)
 	outcome = run_picture(&blob, "a.avif", &to_png);
 	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 	EXPECT_EQ(outcome.n_bands, 4);
-	/* The top left corner moves to the top right. */
+	/* The rotation moves the transparent quarter from the top left to the top right. */
 	for (int quarter = 0; quarter < 4; quarter++) {
 		int x = outcome.width / 4 + quarter % 2 * (outcome.width / 2);
 		int y = outcome.height / 4 + quarter / 2 * (outcome.height / 2);
@@ -317,7 +318,7 @@ TEST(heif, alpha_is_rotated_even_if_only_the_colours_have_a_rotation_box)
 	blob_fini(&blob);
 }
 
-/* The order of cavif: irot is associated before ispe. */
+/* The encoder cavif associates irot (the rotation) before ispe (the size). */
 TEST(heif, a_rotation_box_may_be_associated_before_the_size_box)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .orientation = 8,
@@ -345,7 +346,8 @@ TEST(heif, a_rotation_box_may_be_associated_before_the_size_box)
 	blob_fini(&blob);
 }
 
-/* Some writers store the size after the rotation in ispe. Readers disagree about such a file. */
+/* In ispe, some writers store the size that the picture has after the rotation. Readers disagree
+ * about such a file. */
 TEST(heif, a_size_box_with_the_size_after_the_rotation_is_unsupported)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .orientation = 8,

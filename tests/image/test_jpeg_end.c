@@ -40,8 +40,9 @@ static struct outcome run_over(const struct blob *jpeg, const char *words,
 	return run_picture(jpeg, "a.jpg", &recipe);
 }
 
-/* Decode with and without the end, and compare the pixels. The fast engine skips scans that a small
- * output does not need, but none if the end is missing: its pixels may differ slightly. */
+/* Decode a file with and without its end marker, and compare the pixels. With an end marker the
+ * fast engine skips scans that a small output does not need. Without it, the engine skips no scan,
+ * so its pixels may differ slightly. */
 static void expect_equal(const struct blob *whole, const struct blob *without,
                          const char *words, enum image_format format,
                          enum engine_choice engine)
@@ -107,7 +108,7 @@ static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 	outcome_fini(&outcome);
 }
 
-/* A file is truncated also if a whole scan is missing and all others are complete. */
+/* A file also counts as truncated if it ends between two scans. */
 TEST(jpeg_end, a_truncated_jpeg_fails_but_with_fail_on_none_only_counts_as_damaged)
 {
 	for (int i = 0; i < 2; i++) {
@@ -133,8 +134,8 @@ TEST(jpeg_end, a_truncated_jpeg_fails_but_with_fail_on_none_only_counts_as_damag
 
 /* ---- damage inside of the file ---- */
 
-/* Whether the picture is done: with a check, and with each engine and format. Fails the test if
- * these differ. */
+/* Whether a check accepts the picture. Fails the test unless conversions to JPEG, PNG and WebP
+ * accept it too, or all refuse it too. */
 static bool is_accepted(const struct blob *jpeg, const char *words)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP};
@@ -169,8 +170,8 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
 			blob.bytes[at] = kept;
 			n++;
 		}
-		/* With fail-on error a picture passes only if its wrong byte made other valid
-		 * codes of the same length, which nobody can notice. */
+		/* With fail-on error a picture passes only if its wrong byte made other valid codes
+		 * of the same length. No decoder can notice such damage. */
 		EXPECT(n_accepted[0] < n / 2, "%u of %u", n_accepted[0], n);
 		/* A wrong byte may also make an end marker, which ends the file early. */
 		EXPECT(n_accepted[0] < n_accepted[1] && n_accepted[1] <= n_accepted[2]);

@@ -36,7 +36,7 @@ static bool look_at(const void *bytes, size_t n, const char *name,
 	return is_seen;
 }
 
-/* The estimate of the engine that reads most formats. */
+/* The engine that reads most formats: vips, or the last engine of the table if vips is missing. */
 static const struct engine *engine_of_most(void)
 {
 	size_t i = 0;
@@ -158,7 +158,8 @@ TEST(memory_estimate, a_canvas_with_a_background_needs_more_memory)
 		.geometry = {.width = 7000, .height = 5000, .fit = FIT_CONTAIN},
 		.format = FORMAT_WEBP};
 
-	/* The canvas is transparent there. */
+	/* The canvas is transparent around the picture, and a WebP with alpha takes 37 bytes for
+	 * each pixel. */
 	EXPECT(estimate(&header, &contain, 0, 1) > (uint64_t)37 * 7000 * 5000);
 }
 
@@ -186,8 +187,8 @@ TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
 	}
 }
 
-/* A picture of 12000 x 8000 pixels in 4:2:0 and 4:4:4: coefficients of 2 bytes, 1.5 and 3 of them
- * for a pixel. */
+/* A picture of 12000 x 8000 pixels has coefficients of 2 bytes: 1.5 for each pixel in 4:2:0, and 3
+ * for each pixel in 4:4:4. */
 TEST(memory_estimate,
      the_estimate_for_a_jpeg_of_several_scans_includes_all_its_coefficients)
 {

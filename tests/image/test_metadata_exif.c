@@ -223,8 +223,8 @@ TEST(metadata_exif, the_exif_subject_area_is_rotated_and_scaled_with_the_picture
 	EXPECT_EQ(bytes_be16(area, 6), 48);
 	block_fini(&exif);
 
-	/* After a clockwise rotation, a tenth from the top left becomes a tenth from the top
-	 * right. */
+	/* The centre of the area is a tenth of the width and a tenth of the height away from the
+	 * top left corner. The clockwise rotation moves this corner to the top right. */
 	target = (struct metadata_target){.width = 240,
 	                                  .height = 320,
 	                                  .from_width = 640,
@@ -286,7 +286,7 @@ TEST(metadata_exif, an_exif_value_outside_the_block_is_lost_and_the_rest_is_kept
 	struct block exif;
 	unsigned lost;
 
-	/* The first field of the block, the description. */
+	/* Let the first field of the block, the description, point beyond the end of the block. */
 	block_set_number(&tiff, main_at + 2 + 8, 0xfffffff0, 4, false);
 	exif = filtered(block_bytes(&tiff), KEEP_EXIF, &target, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
@@ -322,7 +322,7 @@ TEST(metadata_exif, bytes_that_are_not_an_exif_structure_are_reported_lost)
 
 TEST(metadata_exif, an_exif_directory_that_points_to_itself_is_read_once)
 {
-	/* The directory has one entry, which points to the directory itself. */
+	/* The directory has two entries. The second one points to the directory itself. */
 	static const uint8_t loop[] = "MM\0*\0\0\0\x08"
 				      "\0\2"
 				      "\x01\x3b\0\2\0\0\0\4abc\0"

@@ -39,7 +39,7 @@ TEST(exif, truncated_exif_means_orientation_1)
 	uint8_t exif[EXIF_BYTES];
 
 	make_exif(exif, 6, false);
-	/* The value is in bytes 19 and 20, but its field has four bytes. */
+	/* The value has two bytes, at the offsets 18 and 19, but its field has four bytes. */
 	for (size_t n = 0; n < 22; n++)
 		EXPECT_EQ(orientation_of(exif, n), 1);
 	EXPECT_EQ(orientation_of(exif, 22), 6);
@@ -123,7 +123,8 @@ TEST(metadata_scan, the_scan_of_a_jpeg_finds_orientation_profile_and_components)
 	EXPECT(profile_is_srgb(scan.profile, scan.n_profile));
 	EXPECT_EQ(scan.n_components, 3);
 
-	/* The first of two parts of the profile; the test inserts it before the other. */
+	/* This segment is the first of two parts of a profile. jpeg_insert() puts it before the
+	 * segment of the complete profile. */
 	icc[13] = 2;
 	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
 	metadata_scan_jpeg(&scan, jpeg.bytes, jpeg.n - 2);
@@ -183,8 +184,8 @@ TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 	EXPECT(gif_is_whole((const uint8_t *)gif, n));
 	EXPECT(gif_is_whole((const uint8_t *)gif, n + 1),
 	       "bytes after the end are ignored");
-	/* Many GIF files lack only the end marker. A cut is not noticed only if it falls between
-	 * blocks. */
+	/* Many GIF files lack only the end marker. So a file that ends between two blocks counts as
+	 * complete. Every other cut is noticed. */
 	for (size_t cut = 0; cut < n; cut++) {
 		bool is_between = cut == TABLE_END || cut == CONTROL_END || cut == n - 1;
 		uint8_t *exact = malloc(cut);

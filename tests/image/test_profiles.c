@@ -1,6 +1,6 @@
 /*
- * Tests with colour profiles made here and with those of libvips. Expected values are computed from
- * what the profiles say.
+ * Tests with colour profiles that this file makes, and with those of libvips. The expected values
+ * are computed from the numbers in the profiles.
  */
 #include "support/test.h"
 
@@ -42,8 +42,8 @@ static void put_curve(struct blob *blob, double gamma)
 	put_number(blob, 0, 2);
 }
 
-/* A lookup table with one colour at all eight corners except the first; values between are
- * interpolated. */
+/* Append a lookup table with eight corners. The first corner has one colour, and all others have
+ * another colour. Colours between the corners are interpolated. */
 static void put_table(struct blob *blob, const uint8_t first[3], const uint8_t others[3])
 {
 	blob_append(blob, "mft1\0\0\0\0\3\3\2\0", 12);
@@ -115,9 +115,11 @@ static struct blob make_exchanged(double gamma)
 	return make_icc("mntrRGB XYZ ", tags, sizeof(tags) / sizeof(tags[0]));
 }
 
-/* The profile has a different grey for each intent, and black. Its white is half as bright as
- * usual. These are the greys as lightness of 255, and as values of the result: perceptual,
- * relative, saturation. */
+/* The profile has a lookup table for each intent in both directions. The intents are, in this
+ * order: perceptual, relative, saturation. As an input profile, each table has black at its first
+ * corner and one grey at all others: lightnesses[], with 255 for L* 100. As an output profile, each
+ * table gives the same grey for every colour: values[]. The white of the profile is half as bright
+ * as usual. */
 static const uint8_t lightnesses[] = {77, 128, 204}, values[] = {60, 120, 180};
 
 static struct blob make_profile_of_intents(void)
@@ -181,7 +183,7 @@ static struct blob plain(const uint8_t *colour, const struct blob *profile)
 	return blob;
 }
 
-/* Recipes that take each code path in which colours are converted. */
+/* Recipes that together take every code path that converts colours. */
 static const char *const ways[] = {"size 16x16", "size 16x16; linear",
                                    "size 16x16; kernel cubic", "depth 16",
                                    "size 60x60; filter flip"};
@@ -226,7 +228,7 @@ static double fixed_at(const uint8_t *at)
 	       65536.0;
 }
 
-/* The numbers in a tag of the profile of the result. */
+/* Read the three numbers of a tag in the profile of the result. */
 static void find_xyz(const struct outcome *outcome, const char *tag, double ret_xyz[3])
 {
 	VipsImage *image = decoded(&outcome->output);
@@ -396,8 +398,8 @@ TEST(profiles, the_embedded_profile_is_kept_with_space_keep_and_applied_with_spa
 	blob_fini(&profile);
 }
 
-/* #c86432 is the first of the test colours, and these are its values in the profile with exchanged
- * primaries. */
+/* The background #c86432 is the first of the test colours. want[] has its values in the profile
+ * with exchanged primaries. */
 TEST(profiles, the_background_colour_is_converted_to_the_output_profile_too)
 {
 	static const char words[] =
@@ -429,15 +431,16 @@ enum { ABSOLUTE = 3, N_INTENT_WORDS = 4 };
 
 TEST(profiles, the_intent_selects_the_table_of_the_input_profile)
 {
-	/* The corner is not white, because lcms keeps white unchanged. */
+	/* The colour is a corner of the lookup table, so it gets the grey of the table. It is not
+	 * the white corner, because lcms maps white to white whatever the table says. */
 	static const uint8_t corner[] = {255, 0, 0};
 	struct blob profile = make_profile_of_intents();
 	struct blob blob = plain(corner, &profile);
 
 	for (int i = 0; i < N_INTENT_WORDS * N_WAYS; i++) {
 		int intent = i % N_INTENT_WORDS;
-		/* With the absolute intent the result is as bright as relative to the white of the
-		 * profile. */
+		/* The absolute intent uses the table of the relative intent. The result has half
+		 * the light, because the white of the profile is half as bright as usual. */
 		double light = light_of_lightness(
 			lightnesses[intent == ABSOLUTE ? 1 : intent] * 100 / 255.0);
 		double value = value_of(intent == ABSOLUTE ? light / 2 : light);

@@ -69,7 +69,7 @@ static void *decode(enum image_format format, const struct blob *file,
 	return samples;
 }
 
-/* Fails the test unless the file shows the picture, with these bands. */
+/* Check that the file shows the picture and has n_bands bands. */
 static void expect_picture(enum image_format format, const struct blob *file,
                            unsigned n_bands, unsigned tolerance, const char *what)
 {
@@ -220,7 +220,8 @@ TEST(pnm_reader, truncation_of_every_kind_of_pnm_is_detected)
 
 	for (int i = 0; i < 2; i++) {
 		file = plain_of(headers[i], i ? 3 : 1, " ");
-		/* The last number may lose digits without being noticed. */
+		/* A number that loses its last digits is still a number. So a cut inside the last
+		 * number cannot be noticed. */
 		file.n -= 4;
 		expect_each_cut_fails(FORMAT_PNM, &file, strlen(headers[i]), headers[i]);
 		blob_fini(&file);
@@ -388,7 +389,8 @@ static struct blob tga_of(int kind, int n_bits, int flags)
 		for (int j = 0; j < SIDE; j++) {
 			int x = flags & FROM_RIGHT ? SIDE - 1 - j : j;
 
-			/* Packets of one pixel, and packets of several separate pixels. */
+			/* Each row has a run packet for its first pixel, and a raw packet for all
+			 * others. */
 			if (kind & TGA_RUNS && j == 0)
 				append_little(&file, 0x80, 1);
 			if (kind & TGA_RUNS && j == 1)
@@ -600,7 +602,7 @@ static const struct bmp_kind bmp_kinds[] = {
 	{124, 0, 8, 0, 3},
 	{40, 3, 16, 0, 3},
 	{52, 3, 16, 0, 3},
-	/* The fourth byte of a pixel, without and with a mask that declares it as alpha. */
+	/* Pixels of four bytes, without and with a mask that declares the fourth byte as alpha. */
 	{40, 0, 32, 0, 3},
 	{52, 0, 32, 0, 3},
 	{56, 0, 32, 0, 3},
@@ -635,7 +637,8 @@ TEST(bmp_reader, the_fourth_byte_of_a_bmp_pixel_is_alpha_only_if_a_mask_says_so)
 		         kind->n_header, kind->compression, kind->n_bits);
 		expect_picture(FORMAT_BMP, &file, kind->n_bands,
 		               kind->n_bits == 16 ? 4 : 0, what);
-		/* Only padding follows the last index. */
+		/* Only padding follows the last index, and a file without this padding is
+		 * complete. */
 		file.n -= kind->n_bits < 8 ? 4 - SIDE * kind->n_bits / 8 : 0;
 		expect_each_cut_fails(FORMAT_BMP, &file, 14 + kind->n_header + 32, what);
 		blob_fini(&file);
@@ -669,8 +672,9 @@ TEST(bmp_reader, run_length_encoded_bmp_files_are_read)
 		append_bmp_header(&file, &kind, false);
 		append_palette(&file, 4);
 		file.bytes[10] = (uint8_t)file.n;
-		/* Two rows of two runs each. Then only a move over pixels of the first colour,
-		 * before the last corner. */
+		/* The file begins with the bottom row. The first two rows have two runs each. The
+		 * third row has a move and a run: the move skips two pixels, which get the first
+		 * colour of the palette. The top row has four literal indexes. */
 		for (int y = 0; y < 2; y++)
 			blob_append(&file, i ? "\2\x22\2\x33\0\0" : "\2\2\2\3\0\0", 6);
 		blob_append(&file, i ? "\0\2\2\0\2\x11\0\0" : "\0\2\2\0\2\1\0\0", 8);
@@ -785,8 +789,8 @@ static struct blob psd_of(const struct psd_kind *kind)
 	return file;
 }
 
-/* Sections of layers: the number of layers, which is negative if the first extra channel is
- * transparency; and for 16-bit files a block of layers after empty masks. */
+/* Sections of layers. They have the number of layers, which is negative if the first extra channel
+ * is transparency. In a 16-bit file this number is in a block after empty masks. */
 #define LAYERS(text) text, sizeof(text) - 1
 #define SAVED        LAYERS("\0\0\0\2\0\1")
 #define CLEAR        LAYERS("\0\0\0\2\xff\xff")

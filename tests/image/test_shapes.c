@@ -334,8 +334,8 @@ TEST(shapes, a_coloured_background_turns_a_grey_picture_into_a_coloured_one)
 	blob_fini(&blob);
 }
 
-/* In HEIF the container holds the orientation, and readers must ignore that of EXIF.
- * libvips does so, and this test reads what it wrote. */
+/* In HEIF the container holds the orientation, and readers must ignore the orientation in EXIF.
+ * Here libvips writes the orientation to EXIF only, so a HEIC or an AVIF is not rotated. */
 TEST(shapes, an_orientation_is_applied_once_wherever_it_is_stored)
 {
 	static const struct {

@@ -25,8 +25,8 @@ double value_at(VipsImage *image, int x, int y, int band);
 /* Whether the pixel at x, y is within tolerance of these values. Prints a message if not. */
 bool is_colour(VipsImage *image, int x, int y, const double *values, double tolerance);
 
-/* Run a recipe on a blob. Fails the test if that fails. Returns the decoded output, which the
- * caller frees, and compares its size with the answer. */
+/* Run a recipe on a blob. Fails the test if the run fails, or if the output does not have the size
+ * that the engine's answer gives. Returns the decoded output, which the caller frees. */
 VipsImage *cooked(const struct blob *blob, const struct recipe *recipe);
 
 /* Peak signal-to-noise ratio in dB of two images of the same shape, with values 0 to 255. */

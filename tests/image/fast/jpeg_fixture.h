@@ -18,7 +18,8 @@ struct reference {
 	struct reference_plane {
 		/* Width and height of the component in its own samples. */
 		unsigned width, height;
-		/* Samples that libjpeg makes of a block; it may make more of chroma. */
+		/* The width and the height of a block at this scale, in samples. libjpeg may give a
+		 * block of chroma more samples than a block of luma. */
 		unsigned side;
 		size_t stride;
 		uint8_t *samples;

@@ -96,7 +96,8 @@ static void webp_add_metadata(struct blob *webp, unsigned orientation,
 static void png_add_profile(struct blob *png, const struct blob *profile)
 {
 	struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(6);
-	uint8_t chunk[4096] = "x\0"; /* the name, and method 0 */
+	/* The name "x" of the profile, and 0 for the compression method. */
+	uint8_t chunk[4096] = "x\0";
 	size_t n;
 
 	REQUIRE(compressor != NULL);
@@ -107,8 +108,8 @@ static void png_add_profile(struct blob *png, const struct blob *profile)
 	png_insert(png, "iCCP", chunk, 3 + n);
 }
 
-/* The pixels of a WebP as PNG, for libvips: when it reduces a WebP itself, the result is less
- * exact. */
+/* Make a PNG with the pixels of a WebP. libvips gets this PNG, because its result is less exact if
+ * it reduces the WebP itself. */
 static struct blob png_of_webp(const struct blob *webp, int n_bands)
 {
 	int width, height;
@@ -161,7 +162,7 @@ static struct outcome run_by(const char *engine, const struct blob *input,
 }
 
 /* Compare the output that the fast engine makes from one file with the output that libvips makes
- * from another one with the same pixels. */
+ * from another file with the same pixels. */
 static void expect_agreement_of(const struct blob *input, const struct blob *for_vips,
                                 const char *words, enum image_format format,
                                 struct bound bound)
@@ -200,8 +201,8 @@ static const char *const sizes[] = {"size 400x400", "size 250x250", "size 100x10
 
 TEST(differential, jpeg_outputs_of_jpeg_inputs_agree_with_libvips)
 {
-	/* The bound for colours is wider, because the engines halve chroma twice in different
-	 * ways. */
+	/* The bound for colours is wider, because each engine has its own way to halve the
+	 * resolution of chroma. */
 	static const struct bound grey = {37, 16}, colours = {33, 36};
 
 	for (int n_bands = 1; n_bands <= 3; n_bands += 2) {
@@ -235,7 +236,8 @@ TEST(differential, png_outputs_of_png_inputs_agree_with_libvips)
 
 TEST(differential, lossy_webp_agrees_with_libvips)
 {
-	/* The same kinds of differences as with JPEG, in PNG without those of the encoders. */
+	/* The engines differ for the same reasons as with JPEG inputs. In a PNG output, the
+	 * encoders add no differences. */
 	static const struct bound jpeg_bound = {33, 45}, png_bound = {42, 48};
 	struct blob webp = make_webp_file(3, false), png = png_of_webp(&webp, 3);
 

@@ -208,8 +208,8 @@ TEST(jpeg_kinds, files_with_more_scans_than_any_encoder_writes_are_refused)
 	free(file.at);
 }
 
-/* The file is truncated at every byte. Only without the end marker alone the picture is still
- * complete. */
+/* Check that every truncation of the file is noticed. The exception is the end marker: if only this
+ * marker or a half of it is missing, the picture is complete. */
 static void expect_every_cut_noticed(struct bytes file)
 {
 	for (size_t n = 0; n < file.n - 2; n++) {
@@ -518,7 +518,8 @@ TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans
 	jpeg_reader.destroy(decoder);
 }
 
-/* Whether the size of the damaged picture is within the limit of a caller. */
+/* Whether the decoder accepts the header of a damaged file, and the picture is small enough for
+ * this test. */
 static bool is_small(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_header header;

@@ -173,8 +173,8 @@ static double lanczos(double x)
 	return fabs(x) < 3 ? 3 * sin(pi_x) * sin(pi_x / 3) / (pi_x * pi_x) : 0;
 }
 
-/* The expected value: sample at of a row that Lanczos3 reduces by this factor. The first and last
- * samples of the row are repeated beyond its ends. */
+/* The expected value of the sample with the index `at`, if Lanczos3 reduces a row by this factor.
+ * The first and last samples of the row are repeated beyond its ends. */
 static double reduced_exactly(const uint8_t *row, int width, int factor, int at)
 {
 	double sum = 0, weights = 0, centre = (at + 0.5) * factor;
@@ -335,7 +335,7 @@ static void make_planes(struct plane planes[3], struct workspace workspaces[3],
 	}
 }
 
-/* The first n of these planes, as a renderer gives them. */
+/* The first n_planes of these planes, in the form in which a renderer returns planes. */
 static struct rendered rendered_of(const struct plane planes[3], unsigned n_planes,
                                    bool has_half_chroma)
 {
@@ -470,8 +470,8 @@ TEST(jpeg_write, huffman_tables_made_for_one_picture_are_not_used_for_the_next)
 	jpeg_writer.destroy(writer);
 }
 
-/* Read the coefficients of a file: of each component, the blocks that show the picture. The caller
- * frees them. */
+/* Read the coefficients of a JPEG: for each component, those of the blocks that show the picture.
+ * The caller frees them. */
 static int16_t *coefficients_of(const struct written *written, size_t *ret_n)
 {
 	struct jpeg_decompress_struct decompress;
@@ -506,8 +506,9 @@ static int16_t *coefficients_of(const struct written *written, size_t *ret_n)
 	return all;
 }
 
-/* Write with the encoder for small files, and with that of libjpeg, which rounds in other places and
- * uses the standard tables. Add the number of coefficients that differ to *n_different. */
+/* Write the planes with the encoder for small files, and also with libjpeg's encoder, which rounds
+ * in other places and uses the standard tables. Add the number of coefficients that differ to
+ * *n_different. */
 static void expect_encoded_alike(const struct plane planes[3], unsigned n_planes,
                                  unsigned quality, bool has_half_chroma,
                                  size_t *n_different)
@@ -569,13 +570,14 @@ TEST(jpeg_write, the_writer_of_small_files_gives_the_coefficients_of_libjpeg)
 		                     has_half_chroma, &n_different);
 		n += (size_t)size[0] * size[1];
 	}
-	/* Few values are so close to the middle between two steps that the transforms differ. */
+	/* The coefficients differ only where a value is close to the middle between two
+	 * quantization steps. Such values are rare. */
 	EXPECT(n_different * 200 < n, "%zu of more than %zu", n_different, n);
 	for (unsigned i = 0; i < 3; i++)
 		workspace_fini(&workspaces[i]);
 }
 
-/* Alternating extremes give the largest coefficients that baseline can hold. */
+/* Patterns of the samples 0 and 255 give the largest coefficients that a baseline JPEG can hold. */
 TEST(jpeg_write, the_writer_of_small_files_can_encode_the_largest_coefficients)
 {
 	struct workspace workspaces[3] = {{0}};
@@ -598,7 +600,8 @@ TEST(jpeg_write, the_writer_of_small_files_can_encode_the_largest_coefficients)
 		workspace_fini(&workspaces[i]);
 }
 
-/* libwebp decodes to planes too: luma as it was written, chroma with the limits applied. */
+/* libwebp can decode to planes. Luma must be as it was written. The writer converts chroma from the
+ * range 0 to 255 to the range 16 to 240. */
 TEST(webp_write, written_planes_decode_to_similar_planes)
 {
 	const struct write_options options = {.quality = 95, .effort = 6};

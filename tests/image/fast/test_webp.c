@@ -18,7 +18,8 @@
 struct webp_settings {
 	int width, height;
 	bool is_lossless, has_alpha;
-	/* Levels rise by this for each pixel, on both axes; 0: noise. */
+	/* On both axes, the levels rise by this number from pixel to pixel; 0: the levels are
+	 * noise. */
 	int slope;
 };
 
@@ -96,7 +97,9 @@ static int widened(int level, bool is_chroma)
 	return (int)fmax(0, fmin(wide, 255));
 }
 
-/* The levels of the file that were widened, over all pictures: to see that most levels occur. */
+/* Check that each sample of a plane is a level of the file, converted from the limited range to the
+ * full range. seen[] records the levels that occurred, so that a test can check that most levels
+ * were tested. */
 static void expect_widened(const struct plane *plane, const uint8_t *limited, int stride,
                            bool is_chroma, bool seen[256])
 {
@@ -108,7 +111,8 @@ static void expect_widened(const struct plane *plane, const uint8_t *limited, in
 		for (uint32_t x = 0; x < plane->width; x++) {
 			int level = limited[y * (size_t)stride + x];
 
-			/* No level of chroma is below 0.5. */
+			/* The reader treats chroma below 16 as 16, which is 0.5 in the full range
+			 * and becomes 1. */
 			n_wrong += row[x] != (is_chroma && level < 16
 			                              ? 1
 			                              : widened(level, is_chroma));
@@ -155,7 +159,8 @@ TEST(webp_read, planes_of_lossy_pictures_get_the_full_range)
 	EXPECT(n_seen[0] > 200 && n_seen[1] > 150, "%u, %u", n_seen[0], n_seen[1]);
 }
 
-/* How far the samples of a plane are from the slope at their places, at most, without edges. */
+/* The largest difference between a sample of a plane and the slope at the position of the sample.
+ * Samples at the edges are ignored. */
 static double distance_from_slope(const struct plane *plane, unsigned i,
                                   const struct webp_settings *settings)
 {
@@ -196,7 +201,8 @@ TEST(webp_read, reduced_planes_cover_the_picture_exactly)
 		for (unsigned factor = 1; factor <= 4; factor++) {
 			struct decoded decoded;
 
-			/* Four times the resolution of the output remains. */
+			/* The reader must reduce only so far that four times the resolution of the
+			 * output remains. */
 			REQUIRE(decode(reader, factor * 4.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.planes[0].width,
 			          ((unsigned)settings.width + factor - 1) / factor);
@@ -259,7 +265,8 @@ TEST(webp_read, lossless_pictures_and_alpha_are_reduced_by_averaging_pixels)
 		for (unsigned factor = 1; factor <= 3; factor++) {
 			struct decoded decoded;
 
-			/* Twice the resolution of the output remains. */
+			/* The reader must reduce only so far that twice the resolution of the
+			 * output remains. */
 			REQUIRE(decode(reader, factor * 2.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.size.width, width);
 			expect_like_box(&decoded, rgba, factor);
@@ -285,8 +292,8 @@ static const struct webp_settings damaged_kinds[] = {
 };
 enum { N_DAMAGED_KINDS = sizeof(damaged_kinds) / sizeof(damaged_kinds[0]) };
 
-/* Read bytes whose memory ends with the data, so that a sanitizer detects reads beyond the end. The
- * size of the RIFF is corrected if is_corrected. */
+/* Read bytes whose memory ends with the data, so that a sanitizer detects reads beyond the end. If
+ * is_corrected is true, the size in the RIFF header is set to the number of bytes. */
 static enum read_status status_of(void *reader, const uint8_t *bytes, size_t n,
                                   bool is_corrected)
 {
@@ -316,7 +323,7 @@ TEST(webp_read, truncation_at_any_byte_is_detected)
 		struct bytes webp = make_webp(&damaged_kinds[i]);
 
 		EXPECT_EQ(status_of(reader, webp.at, webp.n, false), READ_OK);
-		/* The last byte may be padding. */
+		/* The last byte may be padding, so the picture may be complete without it. */
 		for (size_t n = 1; n + 1 < webp.n; n++) {
 			EXPECT(status_of(reader, webp.at, n, false) != READ_OK, "%zu", n);
 			EXPECT(status_of(reader, webp.at, n, true) != READ_OK, "%zu", n);
@@ -326,7 +333,7 @@ TEST(webp_read, truncation_at_any_byte_is_detected)
 	webp_reader.destroy(reader);
 }
 
-/* Another reader must not find damage where this one finds none, and the other way round. */
+/* Our reader must find damage exactly where libwebp finds damage. */
 TEST(webp_read, damage_is_detected_wherever_libwebp_detects_it)
 {
 	void *reader = webp_reader.create();
@@ -347,7 +354,8 @@ TEST(webp_read, damage_is_detected_wherever_libwebp_detects_it)
 			webp.at[at] = (uint8_t)random_below(&state, 256);
 			rgba = WebPDecodeRGBA(webp.at, webp.n, &width, &height);
 			status = status_of(reader, webp.at, webp.n, false);
-			/* Headers are checked more strictly. */
+			/* Our reader checks headers more strictly than libwebp, so bytes of headers
+			 * are left out. */
 			if (at > 60)
 				EXPECT_EQ(status == READ_OK, rgba != NULL);
 			n_good += status == READ_OK;
@@ -361,7 +369,8 @@ TEST(webp_read, damage_is_detected_wherever_libwebp_detects_it)
 	webp_reader.destroy(reader);
 }
 
-/* Read a lossless picture of 20 x 20 pixels with alpha, behind an extended header with flags. */
+/* Read a lossless picture of 20 x 20 pixels with alpha, behind an extended header with these
+ * flags. */
 static enum read_status status_with_flags(uint8_t flags)
 {
 	enum { FILE_HEAD = 12, HEAD = 18 };
