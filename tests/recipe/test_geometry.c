@@ -213,7 +213,7 @@ static struct size random_size(unsigned *seed)
 /* Check the properties that every layout has, whatever was requested. */
 static void check_sound(struct layout l, const char *what)
 {
-	(void)what; /* our own test runner prints the failed condition only */
+	(void)what; /* only the messages use this text */
 	EXPECT(l.scaled.width && l.scaled.height && l.part.size.width &&
 	               l.part.size.height,
 	       "%s: a side of 0", what);
@@ -246,8 +246,8 @@ static bool is_size(struct size size, uint32_t width, uint32_t height)
 	return size.width == width && size.height == height;
 }
 
-/* Check what each fit promises for a box with both sides when enlarging and reducing are
- * allowed. */
+/* Check the promises of each fit. The box must have a width and a height, and enlarging and
+ * reducing must be allowed. */
 static void check_fit(struct geometry g, struct layout l, const char *what)
 {
 	struct size s = l.scaled, c = l.canvas;
@@ -301,7 +301,9 @@ TEST(geometry, every_layout_lies_inside_the_picture_and_has_the_size_that_its_fi
 	}
 }
 
-/* The expected offsets are those of libvips' gravity: 4 pixels too many on each axis. */
+/* In each case, the picture and the box differ by 4 pixels on one axis, which are cropped or
+ * padded. The offsets are rounded down. For 0, 50 and 100 percent they are those of libvips'
+ * gravity. */
 TEST(geometry, a_position_in_percent_divides_the_pixels_that_are_cropped_or_padded)
 {
 	static const struct {

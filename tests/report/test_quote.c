@@ -125,8 +125,9 @@ static void make_name(char *name, uint32_t *state)
 	strcpy(name, draw(state) % 2 ? "x" : "");
 	for (uint32_t i = 0; i < n; i++)
 		strcat(name, pieces[draw(state) % (sizeof(pieces) / sizeof(pieces[0]))]);
-	/* ls 9.1 prints names with an apostrophe and an escape at the end wrongly: the shell would
-	 * not read them back. Our quoting differs in this case. */
+	/* If a name contains an apostrophe and its last character must be escaped, the output of ls
+	 * 9.1 is wrong: a shell would read another name from it. Our quoting is right and differs,
+	 * so such names are avoided. */
 	if (strchr(name, '\''))
 		strcat(name, "x");
 }

@@ -90,8 +90,8 @@ TEST(sandbox, a_layer_requested_alone_has_a_reason_if_it_is_not_in_force)
 	}
 }
 
-/* If a list were read past its end, the filter would have more rules. Adding a rule changes the
- * expected number. */
+/* If a list of rules were read past its end, the filter would have more rules than expected. A
+ * change that adds a rule must also change the expected number. */
 TEST(sandbox,
      the_seccomp_filter_has_the_expected_number_of_rules_and_fits_the_kernel_limit)
 {
@@ -189,7 +189,8 @@ TEST(sandbox, a_crash_inside_the_sandbox_keeps_its_signal)
 
 /* ---- dropping the user ---- */
 
-/* Only the user is dropped in this test, because seccomp would refuse the call first. */
+/* This process drops only the user. With all layers, seccomp would refuse the call before the
+ * kernel checks the user. */
 static void attack_dropped(void *data)
 {
 	struct sandbox_state state;

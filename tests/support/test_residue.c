@@ -20,7 +20,8 @@ TEST(residue, a_process_left_running_fails_the_test)
 {
 	residue_set_patience(50);
 	if (fork() == 0) {
-		/* The process closes standard output, because CTest waits for its end. */
+		/* CTest waits until no process has the test's output open, so this process closes
+		 * it. */
 		close_range(0, 2, 0);
 		alarm(10);
 		pause();
