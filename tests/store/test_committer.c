@@ -24,13 +24,13 @@ struct batch_of_files {
 	struct commit commits[MAX_FILES];
 	struct commit_output outputs[MAX_FILES];
 	char names[MAX_FILES][16];
-	/* When the first file is done, its callback opens reached and waits at gate, unless gate
-	 * is NULL. */
+	/* When the first file is done, its callback opens `reached` and waits at `gate`, unless
+	 * `gate` is NULL. */
 	struct gate *reached, *gate;
-	/* The members below belong to done(). */
+	/* on_done() writes the members below. */
 	size_t n_done;
 	size_t order[MAX_FILES];    /* the files in the order in which they were done */
-	int n_published[MAX_FILES]; /* how many names the folder had at that moment */
+	int n_published[MAX_FILES]; /* how many names "out" had after each file */
 };
 
 static void pass(const struct gate *gate)
@@ -79,7 +79,7 @@ static void files_fini(struct batch_of_files *files)
 	scratch_leave();
 }
 
-/* Groups wait for followers without limit. */
+/* Create a committer whose groups wait for announced files without a time limit. */
 static struct committer *create(struct batch_of_files *files, bool is_stepped)
 {
 	const struct committer_options options = {
@@ -141,7 +141,7 @@ TEST(committer, a_group_takes_at_most_sixty_four_mebibytes_unless_one_file_is_la
 	for (size_t i = 0; i < N; i++) {
 		files.outputs[i].offset = 0;
 		files.outputs[i].n_bytes = mebibytes[i] << 20;
-		/* Groups depend on the sizes alone, so nothing is published here. */
+		/* Only the sizes decide about the groups, so the files need no content. */
 		files.commits[i].fd = -1;
 	}
 	committer = create(&files, true);

@@ -1,7 +1,8 @@
 /*
- * Durable outputs: the order of system calls by which nothing is lost in a power cut, what becomes of a sync
- * that fails, and a file that takes the place of its own input. The linker puts the calls of this
- * file in place of the library's: they are noted, and fail when a test says so.
+ * Tests of durable outputs: the order of system calls with which a power cut loses nothing, the
+ * effects of a failed sync, and outputs that replace their own input. The linker replaces some
+ * functions of the C library with functions of this file, which record each call and fail if a test
+ * requests it.
  */
 #include "output.h"
 #include "support/scratch.h"
@@ -22,10 +23,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* What was called, a letter each: w written, f a file synced, d a folder synced, l linked, r renamed, x
- * exchanged, u removed. */
+/* The recorded calls, one letter for each. w: a file was written. f: a file was synced. d: a folder
+ * was synced. l: a file was linked, r: renamed, x: exchanged, u: removed. */
 static char calls[256];
-static int n_syncs_that_fail; /* from now on */
+/* The number of syncs that fail from now on, with the errno fails_with. */
+static int n_syncs_that_fail;
 static int fails_with;
 static char fails_for; /* 'f' or 'd': only syncs of files or of folders fail; 0: both */
 
@@ -84,7 +86,7 @@ int __wrap_openat(int folder, const char *name, int flags, ...)
 	return __real_openat(folder, name, flags, mode);
 }
 
-/* What happens before the next link, rename or exchange, once; NULL: nothing. */
+/* Functions that are called once, before the next link, rename or exchange; NULL: none. */
 static void (*before_link)(void), (*before_rename)(void), (*before_exchange)(void);
 
 static void run_once(void (**action)(void))
@@ -141,7 +143,7 @@ static struct store *durable_store(int way)
 	return store;
 }
 
-/* An output of the letter c. */
+/* An output whose bytes are the first n bytes of the file `content`. */
 static struct store_output output_of(const char *name, int content, size_t n)
 {
 	return (struct store_output){.name = name,
@@ -171,7 +173,7 @@ TEST(durable, a_group_is_written_then_synced_then_linked_then_its_folders_are_sy
 	scratch_leave();
 }
 
-static bool has_no_attributes; /* the file system does not support stamps */
+static bool has_no_attributes; /* no attribute can be set, and so no stamp */
 
 int __real_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
 int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
@@ -185,7 +187,7 @@ int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int 
 
 static size_t n_intended;
 
-/* Data is a failure, which makes the call fail, or NULL. */
+/* Record the call. If `data` is not NULL, it is the failure with which the call fails. */
 static bool note_intended(const struct store_output *outputs, size_t n, void *data,
                           struct failure *ret_failure)
 {
@@ -302,7 +304,8 @@ TEST(durable, without_durability_nothing_is_synced)
 	scratch_leave();
 }
 
-/* The kernel may take pages for clean after a failed sync: so the bytes go to a new file. */
+/* After a failed sync, the kernel may consider the file's pages clean, so a second sync would prove
+ * nothing. Therefore the bytes are written to a new file. */
 TEST(durable, bytes_are_written_to_a_new_file_after_a_failed_sync)
 {
 	int content = content_of('x', 10);
@@ -384,7 +387,7 @@ TEST(durable, if_one_of_two_outputs_cannot_be_written_neither_is_published)
 	scratch_enter(NULL);
 	store = durable_store(0);
 	outputs[0] = output_of("a.jpg", content, 10);
-	outputs[1] = output_of("b.jpg", content, 11); /* longer than its content */
+	outputs[1] = output_of("b.jpg", content, 11); /* `content` has 10 bytes only */
 	outputs[2] = output_of("other.jpg", content, 10);
 	outputs[0].file = outputs[1].file = &outputs[0];
 	outputs[2].file = &outputs[2];
@@ -484,14 +487,16 @@ TEST(durable, a_file_that_changed_since_its_input_was_read_is_not_replaced)
 	expected = stat_of("out/a.jpg");
 	store = durable_store(0);
 	output.expected = &expected;
-	before_exchange = change_it; /* between the look and the exchange */
+	/* The original changes after the store has checked it and before the exchange. */
+	before_exchange = change_it;
 	store_publish_group(store, &output, 1);
 	EXPECT_EQ(output.result, STORE_FAILED);
 	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
 	EXPECT_STR(scratch_text("out/a.jpg"), "old!");
 	EXPECT_EQ(n_names("out"), 1);
 
-	store_publish_group(store, &output, 1); /* before the look */
+	/* Now the original has changed before the store checks it. */
+	store_publish_group(store, &output, 1);
 	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
 	REQUIRE(unlink("out/a.jpg") == 0);
 	store_publish_group(store, &output, 1);
@@ -534,7 +539,7 @@ TEST(durable,
 		EXPECT_EQ(getxattr("out/a.jpg", "user.note", value, sizeof(value)), 5);
 		EXPECT_STR(value, "hello");
 	}
-	/* A second time: the backup that is there is never replaced. */
+	/* Publish a second time. It fails, because the existing backup is never replaced. */
 	new.expected = stat_of("out/a.jpg");
 	store_publish_group(store, &new.output, 1);
 	EXPECT_EQ(new.output.result, STORE_FAILED);
@@ -587,7 +592,8 @@ TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
 	scratch_leave();
 }
 
-/* The process was killed after the backup was linked, and before the output had its name. */
+/* A process that is killed after it linked the backup and before it named the output leaves such a
+ * link. */
 TEST(durable, an_existing_backup_that_is_a_hard_link_to_its_original_is_accepted)
 {
 	struct replacement new;
@@ -617,7 +623,7 @@ TEST(durable, an_original_is_backed_up_even_if_files_cannot_be_linked)
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
 
-	/* The files cannot be exchanged either. */
+	/* Now files can be neither linked nor exchanged. */
 	store->without |= WITHOUT_NOREPLACE;
 	new.expected = stat_of("out/a.jpg");
 	new.original.backup_suffix = ".2";
@@ -644,7 +650,8 @@ TEST(durable, an_original_that_changes_while_its_backup_is_copied_is_not_replace
 	replacement_init(&new);
 	store = durable_store(2); /* without O_TMPFILE */
 	store->without |= WITHOUT_LINKS | WITHOUT_NOREPLACE;
-	before_rename = change_it; /* before the copy gets the backup's name */
+	/* The original changes before its copy gets the name of the backup. */
+	before_rename = change_it;
 	store_publish_group(store, &new.output, 1);
 	EXPECT_EQ(new.output.result, STORE_FAILED);
 	EXPECT_EQ(new.output.failure.class, FAIL_VANISHED);

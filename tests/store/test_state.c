@@ -1,7 +1,7 @@
 /*
- * Tests of the state database: it keeps rows between runs, belongs to one run at a time, survives
- * damage, and every error has a limited effect: each call of SQLite's file system fails once, and
- * from then on.
+ * Tests of the state database: it keeps rows between runs, belongs to one run at a time, and
+ * survives damage and errors. To test errors, each call that SQLite makes to its file system fails
+ * in turn: in one run only this call fails, in another run also all later calls.
  */
 #include "failing_vfs.h"
 #include "support/scratch.h"
@@ -114,7 +114,8 @@ TEST(state, an_uncommitted_group_is_lost)
 	scratch_leave();
 }
 
-/* A run that is killed between naming an output and writing its row leaves the intended row. */
+/* Before a run names an output, it writes an intended row. If the run is killed before it writes
+ * the final row, the intended row remains. */
 TEST(state, an_intended_row_is_found_until_its_output_gets_a_row)
 {
 	const struct state_options to_read = {.path = "db", .reads_only = true};
@@ -223,7 +224,7 @@ TEST(state, every_row_is_visited_in_order_until_the_visitor_stops)
 
 /* ---- one run at a time ---- */
 
-/* The status with which a child opens the state while this process holds it. */
+/* Open the state in a child process. Returns the result. */
 static int result_in_child(const struct state_options *options)
 {
 	int status = 0;
@@ -327,7 +328,8 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 	scratch_leave();
 }
 
-/* A process that was killed while it created the database has written only some of its marks. */
+/* A process that was killed while it created the database may have set the application id, but not
+ * yet the user version. */
 TEST(state, an_empty_database_with_only_an_application_id_is_accepted)
 {
 	sqlite3 *other;
@@ -529,7 +531,7 @@ static ssize_t failing_pread(int fd, void *bytes, size_t n, off_t at)
 	return -1;
 }
 
-/* SQLite reads its files with this function from now on. */
+/* Make SQLite read its files with failing_pread(). */
 static void install_failing_pread(void)
 {
 	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
@@ -540,7 +542,8 @@ static void install_failing_pread(void)
 	REQUIRE(has_pread || has_pread64);
 }
 
-/* A database with one row; is_killed: the row is in a write-ahead log that a killed run left. */
+/* Make a database with one row. If is_killed is true, the row is in a write-ahead log that a killed
+ * run left. */
 static void make_database(bool is_killed)
 {
 	int status = 0;
@@ -605,7 +608,8 @@ TEST(state, a_read_error_is_never_taken_for_damage)
 	scratch_leave();
 }
 
-/* If the row were only not found, the output would look like a file of others. */
+/* If a row that cannot be read counted as missing, our own output would look like a foreign
+ * file. */
 TEST(state, a_row_that_cannot_be_read_is_reported_as_a_failure_of_the_state)
 {
 	struct state *state;
@@ -614,7 +618,8 @@ TEST(state, a_row_that_cannot_be_read_is_reported_as_a_failure_of_the_state)
 	scratch_enter(NULL);
 	install_failing_pread();
 	state = open_at(&plain);
-	/* More rows than the cache of a new connection has read when it is opened. */
+	/* The rows are so many that SQLite has not read all of them when it has opened the
+	 * database. */
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "folder/%d.jpg", i);
 		put_one(state, name, 1);
@@ -641,7 +646,7 @@ TEST(state, a_row_that_cannot_be_read_is_reported_as_a_failure_of_the_state)
 	scratch_leave();
 }
 
-/* The linker replaces the library's function with this one. */
+/* The linker replaces fcntl() with __wrap_fcntl(), which can refuse locks. */
 static bool refuses_locks;
 
 int __real_fcntl(int fd, int command, ...);
