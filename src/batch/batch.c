@@ -255,6 +255,8 @@ static bool inputs_exist(struct batch *batch)
 		}
 		if (errno == EACCES)
 			continue; /* an input without permission is reported as a failed file */
+		if (!batch_goes_on(batch))
+			return true; /* a signal ended the wait for the file system */
 		if (errno == ENOENT)
 			report_say(report, "no such file or folder: %s",
 			           quoted(walk->inputs[i]));
@@ -1282,12 +1284,7 @@ static void look_at_running(struct batch *batch)
 	free(slowest);
 }
 
-static bool may_go_on_waiting(void *data)
-{
-	return batch_goes_on(data);
-}
-
-/* Let the main thread tell the user that a file system call of the feeder on this path is waiting. */
+/* Let the main thread tell the user that a file system call on this path is waiting. */
 static void note_wait(void *data, const char *path)
 {
 	struct batch *batch = data;
@@ -1312,6 +1309,19 @@ static void say_wait(struct batch *batch)
 		report_say(batch->report, "waiting for the file system of %s",
 		           quoted(path));
 	free(path);
+}
+
+static bool may_go_on_waiting(void *data)
+{
+	struct batch *batch = data;
+
+	/* While the main thread waits for a call itself, it watches nothing else. */
+	if (pthread_equal(pthread_self(), batch->main_thread)) {
+		say_wait(batch);
+		on_signals(batch);
+		report_tick(batch->report);
+	}
+	return batch_goes_on(batch);
 }
 
 /* Run until every file that was fed is reported. Returns false if the batch gives up waiting for
@@ -1578,7 +1588,8 @@ static void lock_folders(struct batch *batch)
 	const char *busy;
 	struct failure failure;
 
-	if (!batch->options->in_place || batch->options->plans_only)
+	if (!batch->options->in_place || batch->options->plans_only ||
+	    !batch_goes_on(batch))
 		return;
 	note_folders(batch);
 	do
@@ -1628,6 +1639,7 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 	                      .style = options->style},
 		.n_rules = options->n_variants,
 		.report = report,
+		.main_thread = pthread_self(),
 		.signals = -1,
 		.stuck_ns = -1,
 		.stop_ns = options->stop_after_ms > 0

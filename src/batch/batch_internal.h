@@ -68,6 +68,7 @@ struct batch {
 
 	/* ---- Used by the main thread only. ---- */
 	struct report *report;
+	pthread_t main_thread;   /* constant; any thread may read it */
 	int signals;             /* the descriptor of signals (signalfd) */
 	int ended_by;            /* the first signal that ended the batch; 0: none */
 	struct openers *openers; /* any thread may use the openers */

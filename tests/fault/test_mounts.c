@@ -300,16 +300,34 @@ TEST(mounts, lookups_that_never_return_fail_the_files_of_a_list_in_place)
 	fixture_leave();
 }
 
-TEST(mounts, a_signal_ends_a_run_whose_open_hangs)
+/* Run pixpool on the mount, wait for its message about a hanging call, and terminate it. */
+static void expect_signal_ends(const char *hangs, const char *words)
 {
 	if (enter_with_hanging(1)) {
-		EXPECT_EQ(
-			run(FUSE_MIRROR
-		            " back mnt hang-open -- bash -c 'pixpool resize -s 32 "
-		            "--timeout 50 mnt/in -o out 2> log & until grep -q waiting log; do "
-		            "sleep 0.1; done; kill -TERM $!; wait $!'")
-				.status,
-			128 + SIGTERM);
+		struct ended ended = run(
+			FUSE_MIRROR
+			" back mnt %s -- bash -c 'pixpool resize -s 32 --timeout 50 "
+			"%s 2> log & until grep -q waiting log; do sleep 0.1; done; "
+			"kill -TERM $!; wait $!'",
+			hangs, words);
+
+		EXPECT(ended.status == 128 + SIGTERM, "%s: status %d", words,
+		       ended.status);
 	}
 	fixture_leave();
+}
+
+TEST(mounts, a_signal_ends_a_run_whose_open_hangs)
+{
+	expect_signal_ends("hang-open", "mnt/in -o out");
+}
+
+/* Before the feeder starts, the main thread looks up the INPUTs, the output folder, and the folders of a run
+ * in place. */
+TEST(mounts, a_signal_ends_a_run_that_waits_for_a_hanging_lookup_before_it_starts)
+{
+	expect_signal_ends("hang-stat", "in mnt/in/a-hang0.jpg -o out");
+	expect_signal_ends("hang-stat", "in -o mnt/in/a-hang");
+	expect_signal_ends("hang-stat", "--in-place --no-backup --files-from - <<< "
+	                                "mnt/in/a-hang0.jpg");
 }
