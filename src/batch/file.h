@@ -31,8 +31,9 @@ struct file {
 	/* The neighbours in the list of submitted files, guarded by the batch's lock. If
 	 * previous_submitted is NULL, the file is not in the list. */
 	struct file **previous_submitted, *next_submitted;
-	/* The time when the worker was first found processing the file; 0: not yet. */
-	int64_t running_ns;
+	/* The time at which the main thread first found a worker processing the file; 0: no worker
+	 * was processing it at the last look. */
+	int64_t began_ns;
 	struct group *group; /* the files that share the task of this file */
 	size_t index;        /* the position of the file in its task */
 	/* The number of shared tasks in which the file has killed its worker. */

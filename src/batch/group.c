@@ -25,11 +25,6 @@ struct group {
 	/* The files. NULL: the file was taken out of the task. While the task is not done, the
 	 * batch's lock guards this array. */
 	struct file *files[PICTURE_MAX_FILES];
-	/* at_work is the index of the current file, as the main thread last found it. at_work_ns is
-	 * the time at which the main thread found it first; 0: the main thread has not looked
-	 * yet. */
-	size_t at_work;
-	int64_t at_work_ns;
 	bool is_split;
 };
 
@@ -76,7 +71,7 @@ static void enter_submitted(struct file *file)
 {
 	struct batch *batch = file->batch;
 
-	file->running_ns = 0;
+	file->began_ns = 0;
 	file->next_submitted = batch->submitted;
 	file->previous_submitted = &batch->submitted;
 	if (batch->submitted)
@@ -103,22 +98,35 @@ static bool is_at_work(const struct file *file)
 	       (!file->is_shared || picture_at_work(task) == file->index);
 }
 
+/* How long a worker has been processing the file, counted from the first call that found it so; 0:
+ * no worker is processing the file. The file must be in the list of submitted files. */
+static int64_t running_ns(struct file *file, int64_t now_ns)
+{
+	if (!is_at_work(file))
+		file->began_ns = 0;
+	else if (file->began_ns == 0)
+		file->began_ns = now_ns;
+	return file->began_ns > 0 ? now_ns - file->began_ns : 0;
+}
+
 char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
 {
 	const int64_t now_ns = clock_now_ns();
 	const struct file *slowest = NULL;
+	int64_t slowest_ns = 0;
 	char *path = NULL;
 
 	lock_acquire(&batch->lock);
 	for (struct file *file = batch->submitted; file; file = file->next_submitted) {
-		if (file->running_ns == 0 && is_at_work(file))
-			file->running_ns = now_ns;
-		if (file->running_ns != 0 &&
-		    (!slowest || file->running_ns < slowest->running_ns))
+		const int64_t ns = running_ns(file, now_ns);
+
+		if (ns > slowest_ns) {
 			slowest = file;
+			slowest_ns = ns;
+		}
 	}
-	if (slowest && now_ns - slowest->running_ns >= min_ns) {
-		*ret_ns = now_ns - slowest->running_ns;
+	if (slowest && slowest_ns >= min_ns) {
+		*ret_ns = slowest_ns;
 		path = strdup(slowest->result->input);
 	}
 	lock_release(&batch->lock);
@@ -230,20 +238,6 @@ static void file_leave(struct file *file)
 		file_complete(file, FILE_CANCELLED);
 }
 
-/* Whether the current file of a shared task has taken long. Called with the lock held. */
-static bool is_stuck(struct group *group, struct pxp_future *task, int64_t now_ns)
-{
-	const size_t at_work = picture_at_work(task);
-
-	if (pxp_future_state(task) != PXP_RUNNING)
-		return false;
-	if (group->at_work_ns == 0 || group->at_work != at_work) {
-		group->at_work = at_work;
-		group->at_work_ns = now_ns;
-	}
-	return now_ns - group->at_work_ns >= SPLIT_NS;
-}
-
 /* Find all shared tasks or, with only_stuck, those whose current file has taken long. Returns an
  * array of *ret_n references. Returns NULL if no such task exists, or if memory ran out. */
 static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuck,
@@ -258,7 +252,7 @@ static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuc
 		struct pxp_future *task = file->result->task;
 
 		if (!file->is_shared || file->group->is_split ||
-		    (only_stuck && !is_stuck(file->group, task, now_ns)))
+		    (only_stuck && running_ns(file, now_ns) < SPLIT_NS))
 			continue;
 		if (!tasks)
 			tasks = calloc(batch->n_tasks, sizeof(struct pxp_future *));
