@@ -28,17 +28,15 @@ struct file {
 	struct file_result *result;
 	/* the next file in the list batch->deferred or batch->left */
 	struct file *next;
-	/* The neighbours in the list of submitted files, guarded by the batch's lock. If
-	 * previous_submitted is NULL, the file is not in the list. */
+	/* The neighbours in the list of submitted files, guarded by the batch's lock. */
 	struct file **previous_submitted, *next_submitted;
 	/* The time at which the main thread first found a worker processing the file; 0: no worker
 	 * was processing it at the last look. */
 	int64_t began_ns;
 	struct group *group; /* the files that share the task of this file */
 	size_t index;        /* the position of the file in its task */
-	/* The number of shared tasks in which the file has killed its worker. */
-	unsigned n_shared_deaths;
-	bool is_shared; /* whether the task has other files */
+	/* Whether the file has killed its worker in a shared task. */
+	bool has_killed_shared;
 
 	/* The input, which is open until the task is done, and while the file is deferred; -1: it is
 	 * not open. */

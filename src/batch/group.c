@@ -32,11 +32,17 @@ struct group {
  * wait. */
 #define SPLIT_NS ((int64_t)200 * 1000000)
 
+/* Whether the task of a submitted file has other files. */
+static bool is_shared(const struct file *file)
+{
+	return file->group->n > 1;
+}
+
 /* Whether a worker has begun the file. Call this only when the task is done, and only for a task
  * that a worker has begun. */
 static bool was_begun(const struct file *file, struct pxp_future *task)
 {
-	return !file->is_shared || pxp_future_state(task) == PXP_FINISHED ||
+	return !is_shared(file) || pxp_future_state(task) == PXP_FINISHED ||
 	       file->index <= picture_at_work(task);
 }
 
@@ -59,7 +65,7 @@ static void copy_answer(struct file *file, struct pxp_future *task,
 	result->read_ns = answer->read_ns > 0 ? answer->read_ns : -1;
 	result->work_ns = answer->work_ns > 0 ? answer->work_ns : -1;
 	result->queue_ns = outcome->attempts > 0 ? outcome->queue_ns : -1;
-	result->attempts = file->n_shared_deaths;
+	result->attempts = file->has_killed_shared;
 	if (was_begun(file, task))
 		result->attempts += outcome->attempts;
 	result->worker = outcome->worker;
@@ -81,12 +87,9 @@ static void enter_submitted(struct file *file)
 
 static void leave_submitted(struct file *file)
 {
-	if (!file->previous_submitted)
-		return;
 	*file->previous_submitted = file->next_submitted;
 	if (file->next_submitted)
 		file->next_submitted->previous_submitted = file->previous_submitted;
-	file->previous_submitted = NULL;
 }
 
 /* Whether a worker is processing the file. The file must be in the list of submitted files. */
@@ -95,7 +98,7 @@ static bool is_at_work(const struct file *file)
 	struct pxp_future *task = file->result->task;
 
 	return pxp_future_state(task) == PXP_RUNNING &&
-	       (!file->is_shared || picture_at_work(task) == file->index);
+	       (!is_shared(file) || picture_at_work(task) == file->index);
 }
 
 /* How long a worker has been processing the file, counted from the first call that found it so; 0:
@@ -142,7 +145,6 @@ static void leave_workers(struct file *file)
 
 	fd_close(&file->input);
 	lock_acquire(&batch->lock);
-	leave_submitted(file);
 	batch->n_inputs--;
 	if (file->content) {
 		batch->n_finished++;
@@ -193,10 +195,8 @@ static bool append(struct file *file, struct file_list *list, bool was_at_work)
 	is_feeding = batch->state == BATCH_FEEDING;
 	if (is_feeding)
 		append_to(list, file);
-	if (was_at_work) {
-		leave_submitted(file);
+	if (was_at_work)
 		batch->n_inputs--;
-	}
 	cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
 	return is_feeding;
@@ -233,7 +233,7 @@ static void file_leave(struct file *file)
 	file->result->failure.class = FAIL_NONE;
 	/* The attempt in the shared task does not count. The file is submitted again or, if the
 	 * batch is being stopped, is cancelled like a file that no worker has begun. */
-	file->result->attempts = file->n_shared_deaths;
+	file->result->attempts = file->has_killed_shared;
 	if (!append(file, &file->batch->left, true))
 		file_complete(file, FILE_CANCELLED);
 }
@@ -251,7 +251,7 @@ static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuc
 	for (struct file *file = batch->submitted; file; file = file->next_submitted) {
 		struct pxp_future *task = file->result->task;
 
-		if (!file->is_shared || file->group->is_split ||
+		if (!is_shared(file) || file->group->is_split ||
 		    (only_stuck && running_ns(file, now_ns) < SPLIT_NS))
 			continue;
 		if (!tasks)
@@ -348,10 +348,10 @@ static bool returns_alone(struct file *file, const struct picture_taken *taken)
 {
 	const enum fail_class class = taken->answer.failure.class;
 
-	if (!file->is_shared)
+	if (!is_shared(file))
 		return false;
 	if (class == FAIL_CRASHED && file->batch->options->retries > 0) {
-		file->n_shared_deaths++;
+		file->has_killed_shared = true;
 		return true;
 	}
 	return taken->is_left || class == FAIL_MEMORY;
@@ -455,7 +455,6 @@ static void fail_submission(struct file *file, enum pxp_status status)
 {
 	struct batch *batch = file->batch;
 
-	fd_close(&file->input);
 	leave_workers(file);
 	failure_set(&file->result->failure, FAIL_INTERNAL, "submit: %s",
 	            pxp_status_name(status));
@@ -511,7 +510,7 @@ static struct picture_request request_of(const struct file *file,
 		.input_bytes = (uint64_t)file->stat.st_size,
 		.timeout_ms = options->timeout_ms,
 		.max_output = batch->limits.max_output,
-		.retries = options->retries - file->n_shared_deaths,
+		.retries = options->retries - file->has_killed_shared,
 		.hashes_input = history_keeps_records(batch->history),
 		.decodes_only = options->decodes_only,
 	};
@@ -541,7 +540,6 @@ static void group_submit(struct group *group)
 
 		file->group = group;
 		file->index = i;
-		file->is_shared = group->n > 1;
 		pxp_future_release(file->result->task);
 		file->result->task = pxp_future_acquire(task);
 	}
