@@ -105,3 +105,8 @@ int64_t limits_group_wait_ns(void)
 {
 	return (int64_t)2 * 1000000;
 }
+
+int64_t limits_group_max_ns(void)
+{
+	return (int64_t)100 * 1000000;
+}

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/lock.h"
+#include "batch/limits.h"
 #include "common/path.h"
 
 #include <fcntl.h>
@@ -498,15 +499,12 @@ static bool may_succeed_alone(const struct clocked_file *file,
 	        (answer->failure.class == FAIL_TOO_BIG && file->index > 0));
 }
 
-/* After this time a task begins no other file. The rest of its files may then go to other
- * workers. */
-#define GROUP_MAX_NS ((int64_t)100 * 1000000)
-
 /* Whether the task begins no other file, because it was asked to end, or because its files so far
  * took long. */
 static bool ends_here(const struct pxp_task *task, int64_t began_ns)
 {
-	return pxp_task_is_cancelled(task) || clock_now_ns() - began_ns > GROUP_MAX_NS;
+	return pxp_task_is_cancelled(task) ||
+	       clock_now_ns() - began_ns > limits_group_max_ns();
 }
 
 /* Append an answer of n bytes to the results. If n is 0, the file has no answer and must be

@@ -140,6 +140,23 @@ TEST(groups, an_image_that_hangs_in_a_shared_task_is_stopped_alone)
 	}
 }
 
+/* The only worker waits at the gate of the second image. So the first image can be done before that
+ * only if its task has ended. */
+TEST(groups, a_task_that_has_taken_long_begins_no_other_image)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('b', "gate b\nsize 2 2");
+	command = begin("env SCRIPT_LONG=1 " RUN);
+	await_gate("b");
+	await_error(&command, "[1/8] ");
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_EQ(atoi(run("grep -c '\"ok\".*\"attempts\":1,' r").out), N_IMAGES);
+	fixture_leave();
+}
+
 TEST(groups, a_slow_image_of_a_shared_task_delays_no_other_image)
 {
 	struct command command;
