@@ -270,9 +270,14 @@ static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuc
  * that it has finished are processed again, because their answers were not sent yet. */
 static void take_out(struct batch *batch, struct pxp_future *task)
 {
-	const size_t at_work = picture_at_work(task);
 	struct file *next;
+	size_t at_work;
 
+	/* This thread has stored the request to end, and now loads the current file. The worker
+	 * stores its current file, and then loads the request (ends_here()). Without a fence on both
+	 * sides both may load old values. Then the worker would begin a file that is taken out here. */
+	atomic_thread_fence(memory_order_seq_cst);
+	at_work = picture_at_work(task);
 	lock_acquire(&batch->lock);
 	for (struct file *file = batch->submitted; file; file = next) {
 		next = file->next_submitted;

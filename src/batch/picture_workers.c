@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -503,6 +504,10 @@ static bool may_succeed_alone(const struct clocked_file *file,
  * took long. */
 static bool ends_here(const struct pxp_task *task, int64_t began_ns)
 {
+	/* The worker has stored the file that it is about to begin, and now loads the request to
+	 * end. The main process does the two in the opposite order, with a fence as well: see
+	 * take_out() in group.c. */
+	atomic_thread_fence(memory_order_seq_cst);
 	return pxp_task_is_cancelled(task) ||
 	       clock_now_ns() - began_ns > limits_group_max_ns();
 }
