@@ -530,6 +530,7 @@ static void group_submit(struct group *group)
 	struct picture_request requests[PICTURE_MAX_FILES];
 	struct pxp_future *task;
 	enum pxp_status status;
+	bool is_stopped;
 
 	for (size_t i = 0; i < group->n; i++)
 		requests[i] = request_of(group->files[i], &nothing_written);
@@ -552,11 +553,16 @@ static void group_submit(struct group *group)
 	batch->n_tasks++;
 	for (size_t i = 0; i < group->n; i++)
 		enter_submitted(group->files[i]);
+	is_stopped = batch->state != BATCH_FEEDING;
 	lock_release(&batch->lock);
 	/* Once on_task_done() is registered, the group and its files may be freed at any moment. So
 	 * this function holds a reference of its own to the task. */
 	watch_task(group, task);
 	pxp_future_release(task);
+	/* If the batch was stopped before the files were in the list of submitted files,
+	 * batch_stop() has not found this task. */
+	if (is_stopped)
+		batch_end_groups(batch);
 }
 
 bool file_is_small(const struct file *file)

@@ -7,10 +7,14 @@
 
 #include <pixpool/pixpool.h>
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The beginning of every command line of these tests: one worker, and one task for all images. A
@@ -195,6 +199,54 @@ TEST(groups, a_run_that_is_stopped_begins_no_other_image_of_a_shared_task)
 {
 	expect_stop_after(SIGINT);
 	expect_stop_after(SIGTERM);
+}
+
+static unsigned count_threads(pid_t pid)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	folder = opendir(path);
+	while (folder && readdir(folder))
+		n++;
+	if (folder)
+		closedir(folder);
+	return n;
+}
+
+/* Open the gate at which the feeder waits after it has submitted the task, and wait until the feeder
+ * has ended. The batch is being stopped. */
+static void let_feeder_end(pid_t pid)
+{
+	const unsigned n_before = count_threads(pid);
+	const int gate = open("submit.gate", O_WRONLY);
+
+	REQUIRE(gate >= 0);
+	close(gate);
+	for (int i = 0; i < 10000 && count_threads(pid) >= n_before; i++)
+		poll(NULL, 0, 1);
+	REQUIRE(count_threads(pid) < n_before, "the feeder has not ended");
+}
+
+TEST(groups, a_task_that_is_submitted_while_the_run_is_stopped_begins_no_other_image)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('b', "gate b\nsize 2 2");
+	REQUIRE(mkfifo("submit.gate", 0666) == 0);
+	command = begin(RUN);
+	await_gate("b");
+	kill(command.pid, SIGINT);
+	await_error(&command, "finishing running images");
+	let_feeder_end(command.pid);
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\n");
+	expect_record("'ok':2,'skipped':0,'failed':0,'cancelled':6,");
+	fixture_leave();
 }
 
 TEST(groups, only_begun_images_of_a_killed_task_have_a_record)
