@@ -174,27 +174,58 @@ static bool take_names(struct file *file)
 	return true;
 }
 
-/* Wait until a worker or the committer has closed a descriptor. Returns false if no descriptor will
- * be closed. */
-static bool wait_for_descriptor(struct batch *batch)
+/* How many files have descriptors that will be closed without the feeder. Files that were left are
+ * among them, because the feeder submits them before it waits. Called with the lock held. */
+static unsigned count_open(const struct batch *batch)
 {
-	unsigned n_before;
+	return batch->n_inputs + batch->left.n + batch->n_finished;
+}
+
+/* The number of files that count_open() counts. Call this before each try to open a file. */
+static unsigned n_open(struct batch *batch)
+{
+	unsigned n;
+
+	lock_acquire(&batch->lock);
+	n = count_open(batch);
+	lock_release(&batch->lock);
+	return n;
+}
+
+/* Wait until fewer files are open than n_before, their number before the last try to open a file.
+ * Returns whether to try again: false if no descriptor will be closed, or if the batch is being
+ * stopped. */
+static bool wait_for_descriptor(struct batch *batch, unsigned n_before)
+{
 	bool goes_on;
 
 	batch_submit_gathered(batch);
+	if (n_before == 0)
+		return n_deferred(batch) > 0 && draw_deferred(batch);
 	batch_submit_left(batch);
 	lock_acquire(&batch->lock);
-	n_before = batch->n_inputs + batch->n_finished;
 	batch->awaits_descriptor = true;
-	while (batch->state == BATCH_FEEDING && n_before > 0 &&
-	       batch->n_inputs + batch->n_finished >= n_before)
+	/* A file that is left ends the wait, because the feeder must submit it. */
+	while (batch->state == BATCH_FEEDING && batch->left.n == 0 &&
+	       count_open(batch) >= n_before)
 		cond_wait(&batch->has_room, &batch->lock);
 	batch->awaits_descriptor = false;
 	goes_on = batch->state == BATCH_FEEDING;
 	lock_release(&batch->lock);
-	if (n_before > 0)
-		return goes_on;
-	return n_deferred(batch) > 0 && draw_deferred(batch);
+	return goes_on;
+}
+
+/* Whether to try again to open a file, which failed with sys_errno. Waits for a free descriptor, or
+ * stops the batch if there will be none. n_before: as in wait_for_descriptor(). */
+static bool may_try_again(struct batch *batch, int sys_errno, unsigned n_before)
+{
+	if (!is_lack_of_descriptors(sys_errno))
+		return false;
+	if (wait_for_descriptor(batch, n_before))
+		return true;
+	if (batch_goes_on(batch))
+		batch_stop_for_descriptors(batch, sys_errno);
+	return false;
 }
 
 /* Open an item of the walk, and wait for a free descriptor if necessary. Returns -1 with errno on
@@ -202,13 +233,15 @@ static bool wait_for_descriptor(struct batch *batch)
 static int open_item(struct batch *batch, const struct walk_item *item,
                      struct stat *ret_stat)
 {
-	int fd;
+	unsigned n_before;
+	int fd, open_errno;
 
-	do
+	do {
+		n_before = n_open(batch);
 		fd = walk_open_file(item, ret_stat);
-	while (fd < 0 && is_lack_of_descriptors(errno) && wait_for_descriptor(batch));
-	if (fd < 0 && is_lack_of_descriptors(errno) && batch_goes_on(batch))
-		batch_stop_for_descriptors(batch, errno);
+		open_errno = errno;
+	} while (fd < 0 && may_try_again(batch, open_errno, n_before));
+	errno = open_errno;
 	return fd;
 }
 
@@ -443,10 +476,14 @@ static bool resolve_links(struct file *file, const char *path)
 /* Open the folder of an input that its output replaces. Returns 0 or an errno. */
 static int open_own_folder(struct file *file, const struct walk_item *item)
 {
+	struct batch *batch = file->batch;
 	struct stat stat;
+	unsigned n_before;
+	int open_errno;
 	bool is_open;
 
 	do {
+		n_before = n_open(batch);
 		fd_close(&file->original.folder);
 		free(file->own_name);
 		file->own_name = NULL;
@@ -459,11 +496,11 @@ static int open_own_folder(struct file *file, const struct walk_item *item)
 			file->original.folder = fcntl(item->folder, F_DUPFD_CLOEXEC, 0);
 			is_open = file->own_name && file->original.folder >= 0;
 		}
-	} while (!is_open && is_lack_of_descriptors(errno) &&
-	         wait_for_descriptor(file->batch));
+		open_errno = errno;
+	} while (!is_open && may_try_again(batch, open_errno, n_before));
 	if (is_open)
-		store_sweep(file->batch->store, file->original.folder);
-	return is_open ? 0 : errno;
+		store_sweep(batch->store, file->original.folder);
+	return is_open ? 0 : open_errno;
 }
 
 /* Give the decoding workers their turn, when no drawing is being processed any more. Returns false

@@ -5,10 +5,12 @@
 #include "batch/batch_internal.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How many open descriptors of a process lead to pictures below the folder "in". */
@@ -62,6 +64,31 @@ TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 		poll(NULL, 0, 1);
 	}
 	EXPECT_EQ(end(&command).status, 0);
+	fixture_leave();
+}
+
+/* The feeder finds no descriptor for the second image while the first one is at work. Before it waits,
+ * the first image is done and reported. */
+TEST(run, an_input_is_opened_again_if_all_others_were_closed_before_the_feeder_waits)
+{
+	struct command command;
+	struct ended ended;
+	int gate;
+
+	fixture_enter();
+	write_script("in/a.png", "gate a\nsize 2 2");
+	write_script("in/lack.png", "size 2 2");
+	REQUIRE(mkfifo("open.gate", 0666) == 0);
+	command = begin("env SCRIPT_GROUP=1 pixpool-scripted resize -s 8 -j 1 in -o out");
+	await_gate("a");
+	gate = open("open.gate", O_WRONLY);
+	REQUIRE(gate >= 0);
+	let_pass("in/a.png");
+	await_error(&command, "[1/2] ");
+	close(gate);
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nlack.png png 2x2\n");
 	fixture_leave();
 }
 

@@ -3,12 +3,16 @@
  * test has opened and closed it for writing. Without a FIFO the feeder does not wait.
  *
  *   submit.gate  after the feeder has submitted a shared task, before the batch knows the task
+ *   open.gate    when the feeder opens an input called lack.png; there are too many open files then
  *
- * This file is linked with --wrap=pools_submit.
+ * This file is linked with --wrap for each of these functions.
  */
 #include "batch/picture_workers.h"
+#include "walk/walk.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 enum pxp_status __real_pools_submit(struct pools *pools,
@@ -17,19 +21,22 @@ enum pxp_status __real_pools_submit(struct pools *pools,
 enum pxp_status __wrap_pools_submit(struct pools *pools,
                                     const struct picture_request *requests, size_t n,
                                     struct pxp_future **ret_task);
+int __real_walk_open_file(const struct walk_item *item, struct stat *ret_stat);
+int __wrap_walk_open_file(const struct walk_item *item, struct stat *ret_stat);
 
-/* A gate is passed only once. */
-static void wait_at(const char *gate)
+/* Returns whether the gate exists. A gate is passed only once. */
+static bool wait_at(const char *gate)
 {
 	int fd = open(gate, O_RDONLY | O_CLOEXEC);
 	char byte;
 
 	if (fd < 0)
-		return;
+		return false;
 	while (read(fd, &byte, 1) > 0)
 		;
 	close(fd);
 	unlink(gate);
+	return true;
 }
 
 enum pxp_status __wrap_pools_submit(struct pools *pools,
@@ -41,4 +48,13 @@ enum pxp_status __wrap_pools_submit(struct pools *pools,
 	if (n > 1)
 		wait_at("submit.gate");
 	return status;
+}
+
+int __wrap_walk_open_file(const struct walk_item *item, struct stat *ret_stat)
+{
+	if (strcmp(item->name, "lack.png") == 0 && wait_at("open.gate")) {
+		errno = EMFILE;
+		return -1;
+	}
+	return __real_walk_open_file(item, ret_stat);
 }
