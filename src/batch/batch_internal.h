@@ -136,8 +136,8 @@ struct batch {
 	/* The mean time that a worker takes for a small file; 0: unknown. */
 	int64_t small_ns;
 	unsigned n_finished; /* the number of files that the committer has */
-	/* the total size of the outputs that the committer has */
-	uint64_t n_finished_bytes;
+	/* the total size of the memfds of outputs that are not published yet */
+	uint64_t n_content_bytes;
 	/* The number of files that were fed and not yet reported, plus one for the feeder while
 	 * it runs. */
 	unsigned n_files;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- creating and freeing a file ---- */
-
 void file_result_destroy(struct file_result *result)
 {
 	if (!result)
@@ -47,27 +45,67 @@ static struct file_result *create_result(const struct walk_item *item, size_t n_
 	return result;
 }
 
-struct content *content_create(int fd)
+/* ---- the counts of finished files and their outputs ---- */
+
+bool committer_is_full(const struct batch *batch)
+{
+	return batch->n_content_bytes >= batch->limits.finished ||
+	       batch->n_finished >= batch->max_finished;
+}
+
+/* Count n_files files less that the committer has, and n_bytes bytes of outputs less. */
+static void leave_committer(struct batch *batch, unsigned n_files, uint64_t n_bytes)
+{
+	bool was_full;
+
+	lock_acquire(&batch->lock);
+	was_full = committer_is_full(batch);
+	batch->n_finished -= n_files;
+	batch->n_content_bytes -= n_bytes;
+	if (batch->awaits_descriptor || (was_full && !committer_is_full(batch)))
+		cond_signal(&batch->has_room);
+	lock_release(&batch->lock);
+}
+
+static void enter_committer(struct batch *batch)
+{
+	lock_acquire(&batch->lock);
+	batch->n_finished++;
+	lock_release(&batch->lock);
+}
+
+struct content *content_create(struct batch *batch, int fd)
 {
 	struct content *content = malloc(sizeof(*content));
+	struct stat stat;
 
 	if (!content) {
 		fd_close(&fd);
 		return NULL;
 	}
+	content->batch = batch;
 	content->fd = fd;
+	content->n_bytes = fstat(fd, &stat) == 0 ? (uint64_t)stat.st_size : 0;
 	atomic_init(&content->n_users, 1);
+	lock_acquire(&batch->lock);
+	batch->n_content_bytes += content->n_bytes;
+	lock_release(&batch->lock);
 	return content;
 }
 
 void content_release(struct content **content)
 {
-	if (*content && atomic_fetch_sub(&(*content)->n_users, 1) == 1) {
-		fd_close(&(*content)->fd);
-		free(*content);
-	}
+	struct content *released = *content;
+
 	*content = NULL;
+	if (!released || atomic_fetch_sub(&released->n_users, 1) > 1)
+		return;
+	fd_close(&released->fd);
+	leave_committer(released->batch, 0, released->n_bytes);
+	free(released);
 }
+
+/* ---- creating and freeing a file ---- */
 
 void file_destroy(struct file *file)
 {
@@ -139,32 +177,6 @@ void file_complete(struct file *file, enum file_end end)
 
 /* ---- the committer ---- */
 
-bool committer_is_full(const struct batch *batch)
-{
-	return batch->n_finished_bytes >= batch->limits.finished ||
-	       batch->n_finished >= batch->max_finished;
-}
-
-static void leave_committer(struct batch *batch, uint64_t n_bytes)
-{
-	bool was_full;
-
-	lock_acquire(&batch->lock);
-	was_full = committer_is_full(batch);
-	batch->n_finished--;
-	batch->n_finished_bytes -= n_bytes;
-	if (batch->awaits_descriptor || (was_full && !committer_is_full(batch)))
-		cond_signal(&batch->has_room);
-	lock_release(&batch->lock);
-}
-
-static void enter_committer(struct batch *batch)
-{
-	lock_acquire(&batch->lock);
-	batch->n_finished++;
-	lock_release(&batch->lock);
-}
-
 /* Drain the batch if the state cannot be written because its file system is full or broken. */
 static void check_state(struct batch *batch)
 {
@@ -180,7 +192,7 @@ void file_on_committed(struct commit *commit, void *data)
 	struct batch *batch = data;
 
 	content_release(&file->content);
-	leave_committer(batch, file->n_content_bytes);
+	leave_committer(batch, 1, 0);
 	check_state(batch);
 	if (commit->n_outputs == 0) { /* no output was written, only the state */
 		file_complete(file, file->end);
@@ -293,9 +305,6 @@ void file_take_content(struct file *file, struct content *content)
 
 	atomic_fetch_add(&content->n_users, 1);
 	file->content = content;
-	file->n_content_bytes = 0;
-	for (size_t i = 0; i < result->n_variants; i++)
-		file->n_content_bytes += result->variants[i].side.bytes;
 	if ((file->known && !adopt_equal_ones(file)) || !name_by_content(file)) {
 		content_release(&file->content);
 		return;
@@ -364,7 +373,6 @@ static void complete_with_state(struct file *file, enum file_end end,
                                 struct commit commit)
 {
 	file->end = end;
-	file->n_content_bytes = 0;
 	file->commit = commit;
 	file->commit.owner = file;
 	enter_committer(file->batch);

@@ -9,9 +9,12 @@
 
 struct group; /* the files of a task (group.h) */
 
-/* The memfd with the outputs of a task, which the files of the task share. */
+/* The memfd with the outputs of a task, which the files of the task share. Its bytes are counted in
+ * n_content_bytes of the batch. */
 struct content {
+	struct batch *batch;
 	int fd;
+	uint64_t n_bytes;
 	atomic_uint n_users;
 };
 
@@ -60,7 +63,6 @@ struct file {
 
 	/* the sealed memfd of the outputs, until they are committed; NULL: none */
 	struct content *content;
-	uint64_t n_content_bytes;
 	struct timespec dates[2]; /* atime and mtime of the input */
 	/* What is known about each output, and its new stamp; NULL: nothing is written. */
 	struct known_output *known;
@@ -72,7 +74,7 @@ struct file {
 
 /* Take over a memfd, which the caller uses first. Returns NULL if memory ran out; then the memfd is
  * closed. */
-struct content *content_create(int fd);
+struct content *content_create(struct batch *batch, int fd);
 
 /* Called when a file does not use the memfd any more. The last such call closes the memfd. */
 void content_release(struct content **content);

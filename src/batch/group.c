@@ -146,10 +146,8 @@ static void leave_workers(struct file *file)
 	fd_close(&file->input);
 	lock_acquire(&batch->lock);
 	batch->n_inputs--;
-	if (file->content) {
+	if (file->content)
 		batch->n_finished++;
-		batch->n_finished_bytes += file->n_content_bytes;
-	}
 	lock_release(&batch->lock);
 }
 
@@ -443,7 +441,7 @@ static void on_task_done(struct pxp_future *task, void *data)
 	}
 	picture_collect(task, taken, group->n, &output);
 	if (output >= 0)
-		content = content_create(output);
+		content = content_create(batch, output);
 	for (size_t i = 0; i < group->n; i++) {
 		if (output >= 0 && !content)
 			failure_set(&taken[i].answer.failure, FAIL_INTERNAL,

@@ -2,7 +2,7 @@
  * states of a batch. */
 #include "cli_fixture.h"
 
-#include "batch/batch_internal.h"
+#include "batch/file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -230,6 +231,26 @@ static bool may_go(enum batch_state from, enum batch_state to)
 	EXPECT_EQ(batch.state, is_legal ? to : from);
 	batch_fini(&batch);
 	return is_legal;
+}
+
+TEST(run, the_outputs_of_a_task_count_as_memory_until_its_last_file_is_done)
+{
+	const struct batch_options options = {.decodes_only = true};
+	struct batch batch;
+	struct content *first, *second;
+	int fd = memfd_create("outputs", MFD_CLOEXEC);
+
+	REQUIRE(fd >= 0 && ftruncate(fd, 3000) == 0);
+	REQUIRE(batch_init(&batch, &options, NULL));
+	first = second = content_create(&batch, fd);
+	REQUIRE(first != NULL);
+	atomic_fetch_add(&first->n_users, 1);
+	EXPECT_EQ(batch.n_content_bytes, 3000);
+	content_release(&first);
+	EXPECT_EQ(batch.n_content_bytes, 3000);
+	content_release(&second);
+	EXPECT_EQ(batch.n_content_bytes, 0);
+	batch_fini(&batch);
 }
 
 /* The feeder thread may notice a stop and finish before the main thread decides whether the plan is
