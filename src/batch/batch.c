@@ -363,6 +363,17 @@ enum {
 	MIN_WAITING = 4,
 };
 
+/* Whether small files may share a task. They may not with --untrusted, because each picture then
+ * has a worker to itself. They may not with --max-failures, because no picture may begin after the
+ * failure that reaches that number. And they may not with a small --recycle, because a worker could process more images
+ * than --recycle allows. */
+static bool may_share_tasks(const struct batch_options *options)
+{
+	return !options->is_untrusted && options->n_profile == 0 &&
+	       options->max_failures == 0 &&
+	       (options->recycle == 0 || options->recycle >= 8 * PICTURE_MAX_FILES);
+}
+
 /*
  * Divide the descriptors that the process may still open. The function sets the maximum numbers of
  * tasks, files in a task, finished outputs, outputs in a group and deferred drawings, and reduces
@@ -383,7 +394,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	batch->max_deferred = DEFERRED_DRAWINGS;
 	batch->group_outputs = COMMIT_GROUP_OUTPUTS;
 	batch->max_tasks = *n_workers * TASKS_PER_WORKER;
-	batch->max_group = PICTURE_MAX_FILES;
+	batch->max_group = may_share_tasks(batch->options) ? PICTURE_MAX_FILES : 1;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return true;
 	n_open = count_open_descriptors(limit.rlim_cur);
@@ -404,7 +415,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	n_free /= per_input;
 	/* Half of the remaining descriptors is for the files of shared tasks, except the first file
 	 * of each task. */
-	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, PICTURE_MAX_FILES);
+	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, batch->max_group);
 	n_free -= (rlim_t)batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
 	 * are being written, which take two descriptors each, and a third for deferred drawings. */
@@ -412,17 +423,6 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	batch->group_outputs = at_most(n_free / 6 + 1, COMMIT_GROUP_OUTPUTS);
 	batch->max_deferred = at_most(n_free / 3 + MIN_WAITING / 2, DEFERRED_DRAWINGS);
 	return true;
-}
-
-/* Whether small files may share a task. They may not with --untrusted, because each picture then
- * has a worker to itself. They may not with --max-failures, because no picture may begin after the
- * failure that reaches that number. And they may not with a small --recycle, because a worker could process more images
- * than --recycle allows. */
-static bool may_share_tasks(const struct batch_options *options)
-{
-	return !options->is_untrusted && options->n_profile == 0 &&
-	       options->max_failures == 0 &&
-	       (options->recycle == 0 || options->recycle >= 8 * PICTURE_MAX_FILES);
 }
 
 /* Set the limits and the number of workers. Reports each limit that is lower than requested.
@@ -457,8 +457,6 @@ static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 		           "allows no more",
 		           n_workers, batch->limits.n_workers);
 	batch->n_workers = n_workers;
-	if (!may_share_tasks(options))
-		batch->max_group = 1;
 	return true;
 }
 
