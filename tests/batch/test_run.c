@@ -4,7 +4,6 @@
 
 #include "batch/file.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,32 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many open descriptors of a process lead to pictures below the folder "in". */
-static unsigned count_inputs(pid_t pid)
-{
-	char path[64], target[512];
-	unsigned n_inputs = 0;
-	DIR *folder;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	folder = opendir(path);
-	for (struct dirent *entry; folder && (entry = readdir(folder));) {
-		n = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = 0;
-		n_inputs += strstr(target, "/in/") && strstr(target, ".png");
-	}
-	if (folder)
-		closedir(folder);
-	return n_inputs;
-}
-
 TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 {
 	enum { N_WORKERS = 2, N_IMAGES = 40 };
 	const unsigned max = N_WORKERS * TASKS_PER_WORKER;
 	struct command command;
-	unsigned n = 0;
+	unsigned n;
 	char path[32];
 
 	fixture_enter();
@@ -49,16 +28,13 @@ TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 	}
 	command = begin("env SCRIPT_GROUP=1 pixpool-scripted resize -s 8 -j %d in -o out",
 	                N_WORKERS);
-	for (int i = 0; i < 10000 && (n < max || count_processes("gate-a") < N_WORKERS);
-	     i++) {
-		n = count_inputs(command.pid);
-		EXPECT(n <= max, "%u inputs are open", n);
+	/* The feeder opens as many inputs as it may. */
+	await_open(command.pid, "/in/", max);
+	for (int i = 0; i < 10000 && count_processes("gate-a") < N_WORKERS; i++)
 		poll(NULL, 0, 1);
-	}
-	EXPECT_EQ(n, max); /* wait until the feeder has opened as many inputs as it may */
 	EXPECT_EQ(count_processes("gate-a"), N_WORKERS);
 	for (int i = 0; i < N_IMAGES; i++) {
-		n = count_inputs(command.pid);
+		n = count_open(command.pid, "/in/");
 		EXPECT(n <= max, "%u inputs are open", n);
 		snprintf(path, sizeof(path), "in/%02d.png", i);
 		let_pass(path);
@@ -99,7 +75,6 @@ static void expect_open_inputs(const char *options, unsigned max)
 {
 	enum { N_IMAGES = 100 };
 	struct command command;
-	unsigned n = 0;
 	char path[32];
 
 	fixture_enter();
@@ -111,12 +86,7 @@ static void expect_open_inputs(const char *options, unsigned max)
 	                "%s",
 	                options);
 	await_gate("a");
-	for (int i = 0; i < 10000 && n < max; i++) {
-		n = count_inputs(command.pid);
-		EXPECT(n <= max, "%u inputs are open", n);
-		poll(NULL, 0, 1);
-	}
-	EXPECT_EQ(n, max);
+	await_open(command.pid, "/in/", max);
 	let_pass("in/00.png");
 	EXPECT_EQ(end(&command).status, 0);
 	EXPECT_EQ(atoi(run("ls out | wc -l").out), N_IMAGES);

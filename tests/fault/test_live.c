@@ -7,7 +7,6 @@
 #include "base/fd.h"
 #include "cli/cli_fixture.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -39,33 +38,6 @@ static void expect_record(const char *want)
 
 /* ---- inputs ---- */
 
-static bool has_open(pid_t pid, const char *name)
-{
-	char path[64], target[512];
-	bool is_open = false;
-	DIR *folder;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	folder = opendir(path);
-	for (struct dirent *entry; folder && (entry = readdir(folder));) {
-		ssize_t n = readlinkat(dirfd(folder), entry->d_name, target,
-		                       sizeof(target) - 1);
-
-		target[n > 0 ? n : 0] = 0;
-		is_open |= strstr(target, name) != NULL;
-	}
-	if (folder)
-		closedir(folder);
-	return is_open;
-}
-
-static void await_open(pid_t pid, const char *name)
-{
-	for (int i = 0; i < 10000 && !has_open(pid, name); i++)
-		poll(NULL, 0, 1);
-	REQUIRE(has_open(pid, name), "%s is not opened", name);
-}
-
 TEST(running_batch, an_input_that_shrinks_or_grows_before_it_is_read_fails_as_vanished)
 {
 	struct command command;
@@ -78,7 +50,7 @@ TEST(running_batch, an_input_that_shrinks_or_grows_before_it_is_read_fails_as_va
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
 	/* The input has been opened and its size read, but not its content. */
-	await_open(command.pid, "/in/c.jpg");
+	await_open(command.pid, "/in/c.jpg", 1);
 	REQUIRE(truncate("in/b.jpg", 0) == 0 && truncate("in/c.jpg", 100000) == 0);
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 1);
@@ -99,7 +71,7 @@ TEST(running_batch, an_input_removed_or_replaced_after_opening_is_still_read_com
 	sample("lake.jpg", "in/c.jpg");
 	command = begin("pixpool-scripted resize -s 60 -j 1 in -o out --report r");
 	await_gate("a");
-	await_open(command.pid, "/in/c.jpg");
+	await_open(command.pid, "/in/c.jpg", 1);
 	REQUIRE(unlink("in/b.jpg") == 0 && unlink("in/c.jpg") == 0);
 	scratch_file("in/c.jpg", "no picture");
 	let_pass("in/a.png");

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -180,6 +181,37 @@ void await_state(pid_t pid, const char *states)
 	       pause_until(deadline_ns))
 		;
 	REQUIRE(strchr(states, state), "a process is in state %c", state);
+}
+
+unsigned count_open(pid_t pid, const char *part)
+{
+	char name[64], target[PATH_MAX];
+	unsigned n_open = 0;
+	DIR *folder;
+
+	snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+	folder = opendir(name);
+	for (struct dirent *entry; folder && (entry = readdir(folder));) {
+		ssize_t n = readlinkat(dirfd(folder), entry->d_name, target,
+		                       sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = 0;
+		n_open += strstr(target, part) != NULL;
+	}
+	if (folder)
+		closedir(folder);
+	return n_open;
+}
+
+void await_open(pid_t pid, const char *part, unsigned n)
+{
+	int64_t deadline_ns = deadline_of(COMMAND_SECONDS);
+	unsigned n_open;
+
+	do
+		n_open = count_open(pid, part);
+	while (n_open < n && pause_until(deadline_ns));
+	REQUIRE(n_open == n, "%u descriptors lead to %s, expected %u", n_open, part, n);
 }
 
 static void kill_process(pid_t pid, void *data)

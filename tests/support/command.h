@@ -60,6 +60,11 @@ void await_state(pid_t pid, const char *states);
 /* How many descendant processes have this name; NULL: any name. */
 unsigned count_processes(const char *name);
 
+/* How many open descriptors of a process lead to a path that contains the text part. */
+unsigned count_open(pid_t pid, const char *part);
+/* Wait until count_open() is n. Fails if it ever is more. */
+void await_open(pid_t pid, const char *part, unsigned n);
+
 /* Call visit for each descendant process. */
 void each_process(void (*visit)(pid_t pid, void *data), void *data);
 
