@@ -488,6 +488,13 @@ struct walk {
 	const char *input;
 	size_t input_n;
 	dev_t input_dev; /* the device of this INPUT; 0: not known */
+
+	/* The folder of the last address that was visited: its path with the slash at its end, and
+	 * its descriptor. NULL and -1: none. */
+	char *visited_path;
+	int visited;
+	size_t visited_input;
+	dev_t visited_dev;
 };
 
 struct walk *walk_open(const struct walk_options *options)
@@ -497,6 +504,7 @@ struct walk *walk_open(const struct walk_options *options)
 	if (!walk)
 		return NULL;
 	walk->options = *options;
+	walk->visited = -1;
 	if (!levels_init(&walk->levels)) {
 		walk_close(walk);
 		return NULL;
@@ -509,6 +517,8 @@ void walk_close(struct walk *walk)
 	if (!walk)
 		return;
 	levels_fini(&walk->levels);
+	fd_close(&walk->visited);
+	free(walk->visited_path);
 	free(walk->path);
 	free(walk);
 }
@@ -575,10 +585,18 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 	                               .relative = walk->path + walk->input_n,
 	                               .folder = levels_top(&walk->levels)->fd,
 	                               .name = name,
+	                               .n_of_input = walk->levels.level[0].path_n,
 	                               .sys_errno = sys_errno,
 	                               .calls = walk->options.calls,
 	                               .dev = levels_top(&walk->levels)->dev};
 	return true;
+}
+
+static bool is_output_folder(const struct walk_options *options,
+                             const struct stat *folder)
+{
+	return options->skip_ino != 0 && folder->st_ino == options->skip_ino &&
+	       folder->st_dev == options->skip_dev;
 }
 
 enum { MARKED = -1 };
@@ -595,8 +613,7 @@ static int go_into(struct walk *walk, int fd, size_t path_n)
 
 	if (fstat(fd, &st) != 0)
 		sys_errno = errno;
-	else if (options->skip_ino != 0 && st.st_ino == options->skip_ino &&
-	         st.st_dev == options->skip_dev)
+	else if (is_output_folder(options, &st))
 		sys_errno = 0;
 	else if (options->stays_on_device && walk->levels.n > 0 &&
 	         walk->levels.level[0].dev != st.st_dev)
@@ -898,6 +915,130 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item)
 	}
 	*ret_item = (struct walk_item){.kind = WALK_END, .folder = AT_FDCWD};
 	return WALK_END;
+}
+
+/* ---- finding a file again ---- */
+
+bool walk_address_of(const struct walk_item *item, struct walk_address *ret_address)
+{
+	*ret_address = (struct walk_address){
+		.path = strdup(item->path),
+		.input = item->input,
+		.relative_at = (size_t)(item->relative - item->path),
+		.n_of_input = item->n_of_input,
+		.dev = item->dev,
+		.is_named = item->is_named,
+		.follows_link = item->follows_link,
+	};
+	return ret_address->path != NULL;
+}
+
+void walk_address_fini(struct walk_address *address)
+{
+	free(address->path);
+	*address = (struct walk_address){0};
+}
+
+/* Open the folder `name` inside the folder *fd, and close *fd. Replaces *fd by the new descriptor,
+ * or by -1 with errno. */
+static void step_down(const struct walk *walk, int *fd, const char *name, int flags,
+                      struct stat *ret_stat)
+{
+	const struct walk_options *options = &walk->options;
+	/* The entry may be a mount point, so its device is not known. */
+	const struct walk_place place = {0, *fd, name, name};
+	int below = call_open(options->calls, &place,
+	                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, ret_stat);
+
+	if (*fd != AT_FDCWD)
+		fd_close(fd);
+	*fd = below;
+	if (below >= 0 && is_output_folder(options, ret_stat)) {
+		fd_close(fd);
+		errno = ESTALE;
+	}
+}
+
+/* Open a folder below an INPUT folder. path ends with a slash; its first n_of_input bytes are the
+ * path of the INPUT. Returns -1 with errno on failure. */
+static int open_step_by_step(const struct walk *walk, char *path, size_t n_of_input,
+                             dev_t *ret_dev)
+{
+	const bool follows = walk->options.follows_links;
+	const char first = path[n_of_input];
+	int fd = AT_FDCWD;
+	struct stat st = {0};
+	dev_t input_dev;
+
+	path[n_of_input] = 0;
+	step_down(walk, &fd, path, 0, &st);
+	path[n_of_input] = first;
+	input_dev = st.st_dev;
+	for (char *part = path + n_of_input, *end; fd >= 0 && *part; part = end + 1) {
+		end = strchr(part, '/');
+		*end = 0;
+		step_down(walk, &fd, part, follows ? 0 : O_NOFOLLOW, &st);
+		*end = '/';
+	}
+	if (fd >= 0 && walk->options.stays_on_device && st.st_dev != input_dev) {
+		fd_close(&fd);
+		errno = EXDEV;
+	}
+	*ret_dev = st.st_dev;
+	return fd;
+}
+
+/* Open the folder of an address, unless it is open already. Returns false with errno on
+ * failure. */
+static bool visit_folder(struct walk *walk, const struct walk_address *address, size_t n)
+{
+	if (walk->visited >= 0 && walk->visited_input == address->input &&
+	    strlen(walk->visited_path) == n &&
+	    memcmp(walk->visited_path, address->path, n) == 0)
+		return true;
+	fd_close(&walk->visited);
+	free(walk->visited_path);
+	walk->visited_path = strndup(address->path, n);
+	if (!walk->visited_path)
+		return false;
+	walk->visited_input = address->input;
+	walk->visited = open_step_by_step(walk, walk->visited_path, address->n_of_input,
+	                                  &walk->visited_dev);
+	return walk->visited >= 0;
+}
+
+bool walk_visit(struct walk *walk, const struct walk_address *address,
+                struct walk_item *ret_item)
+{
+	const char *slash = strrchr(address->path, '/');
+	struct stat st;
+
+	*ret_item = (struct walk_item){
+		.kind = WALK_FILE,
+		.is_named = address->is_named,
+		.follows_link = address->follows_link,
+		.input = address->input,
+		.path = address->path,
+		.relative = address->path + address->relative_at,
+		.folder = AT_FDCWD,
+		.name = address->path,
+		.n_of_input = address->n_of_input,
+		.calls = walk->options.calls,
+		.dev = address->dev,
+	};
+	if (!address->is_named) {
+		const char *name = slash + 1;
+
+		if (!visit_folder(walk, address, (size_t)(name - address->path)))
+			return false;
+		ret_item->folder = walk->visited;
+		ret_item->name = name;
+		ret_item->dev = walk->visited_dev;
+	}
+	if (!walk_stat_file(ret_item, &st))
+		return false;
+	errno = EINVAL;
+	return S_ISREG(st.st_mode);
 }
 
 uint64_t walk_n_left_out(const struct walk *walk)

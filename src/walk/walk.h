@@ -145,12 +145,33 @@ struct walk_item {
 	 * input, the descriptor of the open file. */
 	int folder;
 	const char *name; /* the item's name in that folder, for openat() */
+	/* The length of the path of the INPUT folder, with the slash at its end, at the beginning of
+	 * path. 0 if the item is an INPUT. */
+	size_t n_of_input;
 	/* The errno that WALK_ERROR and WALK_OTHER describe above; otherwise 0. */
 	int sys_errno;
 	/* The calls that walk_open_file() and walk_stat_file() make. */
 	const struct walk_calls *calls;
 	dev_t dev; /* the device of the file's folder; 0: not known */
 };
+
+/*
+ * The address of a WALK_FILE: with it, walk_visit() finds the file again and lists no folder. All
+ * zeros is an address of no file.
+ */
+struct walk_address {
+	char *path; /* the path of the item */
+	size_t input;
+	size_t relative_at; /* the offset of the relative name in path */
+	size_t n_of_input;  /* as in struct walk_item */
+	dev_t dev;          /* as in struct walk_item */
+	bool is_named, follows_link;
+};
+
+/* Get the address of a WALK_FILE other than standard input. The caller frees it with
+ * walk_address_fini(). Returns false if memory ran out. */
+bool walk_address_of(const struct walk_item *item, struct walk_address *ret_address);
+void walk_address_fini(struct walk_address *address);
 
 /* Begin a walk. options is copied, but the arrays that it points to are not: they must exist until
  * walk_close(). Nothing is opened yet. Returns NULL if memory ran out. */
@@ -162,6 +183,18 @@ void walk_close(struct walk *walk);
 /* Get the next item. After WALK_END every call returns WALK_END. If memory runs out inside a
  * folder, the item is a WALK_ERROR with ENOMEM, and the walk continues with the next folder. */
 enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
+
+/*
+ * Get the item of a file whose address an earlier walk with the same INPUTs has given. The folders
+ * above the file are opened as a walk opens them: links are followed only if the options say so.
+ * The item is valid until the next walk_visit(), and as long as the address. The walk itself stays
+ * where it is.
+ *
+ * Returns false with errno if no regular file is at the address any more, or if a walk would not
+ * enter its folder. ETIMEDOUT, ECANCELED: a call of the options gave up.
+ */
+bool walk_visit(struct walk *walk, const struct walk_address *address,
+                struct walk_item *ret_item);
 
 /* How many files the globs have left out so far. */
 uint64_t walk_n_left_out(const struct walk *walk);

@@ -497,3 +497,175 @@ TEST(walk, an_absolute_listed_name_is_relative_to_the_root_unless_a_base_is_give
 	           want);
 	scratch_leave();
 }
+
+/* ---- finding a file again ---- */
+
+/* The address of the file that a walk finds under this relative name. */
+static struct walk_address address_in(const struct walk_options *options,
+                                      const char *relative)
+{
+	struct walk_address address = {0};
+	struct walk *walk = walk_open(options);
+	struct walk_item item;
+
+	while (!address.path && walk_next(walk, &item) != WALK_END) {
+		if (item.kind == WALK_FILE && strcmp(item.relative, relative) == 0)
+			REQUIRE(walk_address_of(&item, &address));
+	}
+	REQUIRE(address.path != NULL);
+	walk_close(walk);
+	return address;
+}
+
+/* Visit the file with an address, and open it. Returns 0 or the errno. */
+static int visit(const struct walk_options *options, const struct walk_address *address)
+{
+	struct walk *walk = walk_open(options);
+	struct walk_item item;
+	struct stat st;
+	int fd, sys_errno = 0;
+
+	if (walk_visit(walk, address, &item)) {
+		fd = walk_open_file(&item, &st);
+		sys_errno = fd < 0 ? errno : 0;
+		fd_close(&fd);
+	} else {
+		sys_errno = errno;
+	}
+	walk_close(walk);
+	return sys_errno;
+}
+
+/* Compare an item with the one that another walk visits by its address. */
+static void expect_same(struct walk *other, const struct walk_item *item)
+{
+	struct walk_address address;
+	struct walk_item visited;
+	struct stat a = {0}, b = {0};
+	char line[1024];
+	int fd;
+
+	REQUIRE(walk_address_of(item, &address));
+	EXPECT(walk_visit(other, &address, &visited), "%s", item->path);
+	snprintf(line, sizeof(line), "%s", listing_line(item));
+	EXPECT_STR(listing_line(&visited), line);
+	EXPECT_EQ(visited.input, item->input);
+	EXPECT_STR(visited.name, item->name);
+	EXPECT_EQ(visited.dev, item->dev);
+	EXPECT_EQ(visited.follows_link, item->follows_link);
+	EXPECT_EQ(visited.n_of_input, item->n_of_input);
+	fd = walk_open_file(&visited, &b);
+	EXPECT(fd >= 0 && walk_stat_file(item, &a) && a.st_ino == b.st_ino);
+	fd_close(&fd);
+	walk_address_fini(&address);
+}
+
+/* Every file of a walk has the same item if it is visited. */
+static void expect_all_same(struct walk_options options, unsigned n_files)
+{
+	struct walk *walk = walk_open(&options), *other = walk_open(&options);
+	struct walk_item item;
+	unsigned n = 0;
+
+	while (walk_next(walk, &item) != WALK_END) {
+		if (item.kind == WALK_FILE) {
+			expect_same(other, &item);
+			n++;
+		}
+	}
+	EXPECT_EQ(n, n_files);
+	walk_close(walk);
+	walk_close(other);
+}
+
+TEST(walk, a_visited_file_has_the_same_item_as_in_the_walk)
+{
+	static const char *const inputs[] = {"d//", "d/a.jpg", "link", ".", "d/sub/.."};
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/sub");
+	scratch_folder("d/sub/deep");
+	scratch_file("d/a.jpg", "a");
+	scratch_file("d/b.jpg", "b");
+	scratch_file("d/sub/c.jpg", "c");
+	scratch_file("d/sub/deep/\xff\n.jpg", "d");
+	scratch_link("link", "d/sub");
+	expect_all_same((struct walk_options){.inputs = inputs, .n_inputs = 5},
+	                4 + 1 + 2 + 4 + 4);
+	expect_all_same((struct walk_options){.inputs = inputs,
+	                                      .n_inputs = 5,
+	                                      .follows_links = true},
+	                4 + 1 + 2 + 6 + 4);
+	expect_all_same(
+		(struct walk_options){.inputs = (const char *const[]){"sub", "a.jpg"},
+	                              .n_inputs = 2,
+	                              .is_list = true,
+	                              .base = "./d/"},
+		3);
+	scratch_leave();
+}
+
+TEST(walk, a_visit_follows_no_link_that_has_replaced_a_folder)
+{
+	const char *const inputs[] = {"d"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	struct walk_address address;
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/sub");
+	scratch_folder("secret");
+	scratch_file("d/sub/a.jpg", "");
+	scratch_file("secret/a.jpg", "");
+	address = address_in(&options, "sub/a.jpg");
+	EXPECT_EQ(visit(&options, &address), 0);
+	REQUIRE(rename("d/sub", "elsewhere") == 0);
+	EXPECT_EQ(visit(&options, &address), ENOENT);
+	scratch_link("d/sub", "../secret");
+	EXPECT_EQ(visit(&options, &address), ENOTDIR);
+	walk_address_fini(&address);
+	scratch_leave();
+}
+
+TEST(walk, a_visit_finds_only_a_regular_file)
+{
+	const char *const inputs[] = {"d"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	struct walk_address address;
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_file("d/a.jpg", "");
+	address = address_in(&options, "a.jpg");
+	REQUIRE(unlink("d/a.jpg") == 0);
+	EXPECT_EQ(visit(&options, &address), ENOENT);
+	scratch_link("d/a.jpg", "/etc/passwd");
+	EXPECT_EQ(visit(&options, &address), EINVAL);
+	REQUIRE(unlink("d/a.jpg") == 0);
+	REQUIRE(mkfifo("d/a.jpg", 0600) == 0);
+	EXPECT_EQ(visit(&options, &address), EINVAL);
+	walk_address_fini(&address);
+	scratch_leave();
+}
+
+TEST(walk, a_visit_does_not_enter_the_output_folder)
+{
+	const char *const inputs[] = {"d"};
+	struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	struct walk_address address;
+	struct stat st;
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/out");
+	scratch_folder("d/out/sub");
+	scratch_file("d/out/sub/a.jpg", "");
+	address = address_in(&options, "out/sub/a.jpg");
+	REQUIRE(stat("d/out", &st) == 0);
+	options.skip_dev = st.st_dev;
+	options.skip_ino = st.st_ino;
+	EXPECT_EQ(visit(&options, &address), ESTALE);
+	walk_address_fini(&address);
+	scratch_leave();
+}
