@@ -763,21 +763,55 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	return true;
 }
 
-/* Walk, and feed every item. Deferred drawings are drawn when there are max_deferred of them,
- * and at the end. */
-static void feed_all(struct batch *batch)
+/* Wait until another item may be fed. Draws the deferred drawings if there are max_deferred of them.
+ * Returns false if the batch is being stopped. */
+static bool may_feed(struct batch *batch)
 {
+	if (!wait_for_room(batch))
+		return false;
+	batch_submit_if_old(batch);
+	return n_deferred(batch) < batch->max_deferred || draw_deferred(batch);
+}
+
+/* Feed the largest inputs of the plan, before the walk. An input that is not found any more is left
+ * to the walk. Returns false if memory ran out. */
+static bool feed_largest(struct batch *batch)
+{
+	struct largest *largest = &batch->plan->largest;
 	struct walk *walk = walk_open(&batch->walk);
-	struct failure no_memory = {.class = FAIL_NONE};
-	bool has_memory = walk != NULL, has_more = true;
+	bool has_memory = walk != NULL;
 	struct walk_item item;
 
-	while (has_memory && has_more && wait_for_room(batch)) {
-		batch_submit_if_old(batch);
-		if (n_deferred(batch) >= batch->max_deferred && !draw_deferred(batch))
+	largest_sort(largest);
+	for (size_t i = 0; i < largest->n && has_memory && may_feed(batch); i++) {
+		struct largest_input *input = &largest->inputs[i];
+
+		if (walk_visit(walk, &input->address, &item)) {
+			input->is_fed = true;
+			has_memory = feed_item(batch, &item);
+		} else if (errno == ETIMEDOUT) {
+			/* do not wait for this file system again */
 			break;
+		}
+	}
+	walk_close(walk);
+	largest_keep_fed(largest);
+	return has_memory;
+}
+
+/* Feed the largest inputs, then walk, and feed all other items. Deferred drawings are drawn when
+ * there are max_deferred of them, and at the end. */
+static void feed_all(struct batch *batch)
+{
+	bool has_memory = feed_largest(batch), has_more = true;
+	struct walk *walk = walk_open(&batch->walk);
+	struct failure no_memory = {.class = FAIL_NONE};
+	struct walk_item item;
+
+	has_memory = has_memory && walk;
+	while (has_memory && has_more && may_feed(batch)) {
 		has_more = walk_next(walk, &item) != WALK_END;
-		if (has_more)
+		if (has_more && !largest_was_fed(&batch->plan->largest, &item))
 			has_memory = feed_item(batch, &item);
 	}
 	walk_close(walk);
@@ -828,6 +862,9 @@ void *feeder_main(void *data)
 {
 	struct batch *batch = data;
 
+	/* A list of planned files has the order of the walk. One worker ends at the same time
+	 * whatever the order. */
+	batch->plan->keeps_largest = batch->n_workers > 1 && !batch->options->plans_only;
 	batch->plan_result = plan_make(batch->plan, &batch->walk, batch->rules,
 	                               batch->n_outputs, &batch->options->shard,
 	                               may_go_on, batch);

@@ -2,6 +2,7 @@
 #include "batch/plan.h"
 
 #include "base/fd.h"
+#include "batch/batch.h"
 #include "batch/naming.h"
 
 #include <fcntl.h>
@@ -41,6 +42,7 @@ void plan_destroy(struct plan *plan)
 	hash_set_fini(&plan->twice);
 	free(plan->repeats);
 	free(plan->is_taken);
+	largest_fini(&plan->largest);
 	free(plan);
 }
 
@@ -82,6 +84,9 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		(void)walk_stat_file(item, &stat);
 	if (stat.st_size > 0)
 		plan->n_bytes += (uint64_t)stat.st_size;
+	/* Small files are short work in any order. */
+	if (plan->keeps_largest && stat.st_size > SMALL_FILE_BYTES)
+		largest_add(&plan->largest, item, (uint64_t)stat.st_size);
 }
 
 /* Record that an input claims an output, if the hash of the output occurs several times. Returns

@@ -8,6 +8,7 @@
 #ifndef PXP_PLAN_H
 #define PXP_PLAN_H
 
+#include "batch/largest.h"
 #include "batch/naming.h"
 #include "batch/variant.h"
 #include "common/hash.h"
@@ -48,6 +49,10 @@ struct plan {
 	uint64_t n_backups;
 	struct plan_claim *claims; /* the claims that collide, ordered by output */
 	size_t n_claims;
+	/* The largest inputs that have a task of their own, if the caller has set keeps_largest
+	 * before plan_make(). */
+	struct largest largest;
+	bool keeps_largest;
 
 	/* ---- Private. ---- */
 	struct hash_key key;

@@ -2,6 +2,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
+#include "batch/batch.h"
 #include "batch/plan.h"
 
 #include <stdio.h>
@@ -26,6 +27,7 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
 	struct plan *plan = plan_create();
 
 	REQUIRE(plan != NULL);
+	plan->keeps_largest = true;
 	*ret_result = plan_make(plan, &options, &rule, 1, &(struct shard){0}, always,
 	                        NULL);
 	return plan;
@@ -260,6 +262,124 @@ TEST(plan, an_output_name_that_was_not_planned_can_be_claimed_only_once_too)
 	scratch_leave();
 }
 
+/* ---- the largest inputs ---- */
+
+/* A sparse file of n bytes more than a small file. */
+static void large_file(const char *path, long n)
+{
+	scratch_file(path, "");
+	REQUIRE(truncate(path, SMALL_FILE_BYTES + n) == 0);
+}
+
+/* The relative names of the largest inputs in order of size, as static text. */
+static const char *largest_of(struct plan *plan)
+{
+	static char text[1024];
+	size_t n = 0;
+
+	text[0] = 0;
+	largest_sort(&plan->largest);
+	for (size_t i = 0; i < plan->largest.n; i++) {
+		const struct walk_address *address = &plan->largest.inputs[i].address;
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n",
+		                      address->path + address->relative_at);
+	}
+	return text;
+}
+
+TEST(plan, the_largest_inputs_come_first_and_equal_ones_in_the_order_of_the_walk)
+{
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_folder("in/sub");
+	large_file("in/a.jpg", 1);
+	large_file("in/b.jpg", 5);
+	large_file("in/c.jpg", 7);
+	large_file("in/d.jpg", 5);
+	large_file("in/notes.txt", 9);
+	large_file("in/small.jpg", 0);
+	large_file("in/sub/e.jpg", 8);
+	large_file("in/sub/f.jpg", 5);
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_STR(largest_of(plan),
+	           "sub/e.jpg\nc.jpg\nb.jpg\nd.jpg\nsub/f.jpg\na.jpg\n");
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+/* Size i is the size of the file whose name is i * 389 modulo the number of files, so large and
+ * small ones are mixed. */
+TEST(plan, of_more_than_1024_inputs_the_largest_are_kept)
+{
+	enum { N_FILES = 2000 };
+	enum plan_result result;
+	struct plan *plan;
+	char path[32];
+
+	scratch_enter("/dev/shm");
+	scratch_folder("in");
+	for (int i = 0; i < N_FILES; i++) {
+		snprintf(path, sizeof(path), "in/%04d.jpg", i * 389 % N_FILES);
+		large_file(path, 1 + i);
+	}
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_EQ(plan->n_images, N_FILES);
+	EXPECT_EQ(plan->largest.n, LARGEST_INPUTS);
+	largest_sort(&plan->largest);
+	for (int i = 0; i < (int)plan->largest.n; i++) {
+		const int size = N_FILES - 1 - i;
+
+		snprintf(path, sizeof(path), "in/%04d.jpg", size * 389 % N_FILES);
+		EXPECT_STR(plan->largest.inputs[i].address.path, path);
+		EXPECT_EQ(plan->largest.inputs[i].n_bytes, SMALL_FILE_BYTES + 1 + size);
+	}
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, a_walk_recognises_each_input_that_was_fed_before_it)
+{
+	const char *inputs[] = {"in", "in/b.jpg"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 2};
+	const char *const want[] = {"in/b.jpg", "in/sub/c.jpg"};
+	enum plan_result result;
+	struct walk_item item;
+	struct plan *plan;
+	struct walk *walk;
+	size_t n = 0;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_folder("in/sub");
+	large_file("in/a.jpg", 1);
+	large_file("in/b.jpg", 3);
+	large_file("in/sub/c.jpg", 2);
+	plan = plan_of(inputs, 2, FORMAT_NONE, &result);
+	largest_sort(&plan->largest);
+	EXPECT_EQ(plan->largest.n, 4);
+	for (size_t i = 0; i < 4; i++)
+		plan->largest.inputs[i].is_fed = i == 0 || i == 2;
+	largest_keep_fed(&plan->largest);
+	walk = walk_open(&options);
+	while (walk_next(walk, &item) != WALK_END) {
+		if (!largest_was_fed(&plan->largest, &item))
+			continue;
+		REQUIRE(n < 2);
+		EXPECT_STR(item.path, want[n++]);
+		EXPECT_EQ(item.input, 0);
+	}
+	EXPECT_EQ(n, 2);
+	walk_close(walk);
+	plan_destroy(plan);
+	scratch_leave();
+}
+
 #ifndef PIXPOOL_SANITIZE
 /* The value of a line of /proc/self/status in kilobytes, or -1 if there is no such line. */
 static long status_kb(const char *key)
@@ -307,6 +427,9 @@ TEST(plan, a_plan_of_a_hundred_thousand_files_takes_under_eight_megabytes)
 			snprintf(path, sizeof(path),
 			         "in/holiday pictures %02d/IMG_%04d.jpg", i, j);
 			REQUIRE(mknod(path, S_IFREG | 0666, 0) == 0);
+			/* the last folders have the largest files, so that the largest
+			 * inputs change often */
+			REQUIRE(truncate(path, SMALL_FILE_BYTES + 1 + i) == 0);
 		}
 	}
 	if (!reset_peak())
@@ -317,6 +440,7 @@ TEST(plan, a_plan_of_a_hundred_thousand_files_takes_under_eight_megabytes)
 	peak_kb = status_kb("VmHWM:");
 	EXPECT_EQ(result, PLAN_MADE);
 	EXPECT_EQ(plan->n_images, N_FOLDERS * N_FILES);
+	EXPECT_EQ(plan->largest.n, LARGEST_INPUTS);
 	EXPECT(before_kb > 0 && peak_kb - before_kb < 8 * 1024, "it cost %ld kB",
 	       peak_kb - before_kb);
 	fprintf(stderr, "the plan cost %ld kB\n", peak_kb - before_kb);

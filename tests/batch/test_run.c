@@ -187,6 +187,119 @@ TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 	fixture_leave();
 }
 
+/* ---- the largest images are fed first ---- */
+
+/* Write a script that fills a file of n bytes more than a small file. */
+static void write_large_script(const char *path, const char *commands, long n)
+{
+	write_script(path, commands);
+	REQUIRE(truncate(path, SMALL_FILE_BYTES + n) == 0);
+}
+
+TEST(run, several_workers_begin_with_the_largest_images)
+{
+	struct command command;
+
+	fixture_enter();
+	write_large_script("in/a.png", "gate a\nsize 2 2", 1);
+	write_large_script("in/b.png", "gate b\nsize 2 2", 2);
+	write_large_script("in/sub/c.png", "gate c\nsize 2 2", 4);
+	write_large_script("in/sub/d.png", "gate d\nsize 2 2", 3);
+	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out");
+	await_gate("c");
+	await_gate("d");
+	EXPECT_EQ(count_processes("gate-a") + count_processes("gate-b"), 0);
+	let_pass("in/a.png");
+	let_pass("in/b.png");
+	let_pass("in/sub/c.png");
+	let_pass("in/sub/d.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\nsub/\nsub/c.png png 2x2\n"
+	                        "sub/d.png png 2x2\n");
+	fixture_leave();
+}
+
+TEST(run, one_worker_and_a_plan_keep_the_order_of_the_walk)
+{
+	fixture_enter();
+	write_large_script("in/a.png", "size 2 2", 1);
+	write_large_script("in/b.png", "size 2 2", 2);
+	EXPECT_STR(
+		run("pixpool-scripted resize -s 8 -j 2 in -o out -n").out,
+		"make in/a.png -> out/a.png (new)\nmake in/b.png -> out/b.png (new)\n");
+	EXPECT_STR(run("pixpool-scripted resize -s 8 -j 1 in -o out --report - | "
+	               "grep -o '^{.input.:.......'")
+	                   .out,
+	           "{\"input\":\"in/a.p\n{\"input\":\"in/b.p\n");
+	fixture_leave();
+}
+
+/* There are more large images than the plan keeps, with links as names of equal files. Some have a
+ * second name in the list of INPUTs. */
+TEST(run, each_of_many_large_images_is_processed_once)
+{
+	fixture_enter();
+	write_large_script("in/0.png", "size 2 2", 1);
+	write_large_script("in/sub/0.png", "size 2 2", 2);
+	run("for i in $(seq 799); do ln in/0.png in/$i.png && "
+	    "ln in/sub/0.png in/sub/$i.png; done");
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 2 in ./in in/7.png -o out --no-fsync "
+	            "--report r -Q")
+			.status,
+		0);
+	EXPECT_STR(run("find out -name '*.png' | wc -l").out, "1600\n");
+	EXPECT_STR(run("grep -o '^{.input.:[^,]*' r | sort -u | wc -l").out, "1600\n");
+	EXPECT(strstr(run("tail -n 1 r").out,
+	              "{\"summary\":{\"inputs\":1600,\"ok\":1600,"));
+	/* the same run again finds all of them up to date */
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 2 in ./in in/7.png -o out --no-fsync "
+	            "--report r -Q")
+			.status,
+		0);
+	EXPECT(strstr(run("tail -n 1 r").out,
+	              "{\"summary\":{\"inputs\":1600,\"ok\":0,\"skipped\":1600,"));
+	fixture_leave();
+}
+
+/* The gates hold both workers while most images are not fed yet. */
+TEST(run, large_images_that_change_after_planning_are_processed_once)
+{
+	struct command command;
+	struct ended ended;
+	char path[32];
+
+	fixture_enter();
+	write_large_script("in/y.png", "gate y\nsize 2 2", 1000);
+	write_large_script("in/z.png", "gate z\nsize 2 2", 1001);
+	for (int i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path), "in/sub/c%02d.png", i);
+		write_large_script(path, "size 2 2", 100 - i);
+	}
+	write_script("in/small.png", "size 2 2");
+	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out --report r");
+	await_gate("y");
+	await_gate("z");
+	REQUIRE(truncate("in/sub/c36.png", 100) == 0);
+	REQUIRE(truncate("in/sub/c37.png", SMALL_FILE_BYTES + 5000) == 0);
+	REQUIRE(unlink("in/sub/c38.png") == 0);
+	REQUIRE(rename("in/sub/c39.png", "in/sub/e.png") == 0);
+	REQUIRE(truncate("in/small.png", SMALL_FILE_BYTES + 5000) == 0);
+	let_pass("in/y.png");
+	let_pass("in/z.png");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.err,
+	              "1 images were deleted or moved before they were processed"),
+	       "%s", ended.err);
+	EXPECT(strstr(records("r"), "'ok':42,'skipped':0,'failed':0,'cancelled':1,"),
+	       "%s", records("r"));
+	EXPECT_STR(run("ls out out/sub | grep -c png").out, "42\n");
+	EXPECT_STR(run("grep -o '^{.input.:[^,]*' r | sort | uniq -d").out, "");
+	fixture_leave();
+}
+
 /* ---- states ---- */
 
 static bool may_go(enum batch_state from, enum batch_state to)
