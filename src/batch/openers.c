@@ -32,10 +32,9 @@ enum {
 	MAX_DEVICES = 64,
 };
 
-/* A device, and whether its file system may hang. */
+/* A device whose file system may hang. */
 struct device {
 	dev_t dev;
-	bool may_hang;
 	unsigned n_hung; /* the number of abandoned calls */
 };
 
@@ -68,22 +67,27 @@ static bool is_type_that_hangs(const char *type)
 	return false;
 }
 
-/* Find a device in the table, or add it. The caller holds the lock. Returns NULL if the table is
- * full. */
-static struct device *add_device(struct openers *openers, dev_t dev, bool may_hang)
+/* Find a device in the table. Called with the lock held. Returns NULL if it is not there; the
+ * device 0, which stands for an unknown one, never is. */
+static struct device *find_device(struct openers *openers, dev_t dev)
 {
-	struct device *device;
-
 	for (size_t i = 0; i < openers->n_devices; i++) {
-		if (openers->devices[i].dev == dev) {
-			openers->devices[i].may_hang |= may_hang;
+		if (openers->devices[i].dev == dev)
 			return &openers->devices[i];
-		}
 	}
-	if (openers->n_devices == MAX_DEVICES)
-		return NULL;
+	return NULL;
+}
+
+/* Find a device that may hang in the table, or add it. Called with the lock held. Returns NULL if
+ * the table is full, or if dev is 0. */
+static struct device *add_device(struct openers *openers, dev_t dev)
+{
+	struct device *device = find_device(openers, dev);
+
+	if (device || dev == 0 || openers->n_devices == MAX_DEVICES)
+		return device;
 	device = &openers->devices[openers->n_devices++];
-	*device = (struct device){.dev = dev, .may_hang = may_hang};
+	*device = (struct device){.dev = dev};
 	return device;
 }
 
@@ -99,7 +103,6 @@ static void read_mounts(struct openers *openers)
 	openers->may_any_hang = !file;
 	while (file && getline(&line, &n_line, file) > 0) {
 		unsigned major_of, minor_of;
-		bool may_hang;
 
 		/* the format of a line: "36 35 98:0 /root /mountpoint options - type source
 		 * options" */
@@ -110,10 +113,10 @@ static void read_mounts(struct openers *openers)
 		if (!tail || *at != ':')
 			continue;
 		minor_of = (unsigned)strtoul(at + 1, NULL, 10);
-		may_hang = is_type_that_hangs(tail + 3);
-		openers->may_any_hang |= may_hang;
-		if (may_hang)
-			add_device(openers, makedev(major_of, minor_of), true);
+		if (!is_type_that_hangs(tail + 3))
+			continue;
+		openers->may_any_hang = true;
+		add_device(openers, makedev(major_of, minor_of));
 	}
 	free(line);
 	if (file)
@@ -129,10 +132,7 @@ static bool may_hang(struct openers *openers, dev_t dev)
 	lock_acquire(&openers->lock);
 	if (!openers->was_read)
 		read_mounts(openers);
-	may = openers->may_any_hang && dev == 0;
-	for (size_t i = 0; i < openers->n_devices; i++)
-		may |= dev != 0 && openers->devices[i].dev == dev &&
-		       openers->devices[i].may_hang;
+	may = dev == 0 ? openers->may_any_hang : find_device(openers, dev) != NULL;
 	lock_release(&openers->lock);
 	return may;
 }
@@ -202,7 +202,7 @@ static void note_hung(struct openers *openers, dev_t dev)
 
 	lock_acquire(&openers->lock);
 	openers->n_hung++;
-	device = dev != 0 ? add_device(openers, dev, true) : NULL;
+	device = add_device(openers, dev);
 	if (device)
 		device->n_hung++;
 	lock_release(&openers->lock);
@@ -211,13 +211,13 @@ static void note_hung(struct openers *openers, dev_t dev)
 /* Whether so many calls hang on a device that another call must not be tried. */
 static bool is_given_up(struct openers *openers, dev_t dev)
 {
+	const struct device *device;
 	bool is_given_up;
 
 	lock_acquire(&openers->lock);
-	is_given_up = openers->n_hung >= N_OPENERS;
-	for (size_t i = 0; i < openers->n_devices; i++)
-		is_given_up |= dev != 0 && openers->devices[i].dev == dev &&
-		               openers->devices[i].n_hung >= MAX_HUNG;
+	device = find_device(openers, dev);
+	is_given_up = openers->n_hung >= N_OPENERS ||
+	              (device && device->n_hung >= MAX_HUNG);
 	lock_release(&openers->lock);
 	return is_given_up;
 }
@@ -272,9 +272,9 @@ static struct pxp_future *submit(struct openers *openers, const struct walk_plac
 	return future;
 }
 
-/* Wait for a call to end. Returns false with errno if the call is abandoned. */
-static bool wait_for(struct openers *openers, struct pxp_future *future,
-                     const struct walk_place *place)
+/* Wait for a call to end. Returns 0, or an errno if the call is abandoned. */
+static int wait_for(struct openers *openers, struct pxp_future *future,
+                    const struct walk_place *place)
 {
 	const struct openers_options *options = &openers->options;
 	int64_t began_ns = clock_now_ns(), now_ns;
@@ -287,18 +287,30 @@ static bool wait_for(struct openers *openers, struct pxp_future *future,
 			was_told = true;
 			options->on_wait(options->data, place->path);
 		}
-		errno = now_ns >= end_ns                     ? ETIMEDOUT
-		        : !options->may_go_on(options->data) ? ECANCELED
-		                                             : 0;
-		if (errno != 0) {
-			int kept = errno;
-
-			note_hung(openers, place->dev);
-			errno = kept;
-			return false;
-		}
+		if (now_ns < end_ns && options->may_go_on(options->data))
+			continue;
+		note_hung(openers, place->dev);
+		return now_ns >= end_ns ? ETIMEDOUT : ECANCELED;
 	}
-	return true;
+	return 0;
+}
+
+/* Take the reply of a call that has ended, and the descriptor if ret_fd is not NULL. Returns 0 or an
+ * errno. The caller frees *ret_reply in both cases. */
+static int take_reply(struct pxp_future *future, struct reply **ret_reply, size_t *ret_n,
+                      int *ret_fd)
+{
+	void *bytes = NULL;
+
+	*ret_n = 0;
+	(void)pxp_future_result(future, 0, &bytes, ret_n, NULL);
+	*ret_reply = bytes;
+	if (*ret_n < sizeof(struct reply))
+		return EIO;
+	if ((*ret_reply)->sys_errno != 0 || !ret_fd)
+		return (*ret_reply)->sys_errno;
+	*ret_fd = pxp_future_take_descriptor(future, 0);
+	return *ret_fd < 0 ? EMFILE : 0;
 }
 
 /* Make a call in an opener. Returns false with errno; ENOSYS means that no opener can be
@@ -308,8 +320,7 @@ static bool call(struct openers *openers, const struct walk_place *place,
                  int *ret_fd)
 {
 	struct pxp_future *future;
-	void *bytes = NULL;
-	bool is_done;
+	int sys_errno;
 
 	errno = ETIMEDOUT;
 	if (is_given_up(openers, place->dev))
@@ -318,33 +329,15 @@ static bool call(struct openers *openers, const struct walk_place *place,
 	errno = ENOSYS;
 	if (!future)
 		return false;
-	is_done = wait_for(openers, future, place);
-	if (is_done) {
-		errno = EIO;
-		is_done = pxp_future_result(future, 0, &bytes, ret_n, NULL) == PXP_OK &&
-		          *ret_n >= sizeof(struct reply);
-	}
-	*ret_reply = bytes;
-	if (is_done && (*ret_reply)->sys_errno != 0) {
-		errno = (*ret_reply)->sys_errno;
-		is_done = false;
-	}
-	if (is_done && ret_fd) {
-		*ret_fd = pxp_future_take_descriptor(future, 0);
-		if (*ret_fd < 0)
-			errno = EMFILE;
-		is_done = *ret_fd >= 0;
-	}
-	if (!is_done) {
-		int kept = errno;
-
-		free(bytes);
-		pxp_future_release(future);
-		errno = kept;
-		return false;
-	}
+	*ret_reply = NULL;
+	sys_errno = wait_for(openers, future, place);
+	if (sys_errno == 0)
+		sys_errno = take_reply(future, ret_reply, ret_n, ret_fd);
+	if (sys_errno != 0)
+		free(*ret_reply);
 	pxp_future_release(future);
-	return true;
+	errno = sys_errno;
+	return sys_errno == 0;
 }
 
 static int open_bounded(void *data, const struct walk_place *place, int flags,
