@@ -182,9 +182,10 @@ static void append_to(struct file_list *list, struct file *file)
 	list->n++;
 }
 
-/* Append a file with an open input to list, which is batch->deferred or batch->left. Returns false
- * if the batch is being stopped. was_at_work: true if a worker had the input until now. */
-static bool append(struct file *file, struct file_list *list, bool was_at_work)
+/* Append a file with an open input to list, which is batch->deferred or batch->left, or cancel the
+ * file if the batch is being stopped. was_at_work: true if a worker had the input until now. The file
+ * is moved in. */
+static void append_or_cancel(struct file *file, struct file_list *list, bool was_at_work)
 {
 	struct batch *batch = file->batch;
 	bool is_feeding;
@@ -197,7 +198,8 @@ static bool append(struct file *file, struct file_list *list, bool was_at_work)
 		batch->n_inputs--;
 	cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
-	return is_feeding;
+	if (!is_feeding)
+		file_complete(file, FILE_CANCELLED);
 }
 
 struct file *file_list_take(struct batch *batch, struct file_list *list)
@@ -221,8 +223,7 @@ void file_defer(struct file *file, bool was_at_work)
 {
 	file->is_drawn = true;
 	file->result->failure.class = FAIL_NONE;
-	if (!append(file, &file->batch->deferred, was_at_work))
-		file_complete(file, FILE_CANCELLED);
+	append_or_cancel(file, &file->batch->deferred, was_at_work);
 }
 
 /* Let the feeder submit a file of a shared task again, alone. The file is moved in. */
@@ -232,8 +233,7 @@ static void file_leave(struct file *file)
 	/* The attempt in the shared task does not count. The file is submitted again or, if the
 	 * batch is being stopped, is cancelled like a file that no worker has begun. */
 	file->result->attempts = file->has_killed_shared;
-	if (!append(file, &file->batch->left, true))
-		file_complete(file, FILE_CANCELLED);
+	append_or_cancel(file, &file->batch->left, true);
 }
 
 /* Find all shared tasks or, with only_stuck, those whose current file has taken long. Returns an
@@ -568,16 +568,27 @@ bool file_is_small(const struct file *file)
 	return file->stat.st_size > 0 && file->stat.st_size <= SMALL_FILE_BYTES;
 }
 
-void file_submit(struct file *file)
+/* Create a group without files, for files like this one. If memory ran out, fails the file and
+ * returns NULL. */
+static struct group *group_create(struct file *file)
 {
 	struct group *group = calloc(1, sizeof(*group));
 
 	if (!group) {
 		fail_submission(file, PXP_ENOMEM);
-		return;
+		return NULL;
 	}
 	group->batch = file->batch;
 	group->is_small = file_is_small(file);
+	return group;
+}
+
+void file_submit(struct file *file)
+{
+	struct group *group = group_create(file);
+
+	if (!group)
+		return;
 	group->files[group->n++] = file;
 	group_submit(group);
 }
@@ -616,13 +627,9 @@ void file_gather(struct file *file)
 	struct group *group = batch->gathered;
 
 	if (!group) {
-		group = calloc(1, sizeof(*group));
-		if (!group) {
-			fail_submission(file, PXP_ENOMEM);
+		group = group_create(file);
+		if (!group)
 			return;
-		}
-		group->batch = batch;
-		group->is_small = true;
 		group->began_ns = clock_now_ns();
 		batch->gathered = group;
 	}
