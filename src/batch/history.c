@@ -211,6 +211,7 @@ static bool find_row(struct history *history, struct freshness *freshness,
 	return has_row;
 }
 
+/* Collect evidence. input may be NULL, if there is no input that could be hashed. */
 static void look(struct history *history, struct history_input *input,
                  struct freshness *freshness, struct found *found, enum evidence evidence)
 {
@@ -288,6 +289,35 @@ static char *find_hashed(struct history *history, struct history_input *input,
 	                      : NULL;
 }
 
+/* Note what follows from the evidence and the verdict about an output. Returns the verdict that
+ * counts for the file. */
+static enum verdict note_verdict(struct history *history, const struct walk_item *item,
+                                 const struct variant *variant, enum verdict verdict,
+                                 const struct freshness *freshness,
+                                 const struct found *found, struct known_output *known)
+{
+	/* The name contains the hash of the old output. The new output gets another name, so the
+	 * existing file does not matter. */
+	if (variant->has_hash &&
+	    (verdict == VERDICT_EXISTS || verdict == VERDICT_MAKE_AND_COMPARE))
+		verdict = VERDICT_MAKE;
+	if (variant->has_hash && verdict == VERDICT_KEEP)
+		known->stamp = found->row;
+
+	known->is_compared = verdict == VERDICT_MAKE_AND_COMPARE;
+	known->is_expected = verdict == VERDICT_MAKE && freshness->kind != OUTPUT_NONE &&
+	                     history->options.overwrite != OVERWRITE_ALWAYS;
+	if (freshness->kind != OUTPUT_NONE)
+		known->expected = found->out;
+	if (verdict == VERDICT_MAKE || verdict == VERDICT_MAKE_AND_COMPARE) {
+		known->reason = reason_to_make(freshness, verdict);
+		known->stamp = new_record(history, variant, item);
+	} else if (verdict == VERDICT_FRESH || verdict == VERDICT_FRESH_BUT_NEW) {
+		verdict = add_root(history, item, verdict, &known->stamp);
+	}
+	return verdict;
+}
+
 static enum verdict decide_output(struct history *history, struct history_input *input,
                                   const struct variant *variant,
                                   struct known_output *known)
@@ -327,26 +357,9 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	while ((verdict = freshness_decide(&freshness, &evidence, &known->stamp)) ==
 	       VERDICT_LOOK)
 		look(history, input, &freshness, &found, evidence);
+	verdict = note_verdict(history, input->item, variant, verdict, &freshness, &found,
+	                       known);
 	free(hashed);
-	/* The name contains the hash of the old output. The new output gets another name, so the
-	 * existing file does not matter. */
-	if (variant->has_hash &&
-	    (verdict == VERDICT_EXISTS || verdict == VERDICT_MAKE_AND_COMPARE))
-		verdict = VERDICT_MAKE;
-	if (variant->has_hash && verdict == VERDICT_KEEP)
-		known->stamp = found.row;
-
-	known->is_compared = verdict == VERDICT_MAKE_AND_COMPARE;
-	known->is_expected = verdict == VERDICT_MAKE && freshness.kind != OUTPUT_NONE &&
-	                     options->overwrite != OVERWRITE_ALWAYS;
-	if (freshness.kind != OUTPUT_NONE)
-		known->expected = found.out;
-	if (verdict == VERDICT_MAKE || verdict == VERDICT_MAKE_AND_COMPARE) {
-		known->reason = reason_to_make(&freshness, verdict);
-		known->stamp = new_record(history, variant, input->item);
-	} else if (verdict == VERDICT_FRESH || verdict == VERDICT_FRESH_BUT_NEW) {
-		verdict = add_root(history, input->item, verdict, &known->stamp);
-	}
 	return verdict;
 }
 
@@ -446,9 +459,10 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 	if (n_verdicts[VERDICT_EXISTS] > 0) {
 		failure_set(
 			ret_failure, FAIL_EXISTS,
-			in_place
-				? "publish: the image was kept, because a file with the name of its backup exists; move that file or choose another --backup"
-				: "publish: a file with the name of the output exists");
+			in_place ? "publish: the image was kept, because a file with "
+				   "the name of its backup exists; move that file or "
+				   "choose another --backup"
+				 : "publish: a file with the name of the output exists");
 		return HISTORY_EXISTS;
 	}
 	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)
@@ -645,7 +659,6 @@ static void prune_output(struct pruner *pruner, const char *output)
 {
 	const struct history_pruning *pruning = pruner->pruning;
 	struct history *history = pruner->history;
-	struct history_input no_input = {.fd = -1};
 	struct freshness freshness = {.output = output};
 	const struct stamp *record;
 	enum evidence evidence;
@@ -658,7 +671,7 @@ static void prune_output(struct pruner *pruner, const char *output)
 	freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
 	                                    store_time_ns(&found.out.st_mtim)};
 	while (freshness_of_owner(&freshness, &evidence, &record) == VERDICT_LOOK)
-		look(history, &no_input, &freshness, &found, evidence);
+		look(history, NULL, &freshness, &found, evidence);
 	is_ours = freshness_of_owner(&freshness, &evidence, &record) == VERDICT_MAKE;
 	if (is_ours)
 		pruner->n_others += !roots_have(history->roots, record->root);
