@@ -365,8 +365,9 @@ enum {
 
 /* Whether small files may share a task. They may not with --untrusted, because each picture then
  * has a worker to itself. They may not with --max-failures, because no picture may begin after the
- * failure that reaches that number. And they may not with a small --recycle, because a worker could process more images
- * than --recycle allows. */
+ * failure that reaches that number. They may not with a small --recycle, because a worker could
+ * process more images than --recycle allows. And they may not with a profile from a file, because
+ * each file of a task would have a copy of the profile. */
 static bool may_share_tasks(const struct batch_options *options)
 {
 	return !options->is_untrusted && options->n_profile == 0 &&

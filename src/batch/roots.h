@@ -1,8 +1,9 @@
 /*
- * The roots of inputs. The root is the folder to which the relative name of an input belongs: an INPUT that is
- * a folder, or the folder of an INPUT that is a file. A record has the root of its input, so that --prune removes
- * only outputs whose input was in an INPUT of this run. The root is a hash of the path from the output folder to
- * that folder: it does not depend on the current folder, and stays the same when both folders move together.
+ * The roots of inputs. The root is the folder to which the relative name of an input belongs: an
+ * INPUT that is a folder, or the folder of an INPUT that is a file. A record has the root of its
+ * input, so that --prune removes only outputs whose input was in an INPUT of this run. The root is
+ * stored as a hash of the path from the output folder to that folder: it does not depend on the
+ * current folder, and stays the same when both folders move together.
  */
 #ifndef PXP_ROOTS_H
 #define PXP_ROOTS_H
