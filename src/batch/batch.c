@@ -148,6 +148,57 @@ void batch_wake_main(struct batch *batch)
 	(void)!write(batch->wakeup, &one, sizeof(one));
 }
 
+/* ---- signals ---- */
+
+/* Handle Ctrl-Z: the workers are suspended, too, and the progress bar is erased. */
+static void suspend(struct batch *batch)
+{
+	sigset_t stop;
+
+	report_hide(batch->report);
+	if (batch->pools)
+		pools_suspend(batch->pools);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	raise(SIGTSTP);
+	/* The process stops in this call, which returns when the process continues. */
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	if (batch->pools)
+		pools_resume(batch->pools);
+}
+
+static void end_by(struct batch *batch, int number)
+{
+	/* The message is printed after the batch has stopped, because it says that no more image
+	 * starts. */
+	if (batch->ended_by == 0) {
+		batch->ended_by = number;
+		batch_stop(batch, BATCH_DRAINING);
+		report_say(batch->report,
+		           "%s: finishing running images; interrupt again to kill them",
+		           number == SIGINT   ? "interrupted"
+		           : number == SIGHUP ? "hung up"
+		                              : "terminated");
+	} else if (batch->stuck_ns < 0) {
+		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
+		batch_stop(batch, BATCH_KILLED);
+		report_say(batch->report, "killed");
+	}
+}
+
+static void on_signals(struct batch *batch)
+{
+	struct signalfd_siginfo info;
+
+	while (read(batch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGTSTP)
+			suspend(batch);
+		else
+			end_by(batch, (int)info.ssi_signo);
+	}
+}
+
 /* ---- the preparation ---- */
 
 static const char *quoted(const char *name)
@@ -620,8 +671,6 @@ static void report_collisions(struct batch *batch)
 	say_way_out(batch, &differences);
 }
 
-static void on_signals(struct batch *batch);
-
 /* Wait a moment for another run. Returns whether to continue waiting: false if the user chose not
  * to wait, or if the batch is being stopped. The first call tells the user which folder the other
  * run is using, and for what. */
@@ -871,57 +920,6 @@ static void decide(struct batch *batch)
 	}
 	report_planned(batch->report, n_images, batch->plan->n_bytes);
 	batch_enter(batch, BATCH_FEEDING);
-}
-
-/* ---- signals ---- */
-
-/* Handle Ctrl-Z: the workers are suspended, too, and the progress bar is erased. */
-static void suspend(struct batch *batch)
-{
-	sigset_t stop;
-
-	report_hide(batch->report);
-	if (batch->pools)
-		pools_suspend(batch->pools);
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTSTP);
-	raise(SIGTSTP);
-	/* The process stops in this call, which returns when the process continues. */
-	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL);
-	if (batch->pools)
-		pools_resume(batch->pools);
-}
-
-static void end_by(struct batch *batch, int number)
-{
-	/* The message is printed after the batch has stopped, because it says that no more image
-	 * starts. */
-	if (batch->ended_by == 0) {
-		batch->ended_by = number;
-		batch_stop(batch, BATCH_DRAINING);
-		report_say(batch->report,
-		           "%s: finishing running images; interrupt again to kill them",
-		           number == SIGINT   ? "interrupted"
-		           : number == SIGHUP ? "hung up"
-		                              : "terminated");
-	} else if (batch->stuck_ns < 0) {
-		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
-		batch_stop(batch, BATCH_KILLED);
-		report_say(batch->report, "killed");
-	}
-}
-
-static void on_signals(struct batch *batch)
-{
-	struct signalfd_siginfo info;
-
-	while (read(batch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGTSTP)
-			suspend(batch);
-		else
-			end_by(batch, (int)info.ssi_signo);
-	}
 }
 
 /* ---- the records ---- */
