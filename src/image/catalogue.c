@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether an engine reads a format. A drawing engine reads SVG or PDF only if it can also draw
+/* Whether an engine reads a format; with --untrusted, few formats are read. A drawing engine reads SVG or PDF only if it can also draw
  * their text. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};
 
-	return engine->reads(format) &&
+	return engine_trusts(format) && engine->reads(format) &&
 	       (!format_info(format)->is_drawn || engine->draws(format, &failure));
 }
 

@@ -36,6 +36,28 @@ TEST(untrusted, untrusted_mode_reads_only_common_formats)
 	fixture_leave();
 }
 
+TEST(untrusted, info_lists_only_the_formats_that_untrusted_mode_reads)
+{
+	static const char list[] =
+		"pixpool info --untrusted | "
+		"grep -E '^    (jpeg|png|jxl|bmp|pnm|hdr) ' | cut -c 1-27 | "
+		"sed 's/  *$//'";
+
+	if (!enter_whole())
+		SKIP("the sandbox is not complete here");
+#ifdef PIXPOOL_VIPS
+	EXPECT_STR(run(list).out, "    jpeg     fast vips stb\n"
+	                          "    png      fast vips stb\n"
+	                          "    jxl      -\n    pnm      -\n"
+	                          "    bmp      -\n    hdr      -\n");
+#else
+	EXPECT_STR(run(list).out, "    jpeg     stb\n    png      stb\n"
+	                          "    jxl      -\n    pnm      -\n"
+	                          "    bmp      -\n    hdr      -\n");
+#endif
+	fixture_leave();
+}
+
 #ifdef PIXPOOL_VIPS
 TEST(untrusted, untrusted_mode_reads_webp_tiff_and_gif_in_the_sandbox)
 {
