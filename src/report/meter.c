@@ -45,8 +45,8 @@ static void take_sample(struct meter *meter, int64_t now_ns)
 		meter->n_samples++;
 	meter->samples[meter->newest] = (struct meter_sample){
 		.at_ns = now_ns,
-		.n_images = meter_done(meter),
-		.n_bytes = meter->finished_bytes,
+		.n_images = meter->worked_images,
+		.n_bytes = meter->worked_bytes,
 	};
 }
 
@@ -74,6 +74,33 @@ static void count_unread(struct report_counts *counts, const char *format)
 	counts->unread[i].format = format;
 	add_to(&counts->unread[i].n, 1);
 	counts->n_unread += i == counts->n_unread;
+}
+
+/* Whether a finished image took work. Skipped images and known failures are found in a moment, so
+ * they say nothing about the time that other images take. */
+static bool took_work(const struct record *record)
+{
+	return record->status == RECORD_OK || record->status == RECORD_PLANNED ||
+	       (record->status == RECORD_FAILED && !record->is_remembered &&
+	        record->failure.class != FAIL_EXISTS);
+}
+
+/* Count the work of an image, and take a sample if it is time for one. */
+static void count_work(struct meter *meter, const struct record *record, uint64_t n_bytes,
+                       int64_t now_ns)
+{
+	if (took_work(record)) {
+		add_to(&meter->worked_images, 1);
+		add_to(&meter->worked_bytes, n_bytes);
+	} else if (meter->worked_images == 0 && meter->n_samples > 0) {
+		/* A continued run begins with skipped images. The time of the work begins after
+		 * them. */
+		meter->n_samples = 0;
+		take_sample(meter, now_ns);
+	}
+	if (meter->n_samples > 0 &&
+	    now_ns - meter->samples[meter->newest].at_ns >= SAMPLE_NS)
+		take_sample(meter, now_ns);
 }
 
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
@@ -115,10 +142,7 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 	if (n_bytes == 0 && meter->planned_images > 0)
 		n_bytes = meter->planned_bytes / meter->planned_images;
 	add_to(&meter->finished_bytes, n_bytes);
-
-	if (meter->n_samples > 0 &&
-	    now_ns - meter->samples[meter->newest].at_ns >= SAMPLE_NS)
-		take_sample(meter, now_ns);
+	count_work(meter, record, n_bytes, now_ns);
 }
 
 void meter_ignored(struct meter *meter)
@@ -187,7 +211,7 @@ unsigned meter_percent(const struct meter *meter)
 /* Find the sample at which the window begins. Returns NULL if no sample was taken yet. */
 static const struct meter_sample *window_begin(const struct meter *meter, int64_t now_ns)
 {
-	uint64_t done = meter_done(meter);
+	uint64_t done = meter->worked_images;
 	const struct meter_sample *begin = NULL;
 
 	for (unsigned i = 0; i < meter->n_samples; i++) {
@@ -213,8 +237,8 @@ static bool look_back(const struct meter *meter, int64_t now_ns, double *ret_sec
 	if (!begin || now_ns - begin->at_ns < RATE_NS)
 		return false;
 	*ret_passed = (struct meter_sample){
-		.n_images = difference(meter_done(meter), begin->n_images),
-		.n_bytes = difference(meter->finished_bytes, begin->n_bytes),
+		.n_images = difference(meter->worked_images, begin->n_images),
+		.n_bytes = difference(meter->worked_bytes, begin->n_bytes),
 	};
 	*ret_seconds = (double)(now_ns - begin->at_ns) / (double)SECOND_NS;
 	return ret_passed->n_images >= RATE_IMAGES;

@@ -21,7 +21,10 @@ struct meter {
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
 	uint64_t finished_bytes; /* bytes of finished inputs */
-	bool is_ending;          /* the batch ends early: no more images start */
+	/* The finished images that took work, and the bytes of these inputs. The rate comes from
+	 * them. */
+	uint64_t worked_images, worked_bytes;
+	bool is_ending; /* the batch ends early: no more images start */
 
 	/* Samples of the progress and their times, in a ring buffer. The first sample is taken when
 	 * the plan is made. */
@@ -53,7 +56,8 @@ uint64_t meter_total(const struct meter *meter);
 /* The progress in percent, from 0 to 100. It is 100 only when all images are finished. */
 unsigned meter_percent(const struct meter *meter);
 
-/* The rate in finished images per second, over the last 10 seconds. If fewer than 8 images were
+/* The rate in finished images per second, over the last 10 seconds. Skipped images and failures that
+ * an earlier run found do not count, because they took no time. If fewer than 8 images were
  * finished in this time, the time is extended into the past until it contains 8. Negative: too few
  * images are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);

@@ -146,9 +146,9 @@ const char *report_print_ignored(const struct report_counts *counts, char *text,
 static void add_sums(struct text *text, const struct report_counts *counts,
                      double seconds, bool has_cancelled, bool is_plan)
 {
-	/* Skipped images, and images that were not started, took no time, so they do not count in
-	 * the speed. */
-	uint64_t n_worked = counts->ok + counts->failed;
+	/* Skipped images, failures that were remembered, and images that were not started took no
+	 * time, so they do not count in the speed. */
+	uint64_t n_worked = counts->ok + counts->failed - counts->remembered;
 
 	figure_count(text, counts->inputs);
 	text_put(text, counts->inputs == 1 ? " image: " : " images: ");

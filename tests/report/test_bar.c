@@ -21,7 +21,6 @@ static struct meter meter_at_work(unsigned n_failed)
 	meter_init(&meter, 0);
 	meter_planned(&meter, 2900, 0, 0);
 	meter.counts.ok = 1234 - 563;
-	meter.samples[0].n_images = meter.counts.ok;
 	for (unsigned i = 0; i < 563; i++)
 		meter_add(&meter, i < n_failed ? &failed : &ok, 0);
 	return meter;

@@ -162,6 +162,31 @@ TEST(meter, cancelled_images_do_not_count_as_progress)
 	EXPECT(near(meter_byte_rate(&meter, now), 10000));
 }
 
+TEST(meter, skipped_images_do_not_count_in_the_rate_and_the_remaining_time)
+{
+	struct meter meter = planned(1000, 1000 * 1000);
+	int64_t now = 0;
+
+	/* A continued run: the images that are done already are skipped in a moment. */
+	for (int i = 0; i < 500; i++) {
+		now += MS;
+		add(&meter, RECORD_SKIPPED, 1000, now);
+	}
+	EXPECT(meter_rate(&meter, now + 100 * MS) < 0);
+	EXPECT(meter_seconds_left(&meter, now + 100 * MS) < 0);
+	run(&meter, &now, 20, 100, 1000);
+	EXPECT(near(meter_rate(&meter, now), 10));
+	EXPECT(near(meter_byte_rate(&meter, now), 10000));
+	EXPECT(near(meter_seconds_left(&meter, now), 48));
+	EXPECT_EQ(meter_percent(&meter), 52);
+
+	/* Skipped images in the middle reduce the remaining work. */
+	for (int i = 0; i < 240; i++)
+		add(&meter, RECORD_SKIPPED, 1000, now);
+	EXPECT(near(meter_rate(&meter, now), 10));
+	EXPECT(near(meter_seconds_left(&meter, now), 24));
+}
+
 TEST(meter, counts_of_all_outcomes_add_up_to_the_inputs)
 {
 	struct meter meter = planned(10, 0);

@@ -117,8 +117,8 @@ TEST(report, json_progress_prints_one_object_per_line)
 		"{\"ignored\":\"photos/notes.txt\"}\n", ok_record,
 		"{\"progress\":{\"done\":1,\"total\":4,\"failed\":0}}\n", failed_record,
 		skipped_record,
-		"{\"progress\":{\"done\":3,\"total\":4,\"failed\":1,\"images_per_second\":0.9,"
-		"\"seconds_left\":1}}\n",
+		"{\"progress\":{\"done\":3,\"total\":4,\"failed\":1,\"images_per_second\":0.6,"
+		"\"seconds_left\":2}}\n",
 		"{\"message\":\"interrupted: stopping\"}\n", summary_record);
 	EXPECT_STR(said_by(&(struct report_options){
 			   .progress = PROGRESS_JSON, .verbose = true, .records = -1}),
