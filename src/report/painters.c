@@ -143,6 +143,21 @@ const char *report_print_ignored(const struct report_counts *counts, char *text,
 	return text;
 }
 
+/* Add the number of failures, and how many of them were not tried again, because an earlier run
+ * found them. */
+static void add_failed(struct text *text, const struct report_counts *counts)
+{
+	add_some(text, counts->failed, " failed");
+	if (counts->remembered == 0)
+		return;
+	text_put(text, " (");
+	if (counts->remembered < counts->failed) {
+		figure_count(text, counts->remembered);
+		text_put(text, " ");
+	}
+	text_put(text, "known from an earlier run)");
+}
+
 static void add_sums(struct text *text, const struct report_counts *counts,
                      double seconds, bool has_cancelled, bool is_plan)
 {
@@ -155,7 +170,7 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	figure_count(text, is_plan ? counts->planned : counts->ok);
 	text_put(text, is_plan ? " to make" : " done");
 	add_some(text, counts->skipped, " skipped");
-	add_some(text, counts->failed, " failed");
+	add_failed(text, counts);
 	if (has_cancelled)
 		add_some(text, counts->cancelled, " not started");
 	text_put(text, " in ");

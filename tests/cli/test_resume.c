@@ -216,6 +216,12 @@ TEST(resume, a_picture_known_to_be_bad_is_not_tried_again)
 	EXPECT(strstr(records("r"), "'remembered':1,"));
 	EXPECT(strstr(resize("").err, "1 not an image: in/bad.png"));
 	EXPECT_EQ(resize("--accept-known").status, 0);
+	EXPECT(strstr(resize("--accept-known").err,
+	              " skipped, 1 failed (known from an earlier run) in "));
+	scratch_bytes("in/new.png", "no picture", 10);
+	EXPECT(strstr(resize("").err,
+	              " skipped, 2 failed (1 known from an earlier run) in "));
+	run("rm in/new.png");
 	run("rm in/bad.png");
 	write_script("in/bad.png", "size 3 3");
 	EXPECT_EQ(resize("").status, 0);
