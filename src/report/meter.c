@@ -130,6 +130,7 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 		break;
 	case RECORD_CANCELLED:
 		add_to(&counts->cancelled, 1);
+		add_to(&counts->interrupted, 1);
 		break;
 	case RECORD_IGNORED:
 		count_unread(counts, record->in.format);

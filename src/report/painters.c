@@ -171,8 +171,10 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	text_put(text, is_plan ? " to make" : " done");
 	add_some(text, counts->skipped, " skipped");
 	add_failed(text, counts);
-	if (has_cancelled)
-		add_some(text, counts->cancelled, " not started");
+	if (has_cancelled) {
+		add_some(text, counts->cancelled - counts->interrupted, " not started");
+		add_some(text, counts->interrupted, " cancelled");
+	}
 	text_put(text, " in ");
 	figure_decimal(text, seconds, seconds < 0.095 ? 2 : 1);
 	text_put(text, " s");
@@ -264,8 +266,27 @@ static void add_failures(struct text *text, const struct failures *failures)
 		text_put(text, "  (--report FILE lists them all)\n");
 }
 
+/* Add the line about the images that were not started, and those that were cancelled while they were
+ * processed, after a run that stopped early. */
+static void add_rest(struct text *text, const struct report_counts *counts,
+                     const char *how_to_continue)
+{
+	const uint64_t n_left = counts->cancelled - counts->interrupted;
+
+	if (n_left > 0) {
+		figure_count(text, n_left);
+		text_put(text, " not started");
+	}
+	if (counts->interrupted > 0) {
+		text_put(text, n_left > 0 ? ", " : "");
+		figure_count(text, counts->interrupted);
+		text_put(text, " cancelled");
+	}
+	text_format(text, "; %s\n", how_to_continue);
+}
+
 /* Add the lines of the summary. how_to_continue: advice after a run that stopped early. With this
- * advice, the images that were not started get a line of their own. NULL: no advice; the first line
+ * advice, the images that were not finished get a line of their own. NULL: no advice; the first line
  * counts these images. */
 static void summary_lines(struct text *text, const struct report_counts *counts,
                           double seconds, bool is_plan, const struct failures *failures,
@@ -274,10 +295,8 @@ static void summary_lines(struct text *text, const struct report_counts *counts,
 	add_sums(text, counts, seconds, !how_to_continue, is_plan);
 	if (failures->n_groups > 0)
 		add_failures(text, failures);
-	if (how_to_continue && counts->cancelled > 0) {
-		figure_count(text, counts->cancelled);
-		text_format(text, " not started; %s\n", how_to_continue);
-	}
+	if (how_to_continue && counts->cancelled > 0)
+		add_rest(text, counts, how_to_continue);
 }
 
 /* ---- lines for people, and the painters that write only such lines ---- */

@@ -151,6 +151,8 @@ struct report_unread {
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
 	uint64_t remembered; /* how many of the failures were found by an earlier run */
+	/* How many of the cancelled images had begun. Only these have a record. */
+	uint64_t interrupted;
 	/* how many ok images lost something, and how many ok images are damaged */
 	uint64_t lost, damaged;
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */

@@ -139,14 +139,18 @@ TEST(signals, an_interrupt_stops_a_shell_loop_around_the_command)
 TEST(signals, a_cancelled_image_has_a_record_only_if_a_worker_had_begun_it)
 {
 	struct command command;
+	struct ended ended;
 
 	fixture_enter();
 	command = begin_with_a_gate("");
 	kill(command.pid, SIGINT);
 	await_error(&command, "interrupted");
 	kill(command.pid, SIGINT);
-	EXPECT(!strstr(end(&command).err, "queued"),
-	       "an image that was not begun is shown");
+	ended = end(&command);
+	EXPECT(!strstr(ended.err, "queued"), "an image that was not begun is shown");
+	EXPECT(strstr(ended.err, "\n30 not started, 1 cancelled; run the same command "
+	                         "again to continue\n"),
+	       "%s", ended.err);
 	expect_summary(1, 0, N_QUEUED + 1, 128 + SIGINT);
 	EXPECT(!strstr(records("r"), "queued"), "%s", records("r"));
 	EXPECT(strstr(records("r"), "{'input':'in/b.png','status':'cancelled'}\n"), "%s",

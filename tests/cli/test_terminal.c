@@ -294,7 +294,9 @@ TEST(terminal, ctrl_c_twice_kills_running_images_and_restores_the_terminal)
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
 	await_shown(0, "interrupted: ");
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
-	await_shown(0, "\n9 not started; run the same command again to continue");
+	await_shown(
+		0,
+		"\n8 not started, 1 cancelled; run the same command again to continue");
 	EXPECT_EQ(end(&command).status, 130);
 	EXPECT_STR(tree("out"), "");
 	expect_sane();

@@ -308,6 +308,36 @@ TEST(report, a_failure_of_unknown_class_is_reported_as_internal_error)
 	close(fd);
 }
 
+TEST(report, images_that_were_cancelled_while_they_were_processed_are_counted_apart)
+{
+	const struct report_options options = {.progress = PROGRESS_NONE,
+	                                       .records = -1,
+	                                       .how_to_continue = "run it again"};
+	const struct record record = {.input = "a.jpg", .status = RECORD_CANCELLED};
+	int fd = capture_open();
+	struct report *report = fixture_report_with(&options, fd);
+	const char *text;
+
+	report_planned(report, 7, 0);
+	report_add(report, &record);
+	report_cancel_rest(report);
+	report_finish(report, 130);
+	text = capture_text(fd);
+	EXPECT(strstr(text, "6 not started, 1 cancelled; run it again\n"), "%s", text);
+	report_destroy(report);
+	close(fd);
+
+	fd = capture_open();
+	report = fixture_report_with(&options, fd);
+	report_planned(report, 1, 0);
+	report_add(report, &record);
+	report_finish(report, 130);
+	text = capture_text(fd);
+	EXPECT(strstr(text, "\n1 cancelled; run it again\n"), "%s", text);
+	report_destroy(report);
+	close(fd);
+}
+
 TEST(report, a_run_that_stopped_early_says_how_to_continue)
 {
 	const struct report_options options = {.progress = PROGRESS_NONE,
