@@ -136,6 +136,12 @@ static bool take_format(struct command_line *line, const char *value,
 		line->batch.format = format;
 		return true;
 	}
+	if (strchr(value, ','))
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"must be one format, got '%.40s'; run the command once "
+			"for each",
+			value);
 	if (!choice_parse(words, value, &chosen, ret_failure))
 		return false;
 	line->batch.format = (enum image_format)chosen;

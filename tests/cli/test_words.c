@@ -187,6 +187,8 @@ TEST(command_line, an_invalid_value_is_refused_and_the_valid_ones_are_listed)
 	         "--progress: must be one of auto, bar, plain, json, none; got 'jsn'; did you mean 'json'?"},
 		{"pixpool thumb in -o out -f wepb",
 	         "--format: must be one of jpg, png, webp, avif, heic, jxl, tiff, gif, jp2, ppm, bmp, tga, hdr, same; got 'wepb'; did you mean 'webp'?"},
+		{"pixpool thumb in -o out -f webp,avif",
+	         "--format: must be one format, got 'webp,avif'; run the command once for each"},
 		{"pixpool thumb in -o out -f svg",
 	         "--format: must be one of jpg, png, webp, avif, heic, jxl, tiff, gif, jp2, ppm, bmp, tga, hdr, same; got 'svg'"},
 		{"pixpool thumb in -o out --fit covre",
