@@ -492,10 +492,14 @@ static bool take_output_file(struct command_line *line, struct failure *ret_fail
 
 static bool take_output_stream(struct command_line *line, struct failure *ret_failure)
 {
+	if (line->batch.format == FORMAT_NONE && is_given(line, "format"))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "-o - needs the name of a format, such as -f jpg; got "
+		                   "-f same");
 	if (line->batch.format == FORMAT_NONE)
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "-o - needs -f FORMAT, because standard output has no "
-		                   "suffix");
+		                   "-o - needs -f FORMAT, such as -f jpg, because "
+		                   "standard output has no suffix");
 	if (is_standard_stream(line->report_file))
 		return failure_set(ret_failure, FAIL_USAGE,
 		                   "-o - and --report - cannot both use standard output");

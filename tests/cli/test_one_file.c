@@ -189,7 +189,10 @@ TEST(single_file, output_to_standard_output_needs_a_format_and_a_single_input)
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	expect_refused("pixpool thumb in/a.jpg -o -",
-	               "-o - needs -f FORMAT, because standard output has no suffix");
+	               "-o - needs -f FORMAT, such as -f jpg, because standard output "
+	               "has no suffix");
+	expect_refused("pixpool thumb in/a.jpg -o - -f same",
+	               "-o - needs the name of a format, such as -f jpg; got -f same");
 	expect_refused("pixpool thumb in -o - -f jpg",
 	               "--output: '-' (standard output) needs exactly one file as "
 	               "INPUT; for a folder named '-', write './-'");
