@@ -10,6 +10,7 @@
 #include "common/path.h"
 #include "common/suggest.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -509,6 +510,40 @@ static bool take_output_stream(struct command_line *line, struct failure *ret_fa
 	return true;
 }
 
+/* The suffix that was probably meant by a misspelt one: a usual suffix of an image format that is
+ * one edit away. NULL: there is none. */
+static const char *meant_suffix(const char *suffix)
+{
+	static const char *const usual[] = {"jpg",  "jpeg", "png", "webp", "avif", "heic",
+	                                    "heif", "jxl",  "tif", "tiff", "gif"};
+	char lower[8] = "";
+
+	if (strlen(suffix) >= sizeof(lower))
+		return NULL;
+	for (size_t i = 0; suffix[i]; i++)
+		lower[i] = (char)tolower((unsigned char)suffix[i]);
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		if (suggest_distance(lower, usual[i]) == 1)
+			return usual[i];
+	}
+	return NULL;
+}
+
+/* Check that an output that does not exist yet, and would become a folder, was not meant to be a
+ * file: its suffix must not be a misspelt suffix of an image format. */
+static bool is_meant_as_folder(const char *output, struct failure *ret_failure)
+{
+	const char *suffix = path_suffix(output), *meant = meant_suffix(suffix);
+	struct stat ignored;
+
+	return !meant || stat(output, &ignored) == 0 ||
+	       failure_set(
+		       ret_failure, FAIL_USAGE,
+		       "--output: '.%s' is no suffix of an image format; did you mean "
+		       "'.%s'? For a folder of this name, write '%.60s/'",
+		       suffix, meant, output);
+}
+
 /* Check the value of -o. A folder is always allowed. A file or standard output is allowed if the
  * only INPUT is a file. */
 static bool fits_output(struct command_line *line, struct failure *ret_failure)
@@ -526,7 +561,9 @@ static bool fits_output(struct command_line *line, struct failure *ret_failure)
 		                   "--output: must be a folder, got '%.60s'; --name "
 		                   "changes the names of outputs",
 		                   output);
-	if (!is_stream && (format_of_name(output) == FORMAT_NONE || is_folder(output)))
+	if (!is_stream && format_of_name(output) == FORMAT_NONE)
+		return is_meant_as_folder(output, ret_failure);
+	if (!is_stream && is_folder(output))
 		return true;
 	if (!is_one_file && is_stream)
 		return failure_set(ret_failure, FAIL_USAGE,

@@ -82,6 +82,33 @@ TEST(single_file, an_existing_output_folder_with_an_image_suffix_is_used_as_a_fo
 	fixture_leave();
 }
 
+TEST(single_file, a_misspelt_suffix_of_the_output_is_refused_and_the_right_one_suggested)
+{
+	static const char *const folders[] = {"v1.2", "a.old", "is.jpgg"};
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	expect_refused("pixpool thumb in/a.jpg -o new.jpgg",
+	               "--output: '.jpgg' is no suffix of an image format; did you mean "
+	               "'.jpg'? For a folder of this name, write 'new.jpgg/'");
+	expect_refused("pixpool thumb in/a.jpg -o new/b.JPGE",
+	               "--output: '.JPGE' is no suffix of an image format; did you mean "
+	               "'.jpg'? For a folder of this name, write 'new/b.JPGE/'");
+	expect_refused("pixpool thumb in -o out.wepb",
+	               "--output: '.wepb' is no suffix of an image format; did you mean "
+	               "'.webp'? For a folder of this name, write 'out.wepb/'");
+	EXPECT_STR(tree("."), ".tmp/\nin/\nin/a.jpg jpeg 640x427\n");
+	scratch_folder("is.jpgg");
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg -o %s", folders[i]).status,
+		          0);
+		EXPECT_STR(tree(folders[i]), "a.jpg jpeg 32x21\n");
+	}
+	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg -o new.jpgg/").status, 0);
+	EXPECT_STR(tree("new.jpgg"), "a.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+
 TEST(single_file, options_without_effect_on_a_single_output_are_refused)
 {
 	fixture_enter();
