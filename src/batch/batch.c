@@ -632,17 +632,18 @@ static void say_way_out(struct batch *batch, const struct differences *differenc
 	const struct naming_style *style = &batch->rules[0].style;
 	const bool lacks_name = style->pattern && !strstr(style->pattern, "{name}");
 
-	report_say(
-		batch->report,
-		"nothing was done; leave inputs out with --exclude%s%s%s%s",
-		differences->by_name && lacks_name ? ", or put {name} into --name" : "",
-		differences->by_name && !lacks_name && !style->keeps_suffix
-			? ", or keep their suffixes in the names of the "
-			  "outputs with --on-collision keep-ext"
-			: "",
-		differences->by_folder ? ", or keep their folders without --flat" : "",
-		differences->by_input ? ", or give each INPUT an output folder of its own"
-				      : "");
+	report_say(batch->report,
+	           "nothing was done; leave inputs out with --exclude%s%s%s%s",
+	           differences->by_name && lacks_name ? ", or put {name} into --name"
+	                                              : "",
+	           differences->by_name && !lacks_name && !style->keeps_suffix
+	                   ? ", or keep their suffixes in the names of the "
+	                     "outputs with --on-collision keep-ext"
+	                   : "",
+	           differences->by_folder ? ", or keep their folders without --flat" : "",
+	           differences->by_input
+	                   ? ", or run the command once for each INPUT, with different -o"
+	                   : "");
 }
 
 static void report_collisions(struct batch *batch)
@@ -859,7 +860,7 @@ static bool open_store(struct batch *batch)
 	if (!batch->store) {
 		report_say(batch->report, "cannot make the output folder %s: %s",
 		           quoted(output),
-		           errno == ENOTDIR ? "a file has the name of a folder above it"
+		           errno == ENOTDIR ? "one of the folders in its path is a file"
 		                            : strerrordesc_np(errno));
 		return false;
 	}

@@ -169,7 +169,7 @@ static bool take_names(struct file *file)
 		if (name && !plan_take(file->batch->plan, name))
 			return failure_set(
 				&result->failure, FAIL_COLLISION,
-				"another input already writes this output name");
+				"another input already has an output of this name");
 	}
 	return true;
 }

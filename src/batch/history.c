@@ -457,12 +457,13 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
                                    bool in_place, struct failure *ret_failure)
 {
 	if (n_verdicts[VERDICT_EXISTS] > 0) {
-		failure_set(
-			ret_failure, FAIL_EXISTS,
-			in_place ? "publish: the image was kept, because a file with "
-				   "the name of its backup exists; move that file or "
-				   "choose another --backup"
-				 : "publish: a file with the name of the output exists");
+		failure_set(ret_failure, FAIL_EXISTS,
+		            in_place ? "publish: the image was kept, because a file with "
+		                       "the name of its backup exists; move that file or "
+		                       "choose another --backup"
+		                     : "publish: a file with the name of "
+		                       "the output exists and was not "
+		                       "replaced; see --overwrite");
 		return HISTORY_EXISTS;
 	}
 	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)

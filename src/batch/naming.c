@@ -121,8 +121,9 @@ static bool refuse_field(const char *open, struct failure *ret_failure)
 		suggest_consider(&best, word, field_words[i]);
 	failure_set(ret_failure, FAIL_USAGE, "'%s' is not a field; ", word);
 	return best ? failure_append(ret_failure, "did you mean '%s'?", best)
-	            : failure_append(ret_failure,
-	                             "the fields are {name}, {ext} and {hash}");
+	            : failure_append(
+			      ret_failure,
+			      "a template may contain the fields {name}, {ext} and {hash}");
 }
 
 bool naming_check_pattern(const char *pattern, enum image_format *ret_format,

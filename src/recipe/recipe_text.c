@@ -675,7 +675,8 @@ static const struct field {
 };
 
 /* choice_at() and set_choice_at() access every enum of a recipe as an unsigned int. */
-_Static_assert(sizeof(enum fit) == sizeof(unsigned), "an enum is an unsigned");
+_Static_assert(sizeof(enum fit) == sizeof(unsigned),
+               "an enum has the size of an unsigned int");
 
 static unsigned choice_at(const struct recipe *recipe, const struct field *field)
 {

@@ -834,7 +834,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 	if (asked->original) {
 		failure_set(
 			ret_failure, FAIL_VANISHED,
-			"publish: the image was changed or replaced while it was processed; it was not replaced");
+			"publish: somebody changed the image while it was processed, so it was left as it is");
 		return STORE_FAILED;
 	}
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",

@@ -102,7 +102,7 @@ enum output_kind {
 
 /* The reason why an output collides with another output of this run. */
 #define STORE_TWIN                                                                       \
-	"another input already writes this output name, because the output folder "      \
+	"another input already has an output of this name, because the output folder "   \
 	"ignores case or normalises Unicode"
 
 /* Find out which file has an output's name. A link is not followed, and no folder is created.

@@ -195,7 +195,7 @@ TEST(filters, filters_that_change_the_shape_run_before_scaling)
 	fixture_leave();
 }
 
-TEST(filters, trim_removes_a_border_before_scaling)
+TEST(filters, the_command_trims_a_border_before_it_scales)
 {
 	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);

@@ -176,7 +176,8 @@ TEST(in_place, a_second_run_in_place_makes_no_image_again)
 	fixture_leave();
 }
 
-TEST(in_place, a_run_with_another_size_replaces_our_output_and_keeps_the_first_original)
+TEST(in_place,
+     a_run_with_another_size_replaces_the_earlier_output_and_keeps_the_first_backup)
 {
 	make_photos();
 	if (!has_stamps()) {
@@ -364,8 +365,8 @@ TEST(in_place, an_image_that_changes_while_it_is_processed_is_not_replaced)
 	let_pass("in/b.tmp");
 	EXPECT_EQ(end(&first).status, 1);
 	EXPECT(strstr(records("r"),
-	              "'class':'vanished','message':'publish: the image was "
-	              "changed or replaced while it was processed"),
+	              "'class':'vanished','message':'publish: somebody changed "
+	              "the image while it was processed"),
 	       "%s", records("r"));
 	EXPECT_STR(run("head -1 in/a.png").out, "pixpool-scripted\n");
 	fixture_leave();
@@ -564,7 +565,7 @@ TEST(in_place, shards_share_the_lock_of_their_folder)
 	fixture_leave();
 }
 
-TEST(in_place, a_folder_that_is_locked_for_the_run_by_flock_is_not_waited_for)
+TEST(in_place, a_folder_that_the_command_flock_locked_for_the_run_is_not_waited_for)
 {
 	make_folders_of_scripts();
 	let_pass("in/a.png");
@@ -585,7 +586,7 @@ TEST(in_place, a_folder_that_is_locked_for_the_run_by_flock_is_not_waited_for)
 }
 
 /* The test itself holds the lock of another run. */
-TEST(in_place, a_folder_that_is_inherited_and_not_locked_is_waited_for)
+TEST(in_place, a_folder_whose_inherited_descriptor_holds_no_lock_is_waited_for)
 {
 	const char *const convert =
 		"pixpool-scripted convert --in-place --no-backup --no-wait in";

@@ -53,9 +53,9 @@ TEST(output_names, the_advice_about_collisions_lists_only_ways_that_help)
 	         ", or keep their suffixes in the names of the outputs with "
 	         "--on-collision keep-ext, or keep their folders without --flat"},
 		{"in/a.jpg in/sub/1/a.jpg",
-	         ", or give each INPUT an output folder of its own"},
+	         ", or run the command once for each INPUT, with different -o"},
 		{"in/sub/1 in/sub/2 --flat --on-collision keep-ext",
-	         ", or give each INPUT an output folder of its own"},
+	         ", or run the command once for each INPUT, with different -o"},
 	};
 
 	fixture_enter();
@@ -118,9 +118,9 @@ TEST(output_names, an_invalid_template_is_refused)
 	         "--name: '{nam}' is not a field; did you mean '{name}'?"},
 		{"--name '{frobnicate}.{ext}'",
 	         "--name: '{frobnicate}' is not a field; "
-	         "the fields are {name}, {ext} and {hash}"},
+	         "a template may contain the fields {name}, {ext} and {hash}"},
 		{"--name '{name.{ext}'",
-	         "--name: '{name.{ext}' is not a field; the fields are {name}, {ext} and {hash}"},
+	         "--name: '{name.{ext}' is not a field; a template may contain the fields {name}, {ext} and {hash}"},
 		{"--name '{hash}.{ext}'",
 	         "--name: {hash} must occur once, together with {name}, got '{hash}.{ext}'"},
 		{"--name '{name}{hash}{hash}.{ext}'",

@@ -137,7 +137,7 @@ static int count_outputs(const char *folder)
 	return n;
 }
 
-TEST(old_folder, each_run_over_an_old_folder_makes_only_missing_outputs)
+TEST(old_folder, each_run_over_a_folder_of_twenty_years_makes_only_missing_outputs)
 {
 	const char *nobody = make_tree();
 
@@ -177,7 +177,8 @@ TEST(old_folder, each_run_over_an_old_folder_makes_only_missing_outputs)
 	leave_tree();
 }
 
-TEST(old_folder, an_interrupted_run_over_an_old_folder_is_completed_by_the_same_command)
+TEST(old_folder,
+     an_interrupted_run_over_a_folder_of_twenty_years_is_completed_by_the_same_command)
 {
 	const char *nobody = make_tree();
 	struct command command;
@@ -199,7 +200,7 @@ TEST(old_folder, an_interrupted_run_over_an_old_folder_is_completed_by_the_same_
 }
 #endif
 
-TEST(old_folder, following_circular_links_in_an_old_folder_ends)
+TEST(old_folder, following_circular_links_in_a_folder_of_twenty_years_ends)
 {
 	const char *nobody = make_tree();
 	struct ended ended;
@@ -220,7 +221,7 @@ TEST(old_folder, following_circular_links_in_an_old_folder_ends)
 	leave_tree();
 }
 
-TEST(old_folder, on_collision_keep_ext_avoids_all_collisions_in_an_old_folder)
+TEST(old_folder, on_collision_keep_ext_avoids_all_collisions_in_a_folder_of_twenty_years)
 {
 	const char *nobody = make_tree();
 

@@ -71,7 +71,7 @@ static bool has_stamps(void)
 	return getxattr("out/0.png", "user.pixpool", value, sizeof(value)) > 0;
 }
 
-TEST(resume, an_undisturbed_second_run_makes_no_output)
+TEST(resume, a_second_run_makes_no_output_if_nothing_changed)
 {
 	first_run();
 	expect_all_fresh();
@@ -192,7 +192,7 @@ TEST(resume, an_output_changed_by_somebody_else_is_left_alone)
 	fixture_leave();
 }
 
-TEST(resume, a_changed_recipe_or_redo_makes_all_outputs_again)
+TEST(resume, all_outputs_are_made_again_if_the_recipe_changed_or_redo_is_given)
 {
 	first_run();
 	EXPECT_EQ(resize("-q 50").status, 0);
@@ -299,7 +299,7 @@ TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
 	fixture_leave();
 }
 
-TEST(resume, a_file_named_by_state_that_is_not_a_database_is_never_renamed)
+TEST(resume, a_file_given_to_option_state_that_is_no_database_is_left_unchanged)
 {
 	static const char *const files[] = {"in", "in/lake.jpg", "notes.txt"};
 
@@ -449,7 +449,8 @@ static void make_deep_input(void)
 	close(folder);
 }
 
-TEST(resume, a_tree_deeper_than_the_maximum_path_length_is_processed_twice_and_in_place)
+TEST(resume,
+     a_tree_deeper_than_the_maximum_path_length_is_processed_and_resumed_and_also_in_place)
 {
 	fixture_enter();
 	scratch_folder("in");

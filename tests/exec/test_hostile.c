@@ -136,7 +136,7 @@ static void await_done(struct pxp_executor *pool)
 
 /* The pool refuses to kill a worker for a task that has ended. So it believes the claim of the
  * worker, but only for half a second. */
-TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_killed)
+TEST(hostile, a_worker_that_reports_the_end_of_its_task_and_sends_no_answer_is_killed)
 {
 	for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -790,7 +790,7 @@ TEST(hostile, an_orphan_process_that_cannot_be_reaped_delays_no_task)
 }
 
 /* The worker is dead, but its tracer keeps it from being reaped. */
-TEST(hostile, a_dead_worker_held_by_a_tracing_orphan_delays_no_task)
+TEST(hostile, a_dead_worker_that_another_process_still_traces_delays_no_task)
 {
 	expect_end_of_task("worker");
 }

@@ -694,7 +694,8 @@ static enum pxp_status task_stop_itself(struct pxp_task *task)
 	return task_echo(task);
 }
 
-TEST(process_pool, destroying_a_pool_continues_a_stopped_worker_without_a_deadline)
+TEST(process_pool,
+     destroying_a_pool_continues_a_stopped_worker_whose_task_has_no_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_stop_itself, "done", NULL);

@@ -58,7 +58,7 @@ TEST(time, a_suspension_moves_deadlines_once_and_uses_no_processor_time)
 }
 
 /* The forked child has copies of descriptors that the pool has closed by then. */
-TEST(time, a_pool_with_a_dead_fork_server_sleeps_even_if_the_program_has_forked)
+TEST(time, a_pool_whose_fork_server_died_uses_no_cpu_time_even_if_the_program_has_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	pid_t fork_server = probe_fork_server(pool), child;

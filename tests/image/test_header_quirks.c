@@ -144,7 +144,7 @@ TEST(header_quirks, values_above_1_in_a_pfm_are_kept_in_an_hdr_output)
 }
 
 TEST(header_quirks,
-     values_of_a_grey_float_tiff_are_linear_light_if_none_exceeds_1_and_levels_if_one_does)
+     a_grey_float_tiff_holds_linear_light_if_no_value_exceeds_1_and_levels_up_to_255_otherwise)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];

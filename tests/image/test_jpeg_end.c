@@ -109,7 +109,7 @@ static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 }
 
 /* A file also counts as truncated if it ends between two scans. */
-TEST(jpeg_end, a_truncated_jpeg_fails_but_with_fail_on_none_only_counts_as_damaged)
+TEST(jpeg_end, a_truncated_jpeg_fails_and_is_accepted_as_damaged_with_fail_on_none)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);

@@ -592,7 +592,8 @@ TEST(metadata_xmp, a_large_xmp_attribute_is_moved_to_the_extended_part_too)
 	block_fini(&packet);
 }
 
-TEST(metadata_xmp, location_names_in_the_namespaces_of_rdf_and_of_the_packet_are_dropped)
+TEST(metadata_xmp,
+     location_properties_in_the_namespaces_rdf_and_adobe_ns_meta_are_dropped)
 {
 	static const char *const packets[][2] = {
 		{"rdf:GPSLatitude='48' dc:source='kept'", ""},

@@ -204,7 +204,7 @@ TEST(pages, pages_of_different_sizes_or_separated_by_a_preview_are_reported_lost
 }
 
 TEST(pages,
-     a_tiff_without_its_last_page_fails_but_with_fail_on_none_only_counts_as_damaged)
+     a_tiff_without_its_last_page_fails_and_is_accepted_as_damaged_with_fail_on_none)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");

@@ -65,8 +65,9 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	         "took too long; see --timeout"},
 		{FAIL_MEMORY, "out of memory", "png",
 	         "needs too much memory; see --memory"},
-		{FAIL_EXISTS, "publish: a file with the name of the output exists", NULL,
-	         "output exists; see --overwrite"},
+		{FAIL_EXISTS,
+	         "publish: a file with the name of the output exists and was not replaced; see --overwrite",
+	         NULL, "output exists; see --overwrite"},
 		{FAIL_PERMISSION,
 	         "publish: cannot open the folder of the output: "
 	         "Permission denied",

@@ -177,7 +177,7 @@ TEST(committer, each_output_is_published_from_its_range_of_the_content)
 	files_fini(&files);
 }
 
-TEST(committer, a_file_fails_as_a_whole_with_its_first_failed_output)
+TEST(committer, a_file_has_the_failure_of_its_first_failed_output)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -301,7 +301,7 @@ TEST(committer, a_group_waits_for_the_files_that_are_announced_to_follow)
 	files_fini(&files);
 }
 
-TEST(committer, a_file_after_which_no_file_is_announced_ends_the_wait)
+TEST(committer, the_committer_stops_waiting_after_a_file_that_announces_no_further_file)
 {
 	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;

@@ -214,7 +214,7 @@ TEST(freshness, each_freshness_decision_follows_the_documented_truth_table)
 	EXPECT(n_walked >= 400, "%u cases were tested", n_walked);
 }
 
-TEST(freshness, an_undisturbed_run_needs_only_the_database_row)
+TEST(freshness, a_second_run_reads_only_the_database_row_if_nothing_changed)
 {
 	struct stamp row = record("same", "same", "same", 60), said;
 	struct freshness freshness = {.recipe = RECIPE_OF_NOW,
@@ -259,7 +259,7 @@ TEST(freshness, content_that_cannot_be_read_counts_as_different)
 	EXPECT(freshness_decide(&freshness, &evidence, &said) == VERDICT_MAKE);
 }
 
-TEST(freshness, ownership_of_an_output_is_decided_without_input_and_recipe)
+TEST(freshness, whether_pixpool_made_an_output_is_decided_without_its_input_and_recipe)
 {
 	struct stamp stamp = record("content", "other", "changed", 60);
 	enum evidence evidence;

@@ -116,7 +116,7 @@ TEST(state, an_uncommitted_group_is_lost)
 
 /* Before a run names an output, it writes an intended row. If the run is killed before it writes
  * the final row, the intended row remains. */
-TEST(state, an_intended_row_is_found_until_its_output_gets_a_row)
+TEST(state, a_row_that_announces_an_output_is_found_until_the_output_has_its_final_row)
 {
 	const struct state_options to_read = {.path = "db", .reads_only = true};
 	struct stamp row = row_of("a.jpg", 5), found;

@@ -481,7 +481,8 @@ TEST(walk, a_listed_name_keeps_its_folders)
 	scratch_leave();
 }
 
-TEST(walk, an_absolute_listed_name_is_relative_to_the_root_unless_a_base_is_given)
+TEST(walk,
+     an_absolute_name_in_a_list_keeps_its_folders_below_the_output_folder_unless_a_base_is_given)
 {
 	char here[400], path[512], want[2048];
 

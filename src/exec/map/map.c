@@ -30,7 +30,7 @@ struct chunk_head {
 };
 
 _Static_assert(sizeof(struct chunk_head) % ALIGNMENT == 0,
-               "the items that follow are aligned for any type");
+               "the items after the head of a chunk are aligned for any type");
 
 /* ---- the bytes of a chunk ---- */
 

@@ -178,8 +178,9 @@ enum {
 	N_SLOTS = 16,
 };
 
-_Static_assert(sizeof(struct task_frame) % 16 == 0,
-               "an input that follows in the worker's buffer is aligned for any type");
+_Static_assert(
+	sizeof(struct task_frame) % 16 == 0,
+	"the input after the frame in the worker's buffer is aligned for any type");
 
 /*
  * The shared slots: memory that a worker shares with the main process. The state of a slot holds

@@ -48,7 +48,8 @@ enum {
 	END_MS = 10 * 1000,
 };
 
-_Static_assert(MAIN_PIDFD == CONTROL + 1, "a zygote keeps these two descriptors open");
+_Static_assert(MAIN_PIDFD == CONTROL + 1,
+               "close_range() of a zygote keeps CONTROL and MAIN_PIDFD");
 
 /* The handle of the zygote: one per process. A thread holds the lock from its request to the zygote
  * until it has the answer. */

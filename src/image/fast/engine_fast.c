@@ -249,7 +249,7 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 			return false;
 		if (source->variants[i].recipe->intent != intent)
 			return cannot(ret_reason,
-			              "converts colours with one intent only");
+			              "does not convert colours with several intents");
 	}
 	if (is_grey && profile_has_space(profile, n_bytes, "RGB "))
 		return cannot(ret_reason, "does not convert grey with an RGB profile");
@@ -345,7 +345,7 @@ static bool takes_format(const struct source *source, const struct recipe *recip
 	return !state->header.has_half_chroma ||
 	       demand_of(source->size, recipe).ratio >= 2 ||
 	       cannot(ret_reason,
-	              "converts WebP to PNG only if it reduces it by 2, or on request");
+	              "does not convert WebP to PNG unless the sides are at least halved or the engine is asked for");
 }
 
 static bool takes_outputs(const struct source *source, struct failure *ret_reason)

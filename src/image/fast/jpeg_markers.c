@@ -183,7 +183,9 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 	const uint8_t *bytes = segment.bytes;
 
 	if (marker > MARKER_SOF2)
-		return cannot(parser, "lossless, hierarchical or arithmetic JPEG");
+		return cannot(
+			parser,
+			"lossless, hierarchical and arithmetic JPEG are not supported");
 	if (parser->has_frame)
 		return damaged(parser, "two frame headers");
 	if (segment.n_bytes < 6 || segment.n_bytes != 6 + 3 * (size_t)bytes[5])
@@ -536,7 +538,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	if (marker == MARKER_EOI || !parser->has_frame)
 		return damaged(parser, "no frame header before the first scan");
 	if (is_rgb(parser))
-		return cannot(parser, "the components are RGB");
+		return cannot(parser, "a JPEG with RGB components is not supported");
 	return READ_OK;
 }
 

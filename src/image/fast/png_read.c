@@ -237,7 +237,8 @@ static enum read_status read_transparency(struct png_reader *reader,
                                           const struct chunk *chunk)
 {
 	if (reader->colour_type != PALETTE)
-		return cannot(reader, "one colour is transparent");
+		return cannot(reader,
+		              "a transparent colour is supported in palettes only");
 	if (chunk->n_bytes > reader->n_colours)
 		return damaged(reader, "transparency is damaged");
 	for (unsigned i = 0; i < chunk->n_bytes; i++)
@@ -262,7 +263,8 @@ static enum read_status read_chunk(struct png_reader *reader, const struct chunk
 	if (chunk->type == type_of("acTL"))
 		return cannot(reader, "picture is animated");
 	if (chunk->type == type_of("cICP"))
-		return cannot(reader, "picture has a colour space of its own");
+		return cannot(reader,
+		              "a chunk that names the colour space is not supported");
 	if (is_critical)
 		return cannot(reader, "picture has a chunk of an unknown kind");
 	return READ_OK;
@@ -681,7 +683,7 @@ static enum read_status feed(struct png_reader *reader, const uint8_t **at)
 	if (status != READ_OK)
 		return status;
 	if (chunk.type != type_of("IDAT"))
-		return damaged(reader, "picture has too few pixels");
+		return damaged(reader, "pixel data is shorter than the header announces");
 	if (!is_intact(&chunk))
 		return damaged(reader, "checksum of the pixels is wrong");
 	reader->inflate.next_in = (uint8_t *)chunk.bytes;
@@ -707,7 +709,9 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 			enum read_status status;
 
 			if (inflate->block_state == ISAL_BLOCK_FINISH)
-				return damaged(reader, "picture has too few pixels");
+				return damaged(
+					reader,
+					"pixel data is shorter than the header announces");
 			status = feed(reader, at);
 			if (status != READ_OK)
 				return status;
@@ -832,7 +836,7 @@ enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
 	enum read_status status = READ_OK;
 
 	if (reader->row_bytes > UINT32_MAX / 2)
-		return cannot(reader, "rows are too long");
+		return cannot(reader, "a row has too many bytes for this engine");
 	if (!reserve(reader, factor))
 		return say(reader, READ_NO_MEMORY, "out of memory");
 	isal_inflate_init(&reader->inflate);

@@ -98,7 +98,8 @@ static enum read_status take_frame(struct webp_reader *reader, WebPDemuxer *demu
 	/* The colours have alpha, but the extended header does not announce it. Such alpha must be
 	 * ignored, and libwebp does not ignore it. */
 	if (features.has_alpha && !(flags & ALPHA_FLAG))
-		return say(reader, READ_CANNOT, "header does not announce alpha");
+		return say(reader, READ_CANNOT,
+		           "the picture has alpha, but its header does not announce it");
 	reader->picture = frame->fragment;
 	reader->size = (struct size){(uint32_t)features.width, (uint32_t)features.height};
 	reader->is_lossy = features.format == 1;

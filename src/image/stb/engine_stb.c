@@ -782,8 +782,9 @@ static bool read_header(struct source *source, struct ps_state *state,
 	int width, height, n_bands;
 
 	if (source->n_bytes > INT_MAX - sizeof(jpeg_end))
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: the stb engine reads files up to 2 GiB");
+		return failure_set(
+			ret_failure, FAIL_TOO_BIG,
+			"header: the file is over 2 GiB, the limit of the stb engine");
 	if (raster_reads_file(source->format, source->bytes, source->n_bytes)) {
 		if (!raster_open(&state->raster, source->format, source->bytes,
 		                 source->n_bytes,

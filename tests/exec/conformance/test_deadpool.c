@@ -167,7 +167,7 @@ TEST(deadpool, the_flags_of_a_shutdown_decide_whether_it_waits_and_cancels)
 }
 
 /* test_shutdown_idempotent; mpi4py: test_shutdown_cancel, test_bootup_shutdown */
-TEST(deadpool, shutdowns_may_follow_each_other_in_any_order)
+TEST(deadpool, every_kind_of_shutdown_may_follow_every_other_kind)
 {
 	static const unsigned orders[][3] = {
 		{0, PXP_SHUTDOWN_CANCEL_PENDING, PXP_SHUTDOWN_WAIT},

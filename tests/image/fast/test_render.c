@@ -231,7 +231,7 @@ TEST(render, details_at_the_edges_are_not_mirrored_by_resampling)
 }
 
 /* The kernel of an output of few samples reaches far beyond the edges of the plane. */
-TEST(render, outputs_of_few_samples_depend_on_no_sample_outside_the_picture)
+TEST(render, tiny_outputs_depend_on_no_sample_outside_the_picture)
 {
 	expect_edges(24, 4, false);
 	expect_edges(24, 4, true);
@@ -544,7 +544,7 @@ static void expect_encoded_alike(const struct plane planes[3], unsigned n_planes
 	free(coefficients[1]);
 }
 
-TEST(jpeg_write, the_writer_of_small_files_gives_the_coefficients_of_libjpeg)
+TEST(jpeg_write, the_writer_of_small_pictures_gives_the_coefficients_of_libjpeg)
 {
 	static const unsigned sizes[][2] = {
 		{1, 1}, {8, 8}, {17, 40}, {64, 43}, {256, 256}};
@@ -578,7 +578,7 @@ TEST(jpeg_write, the_writer_of_small_files_gives_the_coefficients_of_libjpeg)
 }
 
 /* Patterns of the samples 0 and 255 give the largest coefficients that a baseline JPEG can hold. */
-TEST(jpeg_write, the_writer_of_small_files_can_encode_the_largest_coefficients)
+TEST(jpeg_write, the_writer_of_small_pictures_can_encode_the_largest_coefficients)
 {
 	struct workspace workspaces[3] = {{0}};
 	struct plane planes[3];
