@@ -53,6 +53,29 @@ struct read_header {
 	bool has_half_chroma;
 };
 
+/* The beginning of the state of every reader. */
+struct read_state {
+	/* The reason for the last status that was not READ_OK: one line of static text; NULL: there
+	 * was no such status. */
+	const char *reason;
+};
+
+/* Keep the reason for a status, and return the status. */
+static inline enum read_status read_say(struct read_state *state, enum read_status status,
+                                        const char *reason)
+{
+	state->reason = reason;
+	return status;
+}
+
+/* The function "reason" of every reader. state begins with a struct read_state. */
+static inline const char *read_reason(const void *state)
+{
+	const struct read_state *common = state;
+
+	return common->reason ? common->reason : "";
+}
+
 struct reader {
 	void *(*create)(void);        /* create the state; NULL if memory ran out */
 	void (*destroy)(void *state); /* destroy the state; NULL is allowed */

@@ -152,7 +152,7 @@ struct component_buffers {
 };
 
 struct jpg_decoder {
-	const char *reason;
+	struct read_state read;
 	struct jpg_file file;
 	struct jpg_places places[N_JPG_SCALES];
 	struct jpg_component component[JPG_MAX_COMPONENTS];
@@ -169,7 +169,6 @@ static void *create(void)
 
 	if (!decoder)
 		return NULL;
-	decoder->reason = "";
 	for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++)
 		places_init(&decoder->places[scale], scale);
 	return decoder;
@@ -211,20 +210,6 @@ static void trim(void *state, size_t max_bytes)
 		free_buffers(decoder);
 }
 
-static const char *reason_of(const void *state)
-{
-	const struct jpg_decoder *decoder = state;
-
-	return decoder->reason;
-}
-
-static enum read_status fail(struct jpg_decoder *decoder, enum read_status status,
-                             const char *reason)
-{
-	decoder->reason = reason;
-	return status;
-}
-
 static struct jpg_header header_of(const struct jpg_file *file)
 {
 	struct jpg_header header = {
@@ -249,7 +234,7 @@ enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *by
 	enum read_status status = jpg_file_read(&decoder->file, bytes, n_bytes);
 
 	if (status != READ_OK)
-		return fail(decoder, status, decoder->file.reason);
+		return read_say(&decoder->read, status, decoder->file.reason);
 	*ret_header = header_of(&decoder->file);
 	return READ_OK;
 }
@@ -382,19 +367,22 @@ static enum read_status status_of_scan(struct jpg_decoder *decoder,
 		return READ_OK;
 	case JPG_SCAN_RAN_OUT:
 		if (!decoder->file.has_end)
-			return fail(decoder, READ_TRUNCATED, "file ends inside a scan");
-		return fail(decoder, READ_DAMAGED, "scan ends before its last block");
+			return read_say(&decoder->read, READ_TRUNCATED,
+			                "file ends inside a scan");
+		return read_say(&decoder->read, READ_DAMAGED,
+		                "scan ends before its last block");
 	case JPG_SCAN_LEFT_OVER:
-		return fail(decoder, READ_DAMAGED, "scan continues after its last block");
+		return read_say(&decoder->read, READ_DAMAGED,
+		                "scan continues after its last block");
 	case JPG_SCAN_BAD_CODE:
-		return fail(decoder, READ_DAMAGED, "scan has an invalid code");
+		return read_say(&decoder->read, READ_DAMAGED, "scan has an invalid code");
 	case JPG_SCAN_BAD_TABLE:
-		return fail(decoder, READ_DAMAGED, "Huffman table is invalid");
+		return read_say(&decoder->read, READ_DAMAGED, "Huffman table is invalid");
 	case JPG_SCAN_BAD_RESTART:
-		return fail(decoder, READ_DAMAGED,
-		            "restart marker missing or out of order");
+		return read_say(&decoder->read, READ_DAMAGED,
+		                "restart marker missing or out of order");
 	default:
-		return fail(decoder, READ_NO_MEMORY, "out of memory");
+		return read_say(&decoder->read, READ_NO_MEMORY, "out of memory");
 	}
 }
 
@@ -496,7 +484,7 @@ enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
 	header = header_of(file);
 	for (unsigned i = 0; i < file->n_components; i++) {
 		if (!begin_component(decoder, &header, i, request->scale[i]))
-			return fail(decoder, READ_NO_MEMORY, "out of memory");
+			return read_say(&decoder->read, READ_NO_MEMORY, "out of memory");
 	}
 	status = read_scans(decoder);
 	if (status != READ_OK)
@@ -685,7 +673,7 @@ static enum read_status decode_file(void *state, const struct read_request *from
 		ret_decoded->planes[i] = picture.plane[i];
 	if (request.scale[0] == JPG_EIGHTH &&
 	    !plane_sharpen(&ret_decoded->planes[0], &decoder->sharpening))
-		return fail(decoder, READ_NO_MEMORY, "out of memory");
+		return read_say(&decoder->read, READ_NO_MEMORY, "out of memory");
 	return READ_OK;
 }
 
@@ -724,6 +712,6 @@ const struct reader jpeg_reader = {
 	.trim = trim,
 	.open = open_file,
 	.decode = decode_file,
-	.reason = reason_of,
+	.reason = read_reason,
 	.memory = memory_of_file,
 };

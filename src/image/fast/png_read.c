@@ -31,7 +31,7 @@ struct chunk {
 };
 
 struct png_reader {
-	const char *reason;
+	struct read_state read;
 	struct png_reader_header header;
 	enum colour_type colour_type;
 	unsigned depth;
@@ -55,11 +55,7 @@ struct png_reader {
 
 static void *create(void)
 {
-	struct png_reader *reader = calloc(1, sizeof(*reader));
-
-	if (reader)
-		reader->reason = "";
-	return reader;
+	return calloc(1, sizeof(struct png_reader));
 }
 
 static void free_buffers(struct png_reader *reader)
@@ -90,28 +86,14 @@ static void trim(void *state, size_t max_bytes)
 		free_buffers(reader);
 }
 
-static const char *reason_of(const void *state)
-{
-	const struct png_reader *reader = state;
-
-	return reader->reason;
-}
-
-static enum read_status say(struct png_reader *reader, enum read_status status,
-                            const char *reason)
-{
-	reader->reason = reason;
-	return status;
-}
-
 static enum read_status damaged(struct png_reader *reader, const char *reason)
 {
-	return say(reader, READ_DAMAGED, reason);
+	return read_say(&reader->read, READ_DAMAGED, reason);
 }
 
 static enum read_status cannot(struct png_reader *reader, const char *reason)
 {
-	return say(reader, READ_CANNOT, reason);
+	return read_say(&reader->read, READ_CANNOT, reason);
 }
 
 static uint32_t number32(const uint8_t *bytes)
@@ -134,11 +116,13 @@ static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at
 	const uint8_t *head = *at;
 
 	if (n_left < CHUNK_BYTES)
-		return say(reader, READ_TRUNCATED, "file ends before its end chunk");
+		return read_say(&reader->read, READ_TRUNCATED,
+		                "file ends before its end chunk");
 	*ret_chunk = (struct chunk){number32(head + 4), head + CHUNK_HEAD,
 	                            number32(head)};
 	if (ret_chunk->n_bytes > n_left - CHUNK_BYTES)
-		return say(reader, READ_TRUNCATED, "file ends inside a chunk");
+		return read_say(&reader->read, READ_TRUNCATED,
+		                "file ends inside a chunk");
 	*at += CHUNK_BYTES + ret_chunk->n_bytes;
 	return READ_OK;
 }
@@ -838,7 +822,7 @@ enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
 	if (reader->row_bytes > UINT32_MAX / 2)
 		return cannot(reader, "a row has too many bytes for this engine");
 	if (!reserve(reader, factor))
-		return say(reader, READ_NO_MEMORY, "out of memory");
+		return read_say(&reader->read, READ_NO_MEMORY, "out of memory");
 	isal_inflate_init(&reader->inflate);
 	reader->inflate.crc_flag = ISAL_ZLIB;
 	while (n_rows_left && status == READ_OK) {
@@ -908,6 +892,6 @@ const struct reader png_reader = {
 	.trim = trim,
 	.open = open_file,
 	.decode = decode_file,
-	.reason = reason_of,
+	.reason = read_reason,
 	.memory = memory_of_file,
 };

@@ -13,7 +13,7 @@
 enum { PLANES = COLOUR_PLANES };
 
 struct webp_reader {
-	const char *reason;
+	struct read_state read;
 	/* The part of the file with the chunks of the picture: colours and alpha. */
 	WebPData picture;
 	struct size size;
@@ -26,11 +26,7 @@ struct webp_reader {
 
 static void *create(void)
 {
-	struct webp_reader *reader = calloc(1, sizeof(*reader));
-
-	if (reader)
-		reader->reason = "";
-	return reader;
+	return calloc(1, sizeof(struct webp_reader));
 }
 
 static void free_buffers(struct webp_reader *reader)
@@ -62,20 +58,6 @@ static void trim(void *state, size_t max_bytes)
 		free_buffers(reader);
 }
 
-static const char *reason_of(const void *state)
-{
-	const struct webp_reader *reader = state;
-
-	return reader->reason;
-}
-
-static enum read_status say(struct webp_reader *reader, enum read_status status,
-                            const char *reason)
-{
-	reader->reason = reason;
-	return status;
-}
-
 /* Whether the picture is decoded to planes, not to pixels. */
 static bool has_planes(const struct webp_reader *reader)
 {
@@ -90,16 +72,17 @@ static enum read_status take_frame(struct webp_reader *reader, WebPDemuxer *demu
 	WebPBitstreamFeatures features;
 
 	if (flags & ANIMATION_FLAG)
-		return say(reader, READ_CANNOT, "picture is animated");
+		return read_say(&reader->read, READ_CANNOT, "picture is animated");
 	if (WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &features) !=
 	            VP8_STATUS_OK ||
 	    features.width != frame->width || features.height != frame->height)
-		return say(reader, READ_DAMAGED, "header is damaged");
+		return read_say(&reader->read, READ_DAMAGED, "header is damaged");
 	/* The colours have alpha, but the extended header does not announce it. Such alpha must be
 	 * ignored, and libwebp does not ignore it. */
 	if (features.has_alpha && !(flags & ALPHA_FLAG))
-		return say(reader, READ_CANNOT,
-		           "the picture has alpha, but its header does not announce it");
+		return read_say(
+			&reader->read, READ_CANNOT,
+			"the picture has alpha, but its header does not announce it");
 	reader->picture = frame->fragment;
 	reader->size = (struct size){(uint32_t)features.width, (uint32_t)features.height};
 	reader->is_lossy = features.format == 1;
@@ -117,10 +100,11 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 	WebPIterator frame;
 
 	if (!demuxer)
-		return say(reader, READ_DAMAGED, "chunks are damaged or truncated");
+		return read_say(&reader->read, READ_DAMAGED,
+		                "chunks are damaged or truncated");
 	if (!WebPDemuxGetFrame(demuxer, 1, &frame)) {
 		WebPDemuxDelete(demuxer);
-		return say(reader, READ_DAMAGED, "file has no picture");
+		return read_say(&reader->read, READ_DAMAGED, "file has no picture");
 	}
 	status = take_frame(reader, demuxer, &frame);
 	WebPDemuxReleaseIterator(&frame);
@@ -137,12 +121,13 @@ static enum read_status decode(struct webp_reader *reader, WebPDecoderConfig *co
 	case VP8_STATUS_OK:
 		return READ_OK;
 	case VP8_STATUS_OUT_OF_MEMORY:
-		return say(reader, READ_NO_MEMORY, "out of memory");
+		return read_say(&reader->read, READ_NO_MEMORY, "out of memory");
 	case VP8_STATUS_SUSPENDED:
 	case VP8_STATUS_NOT_ENOUGH_DATA:
-		return say(reader, READ_TRUNCATED, "pixels end early");
+		return read_say(&reader->read, READ_TRUNCATED, "pixels end early");
 	default:
-		return say(reader, READ_DAMAGED, "compressed pixels are damaged");
+		return read_say(&reader->read, READ_DAMAGED,
+		                "compressed pixels are damaged");
 	}
 }
 
@@ -238,7 +223,7 @@ static enum read_status decode_planes(struct webp_reader *reader, unsigned facto
 	WebPDecoderConfig config;
 
 	if (!WebPInitDecoderConfig(&config) || !reserve_planes(reader, factor, &decoded))
-		return say(reader, READ_NO_MEMORY, "out of memory");
+		return read_say(&reader->read, READ_NO_MEMORY, "out of memory");
 	config.options.use_scaling = factor > 1;
 	config.options.scaled_width = (int)planes[0].width;
 	config.options.scaled_height = (int)planes[0].height;
@@ -275,7 +260,7 @@ static enum read_status decode_pixels(struct webp_reader *reader, unsigned facto
 
 	if (!pixels || !WebPInitDecoderConfig(&config) ||
 	    !box_begin(&reader->box, width, height, n_bands, factor))
-		return say(reader, READ_NO_MEMORY, "out of memory");
+		return read_say(&reader->read, READ_NO_MEMORY, "out of memory");
 	config.output.colorspace = reader->has_alpha ? MODE_RGBA : MODE_RGB;
 	config.output.u.RGBA = (WebPRGBABuffer){pixels, (int)row_bytes, n_bytes};
 	status = decode(reader, &config);
@@ -343,6 +328,6 @@ const struct reader webp_reader = {
 	.trim = trim,
 	.open = open_file,
 	.decode = decode_file,
-	.reason = reason_of,
+	.reason = read_reason,
 	.memory = memory_of_file,
 };
