@@ -38,6 +38,15 @@ size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from)
 	return found ? (size_t)(found - bytes.at) : bytes.n;
 }
 
+bool bytes_contain_any(struct bytes bytes, const struct bytes *patterns, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (bytes_find(bytes, patterns[i], 0) < bytes.n)
+			return true;
+	}
+	return false;
+}
+
 uint64_t bytes_number(struct bytes from, size_t offset, unsigned n_bytes,
                       bool is_big_endian)
 {

@@ -33,6 +33,9 @@ bool bytes_equal(struct bytes a, struct bytes b);
  * bytes.n if it does not occur. */
 size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
 
+/* Whether at least one of n patterns occurs in the bytes. */
+bool bytes_contain_any(struct bytes bytes, const struct bytes *patterns, size_t n);
+
 /* Read a whole number of n_bytes bytes (at most 8) at offset. Returns 0 if the number is not
  * completely inside the range. */
 uint64_t bytes_number(struct bytes from, size_t offset, unsigned n_bytes,

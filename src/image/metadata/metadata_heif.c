@@ -198,28 +198,19 @@ static void take_exif(struct metadata *metadata, struct bytes item)
 /* Whether the file has a depth map as an auxiliary picture. */
 static bool has_depth_map(const struct meta *meta)
 {
-	static const struct bytes types[] = {
-		{(const uint8_t *)"urn:mpeg:hevc:2015:auxid:2\0", 27},
-		{(const uint8_t *)"urn:mpeg:mpegB:cicp:systems:auxiliary:depth\0", 44}};
+	const struct bytes types[] = {
+		BYTES_OF("urn:mpeg:hevc:2015:auxid:2\0"),
+		BYTES_OF("urn:mpeg:mpegB:cicp:systems:auxiliary:depth\0")};
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (bytes_find(meta->all.data, types[i], 0) < meta->all.data.n)
-			return true;
-	}
-	return false;
+	return bytes_contain_any(meta->all.data, types, sizeof(types) / sizeof(types[0]));
 }
 
 /* Whether the file has a gain map as an auxiliary or derived picture. */
 static bool has_gainmap(const struct meta *meta)
 {
-	static const struct bytes words[] = {{(const uint8_t *)"hdrgainmap", 10},
-	                                     {(const uint8_t *)"tmap", 4}};
+	const struct bytes words[] = {BYTES_OF("hdrgainmap"), BYTES_OF("tmap")};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (bytes_find(meta->all.data, words[i], 0) < meta->all.data.n)
-			return true;
-	}
-	return false;
+	return bytes_contain_any(meta->all.data, words, sizeof(words) / sizeof(words[0]));
 }
 
 static void read_heif(struct metadata *metadata, struct bytes file)

@@ -77,9 +77,9 @@ static void read_jfif(struct metadata *metadata, struct bytes data)
 
 static void read_app2(struct metadata *metadata, struct bytes file, struct bytes data)
 {
-	static const struct bytes gainmaps[] = {
-		{(const uint8_t *)"urn:com:apple:photo:2020:aux:hdrgainmap", 39},
-		{(const uint8_t *)"http://ns.adobe.com/hdr-gain-map/1.0/", 37}};
+	const struct bytes gainmaps[] = {
+		BYTES_OF("urn:com:apple:photo:2020:aux:hdrgainmap"),
+		BYTES_OF("http://ns.adobe.com/hdr-gain-map/1.0/")};
 
 	/* This name marks a gain map (ISO 21496-1). */
 	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
@@ -88,10 +88,8 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 	 * a depth map. */
 	if (!bytes_begin_with(data, BYTES_OF("MPF\0")))
 		return;
-	for (size_t i = 0; i < sizeof(gainmaps) / sizeof(gainmaps[0]); i++) {
-		if (bytes_find(file, gainmaps[i], 0) < file.n)
-			metadata->lost |= LOST_GAINMAP;
-	}
+	if (bytes_contain_any(file, gainmaps, sizeof(gainmaps) / sizeof(gainmaps[0])))
+		metadata->lost |= LOST_GAINMAP;
 	if (bytes_find(file, BYTES_OF("http://ns.apple.com/depthData/"), 0) < file.n)
 		metadata->lost |= LOST_DEPTH;
 }

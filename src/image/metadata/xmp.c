@@ -948,19 +948,19 @@ static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool i
  * order mark, or "<" in this encoding. */
 static bool to_utf8(struct block *to, struct bytes packet)
 {
-	static const struct {
+	const struct {
 		struct bytes start;
 		uint8_t n_mark, n_unit;
 		bool is_big;
 	} starts[] = {
-		{{(const uint8_t *)"\xff\xfe\0\0", 4}, 4, 4, false},
-		{{(const uint8_t *)"\0\0\xfe\xff", 4}, 4, 4, true},
-		{{(const uint8_t *)"<\0\0\0", 4}, 0, 4, false},
-		{{(const uint8_t *)"\0\0\0<", 4}, 0, 4, true},
-		{{(const uint8_t *)"\xff\xfe", 2}, 2, 2, false},
-		{{(const uint8_t *)"\xfe\xff", 2}, 2, 2, true},
-		{{(const uint8_t *)"<\0", 2}, 0, 2, false},
-		{{(const uint8_t *)"\0<", 2}, 0, 2, true},
+		{BYTES_OF("\xff\xfe\0\0"), 4, 4, false},
+		{BYTES_OF("\0\0\xfe\xff"), 4, 4, true},
+		{BYTES_OF("<\0\0\0"), 0, 4, false},
+		{BYTES_OF("\0\0\0<"), 0, 4, true},
+		{BYTES_OF("\xff\xfe"), 2, 2, false},
+		{BYTES_OF("\xfe\xff"), 2, 2, true},
+		{BYTES_OF("<\0"), 0, 2, false},
+		{BYTES_OF("\0<"), 0, 2, true},
 	};
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
@@ -999,19 +999,12 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
  * packet without such words is not parsed. */
 static bool may_tell_of_parts(struct bytes packet)
 {
-	static const struct bytes words[] = {{(const uint8_t *)"MotionPhoto", 11},
-	                                     {(const uint8_t *)"MicroVideo", 10},
-	                                     {(const uint8_t *)"LivePhoto", 9},
-	                                     {(const uint8_t *)"hdr-gain-map", 12},
-	                                     {(const uint8_t *)"GainMap", 7},
-	                                     {(const uint8_t *)"video/", 6},
-	                                     {(const uint8_t *)"VideoLength", 11}};
+	const struct bytes words[] = {BYTES_OF("MotionPhoto"), BYTES_OF("MicroVideo"),
+	                              BYTES_OF("LivePhoto"),   BYTES_OF("hdr-gain-map"),
+	                              BYTES_OF("GainMap"),     BYTES_OF("video/"),
+	                              BYTES_OF("VideoLength")};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (bytes_find(packet, words[i], 0) < packet.n)
-			return true;
-	}
-	return false;
+	return bytes_contain_any(packet, words, sizeof(words) / sizeof(words[0]));
 }
 
 /* Add the properties of an extended packet to those of the main packet. Returns false if the
