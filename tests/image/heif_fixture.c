@@ -115,10 +115,28 @@ static struct heif_error append(struct heif_context *context, const void *bytes,
 	return ok;
 }
 
-static void encode(struct heif_context *context, const struct heif_image *image,
+/* The code points that libheif writes into the stream. NULL: those of libheif. */
+static struct heif_color_profile_nclx *make_code_points(const struct heif_recipe *recipe)
+{
+	struct heif_color_profile_nclx *nclx;
+
+	if (!recipe->has_colours_in_stream)
+		return NULL;
+	nclx = heif_nclx_color_profile_alloc();
+	REQUIRE(nclx != NULL);
+	nclx->color_primaries = (enum heif_color_primaries)recipe->primaries;
+	nclx->transfer_characteristics =
+		(enum heif_transfer_characteristics)recipe->transfer;
+	nclx->matrix_coefficients = heif_matrix_coefficients_ITU_R_BT_601_6;
+	nclx->full_range_flag = !recipe->has_limited_range;
+	return nclx;
+}
+
+static void encode(struct heif_context *context, struct heif_image *image,
                    const struct heif_recipe *recipe)
 {
 	struct heif_encoding_options *options = heif_encoding_options_alloc();
+	struct heif_color_profile_nclx *nclx = make_code_points(recipe);
 	struct heif_encoder *encoder;
 
 	require(heif_context_get_encoder_for_format(context, codec_of(recipe->format),
@@ -127,11 +145,15 @@ static void encode(struct heif_context *context, const struct heif_image *image,
 	heif_encoder_set_parameter_string(encoder, "chroma", "444");
 	options->macOS_compatibility_workaround = 0;
 	options->macOS_compatibility_workaround_no_nclx_profile = 0;
+	options->output_nclx_profile = nclx;
+	if (nclx)
+		require(heif_image_set_nclx_color_profile(image, nclx));
 	if (recipe->orientation)
 		options->image_orientation = (enum heif_orientation)recipe->orientation;
 	require(heif_context_encode_image(context, image, encoder, options, NULL));
 	heif_encoder_release(encoder);
 	heif_encoding_options_free(options);
+	heif_nclx_color_profile_free(nclx);
 }
 
 /* libheif 1.15 writes no code points except those of the matrix, and gives rotated pictures the
@@ -145,6 +167,8 @@ static void correct(struct blob *blob, const struct heif_recipe *recipe)
 	put_16(nclx + 4, recipe->primaries ? recipe->primaries : 1);
 	put_16(nclx + 6, recipe->transfer ? recipe->transfer : 13);
 	nclx[10] = recipe->has_limited_range ? 0 : 0x80;
+	if (recipe->has_colours_in_stream)
+		memcpy(nclx - 4, "free", 4);
 	while ((ispe = memmem(ispe, (size_t)(end - ispe), "ispe", 4))) {
 		put_16(ispe + 10, HEIF_WIDTH);
 		put_16(ispe + 14, HEIF_HEIGHT);

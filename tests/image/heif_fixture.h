@@ -14,6 +14,9 @@ struct heif_recipe {
 	bool has_limited_range;
 	/* Code points of CICP; 0: those of sRGB. */
 	unsigned primaries, transfer;
+	/* Only the stream of AV1 or HEVC has the code points and the range. The file has no box for
+	 * them. */
+	bool has_colours_in_stream;
 	/* The colours are multiplied by alpha, and the file says so. */
 	bool is_premultiplied;
 	unsigned orientation; /* orientation, written as irot and imir; 0: none */

@@ -155,6 +155,86 @@ TEST(heif, colours_are_interpreted_by_their_code_points)
 	}
 }
 
+TEST(heif, without_a_colour_box_the_code_points_of_the_stream_are_used)
+{
+	static const struct {
+		unsigned primaries, transfer;
+		double values[3];
+	} cases[] = {{12, 13, {248, 112, 0}},
+	             {9, 14, {255, 95, 0}},
+	             {1, 8, {244, 182, 111}},
+	             {2, 2, {230, 120, 40}}};
+
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		struct heif_recipe recipe = {formats[i % 2],
+		                             3,
+		                             8,
+		                             .primaries = cases[i / 2].primaries,
+		                             .transfer = cases[i / 2].transfer,
+		                             .has_colours_in_stream = true,
+		                             .quarters = &patches};
+		VipsImage *image;
+
+		if (!can_make_heif(formats[i % 2]))
+			continue;
+		image = read_heif(&recipe, "profile srgb");
+		EXPECT(is_colour(image, middle_x(2), middle_y(2), cases[i / 2].values, 3),
+		       "%u/%u", recipe.primaries, recipe.transfer);
+		g_object_unref(image);
+	}
+}
+
+TEST(heif, without_a_colour_box_the_range_of_grey_in_the_stream_is_used)
+{
+	static const struct quarters greys = {{{0, 0, 0, 255},
+	                                       {255, 255, 255, 255},
+	                                       {64, 64, 64, 255},
+	                                       {128, 0, 0, 255}}};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct heif_recipe recipe = {formats[i % 2],
+		                             1,
+		                             8,
+		                             .has_limited_range = i / 2,
+		                             .primaries = 2,
+		                             .transfer = 2,
+		                             .has_colours_in_stream = true,
+		                             .quarters = &greys};
+		VipsImage *image;
+
+		if (!can_make_heif(formats[i % 2]))
+			continue;
+		image = read_heif(&recipe, "");
+		expect_quarters(image, &greys, 1, 1.5);
+		g_object_unref(image);
+	}
+}
+
+TEST(heif, without_a_colour_box_hdr_in_the_stream_is_reported_lost)
+{
+	static const struct quarters grey = {{{148, 148, 148, 255},
+	                                      {148, 148, 148, 255},
+	                                      {148, 148, 148, 255},
+	                                      {148, 148, 148, 255}}};
+	struct heif_recipe recipe = {FORMAT_AVIF,
+	                             3,
+	                             8,
+	                             .primaries = 9,
+	                             .transfer = 16,
+	                             .has_colours_in_stream = true,
+	                             .quarters = &grey};
+	struct blob blob = make_heif_picture(&recipe);
+	struct recipe to_png = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_VIPS);
+	struct outcome outcome = run_picture(&blob, "a.avif", &to_png);
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
+	EXPECT(pixel_is_near(&outcome, middle_x(1), middle_y(1),
+	                     (const uint8_t[]){250, 250, 250}));
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
 TEST(heif, code_points_are_converted_to_a_profile_if_colours_are_kept)
 {
 	struct heif_recipe recipe = {

@@ -8,7 +8,7 @@
  */
 #include "image/hdr.h"
 #include "image/icc.h"
-#include "image/metadata/boxes.h"
+#include "image/metadata/heif_properties.h"
 #include "image/reader.h"
 
 #include <libheif/heif.h>
@@ -37,6 +37,8 @@ struct heif_state {
 	struct transformations transformations;
 	struct cicp cicp;
 	bool has_cicp, is_premultiplied, is_deep;
+	/* The samples of the stream have the range of television, and no box says their range. */
+	bool has_limited_stream;
 };
 
 /* Load libheif's plugins, in case its decoders are plugins. */
@@ -72,18 +74,6 @@ static bool fail(struct failure *ret_failure, const char *stage, struct heif_err
 }
 
 /* ---- transformations ---- */
-
-/* Find the box of a property in the box "ipco". The index of the first property is 1. */
-static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box)
-{
-	size_t at = 0;
-
-	for (uint64_t i = 1; box_next(ipco, &at, ret_box); i++) {
-		if (i == index)
-			return true;
-	}
-	return false;
-}
 
 /* Combine an orientation with n_turns counterclockwise quarter turns. If is_mirrored is true, left
  * and right are exchanged before these turns. Each orientation consists of an optional exchange of
@@ -166,48 +156,27 @@ static bool take_property(struct transformations *to, const struct box *box,
 	return true;
 }
 
-/* Apply the properties of one item in their order. The box "ipma" has the list of their n indices
- * at offset `at`. Each index has n_index bytes. */
-static bool take_item(struct transformations *to, struct bytes ipma, size_t at, size_t n,
-                      unsigned n_index, struct bytes ipco, struct failure *ret_failure)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint64_t index = bytes_number(ipma, at + i * n_index, n_index, true);
-		struct box property;
-
-		index &= n_index == 1 ? 0x7f : 0x7fff;
-		if (find_property(ipco, index, &property) &&
-		    !take_property(to, &property, ret_failure))
-			return false;
-	}
-	return true;
-}
-
 /* Read the transformations of an item from the boxes, because libheif 1.15 does not report them. A
  * missing box is no error, because libheif has already checked the same boxes. */
 static bool read_transformations(struct transformations *ret_to, struct bytes file,
                                  heif_item_id primary, struct failure *ret_failure)
 {
-	struct box meta, iprp, ipco, ipma;
-	unsigned version, n_id, n_index;
-	size_t at = 8;
+	struct heif_properties properties;
+	struct heif_item_properties item;
+	struct box box;
 
 	*ret_to = (struct transformations){.orientation = 1};
-	if (!box_find(file, "meta", &meta) ||
-	    !box_find(bytes_after(meta.data, 4), "iprp", &iprp) ||
-	    !box_find(iprp.data, "ipco", &ipco) || !box_find(iprp.data, "ipma", &ipma))
+	if (!heif_find_properties(file, &properties))
 		return true;
-	version = (unsigned)bytes_number(ipma.data, 0, 1, true);
-	n_id = version == 0 ? 2 : 4;
-	n_index = bytes_number(ipma.data, 3, 1, true) & 1 ? 2 : 1;
-	for (uint32_t i = bytes_be32(ipma.data, 4); i > 0 && at < ipma.data.n; i--) {
-		uint64_t id = bytes_number(ipma.data, at, n_id, true);
-		size_t n = (size_t)bytes_number(ipma.data, at + n_id, 1, true);
-
-		if (id == primary)
-			return take_item(ret_to, ipma.data, at + n_id + 1, n, n_index,
-			                 ipco.data, ret_failure);
-		at += n_id + 1 + n * n_index;
+	for (size_t at = 0; heif_next_item(&properties, &at, &item);) {
+		if (item.id != primary)
+			continue;
+		for (size_t i = 0; i < item.n; i++) {
+			if (heif_property(&properties, &item, i, &box) &&
+			    !take_property(ret_to, &box, ret_failure))
+				return false;
+		}
+		return true;
 	}
 	return true;
 }
@@ -262,9 +231,11 @@ static void find_alpha(struct heif_state *state)
 }
 
 /* Read the code points of CICP for the colours. If the picture has a profile, the profile takes
- * precedence, and the code points are not read. */
-static void read_cicp(struct heif_state *state)
+ * precedence, and the code points are not read. A picture without a box for its colours has those
+ * of its stream, which libheif 1.15 does not report. */
+static void read_cicp(struct heif_state *state, struct bytes file, heif_item_id primary)
 {
+	struct heif_stream stream;
 	struct heif_color_profile_nclx *nclx = NULL;
 
 	if (heif_image_handle_get_raw_color_profile_size(state->colours) > 0)
@@ -275,14 +246,19 @@ static void read_cicp(struct heif_state *state)
 		state->cicp = (struct cicp){(unsigned)nclx->color_primaries,
 		                            (unsigned)nclx->transfer_characteristics};
 		state->has_cicp = true;
-		state->is_deep |= cicp_is_hdr(&state->cicp);
+	} else if (heif_read_stream(file, primary, &stream) && stream.has_colours) {
+		state->cicp = (struct cicp){stream.primaries, stream.transfer};
+		state->has_cicp = true;
+		state->has_limited_stream = stream.has_limited_range;
 	}
+	state->is_deep |= state->has_cicp && cicp_is_hdr(&state->cicp);
 	heif_nclx_color_profile_free(nclx);
 }
 
 static bool open_items(struct heif_state *state, const struct source *source,
                        struct failure *ret_failure)
 {
+	struct bytes file = {source->bytes, source->n_bytes};
 	heif_item_id primary;
 	struct heif_error error;
 
@@ -306,10 +282,8 @@ static bool open_items(struct heif_state *state, const struct source *source,
 	state->is_premultiplied = heif_image_handle_is_premultiplied_alpha(
 		state->colours);
 	find_alpha(state);
-	read_cicp(state);
-	return read_transformations(&state->transformations,
-	                            (struct bytes){source->bytes, source->n_bytes},
-	                            primary, ret_failure);
+	read_cicp(state, file, primary);
+	return read_transformations(&state->transformations, file, primary, ret_failure);
 }
 
 static bool has_box(const struct source *source, const char *type)
@@ -703,7 +677,8 @@ static bool join_items(const struct heif_state *state, struct samples *ret_sampl
 		                   "decode: libheif returned neither grey nor RGB");
 	/* libheif expands RGB to the full range. It does not expand grey, because it expands while
 	 * it applies the colour matrix, which grey does not have. */
-	is_limited = channels.n_colours == 1 && has_limited_range(colours);
+	is_limited = channels.n_colours == 1 &&
+	             (has_limited_range(colours) || state->has_limited_stream);
 	channels.has_alpha = state->alpha &&
 	                     find_channel(&channels.at[channels.n_colours],
 	                                  alpha ? alpha : colours,

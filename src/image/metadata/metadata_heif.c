@@ -10,6 +10,7 @@
 
 #include "image/metadata/boxes.h"
 #include "image/metadata/exif.h"
+#include "image/metadata/heif_properties.h"
 
 #include <string.h>
 
@@ -146,6 +147,35 @@ static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 		}
 		return;
 	}
+}
+
+struct bytes heif_item_data(struct bytes file, uint64_t id)
+{
+	const struct bytes none = {0};
+	struct item_place place;
+	struct meta meta;
+	struct iloc iloc;
+	size_t at = 0;
+
+	if (!find_meta(file, &meta) || !read_iloc(&meta.iloc, &iloc))
+		return none;
+	for (size_t i = 0; i < iloc.n_items && next_place(&iloc, &at, &place); i++) {
+		size_t extent_at = place.extents_at + iloc.n_index;
+		struct bytes from = place.method == 0 ? file : meta.idat.data;
+		uint64_t offset = place.base + bytes_number(iloc.entries, extent_at,
+		                                            iloc.n_offset, true);
+		uint64_t n = bytes_number(iloc.entries, extent_at + iloc.n_offset,
+		                          iloc.n_length, true);
+
+		if (place.id != id)
+			continue;
+		if (place.method > 1 || place.n_extents == 0 || offset > from.n)
+			return none;
+		/* A length of 0 means the rest of the file. */
+		return n == 0 ? bytes_after(from, (size_t)offset)
+		              : bytes_part(from, (size_t)offset, (size_t)n);
+	}
+	return none;
 }
 
 enum item_kind { ITEM_OTHER, ITEM_EXIF, ITEM_XMP };

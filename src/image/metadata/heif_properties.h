@@ -1,0 +1,61 @@
+/*
+ * The properties of items in HEIC and AVIF (ISO 23008-12), such as their size, their rotation and the
+ * configuration of their decoder. The bytes are untrusted.
+ */
+#ifndef PXP_HEIF_PROPERTIES_H
+#define PXP_HEIF_PROPERTIES_H
+
+#include "image/metadata/boxes.h"
+
+/* All properties of a file. ipco has the boxes of the properties. list has the properties of each
+ * item, by their index. */
+struct heif_properties {
+	struct bytes ipco, list;
+	/* The sizes in bytes of an item's number and of a property's index. */
+	unsigned n_id, n_index;
+};
+
+/* Find the properties. Returns false if the file has none. */
+bool heif_find_properties(struct bytes file, struct heif_properties *ret_properties);
+
+/* The properties of one item: n of them, in the order in which they apply. */
+struct heif_item_properties {
+	uint64_t id;
+	struct bytes indices;
+	size_t n;
+};
+
+/* Get the item at *at of the list, and move *at past it. Begin with 0. Returns false at the end. */
+bool heif_next_item(const struct heif_properties *properties, size_t *at,
+                    struct heif_item_properties *ret_item);
+
+/* Get the box of property i of an item. Returns false if the file does not have it. */
+bool heif_property(const struct heif_properties *properties,
+                   const struct heif_item_properties *item, size_t i,
+                   struct box *ret_box);
+
+/* The first piece of an item's data. It is empty if the file does not have the item. */
+struct bytes heif_item_data(struct bytes file, uint64_t id);
+
+/* The facts that the header of a stream of AV1 or HEVC has about its picture. */
+struct heif_stream {
+	/* The size of the coded picture. */
+	uint32_t width, height;
+	/* The stream describes its colours. */
+	bool has_colours;
+	/* Code points of CICP. 2: not specified. */
+	unsigned primaries, transfer;
+	/* Samples have the range of television. */
+	bool has_limited_range;
+};
+
+/*
+ * Read the stream of the primary item. For a picture that consists of other items, such as a grid,
+ * the first item with a stream is read; its size is not the size of the picture.
+ *
+ * Returns false if the stream is missing, malformed or of another kind.
+ */
+bool heif_read_stream(struct bytes file, uint64_t primary,
+                      struct heif_stream *ret_stream);
+
+#endif
