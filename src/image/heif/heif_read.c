@@ -255,6 +255,24 @@ static void read_cicp(struct heif_state *state, struct bytes file, heif_item_id 
 	heif_nclx_color_profile_free(nclx);
 }
 
+static bool is_size(struct size a, struct size b)
+{
+	return a.width == b.width && a.height == b.height;
+}
+
+/* Some writers, such as libheif 1.15 itself, write the size after the rotation into the size box. If
+ * the stream has the other size, take that. */
+static void mend_size(struct heif_state *state, struct bytes file, heif_item_id primary)
+{
+	struct size turned_size = {state->stored.height, state->stored.width};
+	struct heif_stream stream;
+
+	if (state->transformations.orientation > 4 &&
+	    heif_read_stream(file, primary, &stream) &&
+	    is_size((struct size){stream.width, stream.height}, turned_size))
+		state->stored = turned_size;
+}
+
 static bool open_items(struct heif_state *state, const struct source *source,
                        struct failure *ret_failure)
 {
@@ -283,7 +301,10 @@ static bool open_items(struct heif_state *state, const struct source *source,
 		state->colours);
 	find_alpha(state);
 	read_cicp(state, file, primary);
-	return read_transformations(&state->transformations, file, primary, ret_failure);
+	if (!read_transformations(&state->transformations, file, primary, ret_failure))
+		return false;
+	mend_size(state, file, primary);
+	return true;
 }
 
 static bool has_box(const struct source *source, const char *type)
@@ -474,11 +495,6 @@ static unsigned divide(unsigned colour, unsigned alpha, unsigned most)
 	return divided > most ? most : (unsigned)divided;
 }
 
-static bool is_size(struct size a, struct size b)
-{
-	return a.width == b.width && a.height == b.height;
-}
-
 static unsigned sample_of(const struct samples *samples, size_t i)
 {
 	return samples->is_deep ? ((const uint16_t *)samples->bytes)[i]
@@ -569,8 +585,8 @@ static bool find_shown(const struct heif_state *state, const struct channels *ch
 		       failure_set(
 			       ret_failure, FAIL_BAD_IMAGE,
 			       "decode: the clean aperture is not inside the picture");
-	if (size.width == stored.height && size.height == stored.width &&
-	    !is_size(size, stored))
+	if (state->transformations.orientation > 4 && size.width == stored.height &&
+	    size.height == stored.width && !is_size(size, stored))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "decode: a header with the size after the rotation is "
 		                   "not supported");
