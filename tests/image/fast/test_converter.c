@@ -13,6 +13,19 @@
 
 enum { WIDTH = 40, HEIGHT = 30 };
 
+static struct bytes bytes_of_profile(cmsHPROFILE profile)
+{
+	struct bytes bytes = {0};
+	cmsUInt32Number n = 0;
+
+	REQUIRE(profile && cmsSaveProfileToMem(profile, NULL, &n));
+	bytes.at = malloc(n);
+	bytes.n = n;
+	REQUIRE(bytes.at && cmsSaveProfileToMem(profile, bytes.at, &n));
+	cmsCloseProfile(profile);
+	return bytes;
+}
+
 /* A profile with a larger gamut and another transfer curve than sRGB, or a grey profile with that
  * curve. */
 static struct bytes make_profile(bool is_grey)
@@ -22,16 +35,10 @@ static struct bytes make_profile(bool is_grey)
 		{0.64, 0.33, 1}, {0.21, 0.71, 1}, {0.15, 0.06, 1}};
 	cmsToneCurve *curve = cmsBuildGamma(NULL, 1.8);
 	cmsToneCurve *curves[3] = {curve, curve, curve};
-	cmsHPROFILE profile = is_grey ? cmsCreateGrayProfile(cmsD50_xyY(), curve)
-	                              : cmsCreateRGBProfile(&white, &primaries, curves);
-	struct bytes bytes = {0};
-	cmsUInt32Number n = 0;
+	struct bytes bytes = bytes_of_profile(
+		is_grey ? cmsCreateGrayProfile(cmsD50_xyY(), curve)
+			: cmsCreateRGBProfile(&white, &primaries, curves));
 
-	REQUIRE(profile && cmsSaveProfileToMem(profile, NULL, &n));
-	bytes.at = malloc(n);
-	bytes.n = n;
-	REQUIRE(bytes.at && cmsSaveProfileToMem(profile, bytes.at, &n));
-	cmsCloseProfile(profile);
 	cmsFreeToneCurve(curve);
 	return bytes;
 }
@@ -135,6 +142,38 @@ TEST(converter, converting_planes_gives_the_same_colours_as_lcms_for_single_pixe
 	expect_converted(rgb, 3, true);
 	expect_converted(grey, 1, false);
 	free(rgb.at);
+	free(grey.at);
+}
+
+/* The colours of a transparent pixel are noise. The curve of this profile makes white of black, so the
+ * noise would become a bright colour. */
+TEST(converter, a_transparent_pixel_has_no_colour_after_the_conversion)
+{
+	const cmsUInt16Number falling[2] = {UINT16_MAX, 0};
+	cmsToneCurve *curve = cmsBuildTabulatedToneCurve16(NULL, 2, falling);
+	struct bytes grey = bytes_of_profile(cmsCreateGrayProfile(cmsD50_xyY(), curve));
+	struct converter *converter = converter_create();
+	struct picture picture;
+	struct rendered converted;
+
+	REQUIRE(converter != NULL);
+	picture_init(&picture, 1, true);
+	for (uint32_t x = 0; x < WIDTH; x++) {
+		uint16_t *luma = plane_row(&picture.rendered.planes[0], 0);
+		uint16_t *alpha = plane_row(&picture.rendered.planes[ALPHA], 0);
+
+		luma[x] = alpha[x] = (uint16_t)x;
+	}
+	REQUIRE(converter_choose(converter, grey.at, grey.n, true, (enum intent)0));
+	REQUIRE(converter_convert(converter, &picture.rendered, &converted));
+	for (uint32_t x = 0; x < WIDTH; x++) {
+		const uint16_t *luma = plane_row(&converted.planes[0], 0);
+
+		EXPECT_EQ(luma[x], 0);
+	}
+	picture_fini(&picture);
+	converter_destroy(converter);
+	cmsFreeToneCurve(curve);
 	free(grey.at);
 }
 
