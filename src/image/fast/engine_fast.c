@@ -155,6 +155,11 @@ static bool cannot(struct failure *ret_reason, const char *reason)
 	                   reason);
 }
 
+static bool fail_memory(struct failure *ret_failure, const char *stage)
+{
+	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
+}
+
 /* At quality 90 and above, chroma has the size of luma. libvips and other programs do the same. */
 enum { QUALITY_OF_WHOLE_CHROMA = 90 };
 
@@ -375,16 +380,21 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 }
 
 /* Open the source with its reader. If the reader finds damage, this engine refuses the file and the
- * next engine is asked, because it may be able to read the file. */
+ * next engine is asked, because it may be able to read the file. If memory runs out, no other engine
+ * is asked, because its output would differ. */
 static bool open_file(const struct source *source, struct fast_state *state,
                       struct failure *ret_reason)
 {
+	enum read_status status = READ_NO_MEMORY;
+
 	state->reader = readers[source->format];
 	state->reader_state = reader_state(state->kit, source->format);
-	if (!state->reader_state)
-		return cannot(ret_reason, "is out of memory");
-	return state->reader->open(state->reader_state, source->bytes, source->n_bytes,
-	                           &state->header) == READ_OK ||
+	if (state->reader_state)
+		status = state->reader->open(state->reader_state, source->bytes,
+		                             source->n_bytes, &state->header);
+	if (status == READ_NO_MEMORY)
+		return fail_memory(ret_reason, "header");
+	return status == READ_OK ||
 	       cannot(ret_reason, state->reader->reason(state->reader_state));
 }
 
@@ -443,14 +453,14 @@ static enum claim fast_claim_source(struct source *source, struct failure *ret_r
 		state->kit = kit_take();
 	if (!state || !state->kit) {
 		free(state);
-		failure_set(ret_reason, FAIL_MEMORY, "header: out of memory");
+		fail_memory(ret_reason, "header");
 		return CLAIM_FAILED;
 	}
 	source->state = state;
 	if (open_source(source, state, ret_reason))
 		return CLAIM_CAN;
 	fast_close(source);
-	return CLAIM_CANNOT;
+	return ret_reason->class == FAIL_MEMORY ? CLAIM_FAILED : CLAIM_CANNOT;
 }
 
 /* The engine derives outputs only from its own sources. claim_source() has already checked the
@@ -465,11 +475,6 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 		return CLAIM_CANNOT;
 	}
 	return takes_recipe(recipe, ret_reason) ? CLAIM_CAN : CLAIM_CANNOT;
-}
-
-static bool fail_memory(struct failure *ret_failure, const char *stage)
-{
-	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
 }
 
 static bool fast_decode(struct source *source, struct failure *ret_failure)

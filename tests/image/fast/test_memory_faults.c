@@ -1,0 +1,159 @@
+/*
+ * Each allocation of our code fails once while a picture is processed. The picture must then fail
+ * for want of memory, or come out as if nothing had happened. The linker replaces the functions
+ * that allocate (--wrap), but not those inside shared libraries. Each run has a process of its own,
+ * because engines keep memory between pictures.
+ */
+#include "image_fixture.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "image/picture.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The number of the allocation that fails, from 1; 0: none. */
+static atomic_uint failing;
+static atomic_uint n_allocations;
+
+static bool fails(void)
+{
+	return atomic_fetch_add(&n_allocations, 1) + 1 == atomic_load(&failing);
+}
+
+#define WRAP(name, parameters, arguments)                                                \
+	void *__real_##name parameters;                                                  \
+	void *__wrap_##name parameters;                                                  \
+	void *__wrap_##name parameters                                                   \
+	{                                                                                \
+		return fails() ? NULL : __real_##name arguments;                         \
+	}
+
+WRAP(malloc, (size_t n), (n))
+WRAP(calloc, (size_t n, size_t size), (n, size))
+WRAP(realloc, (void *old, size_t n), (old, n))
+WRAP(aligned_alloc, (size_t alignment, size_t n), (alignment, n))
+
+/* What a run reports. It is in memory that the run shares with the test. */
+struct report {
+	bool is_done;
+	struct picture_answer answer;
+	unsigned n_allocations;
+	uint8_t output[1 << 16];
+};
+
+static struct report *report_create(void)
+{
+	struct report *report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
+	                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	REQUIRE(report != MAP_FAILED);
+	return report;
+}
+
+_Noreturn static void run_child(const struct blob *input, const struct recipe *recipe,
+                                unsigned nth, struct report *report)
+{
+	const struct picture_variant variant = {.recipe = recipe};
+	struct picture_worker *worker = picture_worker_create();
+	const struct picture_job job = {
+		.variants = &variant,
+		.n_variants = 1,
+		.name = "picture",
+		.input = fd_of_bytes("input", 0, input->bytes, input->n),
+		.input_bytes = input->n,
+		.output = memfd_create("output", MFD_CLOEXEC),
+	};
+	uint64_t n;
+
+	atomic_store(&n_allocations, 0);
+	atomic_store(&failing, nth);
+	report->is_done = picture_run(worker, &job, &report->answer);
+	atomic_store(&failing, 0);
+	report->n_allocations = atomic_load(&n_allocations);
+	n = report->answer.out[0].bytes;
+	_exit(report->is_done && (n > sizeof(report->output) ||
+	                          pread(job.output, report->output, n, 0) != (ssize_t)n));
+}
+
+static void run(const struct blob *input, const struct recipe *recipe, unsigned nth,
+                struct report *report)
+{
+	pid_t child;
+	int status;
+
+	memset(report, 0, sizeof(*report));
+	child = fork();
+	REQUIRE(child >= 0);
+	if (child == 0)
+		run_child(input, recipe, nth, report);
+	REQUIRE(waitpid(child, &status, 0) == child);
+	EXPECT(status == 0, "allocation %u: status %#x", nth, status);
+}
+
+/* Returns whether the fast engine read the picture. */
+static bool expect_sound_failures(const struct blob *input, const struct recipe *recipe,
+                                  struct report *whole, struct report *report)
+{
+	run(input, recipe, 0, whole);
+	REQUIRE(whole->is_done, "%s", whole->answer.failure.text);
+	for (unsigned nth = 1; nth <= whole->n_allocations; nth++) {
+		run(input, recipe, nth, report);
+		EXPECT(report->is_done || report->answer.failure.class == FAIL_MEMORY,
+		       "allocation %u: %s: %s", nth,
+		       fail_class_name(report->answer.failure.class),
+		       report->answer.failure.text);
+		EXPECT(!report->is_done || memcmp(report->output, whole->output,
+		                                  sizeof(whole->output)) == 0,
+		       "allocation %u: the output of the engine %s differs", nth,
+		       report->answer.engine);
+	}
+	return strcmp(whole->answer.engine, "fast") == 0;
+}
+
+/* No engine runs in the parent, because its threads and its memory would affect the runs. */
+static struct blob webp_of(const struct blob *input, struct report *report)
+{
+	struct recipe recipe = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
+	struct blob webp = {0};
+
+	run(input, &recipe, 0, report);
+	REQUIRE(report->is_done, "%s", report->answer.failure.text);
+	blob_append(&webp, report->output, (size_t)report->answer.out[0].bytes);
+	return webp;
+}
+
+TEST(memory_faults, a_failed_allocation_never_makes_a_wrong_output)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP};
+	struct report *whole = report_create(), *report = report_create();
+	struct blob inputs[6];
+	struct failure failure = {0};
+	int n_fast = 0;
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	inputs[0] = make_jpeg(90, 60, 1, &rgbw);
+	inputs[1] = make_jpeg(90, 60, 3, &rgbw);
+	inputs[2] = make_png(90, 60, 3, &rgbw);
+	inputs[3] = make_png(90, 60, 4, &rgbw);
+	inputs[4] = webp_of(&inputs[1], whole);
+	inputs[5] = webp_of(&inputs[3], whole);
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		for (size_t j = 0; j < sizeof(formats) / sizeof(formats[0]); j++) {
+			struct recipe recipe = recipe_of_words("size 40x40", formats[j],
+			                                       ENGINE_AUTO);
+
+			n_fast += expect_sound_failures(&inputs[i], &recipe, whole,
+			                                report);
+		}
+		blob_fini(&inputs[i]);
+	}
+	EXPECT_EQ(n_fast, 16); /* vips makes a PNG from a JPEG */
+	munmap(whole, sizeof(*whole));
+	munmap(report, sizeof(*report));
+}
