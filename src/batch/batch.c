@@ -6,6 +6,7 @@
 #include "base/cpus.h"
 #include "base/fd.h"
 #include "base/thread.h"
+#include "common/order.h"
 #include "common/path.h"
 
 #include <errno.h>
@@ -241,8 +242,6 @@ struct input_folder {
 	ino_t ino;
 	size_t input; /* the index of the INPUT */
 };
-
-#define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
 
 static int compare_folders(const void *a, const void *b)
 {

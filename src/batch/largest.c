@@ -1,10 +1,10 @@
 /* Keeps the largest inputs of a plan: first in a heap, then in order of size, then in order of path. */
 #include "batch/largest.h"
 
+#include "common/order.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
 
 static void drop(struct largest_input *input)
 {

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "batch/batch.h"
 #include "batch/naming.h"
+#include "common/order.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -241,8 +242,6 @@ struct plan_repeat {
 	ino_t ino;
 	bool is_fed; /* whether the file was fed once already */
 };
-
-#define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
 
 static int compare_claims(const void *a, const void *b)
 {
