@@ -287,11 +287,7 @@ static void tell_of_fresh(struct file *file)
 /* The format of an open input, by its first bytes. */
 static enum image_format content_format(const struct file *file)
 {
-	uint8_t bytes[FORMAT_SNIFF_BYTES];
-	ssize_t n = fd_pread_full(file->input, bytes, sizeof(bytes), 0);
-
-	return n > 0 ? format_of_bytes(bytes, (size_t)n, file->result->input)
-	             : FORMAT_NONE;
+	return naming_content_format(file->input, file->result->input);
 }
 
 /* Fill in what the report says of an input that is known to be bad. Its format is that of its

@@ -17,16 +17,20 @@ bool naming_needs_content(const struct walk_item *item)
 	return format_of_name(item->relative) == FORMAT_NONE;
 }
 
+enum image_format naming_content_format(int fd, const char *name)
+{
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
+	const ssize_t n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
+
+	return n > 0 ? format_of_bytes(bytes, (size_t)n, name) : FORMAT_NONE;
+}
+
 enum image_format naming_format(const struct walk_item *item, int fd)
 {
-	enum image_format by_suffix = format_of_name(item->relative);
-	uint8_t bytes[FORMAT_SNIFF_BYTES];
-	ssize_t n;
+	const enum image_format by_suffix = format_of_name(item->relative);
 
-	if (by_suffix != FORMAT_NONE)
-		return by_suffix;
-	n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
-	return n > 0 ? format_of_bytes(bytes, (size_t)n, item->name) : FORMAT_NONE;
+	return by_suffix != FORMAT_NONE ? by_suffix
+	                                : naming_content_format(fd, item->name);
 }
 
 bool naming_is_image(const struct walk_item *item, enum image_format from)

@@ -10,6 +10,10 @@
  * needed. */
 bool naming_needs_content(const struct walk_item *item);
 
+/* The format of an open file, by its first bytes. name is needed for formats that only their suffix
+ * identifies. FORMAT_NONE: unknown, also if fd is -1. */
+enum image_format naming_content_format(int fd, const char *name);
+
 /*
  * The format of a WALK_FILE, by its suffix or, if the suffix is not known, by its first bytes.
  * FORMAT_NONE: unknown. fd is the open file if naming_needs_content() is true; -1 if the file
