@@ -928,3 +928,26 @@ TEST(raster, a_truncated_file_fails_unless_damage_is_accepted)
 	}
 	blob_fini(&file);
 }
+
+/* A file with a broken header gives no size or no maximum value, so nothing of it can be decoded. */
+TEST(raster, an_invalid_header_fails_even_if_damage_is_accepted)
+{
+	static const char *const texts[] = {"P5 4 4 x", "P6 4 4 x", "P5 4 x", "P4 4 x"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct blob file = raw_of(texts[i], 3, false);
+
+		FOR_EACH_ENGINE(engine)
+		{
+			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+			struct outcome outcome;
+
+			recipe.fail_on = FAIL_ON_NONE;
+			outcome = run_picture(&file, "a.ppm", &recipe);
+			EXPECT(outcome.answer.failure.class == FAIL_BAD_IMAGE, "%s: %s",
+			       texts[i], outcome.answer.failure.text);
+			outcome_fini(&outcome);
+		}
+		blob_fini(&file);
+	}
+}
