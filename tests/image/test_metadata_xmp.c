@@ -430,6 +430,10 @@ TEST(metadata_xmp, properties_about_a_removed_video_or_gain_map_are_dropped_and_
 	         "<Container:Directory><rdf:Seq><rdf:li rdf:parseType='Resource'><Container:Item "
 	         "Item:Semantic='Depth' Item:Mime='image/jpeg'/></rdf:li></rdf:Seq></Container:Directory>",
 	         LOST_DEPTH},
+		{"",
+	         "<Container:Directory><rdf:Seq><rdf:li rdf:parseType='Resource'><Container:Item "
+	         "Item:Semantic='Confidence' Item:Mime='image/jpeg'/></rdf:li></rdf:Seq></Container:Directory>",
+	         LOST_DEPTH},
 	};
 	static const unsigned keeps[] = {0, KEEP_XMP, KEEP_ALL};
 	struct metadata_target target = fixture_target();
