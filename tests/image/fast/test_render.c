@@ -4,6 +4,7 @@
  */
 #include "support/test.h"
 
+#include "heap.h"
 #include "jpeg_fixture.h"
 
 #include "image/fast/render.h"
@@ -273,7 +274,7 @@ TEST(render, layouts_with_a_canvas_or_enlarging_or_a_content_dependent_crop_are_
 	EXPECT(!render_takes_layout(&layout, from));
 }
 
-TEST(render, a_renderer_works_after_its_memory_was_trimmed)
+TEST(render, trimming_frees_the_memory_of_a_renderer_and_it_still_works)
 {
 	const struct render_options options = {.has_half_chroma = true};
 	struct layout layout = layout_of((struct size){50, 40},
@@ -287,7 +288,7 @@ TEST(render, a_renderer_works_after_its_memory_was_trimmed)
 	for (unsigned i = 0; i < 3; i++) {
 		REQUIRE(render(renderer, &slope.decoded, &layout, &options, &rendered));
 		expect_in_place(&rendered, &layout, 6);
-		renderer_trim(renderer, 0);
+		EXPECT_TRIMS(renderer_trim, renderer);
 	}
 	slope_fini(&slope);
 	renderer_destroy(renderer);
@@ -401,7 +402,7 @@ TEST(jpeg_write, planes_of_any_size_written_with_any_options_decode_to_similar_p
 	}
 }
 
-TEST(jpeg_write, a_writer_works_after_its_memory_was_trimmed)
+TEST(jpeg_write, trimming_frees_the_memory_of_a_writer_and_it_still_works)
 {
 	const struct write_options options = {.quality = 100};
 	struct workspace workspaces[3] = {{0}};
@@ -423,7 +424,7 @@ TEST(jpeg_write, a_writer_works_after_its_memory_was_trimmed)
 	REQUIRE(jpeg_writer.write(writer, &rendered, &options, &written));
 	n_large = written.n_bytes;
 	EXPECT(n_large > 200000);
-	jpeg_writer.trim(writer, 1000);
+	EXPECT_TRIMS(jpeg_writer.trim, writer);
 	make_planes(planes, workspaces, 20, 20, false);
 	rendered = rendered_of(planes, 3, false);
 	REQUIRE(jpeg_writer.write(writer, &rendered, &options, &written));
