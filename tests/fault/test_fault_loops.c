@@ -230,6 +230,27 @@ TEST(fault_loops, running_out_of_descriptors_never_kills_the_main_process)
 	fixture_leave();
 }
 
+/* No descriptor is free from the nth call on. One of these calls opens the folder of the input. */
+TEST(fault_loops, an_in_place_run_without_descriptors_stops_and_blames_no_image)
+{
+	struct ended ended = {.status = -1};
+
+	ENTER();
+	for (int nth = 1; ended.status != 0 && nth < 100; nth++) {
+		REQUIRE(run("rm -rf in r hits").status == 0);
+		make_images();
+		ended = run("env LD_PRELOAD=" FAULT_PRELOAD
+		            " FAULT=open:%d:0:%d:main FAULT_LOG=hits pixpool-scripted "
+		            "resize -s 8 -j 1 --sandbox off --progress none --report r "
+		            "--in-place --backup .orig in/0.png",
+		            nth, EMFILE);
+		EXPECT(ended.status == 0 || ended.status == 2 || ended.status == 4,
+		       "open %d: status %d: %s", nth, ended.status, ended.err);
+	}
+	EXPECT(ended.status == 0, "every run opened more files");
+	fixture_leave();
+}
+
 TEST(fault_loops, a_failed_fork_or_thread_start_never_kills_the_main_process)
 {
 	ENTER();
