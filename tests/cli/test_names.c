@@ -49,6 +49,10 @@ TEST(output_names, the_advice_about_collisions_lists_only_ways_that_help)
 		{"in/sub --flat", ", or keep their folders without --flat"},
 		{"in/sub --flat --on-collision keep-ext",
 	         ", or keep their folders without --flat"},
+#ifdef PIXPOOL_STATE
+		{"in/sub --flat --name '{name}-{hash}.{ext}'",
+	         ", or keep their folders without --flat"},
+#endif
 		{"in -f webp --flat",
 	         ", or keep their suffixes in the names of the outputs with "
 	         "--on-collision keep-ext, or keep their folders without --flat"},
