@@ -186,6 +186,21 @@ static enum state_result result_of(int code)
 	}
 }
 
+/* The errno with which SQLite could not open the file at this path; 0: not known. If SQLite may not
+ * create a file, it tries to read it, and then only reports that there is none. */
+static int open_errno(sqlite3 *database, const char *path)
+{
+	const int sys_errno = sqlite3_system_errno(database);
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	bool may_create = !folder || sys_errno != ENOENT ||
+	                  faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
+	const int folder_errno = errno;
+
+	free(folder);
+	return may_create ? sys_errno : folder_errno;
+}
+
 /* Set the failure: why the database at this path failed with this code. database may be NULL. */
 static void say_why(struct failure *failure, sqlite3 *database, int code,
                     const char *path)
@@ -195,7 +210,7 @@ static void say_why(struct failure *failure, sqlite3 *database, int code,
 	const bool has_message = database &&
 	                         (sqlite3_errcode(database) & 0xff) == (code & 0xff);
 	const int sys_errno = database && (code & 0xff) == SQLITE_CANTOPEN
-	                              ? sqlite3_system_errno(database)
+	                              ? open_errno(database, path)
 	                              : 0;
 
 	const char *why = sqlite3_errstr(code);

@@ -299,6 +299,28 @@ TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
 	fixture_leave();
 }
 
+TEST(resume, the_message_about_a_state_that_may_not_be_created_gives_the_reason)
+{
+	const char *nobody;
+	struct ended ended;
+
+	fixture_enter();
+	nobody = as_nobody();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_folder("ro");
+	scratch_folder("out");
+	if (nobody && chmod("out", 0777) == 0 && chmod("ro", 0555) == 0) {
+		ended = run("%s pixpool resize -s 8 in -o out --state ro/s.db", nobody);
+		EXPECT_EQ(ended.status, 0);
+		EXPECT(strstr(ended.err,
+		              "pixpool: the state ro/s.db cannot be used: unable to open "
+		              "database file: Permission denied; records are kept only as "
+		              "stamps on the outputs\n"),
+		       "%s", ended.err);
+	}
+	fixture_leave();
+}
+
 TEST(resume, a_file_given_to_option_state_that_is_no_database_is_left_unchanged)
 {
 	static const char *const files[] = {"in", "in/lake.jpg", "notes.txt"};
