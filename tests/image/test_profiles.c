@@ -310,6 +310,30 @@ TEST(profiles, a_profile_from_a_file_is_embedded_and_used_for_conversion)
 	blob_fini(&profile);
 }
 
+/* This profile has a valid header, but no tables. */
+TEST(profiles, a_broken_output_profile_fails_the_picture)
+{
+	struct blob broken = make_profile("RGB ", "nothing after it");
+	struct blob exchanged = make_exchanged(2);
+
+	for (int i = 0; i < 2 * N_WAYS; i++) {
+		struct recipe recipe = recipe_of_words(ways[i / 2], FORMAT_PNG,
+		                                       ENGINE_AUTO);
+		struct blob blob = plain(colours[0], i % 2 ? &exchanged : NULL);
+		struct outcome outcome;
+
+		recipe.space = SPACE_FILE;
+		outcome = run_picture_to_profile(&blob, &recipe, &broken);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT_STR(outcome.answer.failure.text,
+		           "colour: libvips cannot use the profile of --profile");
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+	blob_fini(&broken);
+	blob_fini(&exchanged);
+}
+
 TEST(profiles, formats_without_profiles_get_srgb_values)
 {
 	static const enum image_format formats[] = {FORMAT_PNM, FORMAT_GIF};
