@@ -64,7 +64,19 @@ static inline uint16_t jpg_idct_1x1(int16_t dc, int16_t quantization)
 	return jpg_sample16(jpg_dequantize(dc, quantization));
 }
 
-/* Transform the four lowest coefficients, 2 x 2, to 2 x 2 samples. stride is in bytes. */
+/* Round 8 times a level to a whole level. */
+static inline int jpg_whole_level(int level_times_8)
+{
+	return (level_times_8 + 4) & ~7;
+}
+
+/*
+ * Transform the four lowest coefficients, 2 x 2, to 2 x 2 samples. stride is in bytes.
+ *
+ * If the other three are 0, the DC coefficient gives whole levels. A decoder of all pixels rounds
+ * every pixel of a flat block in the same direction, so the mean of the rounded pixels is a whole
+ * level, too. In a picture that is almost flat, fractions would be the largest difference to it.
+ */
 static inline void jpg_idct_2x2(void *samples, size_t stride,
                                 const int16_t coefficients[4],
                                 const int16_t quantization[4])
@@ -75,6 +87,8 @@ static inline void jpg_idct_2x2(void *samples, size_t stride,
 	int c11 = jpg_dequantize(coefficients[3], quantization[3]);
 	uint16_t *above = samples, *below = (uint16_t *)((uint8_t *)samples + stride);
 
+	if (!(c01 | c10 | c11))
+		c00 = jpg_whole_level(c00);
 	above[0] = jpg_sample16(c00 + c01 + c10 + c11);
 	above[1] = jpg_sample16(c00 - c01 + c10 - c11);
 	below[0] = jpg_sample16(c00 + c01 - c10 - c11);
