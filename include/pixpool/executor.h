@@ -60,16 +60,17 @@ enum pxp_status pxp_zygote_stop(void);
 
 struct pxp_executor;
 
-/* New values are only appended. */
+/* Later versions may append values. */
 enum pxp_executor_kind {
 	PXP_THREADS = 1,
 	PXP_PROCESSES = 2,
 	/* Runs each task in the thread that submits it, before the submission returns. initialise
-	 * runs when the executor is created, and all threads that submit share its context. */
+	 * runs when the executor is created. All threads that submit tasks share the context that
+	 * it makes. */
 	PXP_INLINE = 3
 };
 
-/* No limit. For options in which zero stands for a default limit. */
+/* Means "no limit", in options whose zero means a default limit. */
 #define PXP_UNLIMITED SIZE_MAX
 
 /**
@@ -121,8 +122,9 @@ typedef void pxp_finalise_fn(void *context);
  */
 typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 
-/* A field that is zero has its default. New fields are only appended. Fields that a smaller size
- * leaves out count as zero, and fields that this library does not know must be zero. */
+/* A field that is zero has its default. Later versions may append fields. If size is smaller than
+ * this struct, the fields beyond size count as zero. If size is larger, all bytes beyond this
+ * struct must be zero. */
 struct pxp_executor_options {
 	/* sizeof(struct pxp_executor_options). Must be set. */
 	size_t size;
@@ -158,8 +160,8 @@ struct pxp_executor_options {
 	pxp_lock_down_fn *lock_down;
 	/* A worker is replaced after this number of tasks. Default: unlimited. */
 	size_t max_tasks_per_worker;
-	/* The maximum size of a task's result in bytes; a longer one fails with PXP_EPROTO. Outputs
-	 * do not count: see max_output. Default: 256 MiB. */
+	/* The maximum size of a task's result in bytes; a task with a longer result fails with
+	 * PXP_EPROTO. Outputs do not count: see max_output. Default: 256 MiB. */
 	size_t max_result;
 	/* The maximum time from the fork of a worker until it is ready, in milliseconds.
 	 * PXP_FOREVER: no limit. Default: one minute. */
@@ -170,9 +172,10 @@ struct pxp_executor_options {
 	 * Default: 100. */
 	unsigned max_crashes;
 	/* How much private memory a worker may have, in bytes: heap, stacks and private mappings
-	 * (RLIMIT_DATA), including the memory that a worker has before its first task. A worker
-	 * that still has most of it after a task is replaced. Builds with sanitizers count the
-	 * memory but do not limit it: see pxp_memory_is_limited(). Default: unlimited. */
+	 * (RLIMIT_DATA), including the memory that a worker has before its first task. If a worker
+	 * still has most of this memory when a task has ended, the worker is replaced. Builds with
+	 * sanitizers count the memory but do not limit it: see pxp_memory_is_limited(). Default:
+	 * unlimited. */
 	uint64_t memory_allowance;
 	/* The memory that pxp_task_need() may grant to all workers together, in bytes, beyond their
 	 * allowances. Default: none. */
@@ -223,7 +226,7 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error);
 
-/* A field that is zero has its default. New fields are only appended, as in
+/* A field that is zero has its default. Later versions may append fields, as in
  * pxp_executor_options. */
 struct pxp_task_options {
 	/* sizeof(struct pxp_task_options). Must be set. */
@@ -341,7 +344,7 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
                                         const struct pxp_task_options *options,
                                         struct pxp_future **ret_future);
 
-/* Flags. New values are only appended. */
+/* Flags. Later versions may append flags. */
 enum pxp_shutdown {
 	/* Return only when all futures are done and all workers have ended. */
 	PXP_SHUTDOWN_WAIT = 1,
@@ -398,7 +401,8 @@ struct pxp_executor_stats {
 	uint64_t n_spawned;
 	/* Workers that died by themselves so far. */
 	uint64_t n_crashed;
-	/* Workers that were killed so far, for a deadline, a violation of the protocol or a cancel. */
+	/* Workers that were killed so far, for a deadline, a violation of the protocol or a
+	 * cancel. */
 	uint64_t n_killed;
 	/* How many of the n_running tasks wait for memory. */
 	size_t n_waiting;

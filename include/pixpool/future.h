@@ -29,7 +29,7 @@ struct pxp_future;
 /* A timeout that means: wait without limit. */
 enum { PXP_FOREVER = -1 };
 
-/* New values are only appended. */
+/* Later versions may append values. */
 enum pxp_future_state {
 	/* No worker has begun the task. A cancel succeeds. */
 	PXP_PENDING = 0,
@@ -43,7 +43,7 @@ enum pxp_future_state {
 	PXP_CANCELLED = 4
 };
 
-/* What a worker process was doing when it died. New values are only appended. */
+/* What a worker process was doing when it died. Later versions may append values. */
 enum pxp_phase {
 	/* The worker had not begun the task, or the worker is a thread. */
 	PXP_PHASE_NONE = 0,
@@ -180,10 +180,10 @@ int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
  */
 bool pxp_future_cancel(struct pxp_future *future);
 
-/* How to cancel a task that a worker has begun. New values are only appended. */
+/* How to cancel a task that a worker has begun. Later versions may append values. */
 enum pxp_cancel {
-	/* Leave such a task alone. Only a task that no worker has begun is cancelled, as by
-	 * pxp_future_cancel(). */
+	/* Cancel only a task that no worker has begun, as pxp_future_cancel() does. A task that a
+	 * worker has begun continues. */
 	PXP_CANCEL_PENDING = 0,
 	/* Ask the task to end: pxp_task_is_cancelled() becomes true. The future is cancelled if the
 	 * task's function then returns PXP_ECANCELLED. A promise is treated as with
@@ -239,8 +239,8 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 struct pxp_future *pxp_promise_create(void);
 
 /** Change a promise from pending to running. Returns true if this call did that. Returns false if
- *  the promise is running or done already: then do not begin its work. Also returns false if the
- *  future is not a promise. */
+ *  the promise is running or done already: then the caller must not begin the work of this promise.
+ *  Also returns false if the future is not a promise. */
 bool pxp_promise_start(struct pxp_future *promise);
 
 /**

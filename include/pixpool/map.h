@@ -33,8 +33,9 @@ struct pxp_map;
  */
 typedef enum pxp_status pxp_input_fn(void *data, const void **ret_bytes, size_t *ret_n);
 
-/* A field that is zero has its default. New fields are only appended. Fields that a smaller size
- * leaves out count as zero, and fields that this library does not know must be zero. */
+/* A field that is zero has its default. Later versions may append fields. If size is smaller than
+ * this struct, the fields beyond size count as zero. If size is larger, all bytes beyond this
+ * struct must be zero. */
 struct pxp_map_options {
 	/* sizeof(struct pxp_map_options). Must be set. */
 	size_t size;

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* What a call returns, and how a task ended. New values are only appended. */
+/* What a call returns, and how a task ended. Later versions may append values. */
 enum pxp_status {
 	PXP_OK = 0,
 
@@ -24,7 +24,8 @@ enum pxp_status {
 	/* The state does not allow the call: the future is done already, or something was not
 	 * started. */
 	PXP_ESTATE = 3,
-	/* The queue has no room now. A call that waits would have waited. */
+	/* The queue has no room now. The call does not wait for room, or its time limit has
+	 * passed. */
 	PXP_EAGAIN = 4,
 	/* The wait timed out. The task continues. */
 	PXP_ETIMEOUT = 5,

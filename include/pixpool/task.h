@@ -87,9 +87,9 @@ enum pxp_status
 pxp_task_fail(struct pxp_task *task, int code, const char *format, ...);
 
 /**
- * Return a duplicate of a descriptor with the result. The submitter gets it from
- * pxp_future_take_descriptor(). The first call has the index 0 there, the next call 1, and so on.
- * The descriptor itself still belongs to the task.
+ * Return a duplicate of a descriptor with the result. The submitter gets the duplicate from
+ * pxp_future_take_descriptor(): with index 0 that of the first call of this function, with index 1
+ * that of the second call, and so on. The descriptor itself still belongs to the task.
  *
  * PXP_OK      done.
  * PXP_EINVAL  the task has returned PXP_MAX_DESCRIPTORS descriptors already.
@@ -140,7 +140,8 @@ enum { PXP_MAX_NEEDS = 16 };
  *                 for the rest, because two such tasks would wait for each other.
  * PXP_ECANCELLED  the task was asked to end during the wait.
  * PXP_ESYS        the limit of the worker cannot be raised.
- * PXP_EINVAL      in this attempt, PXP_MAX_NEEDS calls have already raised the limit of the task.
+ * PXP_EINVAL      in this attempt, PXP_MAX_NEEDS calls have already asked the pool for memory,
+ *                 whether it granted the request or not.
  * On all but PXP_OK the limit is unchanged.
  */
 enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes);

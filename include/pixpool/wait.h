@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* New values are only appended. */
+/* Later versions may append values. */
 enum pxp_wait_until {
 	/* Until at least one future is done. */
 	PXP_FIRST_COMPLETED = 1,
@@ -75,7 +75,7 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
  * ret_future  on PXP_OK the future, which is borrowed: the iteration holds a reference to it until
  *             the next call or pxp_as_completed_close(). The caller does not release it. A caller
  *             that needs the future for longer must hold a reference of its own. NULL if all
- *             futures were returned, and on all other statuses.
+ *             futures were returned, or if the status is not PXP_OK.
  *
  * PXP_OK        *ret_future is a future, or NULL at the end.
  * PXP_ETIMEOUT  the time of the iteration is over, and every future that is done was returned.
