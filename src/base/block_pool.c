@@ -75,7 +75,8 @@ void *block_pool_get(struct block_pool *pool)
 
 	block = malloc(pool->n_bytes);
 	if (!block) {
-		/* The pool is not released yet, so it exists even while no block is in use. */
+		/* The caller gets blocks only before it releases the pool. So the pool still exists
+		 * here, even if no block is in use. */
 		lock_acquire(&pool->lock);
 		pool->n_out--;
 		lock_release(&pool->lock);

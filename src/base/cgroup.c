@@ -76,7 +76,7 @@ static void unescape(char *text)
 	*to = 0;
 }
 
-/* Whether word is in a list that is separated by commas. */
+/* Whether `word` is an element of a comma-separated list. */
 static bool has_word(const char *list, const char *word)
 {
 	size_t n = strlen(word);
@@ -184,7 +184,7 @@ static bool find_group(const char *root, const char *controller, bool is_v2,
 	return is_found;
 }
 
-/* Call visit for the cgroup, and then for each of its ancestors. */
+/* Call `visit` for the cgroup, and then for each of its ancestors. */
 static void each_level(struct cgroup *group, cgroup_visit_fn *visit, void *data)
 {
 	for (;;) {

@@ -1,10 +1,11 @@
 /*
  * The control groups (cgroups) of this process. The limits of a cgroup hold for all cgroups below
- * it, so the files of all visible ancestors are read. Version 1 and version 2 are supported, also
+ * it, so cgroup_each() visits all visible ancestors. Version 1 and version 2 are supported, also
  * both on one machine.
  *
- * The functions put root before every file name: a program passes "", and a test passes a folder
- * with made-up files. They keep nothing between calls. Any thread may call these functions.
+ * A function with a parameter `root` puts it before every file name: a program passes "", and a
+ * test passes a folder with made-up files. The functions keep nothing between calls. Any thread may
+ * call them.
  */
 #ifndef PXP_CGROUP_H
 #define PXP_CGROUP_H
@@ -25,8 +26,8 @@ struct cgroup {
 
 typedef void cgroup_visit_fn(const struct cgroup *group, void *data);
 
-/* Call visit for the cgroup of this process and each of its ancestors, first in the hierarchy that
- * version 1 has for controller ("cpu", "memory"), then in the hierarchy of version 2. */
+/* Call `visit` for the cgroup of this process and for each of its ancestors: first in the hierarchy
+ * that version 1 has for `controller` ("cpu" or "memory"), then in the hierarchy of version 2. */
 void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
                  void *data);
 

@@ -3,7 +3,7 @@
 #define PXP_CPUS_H
 
 /* How many processors this process may use: the smaller of its affinity mask and the CPU quota of
- * its cgroups (cgroup.h explains root), at least 1. Any thread may call this function. */
+ * its cgroups (cgroup.h explains `root`), at least 1. Any thread may call this function. */
 unsigned cpus_usable(const char *root);
 
 #endif

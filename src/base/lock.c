@@ -110,6 +110,6 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 void word_wake_all(atomic_uint *word)
 {
-	/* If the call fails, the memory was freed, and no thread waits. */
+	/* This call fails only if the memory was freed. Then no thread waits for the word. */
 	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
