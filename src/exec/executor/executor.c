@@ -1,6 +1,6 @@
 /*
- * What all executors share: tasks, which are created with their futures in one block each; the
- * bounded queue; the completion of tasks, cancel and shutdown.
+ * What all executors share: the bounded queue, the completion of tasks, cancel and shutdown. This
+ * file also creates tasks: each task and its future are in one memory block.
  *
  * Every executor guarantees (tests/exec/test_contract.c runs the same tests over each kind):
  *
@@ -34,8 +34,8 @@
 
 enum { SHORT_INPUT_BYTES = 64 };
 
-/* A task, its future and a short input: one allocation, which lives as long as the future. The future
- * is the first member, so that a pointer to the future is a pointer to its block. */
+/* A task, its future and a short input: one allocation, which lives as long as the future. The
+ * future is the first member, so that a pointer to the future is a pointer to its block. */
 struct task_block {
 	struct pxp_future future;
 	struct task task;
@@ -452,7 +452,7 @@ static void note_expiry(struct pxp_executor *executor, const struct task *task)
 		executor->next_expiry_ns = task->expires_ns;
 }
 
-/* Count and announce a task that was just queued. */
+/* Update the counters and the next expiry for a task that was just queued. */
 static void count_queued(struct pxp_executor *executor, struct task *task)
 {
 	task->place = TASK_QUEUED;
@@ -537,8 +537,9 @@ static bool has_room(const struct pxp_executor *executor, const struct task *tas
 	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
 }
 
-/* Wait for room in the queue until deadline_ns. 0: do not wait; -1: wait without limit. Any status
- * other than PXP_OK says why the task cannot be queued. Called with the lock held. */
+/* Wait for room in the queue until deadline_ns. If deadline_ns is 0, do not wait; if it is -1, wait
+ * without limit. Any status other than PXP_OK says why the task cannot be queued. Called with the
+ * lock held. */
 static enum pxp_status wait_for_room(struct pxp_executor *executor,
                                      const struct task *task, int64_t deadline_ns)
 {
@@ -644,9 +645,8 @@ void executor_complete_expired(struct pxp_executor *executor, struct task_list *
 	executor_complete_list(executor, expired, &error);
 }
 
-/* Record that this thread is about to complete tasks that it took from the executor. Until
- * end_completing(), no thread that waits for the executor's end may return. Called with the lock
- * held. */
+/* Record that this thread may be about to complete tasks. Until end_completing(), a wait for the
+ * end of the executor does not return. Called with the lock held. */
 static void begin_completing(struct pxp_executor *executor)
 {
 	executor->n_completing++;

@@ -20,8 +20,8 @@ struct executor_table {
 	                          struct pxp_executor **ret_executor,
 	                          struct pxp_error *ret_error);
 
-	/* Whether workers can call a function of this process. NULL: workers can call every
-	 * function. */
+	/* Whether workers can call a function of this process. This pointer is NULL if workers can
+	 * call every function. */
 	bool (*has_function)(uintptr_t function);
 
 	/* Inputs longer than this are put into a memfd. SIZE_MAX: no input is put into a memfd. */
@@ -33,42 +33,45 @@ struct executor_table {
 	bool (*on_change)(struct pxp_executor *executor);
 
 	/* Wake the worker for which on_change set must_wake. Called without the lock, because the
-	 * woken worker would have to wait for the lock. NULL: no worker ever needs a call of this
-	 * function. */
+	 * woken worker would have to wait for the lock. This pointer is NULL if no worker needs to
+	 * be woken. */
 	void (*wake)(struct pxp_executor *executor);
 
-	/* For the inline executor only: run the task that on_change took from the queue. Called
-	 * without the lock. NULL: workers run the tasks. */
+	/* Run the task that on_change took from the queue. Called without the lock. This pointer is
+	 * NULL except in the inline executor: in the other kinds, workers run the tasks. */
 	void (*run_now)(struct pxp_executor *executor, struct task *task);
 
-	/* Take back a task that a worker has not started. Returns whether that succeeded. Called
-	 * with the lock held. NULL: workers start tasks as soon as they take them. */
+	/* Take back a task that a worker has not started. Returns false if it cannot be taken back.
+	 * Called with the lock held. This pointer is NULL if workers start tasks as soon as they
+	 * take them. */
 	bool (*take_back)(struct pxp_executor *executor, struct task *task);
 
-	/* Take back every task that no worker has started, and append these tasks to list. Called
-	 * with the lock held. NULL: workers start tasks as soon as they take them. */
+	/* Take back every task that no worker has started, and append these tasks to `list`. Called
+	 * with the lock held. This pointer is NULL if workers start tasks as soon as they take
+	 * them. */
 	void (*take_back_all)(struct pxp_executor *executor, struct task_list *list);
 
-	/* Whether a worker has started a TASK_HANDED task. Called with the lock held. NULL: workers
-	 * start tasks as soon as they take them. */
+	/* Whether a worker has started a TASK_HANDED task. Called with the lock held. This pointer
+	 * is NULL if workers start tasks as soon as they take them. */
 	bool (*has_begun)(struct pxp_executor *executor, const struct task *task);
 
 	/* Called when a started task has got a cancel request. If may_kill is true, tries to kill
 	 * the worker of the task. Returns true if the worker was killed: then *ret_cancelled is the
-	 * completion for the task's future. Called with the lock held. NULL: workers cannot be
-	 * killed. */
+	 * completion for the task's future. Called with the lock held. This pointer is NULL if
+	 * workers cannot be killed. */
 	bool (*end)(struct pxp_executor *executor, struct task *task, bool may_kill,
 	            struct completion *ret_cancelled);
 
-	/* Returns the progress of a TASK_HANDED task. Called with the lock held. NULL: use
-	 * task->progress. */
+	/* Returns the progress of a TASK_HANDED task. Called with the lock held. This pointer is
+	 * NULL if task->progress has the progress. */
 	struct pxp_progress (*progress)(struct pxp_executor *executor, struct task *task);
 
-	/* Kill all workers. Called with the lock held. NULL: workers cannot be killed. */
+	/* Kill all workers. Called with the lock held. This pointer is NULL if workers cannot be
+	 * killed. */
 	void (*kill)(struct pxp_executor *executor);
 
-	/* Stop the workers if stop is true; if not, continue them. Called with the lock held. NULL:
-	 * workers cannot be stopped. */
+	/* Stop the workers if `stop` is true; if not, continue them. Called with the lock held.
+	 * This pointer is NULL if workers cannot be stopped. */
 	void (*suspend)(struct pxp_executor *executor, bool stop);
 
 	/* Fill in the statistics that executor.c does not have. Called with the lock held. */
@@ -99,7 +102,8 @@ struct pxp_executor {
 
 	/* Guards all members below. */
 	struct lock lock;
-	/* Signalled when the queue became shorter, or when no more tasks are accepted. */
+	/* Signalled when the queue has room for several tasks, or when no more tasks are
+	 * accepted. */
 	struct cond has_room;
 	/* Signalled when has_joined was set, or n_completing became 0. */
 	struct cond has_ended;
@@ -119,8 +123,7 @@ struct pxp_executor {
 	 * highest bit of n_done is set. */
 	int done_counter;
 	bool is_joining, has_joined;
-	/* How many threads, other than workers, are completing tasks that they took from the
-	 * executor. */
+	/* How many threads are in a cancel or a shutdown, and may complete tasks there. */
 	unsigned n_completing;
 	/* The reason why the executor cannot run tasks any more. Status PXP_OK: it can run
 	 * tasks. */
@@ -143,7 +146,7 @@ void executor_release(struct pxp_executor *executor);
 /* Release the lock, and then wake the worker that table->on_change chose, if any. */
 void executor_unlock(struct pxp_executor *executor);
 
-/* ---- the queue: with the lock held ---- */
+/* ---- the queue: call these functions with the lock held ---- */
 
 /* Take the next task from the queue. Returns NULL if the queue is empty. The task becomes
  * TASK_HANDED. */
@@ -159,15 +162,15 @@ struct task_list executor_take_all(struct pxp_executor *executor);
  * executor_complete_expired(). */
 struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns);
 
-/* ---- completion: without the lock ---- */
+/* ---- completion: call these functions without the lock ---- */
 
 /* Complete the future of a detached task (see task_complete()) and count it. n_idle as in
  * future_complete_in_place(). */
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle);
 
-/* Complete a list of detached tasks with error. If its status is PXP_ECANCELLED, the tasks are
- * cancelled; if not, they have failed. */
+/* Complete all detached tasks of a list with the given error. If the status of the error is
+ * PXP_ECANCELLED, the tasks are cancelled; if not, they have failed. */
 void executor_complete_list(struct pxp_executor *executor, struct task_list *list,
                             const struct pxp_error *error);
 

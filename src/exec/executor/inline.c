@@ -19,7 +19,7 @@ struct inline_executor {
 	unsigned n_running;
 	void *context;
 	bool is_initialised;
-	/* The error of a failed initialise; status PXP_OK: initialise succeeded. */
+	/* The error with which initialise failed. Its status is PXP_OK if initialise succeeded. */
 	struct pxp_error failure;
 };
 

@@ -1,6 +1,6 @@
 /*
- * A task, on its way from the queue to a worker and, if the worker dies, back to the queue. Also
- * struct pxp_task, which the task's function gets.
+ * Declares struct task: a task in the queue or with a worker. Also declares struct pxp_task: what
+ * the task's function gets.
  */
 #ifndef PXP_EXEC_TASK_H
 #define PXP_EXEC_TASK_H
@@ -81,7 +81,8 @@ struct task {
 	bool is_completed;
 };
 
-/* Create a task and its future, which owner will complete. blocks is the executor's pool of blocks.
+/* Create a task and its future. `owner` will complete the future. `blocks` is the executor's pool
+ * of blocks.
  *
  * max_inline_input  the maximum length of an input in bytes; a longer one is put into a memfd.
  *
@@ -137,7 +138,7 @@ struct pxp_task {
 
 struct pxp_progress shared_progress_read(struct shared_progress *shared);
 
-/* Free everything in the view that was not moved out of it. */
+/* Free everything that `view` still owns. */
 void task_view_fini(struct pxp_task *view);
 
 /* Run the task's function and store its outcome in view->error. The status is PXP_OK, PXP_ETASK,

@@ -64,8 +64,8 @@ static bool wants_wake(struct thread_pool *pool)
 	return true;
 }
 
-/* Remove this thread from the pool. Returns the thread that it must join. Called with the lock
- * held. */
+/* Remove this thread from the pool. Returns the thread that this thread must join. Called with the
+ * lock held. */
 static struct place leave(struct thread_pool *pool)
 {
 	struct place before = pool->ended;

@@ -19,7 +19,7 @@ struct pxp_as_completed {
 	/* The future that was returned last, with one reference; NULL: none. */
 	struct pxp_future *given;
 	size_t n, n_left;
-	/* The first n_checked futures were found not to deadlock in the context with the number
+	/* A wait for the first n_checked futures cannot deadlock in the context with the number
 	 * context_number. The next wait in this context checks only the other futures. If each wait
 	 * checked all futures, n waits would take n * n / 2 locks. */
 	size_t n_checked;

@@ -247,7 +247,8 @@ bool future_would_deadlock(struct pxp_future *future)
 
 /* ---- completion ---- */
 
-/* The hooks and callbacks that a completion must notify once the lock is released. */
+/* What a completion must do once the lock is released: call the callbacks, and wake the sleeping
+ * threads. */
 struct notification {
 	struct callback *callbacks;
 	bool has_sleepers;

@@ -25,9 +25,10 @@ struct waiter {
 	/* Watches whose future is done and that waiter_take() has not returned yet, in the order of
 	 * completion. */
 	struct watch *first, **last;
-	/* How many futures are done, and how many of these failed, since waiter_init(). */
+	/* How many watched futures are done, and how many of these have failed. */
 	size_t n_done, n_failed;
-	/* The counts that end the wait; SIZE_MAX: no thread waits. */
+	/* The counts that end the wait. A count of SIZE_MAX never ends it. Both are SIZE_MAX while
+	 * no thread waits. */
 	size_t enough_done, enough_failed;
 };
 
