@@ -26,9 +26,10 @@ bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items);
  * Read the result of the next item. The result of the chunk must be well-formed. *at is 0 for the
  * first item; each call moves it past the item that it reads.
  *
- * ret_error  the error of the item, unchanged if the item succeeded. PXP_ENOMEM: no memory for the
- *            copy.
- * ret_bytes  a copy of the item's bytes, from malloc(); unchanged if the item has no bytes.
+ * ret_error  the error of the item, or PXP_ENOMEM if there is no memory for the copy of its result.
+ *            Unchanged if there is no error.
+ * ret_bytes  a copy of the item's result, from malloc(). Unchanged if the item failed or its result
+ *            is empty.
  */
 void chunk_next(const void *result, size_t *at, struct pxp_error *ret_error,
                 void **ret_bytes, size_t *ret_n);

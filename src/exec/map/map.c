@@ -6,7 +6,7 @@
  * returned one by one.
  *
  * A chunk of one item is submitted unpacked. If a worker dies with a longer chunk, the item that
- * was running fails, and the rest of the chunk is submitted again.
+ * was running fails or is retried, and the rest of the chunk is submitted again.
  */
 #include <pixpool/map.h>
 
@@ -73,8 +73,8 @@ static size_t align(size_t n)
 	return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
-/* Begin the input of a chunk whose items the function run will process. Returns false if there is
- * no memory. */
+/* Begin the input of a chunk. The function `run` will process the items of the chunk. Returns false
+ * if there is no memory. */
 static bool chunk_begin(struct buffer *input, pxp_task_fn *run)
 {
 	const struct chunk_head head = {.run = run};
@@ -276,11 +276,11 @@ void chunk_next(const void *result, size_t *at, struct pxp_error *ret_error,
 
 /* ---- the map ---- */
 
-/* How many workers one item has killed. */
+/* How many workers an item has killed, and the error of the item if it has failed. */
 struct fault {
 	unsigned n_kills;
-	/* Whether the item has failed for good. If so, error is the reason, and the item is not
-	 * submitted again. */
+	/* Whether the item has failed for good. If so, the member `error` is the reason, and the
+	 * item is not submitted again. */
 	bool has_failed;
 	struct pxp_error error;
 };
@@ -726,8 +726,9 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 static void finish(struct pxp_map *map)
 {
 	map->is_over = true;
-	/* Stop watching all chunks before the first chunk is freed. A done chunk is in the waiter's
-	 * list, so the next chunk that is notified would be linked to freed memory. */
+	/* Stop watching all chunks before the first chunk is freed. The waiter links done chunks
+	 * into a list. If a chunk in the list were freed first, the waiter would link the next
+	 * chunk to freed memory. */
 	for (struct chunk *chunk = map->first; chunk && map->options.unordered;
 	     chunk = chunk->after) {
 		if (chunk->future) /* NULL: the chunk could not be submitted again */
