@@ -136,8 +136,8 @@ static bool passes_by_itself(int sys_errno)
 	       sys_errno == ENOMEM || sys_errno == ENOBUFS || sys_errno == ETOOMANYREFS;
 }
 
-/* Called when a task could not be sent. There are three reasons: its worker has died, or a resource
- * ran out that running tasks may free, or the task itself cannot be sent. */
+/* Called when a task could not be sent. There are three possible reasons: the worker has died, or a
+ * resource ran out and may be freed by the tasks that run, or this task cannot be sent at all. */
 static void send_failed(struct process_pool *pool, struct pool_worker *worker,
                         struct task *task)
 {
@@ -176,9 +176,8 @@ static bool may_be_prefetched_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether a task may be sent to a worker that already has other tasks. level: how many tasks the
- * worker has. A task that must start by a given time stays in the queue, where that time is
- * watched. */
+/* Whether a task may be sent to a worker that already has `level` other tasks. A task that must
+ * start by a given time stays in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
 	return task->expires_ns < 0 && (level == 1 || may_be_prefetched_deep(task));
@@ -203,7 +202,8 @@ struct prefetched {
 	struct slot *slot;
 };
 
-/* Find the oldest prefetched task. Its slot is NULL if no task is prefetched. */
+/* Find the oldest prefetched task. If no task is prefetched, the member `slot` of the returned
+ * struct is NULL. */
 static struct prefetched find_oldest(struct process_pool *pool)
 {
 	struct prefetched oldest = {0};
@@ -267,8 +267,8 @@ static struct task *next_task_ahead(struct process_pool *pool,
 	return task;
 }
 
-/* Let a worker prefetch one more task. level: how many tasks the worker has already. Returns false
- * if sending must pause. */
+/* Let a worker prefetch one more task if it has at most `level` tasks. Returns false if sending
+ * must pause. */
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
                          unsigned level, struct prefetched *oldest)
 {

@@ -26,29 +26,31 @@
 #include <unistd.h>
 
 enum {
-	/* While a deadline runs, the supervisor wakes up at this interval. A longer pause shows that
-	 * its own process was stopped (SIGSTOP). */
+	/* While a deadline runs, the supervisor wakes up at this interval. A longer pause shows
+	 * that its own process was stopped (SIGSTOP). */
 	HEARTBEAT_MS = 1000,
 	/* If the supervisor wakes up at least this much later than planned, its own process was
 	 * stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	/* Before the log is read, waiting frames are read, because they may be the answers of earlier
-	 * tasks. This is the maximum number of these frames. */
+	/* Before the log is read, waiting frames are read, because they may be the answers of
+	 * earlier tasks. This is the maximum number of these frames. */
 	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
 	/* The maximum number of frames that are read from a dead worker. Its children may hold the
 	 * other end of the channel open and send frames without end. */
 	MAX_LAST_FRAMES = 1024,
 	MAX_LAST_LOG = 1024 * 1024,
-	/* How many workers in a row may die before they are ready. */
+	/* The pool breaks when this number of workers in a row have died before they were ready,
+	 * and no worker is ready. */
 	MAX_FAILED_STARTS = 3,
 	/* This many failures of fork() in a row break the pool if it has no worker left. */
 	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
-	/* How many times a task may return to the queue because its worker died before it started
-	 * the task. */
+	/* If this number of workers have died while they had a task but had not started it, the
+	 * task is blamed for the last death. */
 	MAX_RETURNS = 3,
-	/* How long the fork server may take to answer before it is sent SIGCONT. */
+	/* The interval at which SIGCONT is sent to a fork server whose answer is late, and during a
+	 * shutdown to all workers. */
 	CONTINUE_MS = 1000,
 	/* The pause before the next start when workers keep dying. Each further pause is twice as
 	 * long, up to MAX_BACK_OFF_MS. */
@@ -56,9 +58,11 @@ enum {
 	MAX_BACK_OFF_MS = 1000,
 	/* How many crashes in a row cause no pause. */
 	FREE_CRASHES = 2,
-	/* How many bytes of the log are read before an answer is accepted. */
+	/* The maximum number of bytes of the log that are read when a task has failed, and when a
+	 * worker is ready. */
 	LOG_AT_ONCE = 64 * 1024,
-	/* How long a worker may take to start a task that it was sent. */
+	/* As long as a worker has not started a task, the deadline of the task is deferred, until
+	 * it was deferred by this much in total. */
 	BEGIN_MS = 5000,
 	LEAST_BEGIN_MS = 20,
 };
@@ -183,7 +187,8 @@ static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 	worker->reap_is_sent = ask_fork_server(pool, &request, NULL, 0);
 }
 
-/* Send the requests that could not be sent before because the control socket was full. */
+/* Send the requests to reap workers that could not be sent before because the control socket was
+ * full. */
 static void send_missing_reaps(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -304,13 +309,13 @@ bool pool_spawn(struct process_pool *pool)
  * can wait for each other, because a task that waits holds nothing of the budget: if a task that
  * holds a part of the budget asks for more, its request is granted or refused at once.
  *
- * No task is prefetched behind a task that has asked for memory. Such a task would wait for no
- * reason, and would start with memory that was granted to another task.
+ * No task is prefetched behind a task that has asked for memory. A prefetched task would wait for
+ * no reason, and would start with memory that was granted to the task before it.
  */
 
 enum {
-	/* The maximum number of memory requests in one attempt: those of the task, and one for its
-	 * own limit. */
+	/* The maximum number of memory requests in one attempt: PXP_MAX_NEEDS requests of the
+	 * task's function, and one for max_memory. */
 	MAX_NEEDS = PXP_MAX_NEEDS + 1,
 };
 
@@ -993,8 +998,9 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	return true;
 }
 
-/* Called when the time of the front task is over: kill its worker. But if the task has just ended,
- * wait for its answer instead, because the worker may already run the next task. */
+/* Called when the time of the front task is over. If the task has not started yet, defers its
+ * deadline for some time. If the task has just ended, waits for its answer, because the worker may
+ * already run the next task. In all other cases kills the worker. */
 static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
 {
 	const struct slot *slot = pool_worker_slot(worker, 0);
@@ -1053,7 +1059,8 @@ void pool_check_workers(struct process_pool *pool)
 
 /* ---- deaths ---- */
 
-/* Called when the worker is dead or dying: ask the fork server for its status. */
+/* Called when a worker is dead or dying: ask the fork server to reap it and to report its wait
+ * status. */
 static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 {
 	worker->deadline_ns = worker->stall_ns = -1;
@@ -1155,7 +1162,8 @@ static void replace_error(struct pxp_error *error, struct pxp_error by)
 	*error = by;
 }
 
-/* Whether a task may kill another worker. If not, error gives the reason. */
+/* Count one more worker that the task has killed. Returns whether the task may be run again. If
+ * not, sets *error to the reason. */
 static bool may_kill_again(struct task *task, struct pxp_error *error)
 {
 	struct pxp_error poison;
@@ -1168,8 +1176,8 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 	return false;
 }
 
-/* Distinguish a death for lack of memory from other deaths, and describe it in error. Returns
- * whether the task is run once more with the whole budget. */
+/* Find out whether the worker died for lack of memory. If that is certain, describe it in *error.
+ * Returns whether the task is run once more with the whole budget. */
 static bool blame_memory(struct process_pool *pool, const struct pool_worker *worker,
                          const struct process_frame *reaped, struct task *task,
                          struct pxp_error *error)
@@ -1198,7 +1206,8 @@ static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 	        ++slot->task->n_deaths_unbegun >= MAX_RETURNS);
 }
 
-/* Whether a task whose worker crashed is run again. If not, error gives the final reason. */
+/* Whether a task whose worker crashed is run again. If not, *error is the final error of the
+ * task. */
 static bool is_tried_again(struct task *task, struct pxp_error *error)
 {
 	/* The seccomp filter that killed this worker would kill the next one too. */
@@ -1384,7 +1393,8 @@ static void on_fork_server_death(struct process_pool *pool)
 
 static void continue_fork_server(struct process_pool *pool)
 {
-	/* A preload may take any time, so no deadline applies. */
+	/* As long as no worker was started, the fork server may be running the preload, which may
+	 * take any time. It is not killed then. */
 	if (++pool->n_continues <= POOL_MAX_CONTINUES || pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
 	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {
@@ -1603,8 +1613,9 @@ static void wait_and_handle(struct process_pool *pool)
 	pool->now_ns = clock_now_ns();
 	pool->is_asleep = false;
 
-	/* This process or the machine was stopped. That time must not count for the tasks. (For a
-	 * suspension, pool_suspend() has moved the deadlines.) */
+	/* If the supervisor woke up much too late, this process or the machine was stopped. That
+	 * time must not count for the tasks. (For a suspension, pool_suspend() has moved the
+	 * deadlines.) */
 	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
 		for (unsigned i = 0; i < pool->n_workers; i++)

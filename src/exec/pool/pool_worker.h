@@ -5,11 +5,13 @@
  *   STARTING -> READY    the worker's initialiser and lock-down have succeeded
  *   STARTING -> ABSENT   the fork server could not start the worker
  *   READY -> STOPPING    the worker was told to end
- *   READY -> HUNG_UP     the worker's channel is closed: it has died, or it will be killed
+ *   any -> HUNG_UP       the worker was STARTING, READY or STOPPING and has closed its channel: it
+ *                        has died, or it will be killed
  *   any -> DYING         the worker was killed
- *   any -> REAPING       the worker's pidfd says that it has died; everything that it sent was
- *                        read, and the fork server is told to reap it
+ *   any -> REAPING       the worker has died; everything that it sent was read, and the fork
+ *                        server is told to reap it
  *   REAPING -> ABSENT    the worker's status is known, and its tasks were completed or returned
+ *   any -> ABSENT        the fork server has died, and the worker with it
  *
  * Every function here must be called with the pool's lock held. Functions with a parameter now_ns
  * get the pool's time.
@@ -34,14 +36,14 @@ enum pool_worker_state {
 enum kill_reason {
 	/* The pool did not kill the worker: if it died, it died by itself. */
 	KILLED_NOT,
-	/* The worker was not ready in time. */
+	/* The worker was not ready in time, or could not be watched. */
 	KILLED_START,
 	KILLED_DEADLINE,
 	/* The task made no progress for too long. */
 	KILLED_STALL,
 	/* The worker broke the protocol: breach describes how. */
 	KILLED_BREACH,
-	/* The task was cancelled by force. Its future is already completed. */
+	/* The task was cancelled by force. The cancel completes its future. */
 	KILLED_CANCEL,
 	KILLED_SHUTDOWN,
 };
@@ -90,14 +92,14 @@ struct pool_worker {
 	/* How many tasks the worker was sent so far. A task counts as many times as its option
 	 * counts_as says. */
 	size_t n_tasks;
-	/* The time since which the worker has no task. Valid only while it is idle. */
+	/* The time at which the worker became idle. Valid only while it is idle. */
 	int64_t idle_since_ns;
 
 	/* The deadline of the front task, or of the worker's own start or end; -1: none. */
 	int64_t deadline_ns;
 	/* The time by which the front task must have made progress; -1: no limit. */
 	int64_t stall_ns;
-	/* How often the front task had reported progress when stall_ns was set. */
+	/* How many times the front task had reported progress when stall_ns was set. */
 	uint64_t n_beats;
 	/* How many times the front task has restarted its deadline. */
 	unsigned n_restarts;
@@ -105,8 +107,8 @@ struct pool_worker {
 	int64_t front_since_ns;
 	/* By how much the deadline of the front task was deferred because it had not started. */
 	int64_t unbegun_ms;
-	/* Whether the front task has reported its end. If so, deadline_ns limits the time for its
-	 * answer. */
+	/* Whether the front task is late, but has reported its end. If so, deadline_ns limits the
+	 * time for its answer. */
 	bool awaits_answer;
 
 	/* Whether the worker has sent FRAME_READY. */
@@ -147,7 +149,7 @@ struct pool_worker {
 	char tail[LOG_TAIL_BYTES];
 	/* How many bytes of the log were read so far. */
 	uint64_t n_logged;
-	/* Log bytes before this position belong to tasks that have been answered. */
+	/* Log bytes before this position belong to earlier tasks or to the initialiser. */
 	uint64_t log_begins;
 	/* Log bytes before log_mark were not written by any task that is newer than
 	 * log_generation. */
@@ -174,15 +176,15 @@ void pool_worker_clear(struct pool_worker *worker);
 /* The n-th slot that the worker holds; 0 is the front one. */
 struct slot *pool_worker_slot(struct pool_worker *worker, unsigned n);
 
-/* Whether the worker is awake and its front task has been quick so far. Such a worker finishes its
- * tasks before another worker could be woken. */
+/* Whether the worker is awake and its front task has been quick so far. Such a worker probably
+ * finishes its tasks before another worker could be woken. */
 bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns);
 
 /* Send a task to the worker. Returns false with errno: then the caller still owns the task. */
 bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
                            uint64_t generation, int64_t now_ns);
 
-/* Take back the task in slot. On success the caller owns the task again. Returns false if the
+/* Take back the task in `slot`. On success the caller owns the task again. Returns false if the
  * worker has started the task. The worker has a few seconds to acknowledge the withdrawal. */
 bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
@@ -193,14 +195,14 @@ void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 /* Defer all deadlines of the worker by by_ns, a time that must not count for its tasks. */
 void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 
-/* Called when the worker was about to be killed for the task in slot, but reports that the task has
- * ended. Gives the worker half a second to send the answer. */
+/* Called when the pool wanted to kill the worker for the task in `slot`, but the worker reports
+ * that the task has ended. Gives the worker half a second to send the answer. */
 void pool_worker_await_answer(struct pool_worker *worker, const struct slot *slot,
                               int64_t now_ns);
 
 /* ---- the shared slots, in which a worker can forge everything ---- */
 
-/* Whether the worker has started the task in slot. */
+/* Whether the worker has started the task in `slot`. */
 bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot);
 
 struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
@@ -208,14 +210,14 @@ struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
 enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
                                  const struct slot *slot);
 
-/* Ask the task in slot to end. */
+/* Ask the task in `slot` to end. */
 void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
 
-/* Claim the right to kill the worker for the task in slot. Returns false if the task has ended or
- * has not started. */
+/* Reserve the kill of the worker for the task in `slot`: after this, the worker cannot end the
+ * task. Returns false if the task has ended or has not started. */
 bool pool_worker_claim_kill(struct pool_worker *worker, const struct slot *slot);
 
-/* Copy the answer that the worker has left in slot. Returns false if the slot has no answer. */
+/* Copy the answer that the worker has left in `slot`. Returns false if the slot has no answer. */
 bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
                              struct slot_answer *ret_answer);
 
@@ -223,8 +225,8 @@ bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot
  * false the caller must poll the slots once more. */
 void pool_worker_suppress_notify(struct pool_worker *worker, bool suppress);
 
-/* Make a failed completion for the task in slot, with the worker's pid, the times and the progress
- * filled in. */
+/* Make a failed completion for the task in `slot`, with the worker's pid, the times and the
+ * progress filled in. */
 struct completion pool_worker_completion(struct pool_worker *worker,
                                          const struct slot *slot, int64_t now_ns);
 

@@ -1,5 +1,6 @@
 /* Creates a process pool, and has the functions that other threads call: those in the table of its
- * executor. They are called with the lock held, except wake, join and free. */
+ * executor. They are called with the lock held, except has_function, create, wake, join and
+ * free. */
 #include "exec/pool/process_pool.h"
 
 #include "base/cgroup.h"
@@ -38,8 +39,8 @@ static void pool_wake(struct pxp_executor *executor)
 }
 
 /* Most submissions need no system call, because they do not wake the supervisor. When a worker
- * becomes free, the supervisor is awake anyway and sends the waiting tasks. And to wake another
- * worker for a few quick tasks would take longer than the tasks. */
+ * becomes free, the supervisor is awake anyway and sends the waiting tasks. If the tasks are quick,
+ * waking another worker would take longer than running a few of them. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
@@ -52,7 +53,8 @@ static bool pool_on_change(struct pxp_executor *executor)
 	return true;
 }
 
-/* Find the worker and the slot of a task that was sent. Returns false if no worker has it. */
+/* Find the worker that has a task, and the slot of the task. Returns false if no worker has the
+ * task. */
 static bool find_slot(struct process_pool *pool, const struct task *task,
                       struct pool_worker **ret_worker, struct slot **ret_slot)
 {
@@ -166,7 +168,8 @@ static void pool_kill(struct pxp_executor *executor)
 	pool->is_killed = true;
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
-	/* The fork server runs the preload, which may take any time. */
+	/* If no worker was started yet, the fork server may be running the preload, which may take
+	 * any time. So the fork server is killed. */
 	if (pool->n_answers_due > 0 && pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0);
 }

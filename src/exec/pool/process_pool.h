@@ -24,8 +24,8 @@ struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
 
-	/* The current time as seen by the pool. The clock is read once in each turn of the
-	 * supervisor's loop, and when another thread calls a function that needs the time. */
+	/* The current time as seen by the pool. The clock is read in each turn of the supervisor's
+	 * loop, and when another thread calls a function that needs the time. */
 	int64_t now_ns;
 	int epoll;
 	/* The eventfd by which other threads wake the supervisor. */
@@ -60,12 +60,14 @@ struct process_pool {
 	int64_t task_ns;
 	/* Detached tasks with their completions, which the supervisor's loop will complete. */
 	struct task_list completed;
-	/* When to send tasks again, after descriptors or socket space ran out; -1: now. */
+	/* The end of a pause in sending tasks, after descriptors or socket space ran out; -1: no
+	 * pause. */
 	int64_t retry_ns;
-	/* When to start workers again; -1: now. */
+	/* The end of a pause in starting workers; -1: no pause. */
 	int64_t spawn_ns;
-	/* How many starts of workers have failed in a row. */
+	/* How many times in a row no worker process could be forked. */
 	unsigned n_failed_spawns;
+	/* How many workers in a row died before they were ready. */
 	unsigned n_failed_starts;
 	/* How many crashes happened in a row, without a completed task between them. */
 	unsigned n_crashes_in_a_row;
@@ -136,11 +138,11 @@ size_t pool_n_to_wake(const struct process_pool *pool);
 /* Called when a resource ran out: tasks are sent again after a pause. */
 void pool_try_again(struct process_pool *pool);
 
-/* Update the estimate: a task took run_ns. -1 forgets the estimate, so that at most one task is
- * prefetched. */
+/* Update the estimate: a task took run_ns. If run_ns is -1, forget the estimate, so that each
+ * worker prefetches at most one task. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns);
 
-/* How many tasks may be prefetched behind the running one. */
+/* How many tasks a worker may prefetch behind the task that runs. */
 unsigned pool_depth(const struct process_pool *pool);
 
 #endif
