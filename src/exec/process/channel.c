@@ -129,8 +129,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	take_descriptors(&message, ret_frame);
-	/* The control message has room for all descriptors. So this flag means that the process had
-	 * no free descriptor number for one of them. */
+	/* The control message has room for all descriptors of a valid frame. So if fewer have
+	 * arrived, the process had no free descriptor number for one of them. */
 	if (message.msg_flags & MSG_CTRUNC) {
 		ret_frame->lost_descriptors = ret_frame->n_descriptors <
 		                              FRAME_MAX_DESCRIPTORS;

@@ -33,7 +33,8 @@ enum {
 	REAP_PATIENCE_MS = 100,
 	/* How long to kill and reap orphans when the pool ends. */
 	END_PATIENCE_MS = 1000,
-	/* The maximum number of passes over the ended orphans when one child has ended. */
+	/* When a child has ended, ended orphans are reaped in several passes over the list of
+	 * children. This is the maximum number of passes. */
 	MAX_PASSES = 16,
 };
 
@@ -266,8 +267,8 @@ static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 		worker_main(&start);
 	}
 	if (pid > 0) {
-		/* The worker makes the same call. It does not matter which of the two comes
-		 * first. */
+		/* The worker calls setpgid() for itself, too. It does not matter which of the two
+		 * calls comes first. */
 		setpgid(pid, pid);
 		if (!remember_child(server, pid)) {
 			kill_group(pid);
@@ -286,7 +287,8 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 
 	if (!load(server))
 		return;
-	/* This error is reported if some descriptors of the request were lost. */
+	/* If some descriptors of the request were lost, no worker is forked and EMFILE is
+	 * reported. */
 	errno = EMFILE;
 	request->pid = frame->n_descriptors == 3 ? fork_worker(server, frame) : -1;
 	request->sys_errno = errno;

@@ -18,11 +18,11 @@ enum frame_kind {
 	/* Request to fork a fork server: struct fork_server_frame, then the initialiser's bytes.
 	 * Descriptor: the control socket of the fork server. */
 	FRAME_FORK_SERVER = 1,
-	/* The fork server was started: struct process_frame with sys_errno; 0: success. Descriptor:
-	 * the fork server's pidfd. */
+	/* Answer to FRAME_FORK_SERVER: struct process_frame; sys_errno is 0 if the fork server was
+	 * started. Descriptor: the fork server's pidfd. */
 	FRAME_FORK_SERVER_STARTED = 2,
-	/* Sent without a request, when the zygote has started: struct process_frame with sys_errno;
-	 * 0: success. */
+	/* Sent once, without a request: struct process_frame; sys_errno is 0 if the zygote is
+	 * ready. If not, sys_errno is the reason why the zygote ends. */
 	FRAME_ZYGOTE_READY = 3,
 	/* Answer to an invalid request: struct process_frame. */
 	FRAME_REFUSED = 4,

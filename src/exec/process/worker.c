@@ -38,7 +38,7 @@ struct worker {
 	unsigned n_restarts, max_restarts;
 	/* How many times the task requested memory. */
 	unsigned n_needs;
-	/* A memory request of this size or more was refused; 0: unknown. */
+	/* The size of the smallest memory request that was refused; 0: none was refused. */
 	uint64_t refused;
 	/* The time at which the task started. */
 	int64_t started_ns;
@@ -136,9 +136,9 @@ static struct shared_slots *map_slots(int fd)
 	return shared;
 }
 
-/* Set up the descriptors of the worker: 0 and 1 refer to /dev/null, 2 to the log and 3 to the channel.
- * All others are closed. Descriptors 0 and 1 are set before 3, because the descriptor of /dev/null
- * may itself be 3. */
+/* Set up the descriptors of the worker: 0 and 1 refer to /dev/null, 2 to the log and 3 to the
+ * channel. All others are closed. Descriptors 0 and 1 are set before 3, because the descriptor of
+ * /dev/null may itself be 3. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);
@@ -150,9 +150,9 @@ static void arrange_descriptors(int null, int socket, int log)
 	close_range(WORKER_SOCKET + 1, ~0U, 0);
 }
 
-/* If the machine runs out of memory, the kernel must kill workers first, because that fails only
- * one task. The score is written before the user may change, because after that our files in /proc
- * may not belong to us any more. */
+/* If the machine runs out of memory, the kernel must kill workers first, because the death of a
+ * worker fails only one task. The score is written before the user may change, because after that
+ * our files in /proc may not belong to us any more. */
 static void raise_oom_score(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -330,8 +330,8 @@ static bool leave_in_slot(struct worker *worker, const struct answer_frame *answ
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
-	/* If the pool stopped polling just before this, it may have missed the answer. So notify
-	 * the pool in that case. */
+	/* If the pool stopped polling just before the answer was left, it may have missed the
+	 * answer. In that case, notify the pool. */
 	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
 	    !atomic_load(&worker->shared->suppress_notify))
 		ring_doorbell(worker);
@@ -379,9 +379,9 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 
 /* ---- running tasks ---- */
 
-/* Sending a frame wakes the pool. If the new deadline is less than ms / 64 later than the current
- * one, it is not sent. That is common, because a quick task restarts its deadline just after the
- * task has started. */
+/* Sending a frame wakes the pool. If the new deadline differs from the current one by less than a
+ * 64th of ms, no frame is sent. That is common, because a quick task restarts its deadline just
+ * after the task has started. */
 static void restart_deadline(void *data, int64_t ms)
 {
 	struct worker *worker = data;
@@ -523,7 +523,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	worker->n_deferred = 0;
 }
 
-/* Start a task, unless the pool withdrew it before the worker received it. */
+/* Start a task. If the pool has withdrawn the task, or if this worker keeps too much memory,
+ * acknowledge the withdrawal instead. */
 static void receive_task(struct worker *worker, const void *buffer,
                          const struct frame *frame)
 {

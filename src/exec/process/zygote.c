@@ -319,8 +319,8 @@ static bool is_owner(void)
 	return zygote.owner == getpid();
 }
 
-/* Send a signal to child, a child process that was not waited for. If child is -1, send the signal
- * to the process of pidfd. */
+/* Send a signal to the child process with the pid `child`, which was not waited for. If `child` is
+ * -1, send the signal to the process of `pidfd`. */
 static bool send_to(pid_t child, int pidfd, int number)
 {
 	return (child > 0 ? kill(child, number)
@@ -561,7 +561,8 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	return status;
 }
 
-/* Whether the zygote has not reaped the process of pidfd yet. */
+/* Whether the zygote still has to reap the process of `pidfd`. Returns false if the zygote has
+ * died. */
 static bool is_zombie(int pidfd)
 {
 	bool is_there = pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno != ESRCH;
