@@ -31,8 +31,10 @@ static void *take(struct xml_tree *tree, size_t n)
 	if (!block || n > block->n_room - block->n) {
 		n_room = n > BLOCK_BYTES ? n : BLOCK_BYTES;
 		block = malloc(sizeof(*block) + n_room);
-		if (!block)
+		if (!block) {
+			tree->is_out_of_memory = true;
 			return NULL;
+		}
 		*block = (struct xml_block){.next = tree->blocks, .n_room = n_room};
 		tree->blocks = block;
 	}
@@ -311,8 +313,10 @@ struct xml_node *xml_parse(struct xml_tree *tree, struct bytes utf8)
 	if (utf8.n == 0 || utf8.n > XML_MAX_BYTES)
 		return NULL;
 	reading.parser = XML_ParserCreateNS("UTF-8", PART_END);
-	if (!reading.parser)
+	if (!reading.parser) {
+		tree->is_out_of_memory = true;
 		return NULL;
+	}
 	XML_SetReturnNSTriplet(reading.parser, 1);
 	/* Take the salt of expat's hash tables from the address of a local variable. expat itself
 	 * would ask the system for random bytes, which the sandbox of a worker may not allow. */
@@ -323,6 +327,8 @@ struct xml_node *xml_parse(struct xml_tree *tree, struct bytes utf8)
 	XML_SetCharacterDataHandler(reading.parser, on_text);
 	XML_SetStartDoctypeDeclHandler(reading.parser, on_doctype);
 	status = XML_Parse(reading.parser, (const char *)utf8.at, (int)utf8.n, XML_TRUE);
+	tree->is_out_of_memory |= status != XML_STATUS_OK &&
+	                          XML_GetErrorCode(reading.parser) == XML_ERROR_NO_MEMORY;
 	XML_ParserFree(reading.parser);
 	return status == XML_STATUS_OK && !reading.has_failed ? reading.root : NULL;
 }

@@ -43,6 +43,7 @@ struct xml_tree {
 	unsigned n_spaces;
 	struct xml_block *blocks; /* the memory of nodes and texts */
 	size_t n_nodes;
+	bool is_out_of_memory; /* whether an allocation for the tree has failed */
 };
 
 /* Create a tree. Returns NULL if memory ran out. */

@@ -845,8 +845,10 @@ static bool name_spaces(struct filtering *filtering)
 
 	free(filtering->spaces);
 	filtering->spaces = calloc(tree->n_spaces, 1);
-	if (!filtering->spaces)
+	if (!filtering->spaces) {
+		filtering->has_failed = true;
 		return false;
+	}
 	for (unsigned i = 1; i < tree->n_spaces; i++) {
 		for (size_t k = 0; k < sizeof(known_spaces) / sizeof(known_spaces[0]);
 		     k++) {
@@ -991,6 +993,7 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 
 	if (packet.n <= XML_MAX_BYTES && to_utf8(&utf8, packet) && !utf8.has_failed)
 		root = xml_parse(tree, trimmed(block_bytes(&utf8)));
+	tree->is_out_of_memory |= utf8.has_failed;
 	block_fini(&utf8);
 	return root;
 }
@@ -1064,6 +1067,7 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
 	} else {
 		filtering.lost |= LOST_XMP;
 	}
+	filtering.has_failed |= filtering.tree->is_out_of_memory;
 	free(filtering.spaces);
 	xml_tree_destroy(filtering.tree);
 	*lost |= filtering.lost & (filtering.keep ? ~0U : ~(unsigned)LOST_XMP);

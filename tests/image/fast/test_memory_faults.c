@@ -157,3 +157,35 @@ TEST(memory_faults, a_failed_allocation_never_makes_a_wrong_output)
 	munmap(whole, sizeof(*whole));
 	munmap(report, sizeof(*report));
 }
+
+/* The metadata of the input is read, adapted to the output and written with much memory of its own. */
+TEST(memory_faults, a_failed_allocation_never_loses_metadata)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP};
+	static const char xmp[] =
+		"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+		"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+		"<rdf:Description xmlns:dc='http://purl.org/dc/elements/1.1/' "
+		"xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'>"
+		"<dc:title><rdf:Alt><rdf:li xml:lang='x-default'>Lake</rdf:li></rdf:Alt>"
+		"</dc:title></rdf:Description></rdf:RDF></x:xmpmeta>";
+	struct report *whole = report_create(), *report = report_create();
+	struct blob input = make_jpeg(90, 60, 3, &rgbw);
+	uint8_t exif[6 + EXIF_BYTES] = "Exif\0";
+	struct failure failure = {0};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	make_exif(exif + 6, 6, true);
+	jpeg_insert(&input, 0xe1, xmp, sizeof(xmp) - 1);
+	jpeg_insert(&input, 0xe1, exif, sizeof(exif));
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_of_words("size 40x40; keep all", formats[i],
+		                                       ENGINE_AUTO);
+
+		expect_sound_failures(&input, &recipe, whole, report);
+		EXPECT(memmem(whole->output, sizeof(whole->output), "Lake", 4) != NULL);
+	}
+	blob_fini(&input);
+	munmap(whole, sizeof(*whole));
+	munmap(report, sizeof(*report));
+}
