@@ -79,6 +79,8 @@ struct source {
 	unsigned lost;
 	/* Set by the engine: the file is damaged, and fail_on accepts that. */
 	bool is_damaged;
+	/* For a JPEG: the strict engine has found that no pixel is missing or wrong. */
+	bool is_proved;
 	void *state;
 };
 

@@ -715,33 +715,45 @@ static bool may_open(void *data, const struct engine *engine, struct failure *re
 	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
 }
 
+/* Find the engine that checks JPEGs strictly, and that the recipe allows. Returns NULL if there is
+ * none. */
+static const struct engine *strict_engine(const struct recipe *reading)
+{
+	for (const struct engine *const *engine = engines; *engine; engine++) {
+		if ((*engine)->is_strict && engine_is_wanted(*engine, reading) &&
+		    (*engine)->reads(FORMAT_JPEG))
+			return *engine;
+	}
+	return NULL;
+}
+
 /* Let the strict engine check a JPEG that another engine is going to decode, so that all commands
- * agree about which pictures are broken. Returns false with a failure if it is damaged. */
+ * agree about which pictures are broken. Sets is_proved of the source if the strict engine has
+ * checked it. Returns false with a failure if it is damaged. */
 static bool check_strictly(struct picture_worker *worker, const struct picture_job *job,
                            struct source *source, struct failure *ret_failure)
 {
+	const struct engine *strict = strict_engine(source->reading);
 	struct opening opening = {worker, job};
 	struct source checked = *source;
-	struct engine_plan plan;
 	struct failure failure = {0};
-	bool is_whole = true;
 
-	if (source->format != FORMAT_JPEG || source->reading->fail_on == FAIL_ON_NONE ||
+	if (source->format != FORMAT_JPEG || !strict ||
+	    source->reading->fail_on == FAIL_ON_NONE ||
 	    source->reading->fail_on == FAIL_ON_TRUNCATED)
 		return true;
 	checked.n_variants = 0; /* nothing is made */
 	checked.state = NULL;
-	if (!engine_plan_make(&plan, &checked, may_open, &opening, &failure) ||
-	    !plan.decoder)
+	if (!may_open(&opening, strict, &failure) ||
+	    strict->claim_source(&checked, &failure) != CLAIM_CAN)
 		return true;
-	if (plan.decoder->is_strict)
-		is_whole = plan.decoder->check(&checked, &failure) ||
-		           failure.class != FAIL_BAD_IMAGE;
-	plan.decoder->close(&checked);
+	source->is_proved = strict->check(&checked, &failure);
+	strict->close(&checked);
 	source->is_damaged |= checked.is_damaged;
-	if (!is_whole)
-		*ret_failure = failure;
-	return is_whole;
+	if (source->is_proved || failure.class != FAIL_BAD_IMAGE)
+		return true;
+	*ret_failure = failure;
+	return false;
 }
 
 /* Process a picture that is open: check its pixels, or make its outputs. */

@@ -222,3 +222,25 @@ TEST(jpeg_end, checks_accept_a_missing_end_marker_at_every_level_of_fail_on)
 		blob_fini(&blob);
 	}
 }
+
+/* libjpeg reports bytes that it leaves over. They may belong to a scan with wrong codes. */
+TEST(jpeg_damage, a_jpeg_that_no_strict_engine_checks_fails_at_any_damage)
+{
+	struct blob blob = make_detailed(suffixes[1]);
+	unsigned n_damaged = 0;
+
+	for (size_t at = blob.n / 2; at < blob.n - 2; at += blob.n / 97) {
+		struct outcome outcome;
+
+		blob.bytes[at] ^= 0x5a;
+		outcome = run_over(&blob, "", FORMAT_PNG, ENGINE_VIPS);
+		EXPECT(!outcome.is_done || !outcome.answer.is_damaged, "byte %zu", at);
+		outcome_fini(&outcome);
+		outcome = run_over(&blob, "fail-on truncated", FORMAT_PNG, ENGINE_VIPS);
+		n_damaged += outcome.is_done && outcome.answer.is_damaged;
+		outcome_fini(&outcome);
+		blob.bytes[at] ^= 0x5a;
+	}
+	EXPECT(n_damaged > 0);
+	blob_fini(&blob);
+}

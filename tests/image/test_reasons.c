@@ -21,11 +21,12 @@ static void expect_reason(const struct blob *blob, const char *name,
 	outcome_fini(&outcome);
 }
 
-/* Bytes between segments: libjpeg skips them with a warning. */
-static void run_warned_picture(enum engine_choice engine)
+/* Bytes between segments: libjpeg skips them with a warning. Because of the filter, the vips engine makes
+ * the output, after the fast engine has found that the pixels are right. */
+static void run_warned_picture(void)
 {
 	struct blob blob = make_jpeg(16, 16, 3, &rgbw);
-	struct recipe recipe = recipe_for(FORMAT_PNG, engine);
+	struct recipe recipe = recipe_of_words("filter negate", FORMAT_PNG, ENGINE_AUTO);
 	struct outcome outcome;
 
 	jpeg_insert(&blob, 0xfe, "comment", 7);
@@ -33,6 +34,7 @@ static void run_warned_picture(enum engine_choice engine)
 	outcome = run_picture(&blob, "warns.jpg", &recipe);
 	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
 	EXPECT(outcome.answer.is_damaged);
+	EXPECT_STR(outcome.answer.engine, "vips");
 	outcome_fini(&outcome);
 	blob_fini(&blob);
 }
@@ -46,7 +48,7 @@ TEST(reasons, a_picture_counts_as_damaged_only_for_its_own_warnings)
 		struct recipe recipe = recipe_for(FORMAT_JPEG, engines[i]);
 		struct outcome outcome;
 
-		run_warned_picture(engines[i]);
+		run_warned_picture();
 		outcome = run_picture(&whole, "whole.jpg", &recipe);
 		EXPECT(outcome.is_done && !outcome.answer.is_damaged);
 		outcome_fini(&outcome);
@@ -62,7 +64,7 @@ TEST(reasons,
 
 	cut.n -= cut.n / 3;
 	for (int i = 0; i < MANY; i++)
-		run_warned_picture(ENGINE_VIPS);
+		run_warned_picture();
 	expect_reason(&cut, "cut.jpg", ENGINE_VIPS, "ends early");
 	blob_fini(&cut);
 }

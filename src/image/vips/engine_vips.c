@@ -111,9 +111,14 @@ void pv_forget_messages(void)
 
 bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 {
+	bool is_wrong;
+
 	pv_clear_errors();
 	source->is_damaged |= has_damage;
-	return !has_wrong_pixels || source->reading->fail_on != FAIL_ON_ERROR ||
+	/* In a JPEG, bytes that libjpeg leaves over may be those of a scan with wrong codes. */
+	is_wrong = has_wrong_pixels ||
+	           (has_damage && source->format == FORMAT_JPEG && !source->is_proved);
+	return !is_wrong || source->reading->fail_on != FAIL_ON_ERROR ||
 	       failure_set(ret_failure, FAIL_BAD_IMAGE,
 	                   "decode: pixels are missing or wrong");
 }
