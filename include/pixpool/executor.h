@@ -143,8 +143,8 @@ struct pxp_executor_options {
 	 * fit into 15 bytes. Default: "pxp-N". */
 	const char *name;
 	pxp_initialise_fn *initialise;
-	/* n_init_bytes bytes for prepare and initialise, copied. At most 32 KiB with
-	 * PXP_PROCESSES. */
+	/* The bytes that prepare and initialise get. They are copied. n_init_bytes is their number:
+	 * at most 32 KiB with PXP_PROCESSES. */
 	const void *init_bytes;
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
@@ -231,10 +231,10 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 struct pxp_task_options {
 	/* sizeof(struct pxp_task_options). Must be set. */
 	size_t size;
-	/* n_descriptors descriptors that go to the worker with the task: at most
-	 * PXP_MAX_DESCRIPTORS, all open, none twice. If the submission succeeds, they belong to the
-	 * task, which closes them, unless keep_descriptors is set. If one of them is not open, a
-	 * task of a process pool fails with PXP_ESYS. */
+	/* The descriptors that go to the worker with the task: n_descriptors of them, at most
+	 * PXP_MAX_DESCRIPTORS. Each must be open, and none may be given twice. If the submission
+	 * succeeds, they belong to the task, which closes them, unless keep_descriptors is set. If
+	 * one of them is not open, a task of a process pool fails with PXP_ESYS. */
 	const int *descriptors;
 	unsigned n_descriptors;
 	/* If the task has not begun after this number of milliseconds, it fails with PXP_EQUEUED.
@@ -369,9 +369,9 @@ enum pxp_shutdown {
 enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags);
 
 /** Shut down with PXP_SHUTDOWN_WAIT and free the executor. Its futures stay valid. NULL is allowed.
- *  Must not be called in a callback or a task of this executor, because the executor cannot wait for
- *  itself. If it is called there, it shuts the executor down without waiting, and the executor is
- *  never freed. */
+ *  Must not be called in a callback or a task of this executor, because the executor cannot wait
+ *  for itself. If it is called there, it shuts the executor down without waiting, and the executor
+ *  is never freed. */
 void pxp_executor_destroy(struct pxp_executor *executor);
 
 /**
@@ -423,8 +423,8 @@ void pxp_executor_stats(struct pxp_executor *executor,
  */
 int pxp_executor_descriptor(struct pxp_executor *executor);
 
-/** How many tasks were done since the last call, or since the executor was created. Makes the
- *  descriptor unreadable until the next task is done. */
+/** How many tasks have been completed since the last call, or since the executor was created. Makes
+ *  the descriptor unreadable until the next task is done. */
 uint64_t pxp_executor_acknowledge(struct pxp_executor *executor);
 
 #ifdef __cplusplus

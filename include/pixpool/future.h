@@ -196,7 +196,7 @@ enum pxp_cancel {
 
 /**
  * Cancel a task. If no worker has begun it, this call acts like pxp_future_cancel(). If a worker
- * has begun it, force says how to cancel it.
+ * has begun it, `force` says how to cancel it.
  *
  * Returns true if the future is cancelled, by this call or before it. Returns false if the future
  * is running (its task may have been asked to end), or is finished or failed.

@@ -1,7 +1,8 @@
 /*
- * Map runs one function over many inputs, of which only a limited number (the window) is
- * processed at a time. It returns the results in the order of the inputs, or in the order in which they are
- * done. If an item fails, the map returns it like any other, with its error, and continues.
+ * A map runs one function over many inputs. Only a limited number of inputs (the window) is
+ * processed at a time. The map returns the results in the order of the inputs, or in the order in
+ * which they are done. If an item fails, the map returns it like any other, with its error, and
+ * continues.
  */
 #ifndef PXP_MAP_H
 #define PXP_MAP_H
@@ -24,7 +25,7 @@ struct pxp_map;
  *
  * data       the pointer that was given to pxp_map_open().
  * ret_bytes  the bytes of the input, *ret_n of them. They belong to the source and must stay valid
- *            until its next call. For an empty input, NULL and 0.
+ *            until its next call. For an empty input, *ret_bytes is NULL and *ret_n is 0.
  *
  * PXP_OK       *ret_bytes and *ret_n are the next input.
  * PXP_ESTATE   the source has no more inputs.
@@ -117,9 +118,9 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
  */
 enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item);
 
-/** End a map, at any point. Items that have not begun are cancelled. Items that have begun are asked
- *  to end (pxp_task_is_cancelled()), but this call does not wait for them. Results that were not
- *  returned are freed. NULL is allowed. */
+/** End a map, at any point. Items that have not begun are cancelled. Items that have begun are
+ *  asked to end (pxp_task_is_cancelled()), but this call does not wait for them. Results that were
+ *  not returned are freed. NULL is allowed. */
 void pxp_map_close(struct pxp_map *map);
 
 #ifdef __cplusplus

@@ -47,15 +47,15 @@ enum pxp_status {
 	/* The task ran longer than its deadline, or reported no progress for stall_ms. Its worker
 	 * was killed. */
 	PXP_EDEADLINE = 22,
-	/* The task's worker process died: see signal or exit_code. */
+	/* The task's worker process died: see pxp_error.signal and pxp_error.exit_code. */
 	PXP_ECRASHED = 23,
 	/* The task's worker process violated the protocol and was killed. */
 	PXP_EPROTO = 24,
 	/* The task did not begin within queue_timeout_ms. */
 	PXP_EQUEUED = 25,
-	/* The task killed max_kills workers: see signal or exit_code. */
+	/* The task killed max_kills workers: see pxp_error.signal and pxp_error.exit_code. */
 	PXP_EPOISON = 26,
-	/* The task exceeded its memory limit: see signal if its worker died of that. */
+	/* The task exceeded its memory limit: see pxp_error.signal if its worker died of that. */
 	PXP_EMEMORY = 27
 };
 

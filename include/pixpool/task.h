@@ -101,7 +101,7 @@ enum pxp_status pxp_task_return_descriptor(struct pxp_task *task, int descriptor
  *  often. */
 bool pxp_task_is_cancelled(const struct pxp_task *task);
 
-/** Report progress: done of total, in any unit. This also tells the pool that the task is alive
+/** Report progress: `done` of `total`, in any unit. This also tells the pool that the task is alive
  *  (pxp_task_options.stall_ms). The call is cheap, so a task can call it often. */
 void pxp_task_progress(struct pxp_task *task, uint64_t done, uint64_t total);
 
