@@ -83,9 +83,10 @@ static enum pxp_status check_options(const struct pxp_executor_options *options,
 		                "idle_timeout_ms must not be negative, got %jd",
 		                (intmax_t)options->idle_timeout_ms);
 	if (options->start_timeout_ms < PXP_FOREVER)
-		return pxp_fail(ret_error, PXP_EINVAL,
-		                "start_timeout_ms must not be negative, got %jd",
-		                (intmax_t)options->start_timeout_ms);
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"start_timeout_ms must be at least 0, or PXP_FOREVER (-1), got %jd",
+			(intmax_t)options->start_timeout_ms);
 	return check_memory(options, ret_error);
 }
 
