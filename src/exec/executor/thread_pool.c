@@ -33,9 +33,9 @@ struct thread_pool {
 	atomic_uint n_idle;
 	unsigned n_threads, n_spawned;
 
-	/* The keeper thread completes tasks that expire in the queue, on time even if all threads
-	 * are busy. It is started with the first task that has a queue_timeout_ms, and sleeps until
-	 * keeper_wake_ns. */
+	/* The keeper thread completes tasks that expire in the queue. Without it, an expired task
+	 * would wait until a thread is free. The keeper is started with the first task that has a
+	 * queue_timeout_ms, and sleeps until keeper_wake_ns. */
 	pthread_t keeper;
 	bool has_keeper;
 	int64_t keeper_wake_ns;

@@ -1,8 +1,8 @@
 /*
  * Futures and promises: the first completion wins, and later ones are refused.
  *
- * A thread that waits for one future sleeps on the word that holds its state. Waiters for several
- * futures add a hook to each (waiter.h).
+ * A thread that waits for one future sleeps on the word that holds the state of the future. A
+ * waiter for several futures adds a hook to each of them (waiter.h).
  */
 #include "exec/future/future.h"
 

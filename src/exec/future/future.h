@@ -25,7 +25,7 @@ typedef void future_free_fn(struct pxp_future *future);
 struct pxp_future {
 	atomic_uint n_references;
 	/* An enum pxp_future_state, and a bit that says whether a thread sleeps on this word until
-	 * the future is done. The state becomes a done one only while the lock is held. */
+	 * the future is done. The state changes to a final state only while the lock is held. */
 	atomic_uint state;
 	/* The function that frees the memory of the future. */
 	future_free_fn *free;

@@ -1,7 +1,7 @@
 /*
  * A fork server runs the pool's preload once, when the first worker is requested, and forks workers
  * from that state. It reaps a worker only when it is told to. So no pid is used again while the
- * main process may still signal it.
+ * main process may still send a signal to it.
  *
  * When its control socket closes or the main process ends, the fork server kills its workers, waits
  * for them and exits. It watches the pidfd of the main process too, because a child of the main
@@ -324,8 +324,8 @@ static void reap(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 
-	/* Processes that the worker started are killed with it. No other process can have its pid
-	 * until the worker is waited for. */
+	/* Processes that the worker started are killed with it. No other process can have the pid
+	 * of the worker until the worker is waited for. */
 	kill_group(pid);
 	wait_for_worker(server, pid, &request->status, &request->usage);
 	forget_child(server, pid);

@@ -140,7 +140,7 @@ bool zygote_has_function(uintptr_t function)
 
 /* ---- in the zygote ---- */
 
-/* Give the zygote its descriptors: /dev/null as 0 to 2, control as CONTROL, main_pidfd as
+/* Give the zygote its descriptors: /dev/null as 0 to 2, `control` as CONTROL, and `main_pidfd` as
  * MAIN_PIDFD. The arguments may have any of these numbers themselves, so they are first duplicated
  * to higher numbers. All other descriptors are closed. Returns false with errno. */
 static bool leave_terminal(int control, int main_pidfd, int null)
