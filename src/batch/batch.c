@@ -1436,14 +1436,14 @@ static const char *why_not_to_prune(struct batch *batch)
 	lock_acquire(&batch->lock);
 	has_walk_errors = batch->has_walk_errors || batch->plan->has_errors;
 	lock_release(&batch->lock);
-	if (!batch->history || !history_keeps_records(batch->history))
-		return "this run has no records of its outputs";
 	if (state_of(batch) != BATCH_FED)
 		return "the run did not complete";
 	if (has_walk_errors)
 		return "a part of the inputs could not be read";
 	if (batch->plan->n_inputs < batch->walk.n_inputs)
 		return "an INPUT contains no image";
+	if (!batch->history || !history_keeps_records(batch->history))
+		return "this run has no records of its outputs";
 	if (report_counts(batch->report).cancelled > 0)
 		return "images were deleted or moved before they were processed";
 	return NULL;

@@ -611,6 +611,8 @@ TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an
 	              "pixpool: no output was pruned: an INPUT contains no image"),
 	       "%s", ended.err);
 	EXPECT(access("out/0.png", F_OK) == 0);
+	EXPECT(strstr(run("pixpool-scripted resize -s 8 empty -o out --prune").err,
+	              "pixpool: no output was pruned: an INPUT contains no image"));
 	ended = run(
 		"pixpool-scripted resize -s 8 in/2.png -o out --progress none --prune");
 	EXPECT_EQ(ended.status, 0);
