@@ -349,6 +349,7 @@ static enum verdict decide_output(struct history *history, struct history_input 
 		known->has_twin = true;
 		return VERDICT_EXISTS;
 	}
+	known->has_folder = freshness.kind == OUTPUT_FOLDER;
 	if (freshness.kind != OUTPUT_NONE)
 		freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
 		                                    store_time_ns(&found.out.st_mtim)};
@@ -528,6 +529,9 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 	for (size_t i = 0; i < input->n_variants; i++) {
 		if (known[i].has_twin)
 			failure_set(ret_failure, FAIL_COLLISION, STORE_TWIN);
+		else if (known[i].has_folder && verdict == HISTORY_EXISTS)
+			failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
+			            STORE_FOLDER);
 	}
 	if (verdict == HISTORY_MAKE && is_known_bad(history, input, ret_failure))
 		verdict = HISTORY_KNOWN_BAD;

@@ -54,6 +54,7 @@ struct known_output {
 	/* Whether the existing file with this name is already the output of another input of this
 	 * run. */
 	bool has_twin;
+	bool has_folder; /* whether a folder has this name */
 	/* Whether the output is made only to compare it with the existing file, which it does not
 	 * replace. */
 	bool is_compared;

@@ -64,6 +64,7 @@ static const struct {
 	{FAIL_IO, "folder", "folder that cannot be read"},
 	{FAIL_IO, "", "cannot be read"},
 	{FAIL_EXISTS, "backup", "another file has the name of its backup"},
+	{FAIL_EXISTS, "a folder with the name", "a folder has the name of its output"},
 	{FAIL_EXISTS, "", "output exists; see --overwrite"},
 	{FAIL_COLLISION, "", "another input has the same output"},
 	{FAIL_INTERNAL, "", "internal error"},

@@ -840,7 +840,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
 	            asked->expected ? "the existing file was changed during the run"
 	            : asked->overwrite == OVERWRITE_ALWAYS
-	                    ? "a folder with the name of the output exists"
+	                    ? STORE_FOLDER
 	                    : "a file with the name of the output exists");
 	return STORE_FAILED;
 }

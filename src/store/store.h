@@ -100,6 +100,9 @@ enum output_kind {
 	OUTPUT_TWIN
 };
 
+/* The reason why an output is not written if a folder has its name. */
+#define STORE_FOLDER "a folder with the name of the output exists"
+
 /* The reason why an output collides with another output of this run. */
 #define STORE_TWIN                                                                       \
 	"another input already has an output of this name, because the output folder "   \

@@ -301,6 +301,28 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 	fixture_leave();
 }
 
+TEST(outputs, a_folder_with_the_name_of_an_output_is_never_replaced)
+{
+	static const char *const policies[] = {"own", "always"};
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_bytes("out/a.jpg/b", "precious", strlen("precious"));
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		struct ended ended = run("pixpool resize -s 32 in -o out --overwrite %s "
+		                         "--report r",
+		                         policies[i]);
+
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(ended.err,
+		              "in/a.jpg: failed: a folder has the name of its output\n"),
+		       "%s", ended.err);
+		EXPECT(strstr(records("r"), "'class':'exists',"), "%s", records("r"));
+	}
+	EXPECT_STR(scratch_text("out/a.jpg/b"), "precious");
+	fixture_leave();
+}
+
 TEST(outputs, an_output_name_that_is_too_long_fails_its_image_with_a_hint)
 {
 	char path[300] = "in/";

@@ -68,6 +68,8 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 		{FAIL_EXISTS,
 	         "publish: a file with the name of the output exists and was not replaced; see --overwrite",
 	         NULL, "output exists; see --overwrite"},
+		{FAIL_EXISTS, "publish: a folder with the name of the output exists",
+	         NULL, "a folder has the name of its output"},
 		{FAIL_PERMISSION,
 	         "publish: cannot open the folder of the output: "
 	         "Permission denied",
