@@ -830,6 +830,18 @@ static bool is_places_fault(int sys_errno)
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
+/* Say why the output folder cannot be made, after a fault that is not its file system's. */
+static void say_no_folder(struct batch *batch, int sys_errno)
+{
+	report_say(batch->report, "cannot make the output folder %s: %s",
+	           quoted(batch->options->output),
+	           sys_errno == ENOTDIR ? "one of the folders in its path is a file"
+	           : sys_errno == ENOENT
+	                   ? "a symbolic link in its path leads to a folder that does "
+	                     "not exist"
+	                   : strerrordesc_np(sys_errno));
+}
+
 /* Open the output folder. Returns false, with a message, if the batch must end. If the folder
  * cannot be created because of its file system, stops the batch and returns true without a
  * store. */
@@ -847,7 +859,11 @@ static bool open_store(struct batch *batch)
 	}
 	if (batch->options->plans_only) {
 		batch->store = store_open_to_look(*output ? output : ".");
-		return true; /* if the folder does not exist, every output is new */
+		/* if the folder does not exist, every output is new */
+		if (batch->store || errno != ENOTDIR)
+			return true;
+		say_no_folder(batch, errno);
+		return false;
 	}
 	batch->store = store_open(*output ? output : ".");
 	if (!batch->store && is_places_fault(errno)) {
@@ -857,10 +873,7 @@ static bool open_store(struct batch *batch)
 		return true;
 	}
 	if (!batch->store) {
-		report_say(batch->report, "cannot make the output folder %s: %s",
-		           quoted(output),
-		           errno == ENOTDIR ? "one of the folders in its path is a file"
-		                            : strerrordesc_np(errno));
+		say_no_folder(batch, errno);
 		return false;
 	}
 	store_identity(batch->store, &batch->walk.skip_dev, &batch->walk.skip_ino);

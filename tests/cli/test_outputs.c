@@ -297,7 +297,27 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 	EXPECT_EQ(ended.status, 2);
 	EXPECT_STR(ended.err, "pixpool: cannot make the output folder out/below: one of "
 	                      "the folders in its path is a file\n");
+	ended = run("pixpool resize -s 32 a.jpg -o out/below/more -n");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err, "pixpool: cannot make the output folder out/below/more: "
+	                      "one of the folders in its path is a file\n");
 	EXPECT_STR(scratch_text("out"), "precious");
+	fixture_leave();
+}
+
+TEST(outputs, an_output_folder_that_is_a_dangling_link_is_refused)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "a.jpg");
+	scratch_link("out", "nowhere");
+	ended = run("pixpool resize -s 32 a.jpg -o out");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: cannot make the output folder out: a symbolic link "
+	           "in its path leads to a folder that does not exist\n");
+	EXPECT(access("nowhere", F_OK) != 0);
 	fixture_leave();
 }
 
