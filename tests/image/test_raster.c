@@ -536,7 +536,9 @@ static void append_bmp_header(struct blob *file, const struct bmp_kind *kind,
 		append_little(file, kind->n_bits <= 8 ? 5 : 0, 4);
 		append_little(file, 0, 4);
 	}
-	if (kind->n_header > 40 || kind->compression == 3 || kind->compression == 6) {
+	if (kind->n_header < 40)
+		file->n = 14 + (size_t)kind->n_header;
+	if (kind->n_header >= 52 || kind->compression == 3 || kind->compression == 6) {
 		append_little(file, kind->n_bits == 16 ? 0x7c00 : 0xff0000, 4);
 		append_little(file, kind->n_bits == 16 ? 0x3e0 : 0xff00, 4);
 		append_little(file, kind->n_bits == 16 ? 0x1f : 0xff, 4);
@@ -593,6 +595,14 @@ static struct blob bmp_of(const struct bmp_kind *kind, bool is_from_top)
 static const struct bmp_kind bmp_kinds[] = {
 	{12, 0, 24, 0, 3},
 	{12, 0, 8, 0, 3},
+	/* Headers of OS/2, which may end after any field. */
+	{16, 0, 24, 0, 3},
+	{16, 0, 8, 0, 3},
+	{20, 0, 4, 0, 3},
+	{36, 0, 8, 0, 3},
+	{42, 0, 24, 0, 3},
+	{46, 0, 4, 0, 3},
+	{48, 0, 8, 0, 3},
 	{64, 0, 24, 0, 3},
 	{64, 0, 4, 0, 3},
 	{40, 0, 4, 0, 3},
@@ -635,6 +645,7 @@ TEST(bmp_reader, the_fourth_byte_of_a_bmp_pixel_is_alpha_only_if_a_mask_says_so)
 		file = bmp_of(kind, i % 2);
 		snprintf(what, sizeof(what), "header of %u, compression %u, %u bits",
 		         kind->n_header, kind->compression, kind->n_bits);
+		EXPECT_EQ(format_of_bytes(file.bytes, file.n, ""), FORMAT_BMP);
 		expect_picture(FORMAT_BMP, &file, kind->n_bands,
 		               kind->n_bits == 16 ? 4 : 0, what);
 		/* Only padding follows the last index, and a file without this padding is

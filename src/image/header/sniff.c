@@ -198,13 +198,20 @@ static bool is_late_pdf(struct bytes b)
 	return memmem(b.at, n, "%PDF-", 5) != NULL;
 }
 
+/* The header of a BMP has one of a few lengths. In OS/2 it may end after any field, from 16 bytes
+ * on; then the number of planes, which is 1, must be right too. */
 static bool is_bmp(struct bytes b)
 {
+	enum { LENGTH_AT = 14, PLANES_AT = 26, OS2_LEAST = 16, OS2_MOST = 64 };
 	static const uint8_t header_sizes[] = {12, 40, 52, 56, 64, 108, 124};
+	unsigned length;
 
 	if (!HAS(b, 0, "BM") || b.n < 18 || b.at[15] || b.at[16] || b.at[17])
 		return false;
-	return memchr(header_sizes, b.at[14], sizeof(header_sizes)) != NULL;
+	length = b.at[LENGTH_AT];
+	return memchr(header_sizes, (int)length, sizeof(header_sizes)) != NULL ||
+	       (length >= OS2_LEAST && length <= OS2_MOST && length % 2 == 0 &&
+	        HAS(b, PLANES_AT, "\1\0"));
 }
 
 /* Whether a file is a PNM. A number or a comment must follow the magic bytes. Without this check,
