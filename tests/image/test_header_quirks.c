@@ -240,3 +240,88 @@ TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 		}
 	}
 }
+
+/* ---- JPEG 2000 ---- */
+
+/* A JPEG 2000 without loss, in which all pixels have these samples. */
+static struct blob make_jp2(const uint8_t *samples, int n_bands)
+{
+	enum { JP2_SIDE = 32 };
+	uint8_t bytes[JP2_SIDE * JP2_SIDE * 4];
+	struct blob blob;
+	VipsImage *image;
+
+	for (int i = 0; i < JP2_SIDE * JP2_SIDE * n_bands; i++)
+		bytes[i] = samples[i % n_bands];
+	vips_fixture_start();
+	image = image_of_bytes(bytes, JP2_SIDE, JP2_SIDE, n_bands);
+	blob = encoded(image, ".jp2[lossless]");
+	g_object_unref(image);
+	return blob;
+}
+
+static uint8_t *find_words(const struct blob *blob, const char *words)
+{
+	uint8_t *at = memmem(blob->bytes, blob->n, words, strlen(words));
+
+	REQUIRE(at != NULL, "%s", words);
+	return at;
+}
+
+/* Set the number of the colour space in the box "colr". */
+static void set_space(struct blob *blob, uint8_t number)
+{
+	enum { SPACE_AT = 10 };
+
+	find_words(blob, "colr")[SPACE_AT] = number;
+}
+
+TEST(header_quirks, a_jpeg_2000_in_ycbcr_is_converted_to_rgb)
+{
+	/* YCbCr of the colour 230, 120, 40, and alpha. */
+	static const uint8_t samples[] = {144, 69, 189, 77};
+	static const double colour[] = {230, 120, 40, 77};
+	static const char *const words[] = {"", "size 16x16", "size 16x8; fit fill"};
+
+	for (int n_bands = 3; n_bands <= 4; n_bands++) {
+		struct blob blob = make_jp2(samples, n_bands);
+
+		set_space(&blob, 18);
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			struct recipe recipe = recipe_of_words(words[i], FORMAT_PNG,
+			                                       ENGINE_AUTO);
+			VipsImage *image = cooked(&blob, &recipe);
+
+			EXPECT_EQ(vips_image_get_bands(image), n_bands);
+			is_colour(image, 5, 5, colour, 1);
+			g_object_unref(image);
+		}
+		blob_fini(&blob);
+	}
+}
+
+TEST(header_quirks, a_jpeg_2000_that_libvips_would_misread_is_unsupported)
+{
+	static const uint8_t samples[] = {144, 69, 189};
+	enum { N_KINDS = 4, DISTANCES_AT = 43 };
+
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct blob blob = make_jp2(samples, 3);
+		struct outcome outcome;
+
+		if (kind == 0)
+			memcpy(find_words(&blob, "colr"), "pclr", 4);
+		else if (kind < 3)
+			set_space(&blob, kind == 1 ? 14 : 24);
+		else
+			memset(find_words(&blob, "\xff\x4f\xff\x51") + DISTANCES_AT, 2,
+			       2);
+		outcome = run_picture(&blob, "a.jp2", &recipe);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT(strstr(outcome.answer.failure.text, "JPEG 2000"), "%s",
+		       outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}

@@ -54,9 +54,11 @@ struct pv_state {
 	bool is_light;
 	bool is_cmyk, has_alpha;
 	/* Before scaling, the samples must be converted, because libvips would misread them: 32-bit
-	 * integers as 8-bit integers, packed Lab with coarse colours, some floats as 0 to 255, or a
-	 * sample that is not alpha as alpha. */
+	 * integers as 8-bit integers, packed Lab with coarse colours, some floats as 0 to 255, YCbCr
+	 * as RGB, or a sample that is not alpha as alpha. */
 	bool has_odd_samples;
+	/* For a JPEG 2000: the samples are YCbCr, and libvips does not convert them. */
+	bool is_ycc;
 	/* For an SVG: its RsvgHandle, and its exact size and position in CSS pixels. The member
 	 * stored has the size in whole pixels. */
 	void *svg;

@@ -350,6 +350,52 @@ static bool drop_extra_samples(VipsImage **image, const struct pv_state *state)
 	return is_done;
 }
 
+/* Convert three bands of YCbCr (ITU-T T.871) to RGB. */
+static bool make_rgb_of_ycc(VipsImage **image, double most)
+{
+	static const double rows[9] = {1, 0, 1.402, 1, -0.344136, -0.714136, 1, 1.772, 0};
+	double half = (most + 1) / 2;
+	double ones[] = {1, 1, 1}, offsets[] = {0, -half, -half};
+	VipsImage *made = NULL;
+	VipsImage *matrix = vips_image_new_matrix_from_array(3, 3, rows, 9);
+	bool is_done = matrix &&
+	               pv_replace(image, &made,
+	                          vips_linear(*image, &made, ones, offsets, 3, NULL)) &&
+	               pv_replace(image, &made,
+	                          vips_recomb(*image, &made, matrix, NULL)) &&
+	               pv_replace(image, &made, vips_rint(*image, &made, NULL));
+
+	VIPS_UNREF(matrix);
+	return is_done;
+}
+
+/* Convert the samples of a picture in YCbCr. Further samples, such as alpha, stay. */
+static bool convert_ycc(VipsImage **image, const struct pv_state *state)
+{
+	VipsInterpretation space = vips_image_get_interpretation(*image);
+	VipsBandFormat format = vips_image_get_format(*image);
+	int n_bands = vips_image_get_bands(*image);
+	VipsImage *rest = NULL, *made = NULL;
+	bool is_done;
+
+	if (!state->is_ycc || n_bands < 3 ||
+	    (format != VIPS_FORMAT_UCHAR && format != VIPS_FORMAT_USHORT))
+		return true;
+	is_done = (n_bands == 3 ||
+	           !vips_extract_band(*image, &rest, 3, "n", n_bands - 3, NULL)) &&
+	          pv_replace(image, &made,
+	                     vips_extract_band(*image, &made, 0, "n", 3, NULL)) &&
+	          make_rgb_of_ycc(image,
+	                          format == VIPS_FORMAT_UCHAR ? UINT8_MAX : UINT16_MAX) &&
+	          pv_replace(image, &made, vips_cast(*image, &made, format, NULL)) &&
+	          (!rest ||
+	           pv_replace(image, &made, vips_bandjoin2(*image, rest, &made, NULL))) &&
+	          pv_replace(image, &made,
+	                     vips_copy(*image, &made, "interpretation", space, NULL));
+	VIPS_UNREF(rest);
+	return is_done;
+}
+
 static void note_header(struct source *source, VipsImage *image)
 {
 	struct pv_state *state = source->state;
@@ -384,7 +430,7 @@ static void note_header(struct source *source, VipsImage *image)
 	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
 	                         pv_has_plain_floats(image) ||
-	                         has_extra_samples(state, image);
+	                         has_extra_samples(state, image) || state->is_ycc;
 	state->has_alpha = state->tiff_samples.n_colours > 0
 	                           ? state->tiff_samples.alpha > 0
 	                           : vips_image_hasalpha(image);
@@ -453,6 +499,34 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 	return fits_libvips(raster->size, ret_failure);
 }
 
+/* Refuse a JPEG 2000 that libvips would decode wrongly. If it is in YCbCr, note that its samples must
+ * be converted. */
+static bool jp2_is_understood(const struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	const char *reason = NULL;
+
+	switch (jp2_find_colours(source->bytes, source->n_bytes)) {
+	case JP2_AS_READ:
+		break;
+	case JP2_YCC:
+		state->is_ycc = true;
+		break;
+	case JP2_PALETTE:
+		reason = "a palette";
+		break;
+	case JP2_OTHER_SPACE:
+		reason = "this colour space";
+		break;
+	case JP2_COARSE:
+		reason = "samples of lower resolution than its size";
+		break;
+	}
+	return !reason ||
+	       failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "header: a JPEG 2000 with %s is not supported", reason);
+}
+
 /* Refuse a file that libvips would decode wrongly. */
 static bool is_understood(const struct source *source, struct failure *ret_failure)
 {
@@ -467,7 +541,7 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: a TIFF in YCbCr is supported only with JPEG "
 		                   "compression");
-	return true;
+	return source->format != FORMAT_JP2 || jp2_is_understood(source, ret_failure);
 }
 
 /* Read the colours of a PNG. From cICP or gAMA a profile is made, because libvips ignores these
@@ -1074,7 +1148,8 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 		is_loaded = load_shrunk(ret_image, state, format, fail_on, shrink);
 	else
 		is_loaded = load_one(ret_image, state, format, fail_on);
-	if (is_loaded && !drop_extra_samples(ret_image, state)) {
+	if (is_loaded &&
+	    (!drop_extra_samples(ret_image, state) || !convert_ycc(ret_image, state))) {
 		VIPS_UNREF(*ret_image);
 		is_loaded = false;
 	}
