@@ -265,7 +265,7 @@ static void expect_damage(struct outcome outcome, bool has_damage, bool is_accep
 		EXPECT_EQ(outcome.answer.is_damaged, has_damage);
 	else
 		EXPECT_STR(outcome.answer.failure.text,
-		           "decode: the checksum of the compressed pixels is wrong");
+		           "decode: compressed pixels are damaged");
 	outcome_fini(&outcome);
 }
 
@@ -292,6 +292,51 @@ TEST(pages, wrong_bytes_in_deflate_are_found_by_convert_and_verify)
 		}
 	}
 	blob_fini(&blob);
+}
+
+static struct blob make_page_with_profile(void)
+{
+	struct blob profile = make_rgb_profile("x", 1.8), blob;
+	VipsImage *roll = roll_of_pages(1);
+
+	vips_image_set_blob_copy(roll, VIPS_META_ICC_NAME, profile.bytes, profile.n);
+	blob = encoded(roll, ".tif");
+	g_object_unref(roll);
+	blob_fini(&profile);
+	return blob;
+}
+
+/* If a palette or a profile is not inside the file, libtiff ignores it, and the colours are
+ * wrong. */
+TEST(pages, a_tiff_without_the_end_of_its_palette_or_profile_ends_early)
+{
+	enum { PALETTE = 320, PROFILE = 34675 };
+
+	for (unsigned tag = PALETTE; tag <= PROFILE; tag += PROFILE - PALETTE) {
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct blob blob = make_page_with_profile();
+		size_t entry = find_tag(&blob, 0, PROFILE);
+		size_t n = little(&blob, entry + 4, 4), at;
+		struct outcome outcome = run_picture(&blob, "a.tif", &recipe);
+
+		EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		/* Move the values, so that their last byte is behind the end of the file. */
+		at = blob.n - n + 1;
+		blob.bytes[entry] = (uint8_t)tag;
+		blob.bytes[entry + 1] = (uint8_t)(tag >> 8);
+		blob.bytes[entry + 8] = (uint8_t)at;
+		blob.bytes[entry + 9] = (uint8_t)(at >> 8);
+		outcome = run_picture(&blob, "a.tif", &recipe);
+		EXPECT_STR(outcome.answer.failure.text,
+		           "header: the file ends early: a page or its colours are "
+		           "missing");
+		outcome_fini(&outcome);
+		outcome = check_picture(&blob, "a.tif", &recipe);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
 }
 
 TEST(pages, all_pages_of_a_bigtiff_are_counted_and_counting_a_circular_chain_ends)

@@ -230,6 +230,40 @@ static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 	return false;
 }
 
+/* The size of one value of an entry, whatever its type is. 0: the type is unknown. */
+static unsigned any_value_bytes(const struct tiff *tiff, const uint8_t *entry)
+{
+	static const uint8_t sizes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4,
+	                                8, 4, 8, 4, 0, 0, 8, 8, 8};
+	uint64_t type = tiff_number(tiff, entry + 2, 2);
+
+	return type < sizeof(sizes) ? sizes[type] : 0;
+}
+
+/* Whether values without which pixels have other colours are beyond the end of the file. libtiff
+ * ignores such a tag: it shows the indices of a palette as grey. */
+static bool lacks_colours(const struct tiff *tiff, const struct tiff_directory *directory)
+{
+	enum { PALETTE = 320, EXTRA_SAMPLES = 338, PROFILE = 34675 };
+	static const uint16_t tags[] = {PALETTE, EXTRA_SAMPLES, PROFILE};
+	unsigned n_room = tiff->shape->n_first;
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		const uint8_t *entry = find_entry(tiff, directory, tags[i]);
+		unsigned n_value = entry ? any_value_bytes(tiff, entry) : 0;
+		uint64_t n_values, at;
+
+		if (n_value == 0)
+			continue;
+		n_values = tiff_number(tiff, entry + 4, tiff->shape->value_at - 4);
+		at = tiff_number(tiff, entry + tiff->shape->value_at, n_room);
+		if (n_values > n_room / n_value &&
+		    (at > tiff->n || n_values > (tiff->n - at) / n_value))
+			return true;
+	}
+	return false;
+}
+
 /* Find what the samples of a pixel mean in a directory. A sample beyond the colours is alpha only
  * if the file declares it as alpha. */
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
@@ -295,6 +329,7 @@ void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_page
 			find_samples(&tiff, &directory, &pages.samples);
 		if (!is_page(&tiff, &directory))
 			continue;
+		pages.is_whole &= !lacks_colours(&tiff, &directory);
 		if (pages.n == 0) {
 			pages.first = i;
 			find_samples(&tiff, &directory, &pages.samples);

@@ -92,7 +92,8 @@ struct tiff_pages {
 	uint32_t first;              /* index of the directory with the first page */
 	bool are_adjacent;           /* no preview or mask is between the pages */
 	struct tiff_samples samples; /* samples of the first page */
-	/* All directories, and the pixels of all pages except the first, are within the file. */
+	/* These are within the file: all directories, the palette and the profile of each page, and the
+	 * pixels of all pages except the first. */
 	bool is_whole;
 };
 

@@ -107,5 +107,5 @@ bool pv_prove_strips(struct source *source, uint32_t n_directories,
 	return is_right || source->reading->fail_on == FAIL_ON_NONE ||
 	       source->reading->fail_on == FAIL_ON_TRUNCATED ||
 	       failure_set(ret_failure, FAIL_BAD_IMAGE,
-	                   "decode: the checksum of the compressed pixels is wrong");
+	                   "decode: compressed pixels are damaged");
 }

@@ -448,7 +448,8 @@ static bool find_pages(struct source *source, struct failure *ret_failure)
 	tiff_find_pages(source->bytes, source->n_bytes, &pages);
 	if (!pages.is_whole && source->reading->fail_on != FAIL_ON_NONE)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the file ends early: a page is missing");
+		                   "header: the file ends early: a page or its "
+		                   "colours are missing");
 	if (pages.samples.is_grey_in_planes)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: a TIFF in grey or with a palette is not "
