@@ -12,7 +12,7 @@
 struct committer {
 	/* The options do not change after creation. */
 	struct committer_options options;
-	pthread_t thread; /* running unless options.is_stepped */
+	pthread_t thread; /* started, except if options.is_stepped is set */
 
 	/* Used only by the committing thread. */
 	struct failure state_failure;
@@ -108,10 +108,13 @@ static void ask_for_outputs(const struct committer_options *options,
 	}
 }
 
-/* Compute the result of a file from the results of its outputs. The first of these cases decides:
- * an output failed (the file fails as the first failed output did), an output was dropped
- * (STORE_DROPPED), an output is done or the file has no outputs (STORE_DONE). In any other case:
- * STORE_SKIPPED. */
+/*
+ * Compute the result of a file from the results of its outputs. The first case that applies counts:
+ * 1. An output failed: the file fails as the first failed output did.
+ * 2. An output was dropped: STORE_DROPPED.
+ * 3. An output was published, or the file has no outputs: STORE_DONE.
+ * 4. All outputs were skipped: STORE_SKIPPED.
+ */
 static void sum_up(struct commit *commit, const struct store_output *outputs)
 {
 	bool is_dropped = false;

@@ -1,10 +1,10 @@
 /*
  * The committer: a thread that publishes the outputs of finished files, in the order in which the
  * files were added. Whenever the thread is free, it takes a group: all files that are waiting, up
- * to COMMIT_GROUP_OUTPUTS outputs and COMMIT_GROUP_BYTES bytes. The files of a group share the cost
- * of making outputs durable. A larger file forms a group of its own. If the caller has announced
- * more files, the thread first waits a short time for them, until COMMIT_GROUP_FILES files are
- * waiting.
+ * to COMMIT_GROUP_OUTPUTS outputs and COMMIT_GROUP_BYTES bytes. A file that exceeds these limits
+ * forms a group of its own. The files of a group share the cost of making outputs durable. If the
+ * caller has announced more files, the thread first waits for them, but only for a short time, and
+ * only while fewer than COMMIT_GROUP_FILES files are waiting.
  *
  * If the file system refuses an output, for example on a full disk, nothing more is published:
  * later files get the result STORE_DROPPED.
@@ -41,7 +41,7 @@ struct commit_output {
  * A finished file. Everything in it is borrowed, and must not change from committer_add() until
  * `done` is called. `done` may free it.
  *
- * A file that has no outputs only changes the state: its result is STORE_DONE.
+ * For a file without outputs, only rows of the state are written, and the result is STORE_DONE.
  */
 struct commit {
 	struct commit *next; /* used by the committer */
@@ -89,7 +89,7 @@ struct committer_options {
 	void *data; /* data for done */
 	/* How long a group waits for files that the caller has announced; -1: without limit. */
 	int64_t wait_ms;
-	/* No thread is started. Instead, committer_step() commits groups in the caller's thread. */
+	/* true: no thread is started, and committer_step() commits groups in the caller's thread */
 	bool is_stepped;
 };
 
@@ -102,10 +102,10 @@ struct committer *committer_create(const struct committer_options *options);
  * Queue a file. Never fails and never waits: the caller bounds how many files are waiting.
  *
  * The outputs of a file are published together or not at all, with one exception: if another
- * process takes the name of an output at the last moment, the outputs that were named before keep
- * their names. The result of the file is
+ * process takes the name of an output at the last moment, the outputs that already have their names
+ * keep them. The result of the file is
  *
- * STORE_DONE          All outputs have their names. Some may have been skipped (OVERWRITE_SKIP).
+ * STORE_DONE          All outputs have their names, except outputs that were skipped.
  * STORE_SKIPPED       All outputs were skipped.
  * STORE_FAILED, STORE_PLACE_FAILED
  *                     The result of the first output that failed.

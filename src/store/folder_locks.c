@@ -27,13 +27,13 @@ struct folder_locks {
 	struct folder_calls calls;
 	char *last;        /* the folder of the last INPUT that was a file; NULL: none */
 	bool are_shared;   /* no folder is locked exclusively */
-	const char *input; /* the INPUT that is noted now */
+	const char *input; /* the INPUT that folder_locks_add() is adding */
 	unsigned n_hung;   /* the number of calls that exceeded their time limit */
 	size_t n, max;
 	struct folder folders[];
 };
 
-/* When this number of calls have exceeded their time limit, no more folders are noted. Otherwise a
+/* After this number of calls have exceeded their time limit, no more folders are added. Otherwise, a
  * list of files on a dead share would make the run wait once for each file. */
 enum { MAX_HUNG = 4 };
 
@@ -95,8 +95,9 @@ static bool lstat_bounded(struct folder_locks *locks, const char *name,
 	return is_done;
 }
 
-/* Note one folder. Returns true if the folders above it must be noted as well. Returns false if
- * this folder and the folders above it were noted before, or if no more folders can be noted. */
+/* Add one folder to the folders to lock. Returns true if the folders above it must be added as
+ * well. Returns false if this folder and the folders above it were added before, or if no more
+ * folders can be added. */
 static bool note(struct folder_locks *locks, int folder, const struct stat *st,
                  bool is_alone)
 {
@@ -147,7 +148,7 @@ static void note_with_those_above(struct folder_locks *locks, const char *path)
 	fd_close(&folder);
 }
 
-/* Note the folder of a file. The last part of path is not a link. */
+/* Add the folder of a file. The last part of path is not a link. */
 static void note_folder_of(struct folder_locks *locks, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -163,7 +164,8 @@ static void note_folder_of(struct folder_locks *locks, const char *path)
 	free(folder);
 }
 
-/* Note the folder to which a link leads, or the folder of the file to which it leads. */
+/* If a link leads to a folder, add that folder. If the link leads to a file, add the folder of that
+ * file. */
 static void note_target(struct folder_locks *locks, const char *link)
 {
 	char entry[64], target[PATH_MAX];
@@ -176,7 +178,8 @@ static void note_target(struct folder_locks *locks, const char *link)
 	if (S_ISDIR(st.st_mode)) {
 		note_with_those_above(locks, link);
 	} else {
-		/* Unlike realpath(), this makes no call on the file system of the file. */
+		/* Find the path of the file in /proc, because realpath() could hang: it makes calls
+		 * on the file system of the file. */
 		snprintf(entry, sizeof(entry), "/proc/self/fd/%d", fd);
 		n = readlink(entry, target, sizeof(target) - 1);
 		if (n > 0) {
@@ -229,8 +232,8 @@ static bool holds_lock(int fd)
 }
 
 /* Whether the program inherited a descriptor that holds a lock on the folder. flock(1) starts a
- * program in this way, after it has locked the folder for the program. Without the lock, the
- * descriptor says nothing: a shell may have opened the folder for another purpose. */
+ * program in this way, after it has locked the folder for the program. A descriptor of the folder
+ * without a lock does not count, because a shell may have opened the folder for another purpose. */
 static bool is_inherited(const struct folder_locks *locks, const struct folder *folder)
 {
 	enum { LOOK_AT = 256 };

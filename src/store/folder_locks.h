@@ -16,12 +16,13 @@ struct folder_locks;
 
 /*
  * The file system calls that find the folders. A plain call may never return, for example on a dead
- * network share, so the caller provides calls with a time limit. Each of them returns the same as
- * the plain call, with errno; ETIMEDOUT: the file system did not answer.
+ * network share, so the caller provides calls with a time limit. They have the results and the
+ * errno of the plain calls; in addition, errno is ETIMEDOUT if the file system did not answer in
+ * time.
  */
 struct folder_calls {
-	/* Like openat(), and then fstat() on the opened file. input is the INPUT whose folders are
-	 * opened; it is used in messages only. */
+	/* Call openat(), and then fstat() on the opened file. `input` is the INPUT whose folders
+	 * are opened; it is used in messages only. */
 	int (*open)(void *data, int folder, const char *name, int flags,
 	            const char *input, struct stat *ret_stat);
 	/* Like lstat(). */
@@ -35,9 +36,9 @@ struct folder_calls {
 struct folder_locks *folder_locks_create(size_t max, bool are_shared,
                                          const struct folder_calls *calls);
 
-/* Note an INPUT. Its folder will be locked: the INPUT itself if it is a folder, or the folder of
- * the file. The path is borrowed until the locks are destroyed. Nothing is noted once all
- * descriptors are used, or once several calls have exceeded their time limit. */
+/* Add the folder of an INPUT to the folders to lock: the INPUT itself if it is a folder, or the
+ * folder of the file. The path is borrowed until the locks are destroyed. No more folders are added
+ * once all descriptors are used, or once several calls have exceeded their time limit. */
 void folder_locks_add(struct folder_locks *locks, const char *input);
 
 /* Lock all folders, or none. Returns NULL on success. If another run is working in one of the

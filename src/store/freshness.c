@@ -114,7 +114,7 @@ static enum verdict by_policy(const struct freshness *freshness, bool is_ours)
 	               : VERDICT_EXISTS;
 }
 
-/* Copy the record, and set its times and names to those that the files have now. */
+/* Copy the record, and put into the copy the times and names that the files have now. */
 static struct stamp with_times_of_now(const struct freshness *freshness,
                                       const struct stamp *record)
 {

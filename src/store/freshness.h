@@ -4,8 +4,8 @@
  *
  * The decision is a function without side effects. Its arguments are the facts known so far. If it
  * needs more evidence, it requests the cheapest piece that can decide the case, and the caller
- * calls it again with that piece. So an undisturbed second run reads one row and two inodes for
- * each picture.
+ * calls it again with that piece. So if no file has changed since the last run, the decision needs
+ * only one row and two inodes for each output.
  *
  * The truth table is in README.md, and tests/store/test_freshness.c tests every row of it.
  */
@@ -55,8 +55,8 @@ struct freshness {
 enum verdict {
 	VERDICT_LOOK, /* look for *ret_evidence, then call again */
 	VERDICT_MAKE, /* make the output; it may replace the existing file */
-	/* Make the output and compare. If the existing file has the same bytes, the file becomes
-	 * ours. If not, the output fails as `exists`. */
+	/* Make the output, and compare it with the existing file. If both have the same bytes, the
+	 * file becomes ours. If not, the output fails as `exists`. */
 	VERDICT_MAKE_AND_COMPARE,
 	VERDICT_FRESH, /* skip the output: it is fresh */
 	/* Skip the output: it is fresh, but a recorded time is out of date, and *ret_record has the

@@ -1,5 +1,5 @@
-/* Stubs for a build without SQLite: no state can be opened, and every other function finds and
- * writes nothing. */
+/* Stubs for a build without SQLite: no state can be opened, and the other functions find nothing
+ * and write nothing. */
 #include "store/state.h"
 
 enum state_result state_open(const struct state_options *options,

@@ -214,8 +214,8 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 {
 	uint64_t random = 0;
 
-	/* If there are no random bytes, the name may exist already: O_EXCL and link() notice
-	 * that. */
+	/* If getrandom() fails, a file with this name may exist already, but O_EXCL and link()
+	 * never replace it. */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uintptr_t)name;
 	snprintf(name, TEMP_NAME_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
@@ -223,9 +223,9 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 
 /*
  * Lock a file that has a hidden name, or is about to get one. The lock tells output_sweep() of
- * another run that the file does not belong to a killed run. Returns false if another run is
- * removing the file. Returns true if the file system has no locks: then no run removes hidden
- * files.
+ * another run that the file does not belong to a killed run. Returns false if another run has
+ * removed the file or is removing it. Returns true also if the file system has no locks: there, no
+ * run removes hidden files.
  */
 static bool lock_hidden(int fd)
 {
@@ -519,7 +519,7 @@ static enum published change_way(struct output *output, bool is_durable,
 }
 
 /* Close a written file before it gets its name, because NFS may report a full disk only at close().
- * The duplicate descriptor keeps the lock. */
+ * A duplicate of the descriptor stays open and keeps the lock. */
 static enum published close_file(struct output *output, struct failure *failure)
 {
 	int fd = output->fd;
@@ -689,8 +689,8 @@ static bool mark_backup(int fd, const char *backup)
 	return is_done;
 }
 
-/* Mark the old file as a backup before it becomes a backup. While the file has its old name the
- * mark has no effect. */
+/* Mark the old file as a backup before it gets the name of the backup. The mark contains that name,
+ * so it has no effect while the file has its old name. */
 static void mark_original(struct output *output, const char *backup)
 {
 	int fd = openat(output->folder, output->name,

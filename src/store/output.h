@@ -60,14 +60,14 @@ enum replace {
 
 struct output {
 	int folder;                   /* borrowed, like all members here */
-	const char *name;             /* name in that folder */
+	const char *name;             /* the output's name in `folder` */
 	int content;                  /* descriptor of the content, read by position */
 	off_t offset;                 /* where the output begins in the content */
 	size_t n_bytes;               /* length of the output */
 	const struct timespec *dates; /* times of access and modification; NULL: now */
 	enum replace replace;
 	const struct stat *expected;
-	/* For REPLACE_THIS: a suffix. The old file is kept as a backup, under its name with this
+	/* For REPLACE_THIS: the old file is kept as a backup, under its name followed by this
 	 * suffix. NULL: the old file is removed. */
 	const char *backup_suffix;
 	/* For REPLACE_THIS: copy owner, mode, ACL, attributes and times of the old file. */
@@ -80,7 +80,7 @@ struct output {
 	unsigned without;
 
 	/* State between the steps, which output_begin() initialises. */
-	int fd; /* descriptor of the file; or -1 */
+	int fd; /* descriptor of the output's file; -1: none */
 	/* A second descriptor of the file. After fd is closed, it keeps the file locked while the
 	 * file has a hidden name. -1: none. */
 	int guard;
@@ -89,7 +89,7 @@ struct output {
 	char old[TEMP_NAME_BYTES];
 	bool has_stamp;
 	bool has_backup; /* whether the backup has been made */
-	bool has_mark;   /* whether the backup is marked as one */
+	bool has_mark;   /* whether the backup has the attribute that marks backups */
 	int dates_errno; /* errno with which the times could not be set; 0: no error */
 };
 

@@ -49,8 +49,8 @@ struct stamp {
 	uint64_t root;
 };
 
-/* Recorded instead of the time of a file that had changed just before it was read: a later change
- * may give the file the same time. */
+/* The recorded time of a file that had changed just before it was read. Its real time is not
+ * reliable, because a later change may give the file the same time. */
 #define STAMP_NO_TIME INT64_MIN
 
 /* Convert a name to the form that stamps and rows store: the name itself, or its hash if it is
@@ -60,7 +60,7 @@ void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
 /* Set both names of a stamp. */
 void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
 
-/* Whether in_stamp, the form in which a stamp stores a name, stands for this name. */
+/* Whether in_stamp, a name as a stamp stores it, is the stored form of this name. */
 bool stamp_name_is(const char *in_stamp, const char *name);
 
 /* Whether a name stored in a stamp is the name itself, not its hash. */
@@ -81,8 +81,9 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
 
 /* Write the stamp to an open file, which need not have a name yet. Returns false with errno on
- * failure. ENOTSUP: the file system does not support such attributes or has no space for another
- * one; the file is still a valid output. ENOSYS, EPERM and EACCES are reported as ENOTSUP too. */
+ * failure. ENOTSUP: the file system does not support such attributes, or the file has no space for
+ * another attribute; the file is a valid output without the stamp. ENOSYS, EPERM and EACCES are
+ * reported as ENOTSUP too. */
 bool stamp_write(int fd, const struct stamp *stamp);
 
 /* Read the stamp of an open file. Returns false if the file has no valid stamp. */

@@ -173,7 +173,8 @@ static enum state_result result_of(int code)
 	case SQLITE_FULL:
 		return STATE_PLACE;
 	case SQLITE_IOERR:
-		/* A network share without locks, or a file system that SQLite cannot work on. */
+		/* No database can work here: locks are missing on a network share, SQLite cannot
+		 * work on the file system, or the size of files is limited. */
 		return code == SQLITE_IOERR_LOCK || code == SQLITE_IOERR_RDLOCK ||
 		                       code == SQLITE_IOERR_UNLOCK ||
 		                       code == SQLITE_IOERR_CHECKRESERVEDLOCK ||
@@ -186,8 +187,9 @@ static enum state_result result_of(int code)
 	}
 }
 
-/* The errno with which SQLite could not open the file at this path; 0: not known. If SQLite may not
- * create a file, it tries to read it, and then only reports that there is none. */
+/* The errno with which SQLite could not open the file at this path; 0: not known. If SQLite has no
+ * permission to create the file, it tries to open the file for reading, and reports ENOENT. In that
+ * case, the errno of the missing permission is returned. */
 static int open_errno(sqlite3 *database, const char *path)
 {
 	const int sys_errno = sqlite3_system_errno(database);
@@ -201,7 +203,8 @@ static int open_errno(sqlite3 *database, const char *path)
 	return may_create ? sys_errno : folder_errno;
 }
 
-/* Set the failure: why the database at this path failed with this code. database may be NULL. */
+/* Fill in the failure with the reason why the database at this path failed. code: the error code of
+ * SQLite. database may be NULL. */
 static void say_why(struct failure *failure, sqlite3 *database, int code,
                     const char *path)
 {
@@ -280,7 +283,8 @@ static void set_up(sqlite3 *database, const struct state_options *options)
 		run(database, "PRAGMA synchronous=NORMAL");
 }
 
-/* Check that the database is ours and has this version. Mark an empty database as ours. */
+/* Check that the database is ours and has the version of this program. Mark an empty database as
+ * ours. */
 static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 {
 	char marks[96];
@@ -559,7 +563,7 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
-	state->notice[0] = 0; /* from now on the notice is about a failure during use */
+	state->notice[0] = 0; /* a notice from here on is about a failure during use */
 	result = state->is_foreign ? STATE_FOREIGN : result_of(code);
 	if (result == STATE_OK) {
 		*ret_state = state;
@@ -671,7 +675,7 @@ static enum state_result run_query(struct state *state, sqlite3_stmt *statement)
 
 /* ---- outputs ---- */
 
-/* Keep the error of a query that reads, unless it is a sign of damage. */
+/* Remember the error of a query that reads rows, unless the error is a sign of damage. */
 static void note_read_error(struct state *state, int code)
 {
 	if (code == SQLITE_ROW || code == SQLITE_DONE)

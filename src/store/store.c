@@ -169,7 +169,7 @@ bool store_takes_stamps(struct store *store)
 	int fd = openat(store->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	bool takes;
 
-	/* If the file system has no unnamed files, set the attribute on the folder itself. */
+	/* If the file system has no unnamed files, try the attribute on the folder itself. */
 	if (fd < 0)
 		fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	takes = fd >= 0 && (fsetxattr(fd, STAMP_ATTRIBUTE ".try", "", 0, 0) == 0 ||
@@ -270,7 +270,7 @@ void store_sweep(struct store *store, int folder)
 		output_sweep(folder);
 }
 
-/* ---- the folders below it: opened beneath it, and never through a link ---- */
+/* ---- folders below the output folder; they are never reached through a link ---- */
 
 static int duplicate(int fd)
 {
@@ -564,7 +564,8 @@ enum output_kind store_look(struct store *store, const char *relative,
 	               is_empty(folder, name);
 	is_twin = has && S_ISREG(ret_stat->st_mode) &&
 	          has_other_claim(store, relative, ret_stat);
-	/* Do not claim a file with several hard links: it may have several names in any folder. */
+	/* A file with several hard links is not claimed, because it may have several names even in
+	 * a folder that respects case. */
 	if (has && S_ISREG(ret_stat->st_mode) && !is_twin && ret_stat->st_nlink <= 1)
 		claim_file(store, folder, relative, name, ret_stat);
 	fd_close(&folder);

@@ -42,7 +42,7 @@ struct store *store_open(const char *folder);
 struct store *store_open_in_place(void);
 
 /* Remove the hidden files that killed runs left in a folder, once for each folder. The store does
- * this by itself for the folders below the output folder. */
+ * this by itself in the output folder and in each folder below it that it opens. */
 void store_sweep(struct store *store, int folder);
 
 /* Open the output folder for reading only: nothing in it changes. If folder is NULL, the store
@@ -144,16 +144,16 @@ struct store_content {
  * `permission`. */
 struct store_original {
 	int folder; /* the folder of input and output; -1: both are below the output folder */
-	/* The original is kept under its name with this suffix; NULL: it is removed. */
+	/* The original is kept under its name followed by this suffix; NULL: it is removed. */
 	const char *backup_suffix;
 };
 
 /* The kind of file that has the name of a backup. */
 enum backup {
 	BACKUP_NONE,
-	/* The backup that a killed run left: the run had made the backup, but had not replaced the
-	 * file. The backup is another link to the file or, if files cannot be linked, a copy with
-	 * the same bytes. */
+	/* A backup that a killed run left: that run had made the backup, but had not yet replaced
+	 * the file. The backup is another link to the file or, if files cannot be linked, a copy
+	 * with the same bytes. */
 	BACKUP_LEFT,
 	BACKUP_TAKEN /* any other file */
 };
@@ -170,11 +170,11 @@ struct stamp;
 
 /* One output of a group, and its result. Everything is borrowed. */
 struct store_output {
-	/* The path below the output folder, without ".", ".." and empty components. If `original`
-	 * has a folder, the name in that folder. */
+	/* The path below the output folder, without ".", ".." and empty components. But if
+	 * `original` has a folder, this is the name in that folder. */
 	const char *name;
-	/* The picture of which this is an output. Outputs with the same value are published only if
-	 * all of them can be written. */
+	/* The picture from which the output is made. Outputs of the same picture are published only
+	 * if all of them can be written. */
 	const void *file;
 	struct store_content content;
 

@@ -47,8 +47,9 @@ struct claimed_files {
 };
 
 struct store {
-	/* Set before other threads start; see store_before_naming(). */
-	store_intend_fn *intend; /* a function; NULL: none */
+	/* intend and intend_data are set before other threads start; see store_before_naming(). */
+	/* the function to call before outputs get their names; NULL: none */
+	store_intend_fn *intend;
 	void *intend_data;
 
 	/* The output folder; -1: no folder. Opened with O_PATH, like every folder here, so that a

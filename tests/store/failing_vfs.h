@@ -1,6 +1,6 @@
 /*
- * SQLite on a failing file system: a VFS on top of the default one, whose nth call of a kind
- * returns an error, once or from then on.
+ * An SQLite VFS whose file system fails: all calls go to the default VFS, but the nth call of a
+ * kind returns an error. All later calls of this kind can fail as well.
  */
 #ifndef PXP_FAILING_VFS_H
 #define PXP_FAILING_VFS_H
@@ -20,8 +20,8 @@ enum vfs_call {
 /* Make the failing VFS the default one. */
 void failing_vfs_install(void);
 
-/* From now on the nth call of this kind (counted from 1) returns code. If for_good is set, all
- * later ones do as well. */
+/* Make the nth of the coming calls of this kind return `code`; 1 is the next call. If for_good is
+ * set, all later calls of this kind return `code` as well. */
 void failing_vfs_arm(enum vfs_call call, int nth, int code, bool for_good);
 
 /* Disarm the failure. Returns whether the armed call was made. */

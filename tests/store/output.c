@@ -1,4 +1,5 @@
-/* What the tests of the store share: a store for each way to publish, and content for it. */
+/* Functions that the tests of the store share: a store for each way to publish, and content for
+ * it. */
 #include "output.h"
 
 #include "support/test.h"

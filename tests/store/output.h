@@ -1,5 +1,5 @@
-/* What the tests of the store share: a store for each way to publish, content, and the number of
- * names in a folder. */
+/* Functions that the tests of the store share: a store for each way to publish, content, and the
+ * number of names in a folder. */
 #ifndef PXP_OUTPUT_H
 #define PXP_OUTPUT_H
 

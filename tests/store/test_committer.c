@@ -1,6 +1,7 @@
 /*
  * Tests of the committer: its groups, the order in which files complete, and the files that are
- * waiting when it is stopped or destroyed. A gate holds its thread where a test needs that.
+ * waiting when it is stopped or destroyed. Where a test needs it, a gate stops the committer's
+ * thread.
  */
 #include "output.h"
 #include "support/gate.h"
@@ -24,8 +25,8 @@ struct batch_of_files {
 	struct commit commits[MAX_FILES];
 	struct commit_output outputs[MAX_FILES];
 	char names[MAX_FILES][16];
-	/* When the first file is done, its callback opens `reached` and waits at `gate`, unless
-	 * `gate` is NULL. */
+	/* When the first file is done, on_done() opens `reached` and waits at `gate`. NULL:
+	 * on_done() does not wait. */
 	struct gate *reached, *gate;
 	/* on_done() writes the members below. */
 	size_t n_done;

@@ -1,5 +1,5 @@
 /*
- * Tests of durable outputs: the order of system calls with which a power cut loses nothing, the
+ * Tests of durable outputs: the order of system calls that makes outputs safe from a power cut, the
  * effects of a failed sync, and outputs that replace their own input. The linker replaces some
  * functions of the C library with functions of this file, which record each call and fail if a test
  * requests it.
@@ -173,7 +173,7 @@ TEST(durable, a_group_is_written_then_synced_then_linked_then_its_folders_are_sy
 	scratch_leave();
 }
 
-static bool has_no_attributes; /* no attribute can be set, and so no stamp */
+static bool has_no_attributes; /* setting an attribute fails, so outputs get no stamps */
 
 int __real_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
 int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int flags);
@@ -187,7 +187,7 @@ int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int 
 
 static size_t n_intended;
 
-/* Record the call. If `data` is not NULL, it is the failure with which the call fails. */
+/* Record the call. If `data` is not NULL, the call fails, with the failure at `data`. */
 static bool note_intended(const struct store_output *outputs, size_t n, void *data,
                           struct failure *ret_failure)
 {

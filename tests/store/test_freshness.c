@@ -160,7 +160,7 @@ static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 	}
 }
 
-/* Test a row for each value of the first remaining "any". */
+/* Test a row. If it contains "any", test it once for each value that the first "any" stands for. */
 static unsigned walk_row(char cells[N_COLUMNS][WORD_BYTES])
 {
 	unsigned n = 0;
@@ -284,7 +284,7 @@ TEST(freshness, whether_pixpool_made_an_output_is_decided_without_its_input_and_
 
 /* ---- in place ---- */
 
-/* The verdict about a file that its output would replace, with all the evidence. */
+/* The decision about an output that replaces its input, made with all the evidence. */
 static enum verdict in_place(const char *stamp_says, const char *recipe, bool has_backup,
                              bool redo, unsigned *ret_n_looks)
 {

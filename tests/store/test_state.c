@@ -618,8 +618,7 @@ TEST(state, a_row_that_cannot_be_read_is_reported_as_a_failure_of_the_state)
 	scratch_enter(NULL);
 	install_failing_pread();
 	state = open_at(&plain);
-	/* The rows are so many that SQLite has not read all of them when it has opened the
-	 * database. */
+	/* Use so many rows that SQLite does not read all of them when it opens the database. */
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "folder/%d.jpg", i);
 		put_one(state, name, 1);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Run claims() for each way to publish, in a new folder, which becomes the current one. */
+/* Run claims() for each way to publish. Each call has a new folder as its current directory. */
 static void by_every_way(void (*claims)(int way))
 {
 	scratch_enter(NULL);

@@ -278,7 +278,7 @@ TEST(store_faults, exactly_one_of_four_threads_can_publish_a_name)
 	}
 }
 
-/* Whether the file is missing, or is the complete content of one publisher. */
+/* Whether the file does not exist, or has the complete content of one publisher. */
 static bool is_whole(const char *path)
 {
 	static char bytes[100001];
