@@ -59,8 +59,8 @@ static bool grow(void **block, size_t *max, size_t n, size_t size)
 	return true;
 }
 
-/* Append a copy of name, with a mark that the caller defines. Returns false if memory ran out, or
- * at 4 GiB of names; the list is unchanged then. */
+/* Append a copy of name, with a mark that the caller defines. Returns false, and leaves the list
+ * unchanged, if memory ran out or if the list would exceed 4 GiB. */
 static bool names_add(struct names *names, char mark, const char *name)
 {
 	size_t n_name = strlen(name) + 1;
@@ -285,7 +285,8 @@ static bool levels_hold(const struct levels *levels, const struct stat *folder)
 	return false;
 }
 
-/* The type of a file as readdir() gives it. Every type that is not opened becomes DT_CHR. */
+/* The type of a file as readdir() gives it. DT_CHR stands for all types of files that the walk
+ * never opens. */
 static unsigned char type_of(mode_t mode)
 {
 	return S_ISREG(mode)   ? DT_REG
@@ -537,7 +538,8 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		walk->path[at - 1] = '/'; /* a folder's path may end here with a zero */
+		/* If the path ended here, this byte is a zero. */
+		walk->path[at - 1] = '/';
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;
 	return true;
@@ -688,8 +690,9 @@ static void simplify(char *path)
 	*to = 0;
 }
 
-/* The part of a path that can be appended to another folder: the path without everything up to its
- * last "..", and without "./" and slashes at the beginning of the rest. */
+/* The part of a path that can be appended to another folder: everything behind the last "..",
+ * without "./" and slashes at its beginning. Without "..": the whole path, without "./" and slashes
+ * at its beginning. */
 static const char *part_below(const char *path)
 {
 	const char *below = path;
@@ -744,8 +747,8 @@ static bool stat_path(const struct walk *walk, const char *path, struct stat *re
 	return call_stat(walk->options.calls, &place, 0, ret_stat);
 }
 
-/* Find a file of the list: first below the base, then by the name itself. Returns 0 or an error
- * number. */
+/* Find a file of the list: first look for its name below the base, then for its name alone. Returns
+ * 0 or an error number. */
 static int find_listed(struct walk *walk, const char *name, struct stat *ret_stat)
 {
 	const bool may_be_below = walk->options.base && name[0] != '/';

@@ -26,7 +26,8 @@ struct walk;
 /*
  * A pattern for fnmatch(), without FNM_PATHNAME: * also matches a slash. A pattern without a slash
  * is compared with the base name of a file. A pattern with a slash is compared with the whole path
- * of the file, and with each part of the path from behind a slash to the end.
+ * of the file, and also with the rest of the path after each slash. For the file "a/b/c.jpg", these
+ * are "a/b/c.jpg", "b/c.jpg" and "c.jpg".
  */
 struct walk_glob {
 	const char *pattern;
@@ -35,10 +36,9 @@ struct walk_glob {
 
 /*
  * File system calls of the walk. A plain call may never return, for example on a dead network
- * share. So a caller may provide calls with a time limit. Each of these calls returns the same as
- * the plain call, with errno. folder and name are as for openat(). dev is the device of the folder;
- * it is 0 if the device is not known, or if the name may be a mount point. path is used in messages
- * only.
+ * share. So a caller may provide calls with a time limit. They have the results and the errno of
+ * the plain calls. folder and name are as for openat(). dev is the device of the folder; it is 0 if
+ * the device is not known, or if the name may be a mount point. path is used in messages only.
  */
 struct walk_place {
 	dev_t dev;
@@ -69,8 +69,10 @@ struct walk_options {
 	/*
 	 * Whether the inputs were read from a list. If so, and if base is set, each input is looked
 	 * up below base. If base is NULL, or the input does not exist below base, the input is
-	 * looked up by its own name. The relative name of such an input keeps its folders
-	 * ("2009/a.jpg"), but not a slash at the beginning, and nothing up to its last "..".
+	 * looked up by its own name.
+	 *
+	 * The relative name of such an input keeps the folders of the input ("2009/a.jpg"). But
+	 * everything up to the last ".." is left out, and a slash at the beginning as well.
 	 */
 	bool is_list;
 	const char *base;
@@ -83,8 +85,9 @@ struct walk_options {
 	 * the first pattern includes files. Folders are not compared. */
 	const struct walk_glob *globs;
 	size_t n_globs;
-	/* Whether max_depth limits how deep below an INPUT folder files are found. With 1, only
-	 * files in the INPUT folder itself; with 0, no files in folders at all. */
+	/* Whether max_depth limits how deep below an INPUT folder files are found. If max_depth is
+	 * 1, the walk finds only the files in the INPUT folder itself; if it is 0, none in any
+	 * folder. */
 	bool has_max_depth;
 	unsigned max_depth;
 	bool follows_links; /* whether links inside folders are followed */
@@ -130,7 +133,8 @@ struct walk_item {
 	bool is_named;     /* whether the item is the INPUT itself */
 	bool follows_link; /* whether a link is followed when the item is opened */
 	bool is_standard_input;
-	/* For WALK_OTHER: whether the item is a link that the option follows_links would follow. */
+	/* For WALK_OTHER: whether the item is a link that would be followed if follows_links were
+	 * set. */
 	bool is_unfollowed_link;
 	size_t input; /* the index of the item's INPUT */
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
@@ -145,10 +149,10 @@ struct walk_item {
 	 * input, the descriptor of the open file. */
 	int folder;
 	const char *name; /* the item's name in that folder, for openat() */
-	/* The length of the path of the INPUT folder, with the slash at its end, at the beginning of
-	 * path. 0 if the item is an INPUT. */
+	/* How many bytes at the beginning of path are the path of the INPUT folder and the slash
+	 * after it. 0 if the item is an INPUT. */
 	size_t n_of_input;
-	/* The errno that WALK_ERROR and WALK_OTHER describe above; otherwise 0. */
+	/* The errno that is described above at WALK_ERROR and WALK_OTHER; otherwise 0. */
 	int sys_errno;
 	/* The calls that walk_open_file() and walk_stat_file() make. */
 	const struct walk_calls *calls;
@@ -185,13 +189,13 @@ void walk_close(struct walk *walk);
 enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
 
 /*
- * Get the item of a file whose address an earlier walk with the same INPUTs has given. The folders
- * above the file are opened as a walk opens them: links are followed only if the options say so.
- * The item is valid until the next walk_visit(), and as long as the address. The walk itself stays
- * where it is.
+ * Get the item of a file by the address that an earlier walk with the same INPUTs has given. The
+ * folders above the file are opened as a walk opens them: links are followed only if the options
+ * say so. The item is valid until the next walk_visit(), but not longer than the address. The
+ * position of the walk does not change.
  *
  * Returns false with errno if no regular file is at the address any more, or if a walk would not
- * enter its folder. ETIMEDOUT, ECANCELED: a call of the options gave up.
+ * enter its folder. ETIMEDOUT, ECANCELED: one of options.calls gave up.
  */
 bool walk_visit(struct walk *walk, const struct walk_address *address,
                 struct walk_item *ret_item);

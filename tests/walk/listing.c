@@ -1,4 +1,4 @@
-/* Walk some inputs, and print a line of text for each item. */
+/* Walks inputs, and makes a line of text for each item. */
 #include "listing.h"
 
 #include "support/test.h"

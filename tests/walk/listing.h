@@ -4,15 +4,15 @@
 
 #include "walk/walk.h"
 
-/* Describe an item as static text: "file a/b.jpg (b.jpg)" with the relative name, "other ...", or
- * "error 13 ..."; with "named " in front if the item is an INPUT. Paths are truncated to 300
- * bytes. */
+/* Walk with these options, and return static text with one line for each item: "file a/b.jpg
+ * (b.jpg)" with the relative name, "other ...", or "error 13 ...". The line of an item that is an
+ * INPUT begins with "named ". Paths are truncated to 300 bytes. */
 const char *listing_of(const struct walk_options *options);
 
-/* Walk these inputs, up to a NULL, and describe all items. */
+/* Walk these inputs, of which the last is followed by NULL, and return the text of listing_of(). */
 const char *listing(const char *input, ...) __attribute__((sentinel));
 
-/* Make one such line, also in a static buffer. */
+/* Return the line of one item, as static text. */
 const char *listing_line(const struct walk_item *item);
 
 #endif

@@ -537,7 +537,7 @@ static int visit(const struct walk_options *options, const struct walk_address *
 	return sys_errno;
 }
 
-/* Compare an item with the one that another walk visits by its address. */
+/* Visit an item by its address with another walk, and compare the two items. */
 static void expect_same(struct walk *other, const struct walk_item *item)
 {
 	struct walk_address address;
@@ -561,7 +561,7 @@ static void expect_same(struct walk *other, const struct walk_item *item)
 	walk_address_fini(&address);
 }
 
-/* Every file of a walk has the same item if it is visited. */
+/* Visiting a file gives the same item as walking to it. */
 static void expect_all_same(struct walk_options options, unsigned n_files)
 {
 	struct walk *walk = walk_open(&options), *other = walk_open(&options);

@@ -65,8 +65,8 @@ static const char *next_line(struct walk *walk)
 	return listing_line(&item);
 }
 
-/* Make the tree d/d/d/...: each folder has a file, and a folder "side" with a file, which sorts
- * after "d". */
+/* Make the tree d/d/d/... Each of its folders has a file and, besides "d", a folder "side" with a
+ * file. "side" sorts after "d". */
 static void make_chain(const char *name, int n_levels)
 {
 	int at = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -251,9 +251,9 @@ TEST(walk_limits, a_folder_replaced_by_a_symbolic_link_is_not_followed)
 	scratch_leave();
 }
 
-/* A tree of 40 levels: the walk has closed the folders in the middle when the test replaces the
- * chain by another one. The folders that are still open are walked. Each of the others is an error,
- * except the INPUT itself, which stays open. */
+/* A tree of 40 levels: the walk is at the bottom, and has closed the folders in the middle, when
+ * the test replaces "top/d" by another folder. The walk finds the remaining files of the folders
+ * that are still open, which are the deepest ones and the INPUT. Each closed folder is an error. */
 TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 {
 	enum { N_LEVELS = 40 };
@@ -283,7 +283,7 @@ TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 	scratch_leave();
 }
 
-/* These replace getdents64(). */
+/* The functions below replace getdents64(). */
 
 static ssize_t read_then_fail(int folder, void *buffer, size_t n)
 {
