@@ -18,8 +18,8 @@
 struct cgroup {
 	/* The folder that contains the files of the cgroup. */
 	char folder[PATH_MAX];
-	/* The length of the part of folder that is the mount point, which is the topmost visible
-	 * cgroup. */
+	/* The first n_mount bytes of `folder` are the mount point. The cgroup there is the topmost
+	 * visible one. */
 	size_t n_mount;
 	bool is_v2;
 };
@@ -35,8 +35,8 @@ void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visi
  *
  * key  the text before the number, at the beginning of a line. NULL: the file has only the number.
  *
- * Returns false if the file or the key is missing, or if there is no key and the file has "max" or
- * a negative number. */
+ * Returns false if the file does not exist or does not contain `key`. If `key` is NULL, also
+ * returns false if the file has "max" or a negative number. */
 bool cgroup_read_number(const char *folder, const char *name, const char *key,
                         uint64_t *ret_number);
 
