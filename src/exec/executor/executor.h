@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 struct executor_table {
-	/* Create an executor of this kind. options are valid and have their defaults filled in.
+	/* Create an executor of this kind. `options` are valid and have their defaults filled in.
 	 * Errors are those of pxp_executor_create(). Called without a lock. */
 	enum pxp_status (*create)(const struct pxp_executor_options *options,
 	                          struct pxp_executor **ret_executor,
@@ -132,7 +132,7 @@ struct pxp_executor {
 
 /* ---- creating and freeing an executor ---- */
 
-/* Initialise the part that all executors have. options have their defaults filled in; init_bytes
+/* Initialise the part that all executors have. `options` have their defaults filled in. init_bytes
  * are copied. Returns PXP_OK or PXP_ENOMEM. */
 enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,

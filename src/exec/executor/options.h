@@ -1,5 +1,6 @@
-/* Options that a program passes: structs whose first member is their size. A new member must begin
- * where the struct ended before, and never in its padding, which may contain anything. */
+/* Reads options that a program passes. Options are structs whose first member is the size of the
+ * struct. A new member must begin at the old end of the struct. It must not begin in the padding
+ * before that end, because programs may leave any bytes there. */
 #ifndef PXP_OPTIONS_H
 #define PXP_OPTIONS_H
 

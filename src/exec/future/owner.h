@@ -51,15 +51,16 @@ struct owner_context {
 	uint64_t number;
 };
 
-/* Between owner_enter() and owner_leave(), this thread works for owner. The context belongs to the
- * caller, and must exist until owner_leave(). The context that was entered last is left first. */
+/* Between owner_enter() and owner_leave(), this thread works for `owner`. The context belongs to
+ * the caller, and must exist until owner_leave(). The context that was entered last is left
+ * first. */
 void owner_enter(struct owner_context *context, const struct future_owner *owner);
 void owner_leave(struct owner_context *context);
 
-/* Record that this thread works for owner until the thread ends. Call this once in a thread. */
+/* Record that this thread works for `owner` until the thread ends. Call this once in a thread. */
 void owner_adopt_thread(const struct future_owner *owner);
 
-/* Whether this thread works for owner. Returns false for NULL. */
+/* Whether this thread works for `owner`. Returns false if `owner` is NULL. */
 bool owner_is_own_thread(const struct future_owner *owner);
 
 /* The number of this thread's innermost context; 0 if the thread works for no owner. As long as the

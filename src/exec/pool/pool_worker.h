@@ -41,7 +41,7 @@ enum kill_reason {
 	KILLED_DEADLINE,
 	/* The task made no progress for too long. */
 	KILLED_STALL,
-	/* The worker broke the protocol: breach describes how. */
+	/* The worker broke the protocol: the member `breach` describes how. */
 	KILLED_BREACH,
 	/* The task was cancelled by force. The cancel completes its future. */
 	KILLED_CANCEL,
@@ -160,7 +160,7 @@ struct pool_worker {
 /* Initialise a worker as ABSENT, with nothing open. */
 void pool_worker_init(struct pool_worker *worker, uint32_t index);
 
-/* Create channel, log pipe and shared slots for an ABSENT worker.
+/* Create the channel, the log pipe and the shared slots for an ABSENT worker.
  *
  * ret_theirs  the worker's ends, in the order in which FRAME_SPAWN sends them. The caller closes
  *             them, also after a failure. An end that was not opened is -1.
@@ -238,7 +238,7 @@ void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 
 /* Kill the worker for a reason. If the worker was killed before, the earlier reason counts, except
  * that a breach of the protocol replaces any other reason, even if the worker is already dead.
- * breach is a string constant, or NULL. */
+ * `breach` is a string constant, or NULL. */
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
 

@@ -99,7 +99,7 @@ extern const struct executor_table process_pool_executor;
 enum pxp_status pool_start_supervisor(struct process_pool *pool,
                                       struct pxp_error *ret_error);
 
-/* Detach a task and queue it for completion. Everything that completion owns is moved into the
+/* Detach a task and queue it for completion. Everything that `completion` owns is moved into the
  * task's future. */
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion);

@@ -95,8 +95,8 @@ struct fork_server_frame {
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
 
-/* A frame about one process: between the main process and the zygote, or the main process and a
- * fork server. */
+/* A frame about one process. It goes from the main process to the zygote or to a fork server, or
+ * back. */
 struct process_frame {
 	uint32_t kind;
 	/* The index of the worker in its pool. */

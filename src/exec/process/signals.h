@@ -11,8 +11,8 @@
  * is slow, because it makes many system calls. */
 void signals_reset_of_server(void);
 
-/* Called in a worker. If survives is false, SIGTERM and SIGHUP end the worker. If it is true, they
- * get an empty handler, which exec() resets. */
+/* Called in a worker. If `survives` is false, SIGTERM and SIGHUP end the worker. If `survives` is
+ * true, these signals get an empty handler, which exec() resets. */
 void signals_set_of_worker(bool survives);
 
 /* Block SIGCHLD, except during a ppoll() that unblocks it. So the signal only interrupts that

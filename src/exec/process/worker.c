@@ -237,7 +237,7 @@ static uint64_t count_data(const struct worker *worker)
 		if (n <= 0)
 			return 0;
 		text[n] = 0;
-		/* fields: size, resident, shared, text, lib, data */
+		/* the fields of statm: size, resident, shared, text, lib, data */
 		for (int j = 0; field && j < 5; j++) {
 			field = strchr(field, ' ');
 			field = field ? field + 1 : NULL;
