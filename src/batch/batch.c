@@ -305,8 +305,10 @@ static bool inputs_exist(struct batch *batch)
 		}
 		if (errno == EACCES)
 			continue; /* an input without permission is reported as a failed file */
-		if (!batch_goes_on(batch))
-			return true; /* a signal ended the wait for the file system */
+		if (!batch_goes_on(batch)) {
+			all = true; /* a signal ended the wait for the file system */
+			break;
+		}
 		if (errno == ENOENT)
 			report_say(report, "no such file or folder: %s",
 			           quoted(walk->inputs[i]));
