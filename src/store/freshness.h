@@ -32,7 +32,7 @@ enum evidence {
 struct freshness {
 	/* What the user requested. */
 	enum overwrite overwrite;
-	bool redo;             /* make fresh outputs again */
+	bool redo;             /* make outputs again even if they are fresh */
 	bool compare_contents; /* --checksum: equal size and time are not enough */
 	uint64_t recipe;
 	const char *output, *source; /* relative names of output and source */

@@ -816,9 +816,9 @@ static void remove_backup(struct output *output)
 }
 
 /*
- * Exchange the hidden file with the existing file, and only then check the old file, so that the
- * old file cannot change between the check and the exchange. The old file is kept until the new one
- * is durable.
+ * Exchange the hidden file with the old file, and check the old file only after that. If the check
+ * came first, the old file could change between the check and the exchange. The old file is kept
+ * until the new one is durable.
  */
 static enum published exchange_expected(struct output *output, struct failure *failure)
 {

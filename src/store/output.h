@@ -107,8 +107,8 @@ bool is_unchanged(const struct stat *a, const struct stat *b);
  */
 void output_sweep(int folder);
 
-/* Create the file and write it completely. Here and below, PUBLISHED means that this step is
- * done. */
+/* Create the file and write it completely. Here and below, PUBLISHED means that the step has
+ * succeeded. */
 enum published output_write(struct output *output, struct failure *ret_failure);
 
 /*

@@ -219,7 +219,8 @@ static bool sync_all(int folder, const char *name)
 	if (fd >= 0)
 		is_synced = syncfs(fd) == 0 || has_no_folder_sync();
 	else if (errno == EACCES)
-		sync(); /* the file cannot be read either, so sync all file systems */
+		/* neither the folder nor the file may be read: sync all file systems */
+		sync();
 	else
 		is_synced = false;
 	fd_close(&fd);
