@@ -67,7 +67,7 @@ bool batch_goes_on(struct batch *batch)
 	return state_of(batch) < BATCH_FED;
 }
 
-/* The pools; NULL before the workers are started. */
+/* Get the pools. Returns NULL before the workers are started. */
 static struct pools *pools_of(struct batch *batch)
 {
 	struct pools *pools;
@@ -144,8 +144,8 @@ void batch_wake_main(struct batch *batch)
 {
 	const uint64_t one = 1;
 
-	/* The write can fail only because the counter is full. In that case the main thread is
-	 * woken already. */
+	/* The write can fail only because the counter is full. Then the main thread will wake
+	 * anyway. */
 	(void)!write(batch->wakeup, &one, sizeof(one));
 }
 
@@ -252,8 +252,9 @@ static int compare_folders(const void *a, const void *b)
 	return order != 0 ? order : ORDER(x->input, y->input);
 }
 
-/* Leave out each INPUT folder that was given before, perhaps in another spelling, so that the walk
- * does not count its other files twice. If memory runs out, such a folder is walked again. */
+/* Leave out each INPUT folder that was given before, perhaps in another spelling. The plan notices
+ * images that are found twice, but other files in such a folder would be counted twice. If memory
+ * runs out, such a folder is walked again. */
 static void drop_repeated_folders(struct batch *batch, struct input_folder *folders,
                                   size_t n_folders)
 {
@@ -293,7 +294,7 @@ static bool inputs_exist(struct batch *batch)
 	size_t n_folders = 0;
 
 	/* A missing file that is named in a list does not end the run. It is reported as a failed
-	 * file later, so only other INPUTs are checked here. */
+	 * file later, so the names of a list are not checked here. */
 	for (size_t i = 0; i < walk->n_inputs && !walk->is_list; i++) {
 		if (walk->standard_input > 0 && strcmp(walk->inputs[i], "-") == 0)
 			continue;
@@ -415,11 +416,10 @@ enum {
 	MIN_WAITING = 4,
 };
 
-/* Whether small files may share a task. They may not with --untrusted, because each picture then
- * has a worker to itself. They may not with --max-failures, because no picture may begin after the
- * failure that reaches that number. They may not with a small --recycle, because a worker could
- * process more images than --recycle allows. And they may not with a profile from a file, because
- * each file of a task would have a copy of the profile. */
+/* Whether small files may share a task. Some options forbid shared tasks. --untrusted: each picture
+ * has a worker to itself. --max-failures: no picture may begin after the failure that reaches that
+ * number. A small --recycle: a worker could process more images than --recycle allows. A profile
+ * from a file: each file of a task would have a copy of the profile. */
 static bool may_share_tasks(const struct batch_options *options)
 {
 	return !options->is_untrusted && options->n_profile == 0 &&
@@ -466,8 +466,8 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 		batch->max_tasks = 1;
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
-	/* Half of the remaining descriptors is for the files of shared tasks, except the first file
-	 * of each task. */
+	/* The first file of each task is already counted. Half of the remaining descriptors is for
+	 * the other files of shared tasks. */
 	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, batch->max_group);
 	n_free -= (rlim_t)batch->max_tasks * (batch->max_group - 1);
 	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
@@ -795,7 +795,7 @@ static bool open_state_to_look(struct batch *batch)
 	free(path);
 	if (result == STATE_FOREIGN)
 		say_state_is_foreign(batch);
-	else if (result != STATE_OK && facts.st_size > 0) /* a run fills an empty file */
+	else if (result != STATE_OK && facts.st_size > 0) /* empty files are accepted */
 		report_say(batch->report,
 		           "%s; the plan relies on the stamps of the outputs",
 		           failure.text);
@@ -1060,8 +1060,8 @@ static void report_result(const struct file_result *result, const char *folder,
 	const char *lost[N_LOST + 1];
 	size_t n = 0;
 
-	/* A cancelled image that no worker had begun is only counted, at the end. Most of these images
-	 * were not even fed. */
+	/* A cancelled image that no worker had begun gets no record. It is counted at the end,
+	 * together with the images that were not even fed. */
 	if (result->end == FILE_CANCELLED && result->attempts == 0)
 		return;
 	if (result->end == FILE_MARKED) {
@@ -1327,7 +1327,8 @@ static bool may_go_on_waiting(void *data)
 {
 	struct batch *batch = data;
 
-	/* While the main thread waits for a call itself, it watches nothing else. */
+	/* The main thread does not return to its loop while it waits for a call, so it prints the
+	 * message, handles signals and updates the display here. */
 	if (pthread_equal(pthread_self(), batch->main_thread)) {
 		say_wait(batch);
 		on_signals(batch);

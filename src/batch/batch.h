@@ -17,13 +17,13 @@
 struct batch_options {
 	/* The walk over the inputs. The batch fills in the folder to skip. */
 	struct walk_options walk;
-	/* If the inputs were read from a list: for each of them its position in the list, from 1.
-	 * NULL: they were not. */
+	/* If the inputs were read from a list: the position of each input in the list, counted from
+	 * 1. NULL: the inputs were not read from a list. */
 	const unsigned *list_positions;
-	/* What a position counts, for messages: "in line " or "as number ". */
+	/* The text in front of a position in messages: "in line " or "as number ". */
 	const char *list_unit;
-	/* The output folder. "": the current folder; then the names of outputs are shown without a
-	 * folder. NULL with in_place. */
+	/* The output folder. "": the current folder, and the names of outputs are shown without a
+	 * folder. NULL if in_place is set. */
 	const char *output;
 	/* If this is not 0, the batch has one output, which is written to this descriptor instead
 	 * of a file. */
@@ -54,7 +54,8 @@ struct batch_options {
 	bool decodes_only;
 
 	enum overwrite overwrite;
-	struct shard shard; /* the shard that this run makes; if its n is 0: all inputs */
+	/* the shard that this run processes; if its n is 0: all inputs */
+	struct shard shard;
 	/* Whether outputs whose input no longer exists are removed. */
 	bool prunes;
 	bool redo; /* whether up-to-date outputs are made again */
@@ -73,7 +74,7 @@ struct batch_options {
 	bool accept_known;
 	bool keep_dates; /* whether outputs get the times of their inputs */
 	enum sandbox_mode sandbox;
-	/* Whether inputs may be hostile. The lower limits for hostile inputs are in the recipe. */
+	/* Whether inputs may be hostile. The stricter limits for such inputs are in the recipe. */
 	bool is_untrusted;
 	unsigned n_workers; /* the number of workers; 0: the number of processors */
 	/* The memory limit of the whole run in bytes; 0: computed from the machine (limits.h). */

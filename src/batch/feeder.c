@@ -174,14 +174,15 @@ static bool take_names(struct file *file)
 	return true;
 }
 
-/* How many files have descriptors that will be closed without the feeder. Files that were left are
- * among them, because the feeder submits them before it waits. Called with the lock held. */
+/* Count the files with descriptors that will be closed while the feeder waits. The files in
+ * batch->left are among them, because the feeder submits them before it waits. Called with the lock
+ * held. */
 static unsigned count_open(const struct batch *batch)
 {
 	return batch->n_inputs + batch->left.n + batch->n_finished;
 }
 
-/* The number of files that count_open() counts. Call this before each try to open a file. */
+/* The result of count_open(). Call this before each try to open a file. */
 static unsigned n_open(struct batch *batch)
 {
 	unsigned n;
@@ -192,9 +193,9 @@ static unsigned n_open(struct batch *batch)
 	return n;
 }
 
-/* Wait until fewer files are open than n_before, their number before the last try to open a file.
- * Returns whether to try again: false if no descriptor will be closed, or if the batch is being
- * stopped. */
+/* Wait until fewer files are open than n_before, which is the result of n_open() before the failed
+ * try to open a file. Returns whether to try again: false if no descriptor will be closed, or if
+ * the batch is being stopped. */
 static bool wait_for_descriptor(struct batch *batch, unsigned n_before)
 {
 	bool goes_on;
@@ -205,7 +206,7 @@ static bool wait_for_descriptor(struct batch *batch, unsigned n_before)
 	batch_submit_left(batch);
 	lock_acquire(&batch->lock);
 	batch->awaits_descriptor = true;
-	/* A file that is left ends the wait, because the feeder must submit it. */
+	/* A new file in batch->left ends the wait, because the feeder must submit that file. */
 	while (batch->state == BATCH_FEEDING && batch->left.n == 0 &&
 	       count_open(batch) >= n_before)
 		cond_wait(&batch->has_room, &batch->lock);
@@ -215,8 +216,9 @@ static bool wait_for_descriptor(struct batch *batch, unsigned n_before)
 	return goes_on;
 }
 
-/* Whether to try again to open a file, which failed with sys_errno. Waits for a free descriptor, or
- * stops the batch if there will be none. n_before: as in wait_for_descriptor(). */
+/* Called when a file could not be opened, with the errno in sys_errno. Returns whether to try
+ * again. Waits for a free descriptor, or stops the batch if no descriptor will be closed. n_before:
+ * as in wait_for_descriptor(). */
 static bool may_try_again(struct batch *batch, int sys_errno, unsigned n_before)
 {
 	if (!is_lack_of_descriptors(sys_errno))
@@ -290,7 +292,7 @@ static enum image_format content_format(const struct file *file)
 	return naming_content_format(file->input, file->result->input);
 }
 
-/* Fill in what the report says of an input that is known to be bad. Its format is that of its
+/* Fill in the result of an input that is known to be bad. The format in the result is that of the
  * content, as in the report of the run that found the failure. */
 static void tell_of_known_bad(struct file *file, const struct walk_item *item)
 {
@@ -499,8 +501,8 @@ static int open_own_folder(struct file *file, const struct walk_item *item)
 	return is_open ? 0 : open_errno;
 }
 
-/* Give the decoding workers their turn, when no drawing is being processed any more. Returns false
- * if the pool cannot be changed, with the failure in the result, or if the batch is being
+/* Wait until no drawing is being processed, then give the decoding workers their turn. Returns
+ * false if the pool cannot be changed, with the failure in the result, or if the batch is being
  * stopped. */
 static bool change_to_decoding(struct file *file)
 {
@@ -604,9 +606,9 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	/* If the history could not examine the input before it was opened, the history decides now.
-	 * Without a decision the output would get no record, and a later run would not recognise
-	 * it. */
+	/* If the input could not be examined before it was opened, no decision was made. Decide
+	 * now. Without a decision the output would get no record, and a later run would not
+	 * recognise it. */
 	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
 		return;
 	if (file->input < 0 &&
@@ -663,8 +665,8 @@ static void set_walk_failure(struct file *file, const struct walk_item *item)
 	const enum fail_class class = fail_class_of_input_errno(item->sys_errno);
 	struct failure *failure = &file->result->failure;
 
-	/* The INPUTs of the command line exist when a run begins, but the names of a list may be
-	 * wrong from the start. */
+	/* The INPUTs of the command line were checked when the run began. The names of a list were
+	 * not checked, so such a file may never have existed. */
 	if (item->is_named && options->list_positions &&
 	    (item->sys_errno == ENOENT || item->sys_errno == ENOTDIR))
 		failure_set(failure, class,
@@ -769,8 +771,8 @@ static bool may_feed(struct batch *batch)
 	return n_deferred(batch) < batch->max_deferred || draw_deferred(batch);
 }
 
-/* Feed the largest inputs of the plan, before the walk. An input that is not found any more is left
- * to the walk. Returns false if memory ran out. */
+/* Feed the largest inputs of the plan, before the walk. Inputs that walk_visit() does not find are
+ * fed in the walk. Returns false if memory ran out. */
 static bool feed_largest(struct batch *batch)
 {
 	struct largest *largest = &batch->plan->largest;
@@ -819,7 +821,8 @@ static void feed_all(struct batch *batch)
 	 * them. */
 	while (wait_for_workers(batch) && n_deferred(batch) > 0)
 		draw_deferred(batch);
-	/* the batch is being stopped, so this cancels the gathered files */
+	/* If the batch is being stopped, some files may still be gathered; this call cancels
+	 * them. */
 	batch_submit_gathered(batch);
 	cancel_all(batch, &batch->left);
 	cancel_all(batch, &batch->deferred);
@@ -858,8 +861,8 @@ void *feeder_main(void *data)
 {
 	struct batch *batch = data;
 
-	/* A list of planned files has the order of the walk. One worker ends at the same time
-	 * whatever the order. */
+	/* A plan lists its files in the order of the walk. With one worker, the order does not
+	 * change the time at which the run ends. */
 	batch->plan->keeps_largest = batch->n_workers > 1 && !batch->options->plans_only;
 	batch->plan_result = plan_make(batch->plan, &batch->walk, batch->rules,
 	                               batch->n_outputs, &batch->options->shard,

@@ -1,7 +1,7 @@
 /*
- * The life of a file, from its creation to its complete future. The feeder creates a file. When the
- * task of the file is done, the committer publishes the outputs, and the file's future is completed
- * with the result.
+ * The life of a file, from its creation to the completion of its future. The feeder creates a file.
+ * When the task of the file is done, the committer publishes the outputs, and the file's future is
+ * completed with the result.
  */
 #include "batch/file.h"
 
@@ -40,7 +40,8 @@ static struct file_result *create_result(const struct walk_item *item, size_t n_
 		file_result_destroy(result);
 		return NULL;
 	}
-	/* item->relative is always the end of item->path, so the name is the end of input. */
+	/* item->relative is always the end of item->path, so result->name is the end of
+	 * result->input. */
 	result->name = result->input + strlen(item->path) - strlen(item->relative);
 	return result;
 }
@@ -53,7 +54,8 @@ bool committer_is_full(const struct batch *batch)
 	       batch->n_finished >= batch->max_finished;
 }
 
-/* Count n_files files less that the committer has, and n_bytes bytes of outputs less. */
+/* Reduce the counts of finished files and their outputs: n_files files have left the committer, and
+ * n_bytes bytes of outputs are published or dropped. */
 static void leave_committer(struct batch *batch, unsigned n_files, uint64_t n_bytes)
 {
 	bool was_full;
@@ -248,8 +250,8 @@ static bool is_same_as_there(struct batch *batch, const struct variant *variant,
 	return is_same;
 }
 
-/* Some outputs are made only to compare them with the existing files: do this now. A file with the
- * same bytes then counts as ours. If a file differs, stores the failure in the result and returns
+/* Compare the outputs that are made only to be compared with existing files. An existing file with
+ * the same bytes counts as ours. If a file differs, stores the failure in the result and returns
  * false. */
 static bool adopt_equal_ones(struct file *file)
 {

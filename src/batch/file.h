@@ -1,5 +1,5 @@
-/* One file of a batch on its way: what is known about it, its future, and what the committer does for
- * it. */
+/* One file of a batch while it is processed: the known facts about it, its future, and the
+ * functions that the committer's thread calls for it. */
 #ifndef PXP_BATCH_FILE_H
 #define PXP_BATCH_FILE_H
 
@@ -20,9 +20,8 @@ struct content {
 
 /*
  * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
- * completes its task, then the committer. The file has a promise, a future that this code completes
- * with the result when the outputs are written under their names, or when the file has failed. Then
- * the file is freed.
+ * completes its task, then the committer. The future of the file is completed with the result when
+ * the outputs have their names, or when the file has failed. Then the file is freed.
  */
 struct file {
 	struct batch *batch;
@@ -33,8 +32,8 @@ struct file {
 	struct file *next;
 	/* The neighbours in the list of submitted files, guarded by the batch's lock. */
 	struct file **previous_submitted, *next_submitted;
-	/* The time at which the main thread first found a worker processing the file; 0: no worker
-	 * was processing it at the last look. */
+	/* The time at which the main thread first found a worker processing the file; 0: when the
+	 * main thread last checked, no worker was processing it. */
 	int64_t began_ns;
 	struct group *group; /* the files that share the task of this file */
 	size_t index;        /* the position of the file in its task */
@@ -67,16 +66,16 @@ struct file {
 	/* What is known about each output, and its new stamp; NULL: nothing is written. */
 	struct known_output *known;
 	struct known_failure known_failure; /* the record of a failure, for the state */
-	enum file_end end; /* how the file ends, once the state is written */
+	enum file_end end; /* how the file ends, if its commit only writes the state */
 	struct commit commit;
 	struct commit_output outputs[];
 };
 
-/* Take over a memfd, which the caller uses first. Returns NULL if memory ran out; then the memfd is
- * closed. */
+/* Take over a memfd. The caller is its first user, and gives it up with content_release(). Returns
+ * NULL if memory ran out; then the memfd is closed. */
 struct content *content_create(struct batch *batch, int fd);
 
-/* Called when a file does not use the memfd any more. The last such call closes the memfd. */
+/* Called when a user gives up the memfd. The last such call closes the memfd. */
 void content_release(struct content **content);
 
 /* Create a file for an item of the walk, without the names of its outputs. Returns NULL if memory
@@ -95,9 +94,9 @@ void file_fail(struct file *file);
 /* Record the new times of up-to-date outputs in the state, then complete the file as up to date. */
 void file_note_fresh(struct file *file);
 
-/* Let the file use the memfd with the outputs of its task: compare outputs that are made only for
- * that, insert hashes into names, and keep an output for a stream. If this fails, the file has no
- * content, and its result has the failure. */
+/* Let the file use the memfd with the outputs of its task. Compares the outputs that are made only
+ * to be compared, inserts hashes into names, and keeps an output for a stream. If one of these
+ * steps fails, the file has no content, and its result has the failure. */
 void file_take_content(struct file *file, struct content *content);
 
 /* Let the committer publish the outputs of a file that has content. The file is moved in. */

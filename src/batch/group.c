@@ -101,8 +101,9 @@ static bool is_at_work(const struct file *file)
 	       (!is_shared(file) || picture_at_work(task) == file->index);
 }
 
-/* How long a worker has been processing the file, counted from the first call that found it so; 0:
- * no worker is processing the file. The file must be in the list of submitted files. */
+/* How long a worker has been processing the file; 0: no worker is processing it. The time counts
+ * from the first call that finds a worker processing the file. The file must be in the list of
+ * submitted files. */
 static int64_t running_ns(struct file *file, int64_t now_ns)
 {
 	if (!is_at_work(file))
@@ -182,9 +183,9 @@ static void append_to(struct file_list *list, struct file *file)
 	list->n++;
 }
 
-/* Append a file with an open input to list, which is batch->deferred or batch->left, or cancel the
- * file if the batch is being stopped. was_at_work: true if a worker had the input until now. The file
- * is moved in. */
+/* Append a file with an open input to a list (batch->deferred or batch->left), or cancel the file
+ * if the batch is being stopped. was_at_work: true if a worker had the input until now. The file is
+ * moved in. */
 static void append_or_cancel(struct file *file, struct file_list *list, bool was_at_work)
 {
 	struct batch *batch = file->batch;
@@ -593,7 +594,7 @@ void file_submit(struct file *file)
 	group_submit(group);
 }
 
-/* ---- small files that share a task; all functions are the feeder's ---- */
+/* ---- small files that share a task; only the feeder calls these functions ---- */
 
 void batch_submit_gathered(struct batch *batch)
 {

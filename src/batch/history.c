@@ -144,7 +144,7 @@ static const struct input_hash *hash_input(struct history_input *input)
 	return &input->hash;
 }
 
-/* The evidence about one output, from which its verdict follows. */
+/* The evidence about one output, on which its verdict is based. */
 struct found {
 	const char *name; /* the name of the output, relative to the output folder */
 	struct stamp row, stamp;
@@ -289,8 +289,8 @@ static char *find_hashed(struct history *history, struct history_input *input,
 	                      : NULL;
 }
 
-/* Note what follows from the evidence and the verdict about an output. Returns the verdict that
- * counts for the file. */
+/* Fill in *known from the evidence and the verdict about an output. Returns the verdict about this
+ * output that counts for its file. */
 static enum verdict note_verdict(struct history *history, const struct walk_item *item,
                                  const struct variant *variant, enum verdict verdict,
                                  const struct freshness *freshness,
@@ -453,7 +453,9 @@ static bool is_known_bad(struct history *history, struct history_input *input,
 	return true;
 }
 
-/* The decision for a file with several outputs. The output that needs the most work decides. */
+/* The decision for a file with several outputs. The first case that applies to any output decides:
+ * the output cannot be made, it must be made, it is kept, it is up to date with new times. If no
+ * case applies, all outputs are up to date. */
 static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
                                    bool in_place, struct failure *ret_failure)
 {

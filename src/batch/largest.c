@@ -1,4 +1,5 @@
-/* Keeps the largest inputs of a plan: first in a heap, then in order of size, then in order of path. */
+/* Keeps the largest inputs of a plan: in a heap until largest_sort(), then in order of size until
+ * largest_keep_fed(), then in order of path. */
 #include "batch/largest.h"
 
 #include "common/order.h"
@@ -44,8 +45,7 @@ static int compare_addresses(const void *a, const void *b)
 	return compare_places(x->path, x->input, y->path, y->input);
 }
 
-/* ---- the heap: each input comes in the order before its parent, so the last one of all is at the
- * root, where it is replaced ---- */
+/* ---- the heap; the input at the root would be fed last, and a larger input replaces it ---- */
 
 static void swap(struct largest_input *a, struct largest_input *b)
 {

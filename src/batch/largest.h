@@ -37,8 +37,8 @@ struct largest {
 
 void largest_fini(struct largest *largest);
 
-/* Add a WALK_FILE. It is kept if it is one of the largest so far; of equal ones the first is kept.
- * If memory runs out, the input is not kept. */
+/* Add a WALK_FILE. It is kept if it is one of the largest inputs so far. Among inputs of equal
+ * size, the ones that were added first are kept. If memory runs out, the input is not kept. */
 void largest_add(struct largest *largest, const struct walk_item *item, uint64_t n_bytes);
 
 /* Sort the inputs, the largest one first, and equal ones in the order in which they were added.

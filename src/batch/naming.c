@@ -181,9 +181,9 @@ static struct span span_of(const char *text)
 	return (struct span){text, strlen(text)};
 }
 
-/* Replace the placeholders in pattern, up to end, by their values, and append the result to the
- * text in `to`, which has n_to bytes. Returns the new length of the text. If `to` is NULL, only
- * counts. */
+/* Replace the placeholders in the part of `pattern` before `end` by their values, and append the
+ * result to the text in `to`, which has n_to bytes. Returns the new length of the text. If `to` is
+ * NULL, only the length is computed. */
 static size_t expand(char *to, size_t n_to, const char *pattern, const char *end,
                      const struct span values[N_FIELDS])
 {

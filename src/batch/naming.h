@@ -37,9 +37,9 @@ bool naming_is_unread(const struct walk_item *item, enum image_format from);
 bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule,
                       int fd);
 
-/* A shard: one of several runs that divide the inputs of a batch. Each output name has a number
- * from 0 to n - 1 (naming_is_of_shard()). A shard takes every input whose first output has the
- * shard's number, which is index. If n is 0 or 1, it takes all inputs. */
+/* A shard: one of several runs that divide the inputs of a batch. From the name of its first output
+ * each input gets a number below n (naming_is_of_shard()). The shard takes the inputs whose number
+ * is `index`. If n is 0 or 1, it takes all inputs. */
 struct shard {
 	unsigned index, n;
 };
@@ -54,15 +54,15 @@ bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
                         const struct variant *first);
 
 /*
- * Name an output of an input by a rule. from is the format of the input. The name keeps the folders
- * of the input's relative name. A known suffix is replaced by the extension of the output's format,
- * or kept if the format does not change ("a.JPG"). After an unknown suffix the extension is
+ * Name an output of an input by a rule. `from` is the format of the input. The name keeps the
+ * folders of the input's relative name. A known suffix is replaced by the extension of the output's
+ * format, or kept if the format does not change ("a.JPG"). After an unknown suffix the extension is
  * appended. An image on standard input is called "stdin". In place an output has the path of its
  * input.
  *
  * Returns false if memory ran out. Otherwise *ret_variant has the rule, the format and the name,
- * which the caller frees. It has no name if the rule says "the same format" and from is
- * FORMAT_NONE.
+ * which the caller frees. The name is NULL if the output must have the format of the input and
+ * `from` is FORMAT_NONE.
  */
 bool naming_output(const struct walk_item *item, enum image_format from,
                    const struct variant_rule *rule, struct variant *ret_variant);

@@ -67,8 +67,8 @@ static bool is_type_that_hangs(const char *type)
 	return false;
 }
 
-/* Find a device in the table. Called with the lock held. Returns NULL if it is not there; the
- * device 0, which stands for an unknown one, never is. */
+/* Find a device in the table. Returns NULL if the table does not have it. The table never has the
+ * device 0, which stands for an unknown device. Called with the lock held. */
 static struct device *find_device(struct openers *openers, dev_t dev)
 {
 	for (size_t i = 0; i < openers->n_devices; i++) {
@@ -78,8 +78,8 @@ static struct device *find_device(struct openers *openers, dev_t dev)
 	return NULL;
 }
 
-/* Find a device that may hang in the table, or add it. Called with the lock held. Returns NULL if
- * the table is full, or if dev is 0. */
+/* Add a device that may hang to the table, unless the table has it already. Returns the entry of
+ * the device. Returns NULL if the table is full, or if dev is 0. Called with the lock held. */
 static struct device *add_device(struct openers *openers, dev_t dev)
 {
 	struct device *device = find_device(openers, dev);

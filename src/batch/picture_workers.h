@@ -176,10 +176,10 @@ bool pools_leave_drawing(const struct pools *pools);
 enum pool_kind pools_turn(const struct pools *pools);
 
 /*
- * Give a pool its turn: end the other pool, and create this one. For the drawing pool, wait until
- * one of its workers has started, which shows that drawings can be drawn. No task may be running.
- * Returns false with a failure if the pool cannot be created; then no pool exists until the next
- * call.
+ * Give a pool its turn: end the other pool, and create the pool of this kind. For the drawing pool,
+ * wait until one of its workers has started, which shows that drawings can be drawn. No task may be
+ * running. Returns false with a failure if the pool cannot be created; then no pool exists until
+ * the next call.
  */
 bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure);
 

@@ -85,7 +85,7 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		(void)walk_stat_file(item, &stat);
 	if (stat.st_size > 0)
 		plan->n_bytes += (uint64_t)stat.st_size;
-	/* Small files are short work in any order. */
+	/* Small files are not added, because each of them takes little time whenever it is fed. */
 	if (plan->keeps_largest && stat.st_size > SMALL_FILE_BYTES)
 		largest_add(&plan->largest, item, (uint64_t)stat.st_size);
 }
