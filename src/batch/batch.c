@@ -171,8 +171,7 @@ static void suspend(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
-	/* The message is printed after the batch has stopped, because it says that no more image
-	 * starts. */
+	/* The message says that no more image starts, so it is printed after batch_stop(). */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
@@ -470,8 +469,9 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	 * the other files of shared tasks. */
 	batch->max_group = at_most(1 + n_free / 2 / batch->max_tasks, batch->max_group);
 	n_free -= (rlim_t)batch->max_tasks * (batch->max_group - 1);
-	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
-	 * are being written, which take two descriptors each, and a third for deferred drawings. */
+	/* A third of the remaining descriptors is for the outputs of files that wait for the
+	 * committer, a third for outputs that are being written, which take two descriptors each,
+	 * and a third for deferred drawings. */
 	batch->max_finished = at_most(n_free / 3 + MIN_WAITING / 2, FINISHED_OUTPUTS);
 	batch->group_outputs = at_most(n_free / 6 + 1, COMMIT_GROUP_OUTPUTS);
 	batch->max_deferred = at_most(n_free / 3 + MIN_WAITING / 2, DEFERRED_DRAWINGS);
@@ -585,7 +585,8 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 		return false;
 	if (!make_room_for_complete(batch))
 		return failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
-	/* One more than there are files, so that the number is never 0 while the feeder runs. */
+	/* n_files is one more than the number of files, so that it is not 0 while the feeder
+	 * runs. */
 	batch->n_files = 1;
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)

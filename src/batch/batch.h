@@ -110,7 +110,7 @@ enum {
 	COLLECT_FILES = 64,
 	/* How long the committer waits for more files for a group. */
 	COMMIT_WAIT_MS = 2,
-	/* The maximum number of outputs that wait for the committer. */
+	/* The maximum number of files whose outputs wait for the committer. */
 	FINISHED_OUTPUTS = 128,
 	/* The maximum number of open drawings that wait for the drawing workers. */
 	DEFERRED_DRAWINGS = 256,

@@ -471,7 +471,7 @@ static bool resolve_links(struct file *file, const char *path)
 	return file->own_name && file->original.folder >= 0;
 }
 
-/* Open the folder of an input that its output replaces. Returns 0 or an errno. */
+/* Open the folder of an input that will be replaced by its output. Returns 0 or an errno. */
 static int open_own_folder(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;

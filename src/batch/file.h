@@ -102,8 +102,8 @@ void file_take_content(struct file *file, struct content *content);
 /* Let the committer publish the outputs of a file that has content. The file is moved in. */
 void file_commit(struct file *file);
 
-/* Whether the committer has so many files that no other input may be opened. Called with the lock
- * held. */
+/* Whether the committer has so many files, or so many bytes of outputs, that no other input may be
+ * opened. Called with the lock held. */
 bool committer_is_full(const struct batch *batch);
 
 #endif

@@ -569,7 +569,7 @@ bool file_is_small(const struct file *file)
 	return file->stat.st_size > 0 && file->stat.st_size <= SMALL_FILE_BYTES;
 }
 
-/* Create a group without files, for files like this one. If memory ran out, fails the file and
+/* Create an empty group, to which the caller adds this file. If memory ran out, fails the file and
  * returns NULL. */
 static struct group *group_create(struct file *file)
 {

@@ -277,8 +277,8 @@ static enum verdict add_root(struct history *history, const struct walk_item *it
 	return VERDICT_FRESH_BUT_NEW;
 }
 
-/* Find the name of the output that an earlier run made of this input, for a variant whose name
- * contains the hash of the output. The caller frees the name. Returns NULL if no record is
+/* For a variant whose name contains the hash of the output: find the name of the output that an
+ * earlier run made from this input. The caller frees the name. Returns NULL if no record is
  * found. */
 static char *find_hashed(struct history *history, struct history_input *input,
                          const struct variant *variant, struct freshness *freshness,
@@ -364,8 +364,8 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	return verdict;
 }
 
-/* Decide about an input that its output replaces: the stamp of the input says whether the input is
- * an output already. */
+/* Decide about an input that would be replaced by its output. The stamp of the input says whether
+ * the input is an output already. */
 static enum verdict decide_in_place(struct history *history, struct history_input *input,
                                     const struct variant *variant,
                                     struct known_output *known)

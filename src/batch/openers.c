@@ -208,7 +208,8 @@ static void note_hung(struct openers *openers, dev_t dev)
 	lock_release(&openers->lock);
 }
 
-/* Whether so many calls hang on a device that another call must not be tried. */
+/* Whether so many calls hang, on this device or on all devices together, that another call must not
+ * be tried. */
 static bool is_given_up(struct openers *openers, dev_t dev)
 {
 	const struct device *device;
