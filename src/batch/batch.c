@@ -607,10 +607,12 @@ static void refuse(struct batch *batch)
 
 /* How the inputs that claim the same output differ. */
 struct differences {
-	/* whether some have different file names, such as a.jpg and a.png */
+	/* whether some of these inputs have different file names, such as a.jpg and a.png */
 	bool by_name;
-	bool by_folder; /* whether some have the same file name in different folders */
-	bool by_input;  /* whether some have the same path below different INPUTs */
+	/* whether some of these inputs have the same file name in different folders */
+	bool by_folder;
+	/* whether some of these inputs have the same path below different INPUTs */
+	bool by_input;
 };
 
 static void add_difference(struct differences *differences, const struct plan_claim *a,
@@ -833,7 +835,7 @@ static bool is_places_fault(int sys_errno)
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
-/* Say why the output folder cannot be made, after a fault that is not its file system's. */
+/* Print why the output folder cannot be created, if its file system is not the cause. */
 static void say_no_folder(struct batch *batch, int sys_errno)
 {
 	report_say(batch->report, "cannot make the output folder %s: %s",
@@ -1099,7 +1101,7 @@ static void report_result(const struct file_result *result, const char *folder,
 		free((void *)outputs[i].path);
 }
 
-/* ---- while it runs ---- */
+/* ---- while the batch runs ---- */
 
 /* Take the future of the oldest complete file. The caller owns the reference. NULL: no
  * file is complete. */
@@ -1277,8 +1279,8 @@ static void check_limits(struct batch *batch)
 	}
 }
 
-/* Called often while images are processed. Splits tasks in which one image delays the others.
- * Passes to the report what the progress line shows besides the number of finished images. */
+/* Called often while images are processed. Splits tasks in which one image delays the others. Tells
+ * the report the slowest image and whether the batch is ending, for the progress line. */
 static void look_at_running(struct batch *batch)
 {
 	static const int64_t LOOK_NS = 100000000, SLOW_NS = 3000000000;

@@ -32,7 +32,7 @@ struct file_result {
 	const char *reason; /* in a plan: why the outputs would be made; otherwise NULL */
 	bool is_remembered; /* whether the failure is known from an earlier run */
 	char *input;        /* the path of the input as a user would type it */
-	const char *name;   /* the path relative to the INPUT; points into input */
+	const char *name;   /* the path relative to the INPUT; points into `input` */
 	/* With --follow: whether the file was ignored because it is a link to a folder that
 	 * contains it. */
 	bool is_loop;

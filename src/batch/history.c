@@ -211,7 +211,7 @@ static bool find_row(struct history *history, struct freshness *freshness,
 	return has_row;
 }
 
-/* Collect evidence. input may be NULL, if there is no input that could be hashed. */
+/* Collect evidence. `input` may be NULL, if there is no input that could be hashed. */
 static void look(struct history *history, struct history_input *input,
                  struct freshness *freshness, struct found *found, enum evidence evidence)
 {
@@ -339,8 +339,8 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	                       ? find_hashed(history, input, variant, &freshness, &found)
 	                       : NULL;
 
-	/* The record of such an output stores the name with "{hash}" in it and, separately, the
-	 * hash. */
+	/* The record of an output with a hash in its name stores the name with "{hash}" in it and,
+	 * separately, the hash. */
 	if (hashed)
 		found.name = hashed;
 	freshness.kind = store_look(options->store, found.name, &found.out);

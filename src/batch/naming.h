@@ -10,8 +10,8 @@
  * needed. */
 bool naming_needs_content(const struct walk_item *item);
 
-/* The format of an open file, by its first bytes. name is needed for formats that only their suffix
- * identifies. FORMAT_NONE: unknown, also if fd is -1. */
+/* The format of an open file, by its first bytes. `name` is needed for formats that only their
+ * suffix identifies. FORMAT_NONE: unknown, also if fd is -1. */
 enum image_format naming_content_format(int fd, const char *name);
 
 /*

@@ -851,8 +851,8 @@ static bool outputs_are_sound(const struct picture_taken *file, int output,
 	return true;
 }
 
-/* Write the last line of a worker's standard error into text, after a colon (": free(): invalid
- * pointer"), cut to n_text bytes. If the worker wrote nothing, text is "". */
+/* Write the last line of a worker's standard error into `text`, after a colon (": free(): invalid
+ * pointer"), cut to n_text bytes. If the worker wrote nothing, `text` is "". */
 static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_text)
 {
 	size_t end = outcome->log ? outcome->n_log : 0, begin;

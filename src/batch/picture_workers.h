@@ -98,7 +98,8 @@ struct picture_request {
 	uint64_t max_output; /* the maximum output in bytes, as in the pool's limits */
 	unsigned retries;
 	bool hashes_input; /* whether to hash the input, as in struct picture_job */
-	/* Whether only to decode, as in struct picture_job. If true, the task has no output. */
+	/* Whether the file is only decoded, as in struct picture_job. If so, the task has no
+	 * output. */
 	bool decodes_only;
 };
 

@@ -20,7 +20,7 @@
 /* An input that claims an output which another input claims too. */
 struct plan_claim {
 	char *input, *output;
-	const char *relative; /* the relative name; points into the end of input */
+	const char *relative; /* the relative name; points into `input` */
 	/* ---- Private. ---- */
 	dev_t dev;
 	ino_t ino;        /* the inode; 0: not known */
@@ -94,7 +94,7 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 
 /*
  * Whether the same file was fed before with the same first output. This happens if a file is named
- * twice, for example as "a.jpg" and "./a.jpg", or through a link. output is the name of the first
+ * twice, for example as "a.jpg" and "./a.jpg", or through a link. `output` is the name of the first
  * output, or the relative name of an input without outputs.
  */
 bool plan_is_repeated(struct plan *plan, const char *output,

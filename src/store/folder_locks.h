@@ -30,9 +30,9 @@ struct folder_calls {
 	void *data;
 };
 
-/* Create the locks of a run. They use at most max descriptors. are_shared: the run is one of several
- * shards, which share the folders of their INPUTs. calls is copied. Returns NULL if memory ran
- * out. */
+/* Create the locks of a run. They use at most `max` descriptors. are_shared: the run is one of
+ * several shards, which share the folders of their INPUTs. `calls` is copied. Returns NULL if
+ * memory ran out. */
 struct folder_locks *folder_locks_create(size_t max, bool are_shared,
                                          const struct folder_calls *calls);
 

@@ -164,8 +164,8 @@ static const char *names_taken(const struct names *names, char *ret_mark)
  */
 struct level {
 	const struct walk_calls *calls;
-	/* the descriptor; -1: closed for now. Stays open until all files of the folder are
-	 * returned */
+	/* The descriptor of the folder. It stays open until all files of the folder are returned.
+	 * -1: closed for now. */
 	int fd;
 	dev_t dev;
 	ino_t ino;
@@ -484,8 +484,9 @@ struct walk {
 
 	char *path; /* the path of the last item */
 	size_t path_max;
-	/* The path of the INPUT that was started last, and how many bytes at the beginning of a
-	 * path below it do not belong to the relative name. */
+	/* The path of the INPUT that was started last, and the offset at which the relative name
+	 * begins in a path below it. For an INPUT of a list, the relative name in its own path
+	 * begins at the same offset. */
 	const char *input;
 	size_t input_n;
 	dev_t input_dev; /* the device of this INPUT; 0: not known */

@@ -141,8 +141,8 @@ struct walk_item {
 	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a name from a
 	 * list begins with the base, if the file was found there. */
 	const char *path;
-	/* The relative name, which points into the end of path. For a file that the walk found: its
-	 * path below the INPUT folder. For an INPUT: its base name. For a name from a list, see
+	/* The relative name, which is the end of `path`. For a file that the walk found: its path
+	 * below the INPUT folder. For an INPUT: its base name. For a name from a list, see
 	 * is_list. */
 	const char *relative;
 	/* The folder of the item, for openat(). AT_FDCWD if the item is an INPUT. For standard
