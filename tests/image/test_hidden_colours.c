@@ -94,6 +94,48 @@ TEST(hidden_colours, colours_of_transparent_pixels_do_not_affect_any_filter_or_k
 	blob_fini(&white);
 }
 
+/* libvips gives a JPEG 2000 further resolutions only if it is large. */
+enum { ZOOM = 8 };
+
+static struct blob jp2_of_png(struct blob *png)
+{
+	VipsImage *image, *large;
+	struct blob blob;
+
+	vips_fixture_start();
+	image = decoded(png);
+	REQUIRE(!vips_zoom(image, &large, ZOOM, ZOOM, NULL));
+	blob = encoded(large, ".jp2[lossless]");
+	g_object_unref(large);
+	g_object_unref(image);
+	blob_fini(png);
+	return blob;
+}
+
+/* A decoder can load a JPEG 2000 at a half, a quarter and so on of its size. */
+TEST(hidden_colours,
+     colours_of_transparent_pixels_in_a_jpeg_2000_do_not_affect_a_smaller_one)
+{
+	struct blob png = disc_that_hides(0, false), black = jp2_of_png(&png), white;
+
+	png = disc_that_hides(255, false);
+	white = jp2_of_png(&png);
+	for (int side = SIDE * ZOOM; side > 4; side /= 2) {
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		VipsImage *a, *b;
+
+		recipe.geometry.width = recipe.geometry.height = (uint32_t)side;
+		a = cooked(&black, &recipe);
+		b = cooked(&white, &recipe);
+		EXPECT(visible_difference(a, b) == 0, "side %d: %g", side,
+		       visible_difference(a, b));
+		g_object_unref(a);
+		g_object_unref(b);
+	}
+	blob_fini(&black);
+	blob_fini(&white);
+}
+
 TEST(hidden_colours, a_disc_of_one_colour_is_not_changed_by_sharpening)
 {
 	struct blob disc = disc_that_hides(0, true);

@@ -1256,6 +1256,10 @@ static bool can_be_quick(const struct pv_job *job)
 	/* vips_thumbnail_source() shifts enlarged pictures: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
+	/* vips_thumbnail_source() loads a JPEG 2000 at a lower resolution, in which the colours of
+	 * transparent pixels are already mixed with the others. */
+	bool mixes_hidden = job->from == FORMAT_JP2 && state->has_alpha;
+
 	/* Why TIFF and WebP are not loaded quickly: in a TIFF with several directories,
 	 * vips_thumbnail_source() may use the preview. It leaves all scaling of a WebP to libwebp,
 	 * and then decodes and scales the picture twice. */
@@ -1267,7 +1271,7 @@ static bool can_be_quick(const struct pv_job *job)
 	       !job->layout.is_focused && pv_shrinks_exactly(job) && !job->is_deep &&
 	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
 	       !state->is_turned_by_us && state->n_directories <= 1 &&
-	       !(state->has_alpha && is_uneven);
+	       !(state->has_alpha && is_uneven) && !mixes_hidden;
 }
 
 /* Decode, rotate and scale with vips_thumbnail_source(). */
