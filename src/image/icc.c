@@ -247,3 +247,39 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 		curve = &pure;
 	return make(&primaries, curve, is_grey, "gAMA and cHRM", ret_profile, ret_n);
 }
+
+bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
+                     uint8_t ret_levels[256])
+{
+	/* lcms2's numbers for the intents, in the order of enum intent. */
+	static const cmsUInt32Number intents[N_INTENTS] = {
+		INTENT_RELATIVE_COLORIMETRIC,
+		INTENT_PERCEPTUAL,
+		INTENT_SATURATION,
+		INTENT_ABSOLUTE_COLORIMETRIC,
+	};
+	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n);
+	cmsToneCurve *tone = cmsBuildParametricToneCurve(NULL, srgb_curve.type,
+	                                                 srgb_curve.numbers);
+	cmsHPROFILE to = tone ? build(NULL, tone, true) : NULL;
+	cmsHTRANSFORM transform = NULL;
+
+	if (from && to && cmsGetColorSpace(from) == cmsSigGrayData)
+		transform = cmsCreateTransform(from, TYPE_GRAY_FLT, to, TYPE_GRAY_FLT,
+		                               intents[intent], 0);
+	for (unsigned i = 0; transform && i < 256; i++) {
+		float level = (float)i / 255, value = 0;
+
+		cmsDoTransform(transform, &level, &value, 1);
+		ret_levels[i] = (uint8_t)lrintf(fminf(fmaxf(value, 0), 1) * 255);
+	}
+	if (from)
+		cmsCloseProfile(from);
+	if (to)
+		cmsCloseProfile(to);
+	if (tone)
+		cmsFreeToneCurve(tone);
+	if (transform)
+		cmsDeleteTransform(transform);
+	return transform != NULL;
+}

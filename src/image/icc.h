@@ -8,6 +8,8 @@
 #ifndef PXP_ICC_H
 #define PXP_ICC_H
 
+#include "recipe/recipe.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,5 +53,14 @@ struct png_gamma {
  * write sRGB in this way. */
 enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
                                  uint8_t **ret_profile, size_t *ret_n);
+
+/*
+ * Compute the sRGB values of all grey levels from 0 to 255 of a grey profile. With 8 bits lcms2, and
+ * so libvips, is up to 10 levels wrong where the curve of the profile is steep.
+ *
+ * Returns false if lcms2 does not accept the profile as one for grey.
+ */
+bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
+                     uint8_t ret_levels[256]);
 
 #endif

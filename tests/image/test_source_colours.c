@@ -5,6 +5,7 @@
 #include "image/icc.h"
 #include "vips_fixture.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,59 @@ TEST(source_colours, grey_is_kept_with_its_profile_in_formats_that_support_grey)
 	expect_colour(&jpeg, "profile srgb", 1, grey_of_18, 2);
 	blob_fini(&jpeg);
 	blob_fini(&profile);
+}
+
+/* A PNG that has all grey levels from 0 to 255, and a grey profile with a power curve. */
+static struct blob make_levels(double gamma, int n_bands)
+{
+	enum { SIDE = 16 };
+	const struct png_gamma curve = {.gamma = (uint32_t)(100000 / gamma + 0.5)};
+	uint8_t bytes[SIDE * SIDE * 2];
+	struct blob profile = {0}, png;
+	VipsImage *image;
+
+	for (int i = 0; i < SIDE * SIDE; i++) {
+		bytes[i * n_bands] = (uint8_t)i;
+		bytes[i * n_bands + n_bands - 1] = n_bands == 1 ? (uint8_t)i : 255;
+	}
+	vips_fixture_start();
+	REQUIRE(icc_of_png_gamma(&curve, true, &profile.bytes, &profile.n) == ICC_MADE);
+	image = image_of_bytes(bytes, SIDE, SIDE, n_bands);
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile.bytes, profile.n);
+	png = encoded(image, ".png");
+	g_object_unref(image);
+	blob_fini(&profile);
+	return png;
+}
+
+static double srgb_of_light(double light)
+{
+	return 255 *
+	       (light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055);
+}
+
+/* Near black, one level of linear light is 13 levels of sRGB. */
+TEST(source_colours, each_grey_level_is_converted_from_a_grey_profile_without_error)
+{
+	static const double gammas[] = {1, 1.8, 2.6};
+
+	for (int i = 0; i < 3 * 2 * 2; i++) {
+		double gamma = gammas[i / 4];
+		struct blob png = make_levels(gamma, 1 + i / 2 % 2);
+		struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG,
+		                                       i % 2 ? ENGINE_VIPS : ENGINE_AUTO);
+		VipsImage *image = cooked(&png, &recipe);
+
+		for (int level = 0; level < 256; level++) {
+			double right = srgb_of_light(pow(level / 255.0, gamma));
+			double value = value_at(image, level % 16, level / 16, 0);
+
+			EXPECT(fabs(value - right) < 0.6, "%g: level %d is %g, not %g",
+			       gamma, level, value, right);
+		}
+		g_object_unref(image);
+		blob_fini(&png);
+	}
 }
 
 /* ---- PSD and BMP ---- */

@@ -4,17 +4,26 @@
 #include "common/hash.h"
 
 #include <lcms2.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TRANSFORMS = 8, RGB_BANDS = 3 };
+enum {
+	N_TRANSFORMS = 8,
+	RGB_BANDS = 3,
+	/* The number of entries in a table of grey levels, from black to white. */
+	N_LEVELS = 4097,
+};
 
 struct kept_transform {
 	uint64_t hash; /* the hash of the profile with the converter's key */
 	size_t n_bytes;
 	bool is_grey;
 	enum intent intent;
+	/* For RGB: a transform. For grey: a table of N_LEVELS sRGB values with 16 bits. NULL: lcms2
+	 * does not accept the profile, or the entry is unused. */
 	cmsHTRANSFORM transform;
+	uint16_t *levels;
 	uint64_t last_used;
 };
 
@@ -24,7 +33,7 @@ struct converter {
 	struct hash_key key;
 	struct kept_transform kept[N_TRANSFORMS];
 	uint64_t clock;
-	cmsHTRANSFORM chosen;
+	const struct kept_transform *chosen;
 	struct workspace planes[MAX_PLANES], pixels;
 };
 
@@ -35,6 +44,14 @@ struct converter *converter_create(void)
 	if (converter)
 		converter->key = hash_key_random();
 	return converter;
+}
+
+static void forget_transform(struct kept_transform *kept)
+{
+	if (kept->transform)
+		cmsDeleteTransform(kept->transform);
+	free(kept->levels);
+	*kept = (struct kept_transform){0};
 }
 
 static void free_buffers(struct converter *converter)
@@ -48,10 +65,8 @@ void converter_destroy(struct converter *converter)
 {
 	if (!converter)
 		return;
-	for (size_t i = 0; i < N_TRANSFORMS; i++) {
-		if (converter->kept[i].transform)
-			cmsDeleteTransform(converter->kept[i].transform);
-	}
+	for (size_t i = 0; i < N_TRANSFORMS; i++)
+		forget_transform(&converter->kept[i]);
 	free_buffers(converter);
 	free(converter);
 }
@@ -79,7 +94,8 @@ static cmsHPROFILE grey_profile(void)
 	return profile;
 }
 
-static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
+/* Make a transform between two profiles, which are then closed. NULL is allowed for a profile. */
+static cmsHTRANSFORM build(cmsHPROFILE from, cmsHPROFILE to, cmsUInt32Number format,
                            enum intent intent)
 {
 	/* lcms2's numbers for the intents, in the order of enum intent. */
@@ -89,16 +105,9 @@ static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
 		INTENT_SATURATION,
 		INTENT_ABSOLUTE_COLORIMETRIC,
 	};
-	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n_bytes);
-	cmsHPROFILE to = is_grey ? grey_profile() : cmsCreate_sRGBProfile();
-	/* Convert with 8 bits. lcms2 then computes curves and matrices exactly. With 16 bits it
-	 * would interpolate in a grid, which gives an error of several levels where colours are
-	 * clipped. */
-	cmsUInt32Number format = is_grey ? TYPE_GRAY_8 : TYPE_RGB_8;
 	cmsHTRANSFORM transform = NULL;
 
-	if (from && to &&
-	    cmsGetColorSpace(from) == (is_grey ? cmsSigGrayData : cmsSigRgbData))
+	if (from && to && cmsGetColorSpace(from) == cmsGetColorSpace(to))
 		transform = cmsCreateTransform(from, format, to, format, intents[intent],
 		                               0);
 	if (from)
@@ -106,6 +115,39 @@ static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
 	if (to)
 		cmsCloseProfile(to);
 	return transform;
+}
+
+/* Make the table of a grey profile from floats. With 8 bits lcms2 is up to 10 levels wrong where a
+ * curve is steep, such as near black if the profile is linear light. */
+static uint16_t *make_levels(cmsHPROFILE from, enum intent intent)
+{
+	cmsHTRANSFORM transform = build(from, grey_profile(), TYPE_GRAY_FLT, intent);
+	uint16_t *levels = transform ? malloc(N_LEVELS * sizeof(*levels)) : NULL;
+
+	for (unsigned i = 0; levels && i < N_LEVELS; i++) {
+		float level = (float)i / (N_LEVELS - 1), value = 0;
+
+		cmsDoTransform(transform, &level, &value, 1);
+		value = value > 0 ? value * UINT16_MAX + 0.5f : 0;
+		levels[i] = value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+	}
+	if (transform)
+		cmsDeleteTransform(transform);
+	return levels;
+}
+
+static void keep_transform(struct kept_transform *kept, const uint8_t *profile)
+{
+	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)kept->n_bytes);
+
+	/* RGB is converted with 8 bits. lcms2 then computes curves and matrices exactly. With 16
+	 * bits it would interpolate in a grid, which gives an error of several levels where colours
+	 * are clipped. */
+	if (kept->is_grey)
+		kept->levels = make_levels(from, kept->intent);
+	else
+		kept->transform = build(from, cmsCreate_sRGBProfile(), TYPE_RGB_8,
+		                        kept->intent);
 }
 
 bool converter_choose(struct converter *converter, const uint8_t *profile, size_t n_bytes,
@@ -117,27 +159,27 @@ bool converter_choose(struct converter *converter, const uint8_t *profile, size_
 	for (size_t i = 0; i < N_TRANSFORMS; i++) {
 		struct kept_transform *kept = &converter->kept[i];
 
-		if (kept->transform && kept->hash == hash && kept->n_bytes == n_bytes &&
-		    kept->is_grey == is_grey && kept->intent == intent) {
+		if ((kept->transform || kept->levels) && kept->hash == hash &&
+		    kept->n_bytes == n_bytes && kept->is_grey == is_grey &&
+		    kept->intent == intent) {
 			kept->last_used = ++converter->clock;
-			converter->chosen = kept->transform;
+			converter->chosen = kept;
 			return true;
 		}
 		if (kept->last_used < oldest->last_used)
 			oldest = kept;
 	}
-	if (oldest->transform)
-		cmsDeleteTransform(oldest->transform);
+	forget_transform(oldest);
 	*oldest = (struct kept_transform){
 		.hash = hash,
 		.n_bytes = n_bytes,
 		.is_grey = is_grey,
 		.intent = intent,
-		.transform = build(profile, n_bytes, is_grey, intent),
 		.last_used = ++converter->clock,
 	};
-	converter->chosen = oldest->transform;
-	return converter->chosen != NULL;
+	keep_transform(oldest, profile);
+	converter->chosen = oldest;
+	return oldest->transform || oldest->levels;
 }
 
 static uint16_t to_sample(float value)
@@ -175,19 +217,14 @@ static void row_to_pixels(const struct rendered *from, uint32_t y, uint8_t *pixe
 {
 	size_t width = from->planes[0].width;
 	const uint16_t *luma = plane_row(&from->planes[0], y);
-	const uint16_t *chroma[2] = {NULL, NULL};
+	const uint16_t *chroma[] = {plane_row(&from->planes[1], y),
+	                            plane_row(&from->planes[2], y)};
 
-	for (unsigned i = 1; i < from->n_planes; i++)
-		chroma[i - 1] = plane_row(&from->planes[i], y);
 	for (size_t x = 0; x < width; x++) {
 		float alpha = alpha_at(from, (uint32_t)x, y),
 		      factor = alpha > 0 ? 1 / alpha : 0;
 		float cb, cr;
 
-		if (!chroma[0] || !chroma[1]) {
-			pixels[x] = to_byte((float)luma[x] * factor);
-			continue;
-		}
 		cb = plane_chroma(chroma[0][x]);
 		cr = plane_chroma(chroma[1][x]);
 		pixels[3 * x] = to_byte(((float)luma[x] + 1.402f * cr) * factor);
@@ -203,22 +240,36 @@ static void pixels_to_row(const uint8_t *pixels, const struct rendered *from,
 {
 	uint32_t width = from->planes[0].width;
 	uint16_t *luma = plane_row(&to->planes[0], y);
-	uint16_t *chroma[2] = {NULL, NULL};
+	uint16_t *chroma[] = {plane_row(&to->planes[1], y), plane_row(&to->planes[2], y)};
 
-	for (unsigned i = 1; i < to->n_planes; i++)
-		chroma[i - 1] = plane_row(&to->planes[i], y);
 	for (uint32_t x = 0; x < width; x++) {
 		const uint8_t *rgb = pixels + (size_t)3 * x;
 		float alpha = alpha_at(from, x, y) * level_16, level;
 
-		if (!chroma[0] || !chroma[1]) {
-			luma[x] = to_sample((float)pixels[x] * alpha);
-			continue;
-		}
 		level = 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 		luma[x] = to_sample(level * alpha);
 		chroma[0][x] = to_sample((rgb[2] - level) / 1.772f * alpha + neutral);
 		chroma[1][x] = to_sample((rgb[0] - level) / 1.402f * alpha + neutral);
+	}
+}
+
+/* Convert a row of grey. Between two levels of the table the values are interpolated. */
+static void convert_grey_row(const uint16_t *levels, const struct rendered *from,
+                             struct rendered *to, uint32_t y)
+{
+	const uint16_t *luma = plane_row(&from->planes[0], y);
+	uint16_t *converted = plane_row(&to->planes[0], y);
+
+	for (uint32_t x = 0; x < from->planes[0].width; x++) {
+		float alpha = alpha_at(from, x, y);
+		float level = alpha > 0 ? (float)luma[x] / alpha : 0;
+		unsigned i;
+
+		level = fminf(level, UINT16_MAX) * (N_LEVELS - 1) / UINT16_MAX;
+		i = level < N_LEVELS - 1 ? (unsigned)level : N_LEVELS - 2;
+		level -= (float)i;
+		converted[x] = to_sample(alpha * ((float)levels[i] * (1 - level) +
+		                                  (float)levels[i + 1] * level));
 	}
 }
 
@@ -238,8 +289,13 @@ bool converter_convert(struct converter *converter, const struct rendered *from,
 			return false;
 	}
 	for (uint32_t y = 0; y < height; y++) {
+		if (converter->chosen->is_grey) {
+			convert_grey_row(converter->chosen->levels, from, ret_rendered,
+			                 y);
+			continue;
+		}
 		row_to_pixels(from, y, pixels);
-		cmsDoTransform(converter->chosen, pixels, pixels, width);
+		cmsDoTransform(converter->chosen->transform, pixels, pixels, width);
 		pixels_to_row(pixels, from, ret_rendered, y);
 	}
 	return true;

@@ -12,6 +12,7 @@
 #include "image/vips/engine_vips.h"
 
 #include "image/header/profile.h"
+#include "image/icc.h"
 #include "image/memory_estimate.h"
 
 #include <math.h>
@@ -587,6 +588,47 @@ static bool keeps_space(VipsImage *image, struct pv_job *job)
 	return false;
 }
 
+/* Whether the image is grey with 8 bits, has a grey profile, and becomes grey of 8 bits in sRGB. */
+static bool has_grey_levels(VipsImage *image, const struct pv_job *job, const char *to)
+{
+	return to && strcmp(to, "srgb") == 0 && job->profile == PROFILE_OTHER &&
+	       !job->is_imported && !job->is_deep &&
+	       vips_image_get_interpretation(image) == VIPS_INTERPRETATION_B_W &&
+	       vips_image_get_format(image) == VIPS_FORMAT_UCHAR &&
+	       vips_image_get_bands(image) < 3;
+}
+
+/* Convert grey of 8 bits from its profile to sRGB, through a table of all levels. */
+static bool convert_levels(VipsImage **image, const struct pv_job *job)
+{
+	VipsImage *table = NULL, *grey = NULL, *alpha = NULL, *mapped = NULL,
+		  *made = NULL;
+	bool has_alpha = vips_image_get_bands(*image) > 1, is_made;
+	uint8_t levels[256];
+	const void *profile;
+	size_t n;
+
+	if (vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n) ||
+	    !icc_grey_levels(profile, n, job->recipe->intent, levels))
+		return transform(image, job, "srgb");
+	table = vips_image_new_from_memory_copy(levels, sizeof(levels), sizeof(levels), 1,
+	                                        1, VIPS_FORMAT_UCHAR);
+	is_made = table && !vips_extract_band(*image, &grey, 0, NULL) &&
+	          (!has_alpha || !vips_extract_band(*image, &alpha, 1, NULL)) &&
+	          !vips_maplut(grey, &mapped, table, NULL) &&
+	          pv_replace(image, &made,
+	                     alpha ? vips_bandjoin2(mapped, alpha, &made, NULL)
+	                           : vips_copy(mapped, &made, NULL)) &&
+	          pv_replace(image, &made,
+	                     vips_copy(*image, &made, "interpretation",
+	                               VIPS_INTERPRETATION_B_W, NULL));
+	VIPS_UNREF(table);
+	VIPS_UNREF(grey);
+	VIPS_UNREF(alpha);
+	VIPS_UNREF(mapped);
+	return is_made && drop_profile(image);
+}
+
 /* Convert to the space and the depth of the output. */
 static bool pv_colour_finish(VipsImage **image, struct pv_job *job)
 {
@@ -605,6 +647,8 @@ static bool pv_colour_finish(VipsImage **image, struct pv_job *job)
 		    !convert(image, plain_space(job, job->is_grey)))
 			return false;
 		if (is_file ? !import(image, job) || !export_to_file(image, job)
+		    : has_grey_levels(*image, job, to)
+		            ? !convert_levels(image, job)
 		            : to && (is_p3 || is_foreign(job)) &&
 		                      !transform(image, job, to))
 			return false;
