@@ -48,6 +48,8 @@ struct read_request {
 struct read_header {
 	struct size size; /* size as stored, before the orientation is applied */
 	bool is_grey;
+	/* The planes will not be luma and chroma. The file can be decoded only to check it. */
+	bool has_other_colours;
 	/* The file stores chroma with fewer samples than luma, and the decoded planes have fewer
 	 * samples too. */
 	bool has_half_chroma;

@@ -418,6 +418,8 @@ static bool open_source(struct source *source, struct fast_state *state,
 
 	if (!takes_reading(source, ret_reason) || !open_file(source, state, ret_reason))
 		return false;
+	if (source->n_variants > 0 && state->header.has_other_colours)
+		return cannot(ret_reason, "does not convert RGB or CMYK components");
 	stored = state->header.size;
 	scan_metadata(&scan, source);
 	source->n_frames = 1;

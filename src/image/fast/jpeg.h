@@ -1,8 +1,8 @@
 /*
  * A JPEG decoder (ITU-T T.81) that decodes only as much of a file as a scaled picture needs.
  *
- * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, grey
- * or YCbCr, of any subsampling. Each component is decoded at its own scale. At 1/8 only the DC
+ * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, of any
+ * subsampling and any colours. Each component is decoded at its own scale. At 1/8 only the DC
  * coefficient of each block is used, at 1/4 the lowest 2 x 2 coefficients, at 1/2 the lowest 4 x 4.
  * The other coefficients are skipped. In a sequential file, several symbols are skipped at a time.
  * In a progressive file, whole scans are skipped.
@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { JPG_MAX_COMPONENTS = 3 };
+enum { JPG_MAX_COMPONENTS = 4 };
 
 /* The decoder divides both sides of the picture by 2^scale. */
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
@@ -39,6 +39,9 @@ struct jpg_header {
 	uint32_t width, height; /* 1 to 65535 */
 	bool is_progressive;
 	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
+	/* The components are not as above, but RGB, CMYK or YCCK. The planes can be used only to
+	 * check the file. */
+	bool has_other_colours;
 	unsigned h_max, v_max;
 	struct {
 		/* Sampling factors, 1 to 4; both are 1 for a grey picture. */
@@ -74,9 +77,8 @@ struct jpg_decoder;
  *
  * bytes    borrowed until the file is decoded or another file is opened.
  *
- * READ_CANNOT     a kind of file that the decoder does not support: CMYK, YCCK, RGB, arithmetic
- *                 coding, 12 bits, lossless, hierarchical, or with the height after the first scan
- *                 (DNL).
+ * READ_CANNOT     a kind of file that the decoder does not support: arithmetic coding, 12 bits,
+ *                 lossless, hierarchical, or with the height after the first scan (DNL).
  * READ_DAMAGED    a segment contradicts the standard or another segment.
  * READ_TRUNCATED  the file ends in a segment, or before its last scan.
  */

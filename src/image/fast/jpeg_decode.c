@@ -217,6 +217,7 @@ static struct jpg_header header_of(const struct jpg_file *file)
 		.height = file->height,
 		.is_progressive = file->is_progressive,
 		.n_components = file->n_components,
+		.has_other_colours = file->has_other_colours,
 		.h_max = file->h_max,
 		.v_max = file->v_max,
 	};
@@ -580,6 +581,7 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 	*ret_header = (struct read_header){
 		.size = {header.width, header.height},
 		.is_grey = header.n_components == 1,
+		.has_other_colours = header.has_other_colours,
 		.has_half_chroma = header.h_max > 1 || header.v_max > 1,
 	};
 	return READ_OK;
@@ -686,10 +688,10 @@ static uint64_t memory_of_file(const struct picture_header *header,
 		.width = header->size.width,
 		.height = header->size.height,
 		.is_progressive = header->n_coefficient_bytes > 0,
-		.n_components = JPG_MAX_COMPONENTS,
+		.n_components = header->n_components == 4 ? 4 : 3,
 		.h_max = 1,
 		.v_max = 1,
-		.component = {{1, 1}, {1, 1}, {1, 1}},
+		.component = {{1, 1}, {1, 1}, {1, 1}, {1, 1}},
 	};
 	uint64_t n_scan_bytes = (uint64_t)header->size.width * header->size.height / 8 *
 	                        3;

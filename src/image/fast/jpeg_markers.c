@@ -200,8 +200,9 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 		return damaged(parser, "picture has no width");
 	if (file->height == 0)
 		return cannot(parser, "the height comes after the first scan (DNL)");
-	if (file->n_components != 1 && file->n_components != 3)
-		return cannot(parser, "the picture has neither one nor three components");
+	if (file->n_components != 1 && file->n_components != 3 && file->n_components != 4)
+		return cannot(parser,
+		              "the picture has not one, three or four components");
 	for (unsigned i = 0; i < file->n_components; i++) {
 		enum read_status status = read_frame_component(parser, i,
 		                                               bytes + 6 + (size_t)3 * i);
@@ -537,8 +538,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 		return say(parser, READ_TRUNCATED, "file ends before its first scan");
 	if (marker == MARKER_EOI || !parser->has_frame)
 		return damaged(parser, "no frame header before the first scan");
-	if (is_rgb(parser))
-		return cannot(parser, "a JPEG with RGB components is not supported");
+	file->has_other_colours = file->n_components == 4 || is_rgb(parser);
 	return READ_OK;
 }
 

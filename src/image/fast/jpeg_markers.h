@@ -58,6 +58,7 @@ struct jpg_file {
 	uint32_t width, height;
 	bool is_progressive;
 	unsigned n_components;
+	bool has_other_colours; /* RGB, CMYK or YCCK */
 	unsigned h_max, v_max;
 	struct jpg_frame_component component[JPG_MAX_COMPONENTS];
 

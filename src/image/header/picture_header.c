@@ -77,6 +77,7 @@ static uint64_t read_frame(struct input *input, uint64_t at,
 	uint64_t n_samples = 0, n_pixels;
 
 	header->size = (struct size){big(input, at + 7, 2), big(input, at + 5, 2)};
+	header->n_components = n_components;
 	header->n_pixel_bytes = n_components < 3 ? n_components : 3;
 	n_pixels = (uint64_t)header->size.width * header->size.height;
 	for (unsigned i = 0; i < n_components; i++) {

@@ -17,6 +17,8 @@ struct picture_header {
 	struct size decoded;
 	uint32_t n_frames; /* number of frames of an animation; 1: a still picture */
 	unsigned n_pixel_bytes;
+	/* For a JPEG: the number of its colour components, at most 255. For other files: 0. */
+	unsigned n_components;
 	/* For a JPEG with several scans: the number of bytes of all its coefficients. For other
 	 * files: 0. */
 	uint64_t n_coefficient_bytes;
