@@ -16,6 +16,17 @@ static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 static const char heic[] = "\0\0\0\x18"
 			   "ftypheic\0\0\0\0heicmif1";
 
+/* The code under test calls this function instead of malloc(). */
+static bool memory_is_out;
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return memory_is_out ? NULL : __real_malloc(n);
+}
+
 static struct walk_item item_of(const char *relative, bool is_named)
 {
 	return (struct walk_item){.kind = WALK_FILE,
@@ -174,4 +185,26 @@ TEST(naming, a_tag_is_put_before_the_extension)
 	content("photo", jpeg, sizeof(jpeg));
 	EXPECT_STR(named(&unknown, FORMAT_NONE, "-640", FORMAT_JPEG), "photo-640.jpg");
 	scratch_leave();
+}
+
+TEST(naming, a_name_gets_its_hash_or_stays_as_it_is_if_memory_runs_out)
+{
+	const struct walk_item item = item_of("sub/a.jpg", false);
+	const struct variant_rule rule = {.style.pattern = "{name}-{hash}.{ext}"};
+	const struct output_hash hash = {
+		{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}};
+	struct variant variant;
+
+	REQUIRE(naming_output(&item, FORMAT_JPEG, &rule, &variant));
+	EXPECT_STR(variant.name, "sub/a-{hash}.jpg");
+	memory_is_out = true;
+	EXPECT(!naming_fill_hash(&variant, &hash));
+	memory_is_out = false;
+	EXPECT(variant.has_hash);
+	EXPECT_STR(variant.name, "sub/a-{hash}.jpg");
+	EXPECT(naming_fill_hash(&variant, &hash));
+	EXPECT(!variant.has_hash);
+	EXPECT_STR(variant.name, "sub/a-0123456789abcdef.jpg");
+	EXPECT(naming_fill_hash(&variant, &hash));
+	free(variant.name);
 }
