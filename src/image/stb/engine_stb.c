@@ -642,6 +642,8 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 	const char *reason = stbi_failure_reason();
 	enum fail_class class = FAIL_BAD_IMAGE;
 
+	if (ps_is_out_of_memory)
+		return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
 	if (!reason)
 		reason = "no reason given";
 	/* An unknown PNG chunk is damage: usually it is made of the zeros at the end of a truncated
@@ -799,6 +801,7 @@ static bool read_header(struct source *source, struct ps_state *state,
 	if (png_is_too_big(source))
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the PNG is too large for the stb engine");
+	ps_is_out_of_memory = false;
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");

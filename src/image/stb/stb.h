@@ -11,13 +11,22 @@
 /* The longest side of a picture. With longer sides, stb_image_resize loses precision. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
-/* Allocated memory is zeroed. stb_image leaves the missing pixels of a damaged JPEG unset, and
- * without the zeros they could show parts of another picture. */
-#define STBI_MALLOC(n)     calloc(1, n)
-#define STBI_REALLOC(p, n) realloc(p, n)
+#define STBI_MALLOC(n)     ps_allocate(n)
+#define STBI_REALLOC(p, n) ps_reallocate(p, n)
 #define STBI_FREE(p)       free(p)
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+/* Whether an allocation of stb_image has failed in this thread. The caller of stb_image sets it to
+ * false. The reason that stb_image gives does not tell: it may call the file corrupt. */
+extern _Thread_local bool ps_is_out_of_memory;
+
+/* Allocate memory for stb_image. New memory is zeroed. stb_image leaves the missing pixels of a damaged
+ * JPEG unset, and without the zeros they could show parts of another picture. */
+void *ps_allocate(size_t n);
+void *ps_reallocate(void *old, size_t n);
 
 #include <stb/stb_image.h>
 #include <stb/stb_image_resize.h>

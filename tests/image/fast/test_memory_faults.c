@@ -189,3 +189,29 @@ TEST(memory_faults, a_failed_allocation_never_loses_metadata)
 	munmap(whole, sizeof(*whole));
 	munmap(report, sizeof(*report));
 }
+
+/* No PNG is written, because stb_image_write does not check its memory and crashes the worker. */
+TEST(memory_faults, a_failed_allocation_in_another_engine_never_makes_a_wrong_output)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNM};
+	struct report *whole = report_create(), *report = report_create();
+	struct blob inputs[] = {make_jpeg(90, 60, 3, &rgbw), make_png(90, 60, 4, &rgbw)};
+	struct failure failure = {0};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		for (size_t j = 0; j < sizeof(formats) / sizeof(formats[0]); j++) {
+			FOR_EACH_ENGINE(engine)
+			{
+				struct recipe recipe = recipe_of_words(
+					"size 40x40", formats[j], *engine);
+
+				EXPECT(!expect_sound_failures(&inputs[i], &recipe, whole,
+				                              report));
+			}
+		}
+		blob_fini(&inputs[i]);
+	}
+	munmap(whole, sizeof(*whole));
+	munmap(report, sizeof(*report));
+}
