@@ -91,7 +91,7 @@ void file_complete(struct file *file, enum file_end end);
 /* Complete the future of a file whose result has a failure, and free the file. */
 void file_fail(struct file *file);
 
-/* Record the new times of up-to-date outputs in the state, then complete the file as up to date. */
+/* Write the new rows of up-to-date outputs to the state, then complete the file as up to date. */
 void file_note_fresh(struct file *file);
 
 /* Let the file use the memfd with the outputs of its task. Compares the outputs that are made only

@@ -66,7 +66,7 @@ struct known_output {
 enum history_verdict {
 	HISTORY_MAKE,
 	HISTORY_FRESH, /* every output is up to date */
-	/* Every output is up to date, but a recorded time is not. The new times must be written to
+	/* Every output is up to date, but a row is missing or out of date, and must be written to
 	 * the state. */
 	HISTORY_FRESH_MOVED,
 	HISTORY_KEEP, /* outputs exist, and the overwrite policy keeps them */

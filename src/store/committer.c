@@ -193,7 +193,8 @@ static bool intend_outputs(const struct store_output *outputs, size_t n, void *d
 	return result != STATE_PLACE && result != STATE_MEMORY;
 }
 
-/* Write the rows of a published file, and record or delete the known failure of its picture. */
+/* Write the rows of the outputs, if they were published, and the rows in commit->rows. Record the
+ * failure of the picture, or delete a recorded one. */
 static enum state_result put_rows(struct state *state, const struct commit *commit)
 {
 	enum state_result result = STATE_OK;
@@ -212,8 +213,8 @@ static enum state_result put_rows(struct state *state, const struct commit *comm
 }
 
 /* A group whose rows cannot be written is nevertheless complete, because the stamps on its outputs
- * hold the same records. But if the state's file system is full or broken, the outputs will
- * probably fail too, so the committer stops. */
+ * hold the same records. But if the state's file system is full or broken, or if memory ran out,
+ * the outputs will probably fail too, so the committer stops. */
 static void write_state(struct committer *committer, const struct commit *first)
 {
 	struct state *state = committer->options.state;

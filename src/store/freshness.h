@@ -59,8 +59,8 @@ enum verdict {
 	 * file becomes ours. If not, the output fails as `exists`. */
 	VERDICT_MAKE_AND_COMPARE,
 	VERDICT_FRESH, /* skip the output: it is fresh */
-	/* Skip the output: it is fresh, but a recorded time is out of date, and *ret_record has the
-	 * new times. */
+	/* Skip the output: it is fresh, but its row is missing or out of date. *ret_record is the
+	 * new row. */
 	VERDICT_FRESH_BUT_NEW,
 	VERDICT_KEEP,  /* skip the output: a file exists */
 	VERDICT_EXISTS /* fail the output: a file exists */

@@ -21,7 +21,7 @@
 struct state;
 
 struct state_options {
-	/* Path of the database file, which is created with the first row. */
+	/* Path of the database file, which is created if it does not exist. */
 	const char *path;
 	/* Nothing is created, locked, renamed or written; of the members below only keeps_foreign
 	 * has an effect. */

@@ -74,9 +74,11 @@ enum store_result {
 	STORE_SKIPPED,
 	/*
 	 * Only this output failed, and the failure says why. `exists`: a file that may not be
-	 * replaced has its name, or a file or a link stands in place of a folder. `permission`: a
-	 * sub-folder or file is protected. `io`: the name is too long or the file is too big.
-	 * `internal`: the name leads out of the folder, or the content is shorter than announced.
+	 * replaced has its name, or a file or a link stands in place of a folder. `collision`: its
+	 * name leads to another output of this run. `vanished`: the original was changed during the
+	 * run. `permission`: a sub-folder or file is protected. `io`: the name is too long or the
+	 * file is too big. `internal`: the name leads out of the folder, or the content is shorter
+	 * than announced.
 	 */
 	STORE_FAILED,
 	/* Nothing can be written to the output folder: its disk is full or broken, a quota is used
