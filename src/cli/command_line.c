@@ -202,19 +202,16 @@ static enum command find_command(const char *word)
 static bool take_command(struct command_line *line, char **words,
                          struct failure *ret_failure)
 {
-	const char *best = NULL;
+	const char *best = NULL, *word = words[0];
 
-	if (strcmp(words[0], "help") == 0) {
+	for (; word && strcmp(word, "help") == 0; word = *++words)
 		line->help = HELP_LONG;
-		line->command = words[1] ? find_command(words[1]) : COMMAND_NONE;
-		return true;
-	}
-	line->command = find_command(words[0]);
-	if (line->command != COMMAND_NONE)
+	line->command = word ? find_command(word) : COMMAND_NONE;
+	if (line->command != COMMAND_NONE || !word)
 		return true;
 	for (int i = COMMAND_NONE + 1; i < N_COMMANDS; i++)
-		suggest_consider(&best, words[0], commands[i].name);
-	failure_set(ret_failure, FAIL_USAGE, "unknown command '%.60s'", words[0]);
+		suggest_consider(&best, word, commands[i].name);
+	failure_set(ret_failure, FAIL_USAGE, "unknown command '%.60s'", word);
 	if (best)
 		failure_append(ret_failure, "; did you mean '%s'?", best);
 	return false;

@@ -41,8 +41,8 @@ static const char exit_status[] =
 	"       because another run uses the same folder (with --no-wait)\n"
 	"  129, 130, 143\n"
 	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n"
-	"  141  with -o -: ended by SIGPIPE, because the reader of standard output\n"
-	"       has closed it\n";
+	"  141  with -o -, verify or -n: ended by SIGPIPE, because the reader of\n"
+	"       standard output has closed it\n";
 
 /* Print two columns. The text on the right may have several lines. The right text begins on the
  * next line if the left text is too long for its column. */

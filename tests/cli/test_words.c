@@ -65,6 +65,8 @@ TEST(command_line, an_unknown_command_is_refused_and_a_similar_one_suggested)
 	         "unknown command 'thumbnail'; did you mean 'thumb'?"},
 		{"pixpool inof", "unknown command 'inof'; did you mean 'info'?"},
 		{"pixpool frobnicate", "unknown command 'frobnicate'"},
+		{"pixpool help resise",
+	         "unknown command 'resise'; did you mean 'resize'?"},
 		{"pixpool res -s 32 in -o out", "unknown command 'res'"},
 	};
 
