@@ -153,7 +153,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 		return EXIT_USAGE;
 	}
 
-	if (line->report.verbose && line->report.recipe)
+	if (line->report.verbose && !line->report.quiet && line->report.recipe)
 		report_say(report, "recipe %s: %s", recipe.fingerprint, recipe.text);
 	block_signals();
 	status = batch_run(&line->batch, report, ret_is_stuck);

@@ -304,6 +304,7 @@ TEST(records, quiet_mode_prints_only_failures)
 	ended = run("pixpool resize -s 64 in -o out -Q");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT_STR(ended.err, "in/a.jpg: failed: output exists; see --overwrite\n");
+	EXPECT_STR(run("pixpool resize -s 64 in -o out3 -v -Q").err, "");
 	ended = run("pixpool resize -s 64 in -o out2 --progress none");
 	EXPECT_STR(plain(ended.err),
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
