@@ -321,6 +321,24 @@ TEST(outputs, an_output_folder_that_is_a_dangling_link_is_refused)
 	fixture_leave();
 }
 
+TEST(outputs, a_link_with_the_name_of_a_folder_of_outputs_is_not_followed)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/sub/a.jpg");
+	scratch_folder("elsewhere");
+	scratch_folder("out");
+	scratch_link("out/sub", "../elsewhere");
+	ended = run("pixpool resize -s 32 in -o out");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.err, "in/sub/a.jpg: failed: a file or a link has the name of "
+	                         "the folder of its output\n"),
+	       "%s", ended.err);
+	EXPECT_STR(tree("elsewhere"), "");
+	fixture_leave();
+}
+
 TEST(outputs, a_folder_with_the_name_of_an_output_is_never_replaced)
 {
 	static const char *const policies[] = {"own", "always"};
