@@ -577,8 +577,8 @@ static bool give_standard_input(struct walk *walk, struct walk_item *ret_item)
 	return true;
 }
 
-/* Fill in the item whose path is in walk->path. The item is the folder on top of the stack, or an
- * entry of that folder. */
+/* Fill in the item whose path is in walk->path. The item is an entry of the folder on top of the
+ * stack. */
 static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_kind kind,
                      const char *name, int sys_errno)
 {
