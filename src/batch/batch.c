@@ -279,8 +279,8 @@ static void drop_repeated_folders(struct batch *batch, struct input_folder *fold
 	walk->n_inputs = n_kept;
 }
 
-/* Check that the INPUTs exist, and leave out folders that are given twice. Prints a message for each
- * INPUT that does not exist, and then returns false. */
+/* Check that the INPUTs exist, and leave out folders that are given twice. Prints a message for
+ * each INPUT that does not exist, and then returns false. */
 static bool inputs_exist(struct batch *batch)
 {
 	const struct walk_options *walk = &batch->walk;

@@ -1,7 +1,7 @@
 /*
  * The feeder, a thread that makes the plan and then walks the inputs once more. It names and opens
- * each file and gives it to a worker. SVG and PDF files stay open and wait until drawing workers can
- * take them. Small files are gathered, so that they share a task.
+ * each file and gives it to a worker. SVG and PDF files stay open and wait until drawing workers
+ * can take them. Small files are gathered, so that they share a task.
  */
 #include "batch/group.h"
 
@@ -761,8 +761,8 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	return true;
 }
 
-/* Wait until another item may be fed. Draws the deferred drawings if there are max_deferred of them.
- * Returns false if the batch is being stopped. */
+/* Wait until another item may be fed. Draws the deferred drawings if there are max_deferred of
+ * them. Returns false if the batch is being stopped. */
 static bool may_feed(struct batch *batch)
 {
 	if (!wait_for_room(batch))

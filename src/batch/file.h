@@ -40,8 +40,8 @@ struct file {
 	/* Whether the file has killed its worker in a shared task. */
 	bool has_killed_shared;
 
-	/* The input, which is open until the task is done, and while the file is deferred; -1: it is
-	 * not open. */
+	/* The input, which is open until the task is done, and while the file is deferred; -1: it
+	 * is not open. */
 	int input;
 	/* The identity of the input, from fstat() after opening it: size, time of the last change,
 	 * device, inode. */

@@ -1,7 +1,7 @@
 /*
  * The tasks of a batch. Most files have a task of their own; small files share a task. When a task
- * is done, callbacks continue with each of its files: they take its answer and pass its outputs to the
- * committer, or they let the feeder submit the file again.
+ * is done, callbacks continue with each of its files: they take its answer and pass its outputs to
+ * the committer, or they let the feeder submit the file again.
  */
 #include "batch/group.h"
 
@@ -273,8 +273,9 @@ static void take_out(struct batch *batch, struct pxp_future *task)
 	size_t at_work;
 
 	/* This thread has stored the request to end, and now loads the current file. The worker
-	 * stores its current file, and then loads the request (ends_here()). Without a fence on both
-	 * sides both may load old values. Then the worker would begin a file that is taken out here. */
+	 * stores its current file, and then loads the request (ends_here()). Without a fence on
+	 * both sides both may load old values. Then the worker would begin a file that is taken out
+	 * here. */
 	atomic_thread_fence(memory_order_seq_cst);
 	at_work = picture_at_work(task);
 	lock_acquire(&batch->lock);

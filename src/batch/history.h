@@ -123,10 +123,10 @@ struct history_pruning {
 
 /*
  * Search the output folder, and remove each output that this program made, that nobody has changed,
- * and whose recorded input was in the folder of an INPUT and does not exist any more. If such an output
- * was removed by somebody else, drop its row. In case of doubt an output is kept. Returns the number of
- * outputs that are kept because their inputs were in other folders. Call this when no other thread uses
- * the history any more.
+ * and whose recorded input was in the folder of an INPUT and does not exist any more. If such an
+ * output was removed by somebody else, drop its row. In case of doubt an output is kept. Returns
+ * the number of outputs that are kept because their inputs were in other folders. Call this when no
+ * other thread uses the history any more.
  */
 uint64_t history_prune(struct history *history, const struct history_pruning *pruning);
 

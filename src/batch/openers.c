@@ -296,8 +296,8 @@ static int wait_for(struct openers *openers, struct pxp_future *future,
 	return 0;
 }
 
-/* Take the reply of a call that has ended, and the descriptor if ret_fd is not NULL. Returns 0 or an
- * errno. The caller frees *ret_reply in both cases. */
+/* Take the reply of a call that has ended, and the descriptor if ret_fd is not NULL. Returns 0 or
+ * an errno. The caller frees *ret_reply in both cases. */
 static int take_reply(struct pxp_future *future, struct reply **ret_reply, size_t *ret_n,
                       int *ret_fd)
 {

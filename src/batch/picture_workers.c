@@ -108,8 +108,8 @@ static enum pxp_status lockdown_finish(const char *const *readable,
 	                missing);
 }
 
-/* Whether a worker that needs some folders may be started: the sandbox keeps it from all other files,
- * or the user turned the sandbox off. */
+/* Whether a worker that needs some folders may be started: the sandbox keeps it from all other
+ * files, or the user turned the sandbox off. */
 static bool lockdown_confines_files(const struct lockdown *lockdown)
 {
 	return !lockdown->is_on || sandbox_confines_files(lockdown->layers);

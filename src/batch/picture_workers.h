@@ -184,8 +184,8 @@ enum pool_kind pools_turn(const struct pools *pools);
  */
 bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure);
 
-/* Submit n files, 1 to PICTURE_MAX_FILES, as one task to the pool whose turn it is. The statuses are
- * those of pxp_executor_submit(); PXP_EBROKEN also if no pool exists. */
+/* Submit n files, 1 to PICTURE_MAX_FILES, as one task to the pool whose turn it is. The statuses
+ * are those of pxp_executor_submit(); PXP_EBROKEN also if no pool exists. */
 enum pxp_status pools_submit(struct pools *pools, const struct picture_request *requests,
                              size_t n, struct pxp_future **ret_task);
 

@@ -43,8 +43,8 @@ void roots_destroy(struct roots *roots)
 	free(roots);
 }
 
-/* Get the path from one folder to another one. Both are real paths. The caller frees it. Returns NULL
- * if memory ran out. */
+/* Get the path from one folder to another one. Both are real paths. The caller frees it. Returns
+ * NULL if memory ran out. */
 static char *path_between(const char *from, const char *to)
 {
 	size_t n_same = 0, n_up = 0, n = 0;

@@ -33,8 +33,8 @@ struct folder_locks {
 	struct folder folders[];
 };
 
-/* After this number of calls have exceeded their time limit, no more folders are added. Otherwise, a
- * list of files on a dead share would make the run wait once for each file. */
+/* After this number of calls have exceeded their time limit, no more folders are added. Otherwise,
+ * a list of files on a dead share would make the run wait once for each file. */
 enum { MAX_HUNG = 4 };
 
 struct folder_locks *folder_locks_create(size_t max, bool are_shared,

@@ -79,8 +79,8 @@ enum verdict freshness_decide(const struct freshness *freshness,
  *
  * VERDICT_LOOK    More evidence is needed.
  * VERDICT_MAKE    Make the output.
- * VERDICT_FRESH   The file is an output of ours and unchanged. A renamed output is fresh too, because
- *                 making it again would only reduce its quality.
+ * VERDICT_FRESH   The file is an output of ours and unchanged. A renamed output is fresh too,
+ *                 because making it again would only reduce its quality.
  * VERDICT_EXISTS  The name of the backup is taken, and the file is not an output of ours.
  */
 enum verdict freshness_in_place(const struct freshness *freshness, bool has_backup,
@@ -90,7 +90,8 @@ enum verdict freshness_in_place(const struct freshness *freshness, bool has_back
  * Decide whether an output may be removed when its input is gone. Input and recipe are ignored.
  *
  * VERDICT_LOOK    More evidence is needed.
- * VERDICT_MAKE    The output is ours and unchanged, so it may be removed. *ret_record is its record.
+ * VERDICT_MAKE    The output is ours and unchanged, so it may be removed. *ret_record is its
+ *                 record.
  * VERDICT_EXISTS  The file is not an output of ours, or was changed, so it must stay.
  */
 enum verdict freshness_of_owner(const struct freshness *freshness,

@@ -1,5 +1,5 @@
-/* Publishes one output: writes it to an unnamed or hidden file, syncs it, gives it its name, and keeps or
- * removes the file that it replaces. */
+/* Publishes one output: writes it to an unnamed or hidden file, syncs it, gives it its name, and
+ * keeps or removes the file that it replaces. */
 #include "store/output.h"
 
 #include "base/fd.h"

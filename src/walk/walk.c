@@ -432,8 +432,9 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 	return true;
 }
 
-/* Open the folder of the level `below` again, from the folder of the level `above`, which is open. The
- * name of the folder is the one that was taken last from the level `above`. Returns false with errno if that fails. */
+/* Open the folder of the level `below` again, from the folder of the level `above`, which is open.
+ * The name of the folder is the one that was taken last from the level `above`. Returns false with
+ * errno if that fails. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
 	const char *name;

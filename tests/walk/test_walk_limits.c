@@ -22,8 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The walk calls this function instead of openat(). If folder_to_swap is set, that folder is replaced
- * by a FIFO just before it is opened. Opening a FIFO for reading waits for a writer. */
+/* The walk calls this function instead of openat(). If folder_to_swap is set, that folder is
+ * replaced by a FIFO just before it is opened. Opening a FIFO for reading waits for a writer. */
 static const char *folder_to_swap;
 
 int __real_openat(int folder, const char *path, int flags, ...);
