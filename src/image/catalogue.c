@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether an engine reads a format; with --untrusted, few formats are read. A drawing engine reads SVG or PDF only if it can also draw
- * their text. */
+/* Whether an engine reads a format. With --untrusted, only common formats are read. A drawing
+ * engine reads SVG or PDF only if it can also draw the text in such pictures. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};

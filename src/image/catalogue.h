@@ -1,7 +1,7 @@
 /*
- * The catalogue says which formats this build reads and writes, for `pixpool info`. A worker must
- * fill in the catalogue, after picture_preload(), because each format is tried. The catalogue has
- * no pointers, so that the worker can send it.
+ * The catalogue says which formats this build reads and writes, for `pixpool info`. To fill in the
+ * catalogue, the libraries try each format. Only a worker may do this, after picture_preload(). The
+ * catalogue has no pointers, so that the worker can send it to the main process.
  */
 #ifndef PXP_CATALOGUE_H
 #define PXP_CATALOGUE_H

@@ -77,7 +77,7 @@ struct source {
 	uint32_t n_stored;
 	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
-	/* Set by the engine: the file is damaged, and fail_on accepts that. */
+	/* Set by the engine: the file is damaged, and fail_on accepts the damage. */
 	bool is_damaged;
 	/* For a JPEG: the strict engine has found that no pixel is missing or wrong. */
 	bool is_proved;
@@ -88,7 +88,7 @@ struct source {
  * formats of the source and of the output both have animations, or both have pages. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
-/* The answer to claim_source() or claim_output(). */
+/* The return value of claim_source() and claim_output(). */
 enum claim {
 	CLAIM_CAN,
 	CLAIM_CANNOT, /* this engine cannot do the work; ask the next engine */
@@ -96,8 +96,9 @@ enum claim {
 };
 
 struct engine {
-	const char *name; /* letters a to z, for records and --engine */
-	/* If the engine takes a JPEG, its check() finds damage that other engines do not notice. */
+	/* The name, in letters a to z. It stands in records and after --engine. */
+	const char *name;
+	/* The engine's check() of a JPEG finds damage that other engines do not notice. */
 	bool is_strict;
 	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);
@@ -192,7 +193,7 @@ bool engine_trusts(enum image_format format);
 /* The value given to picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
 
-/* Reduce a library's message to its first line, in place, without spaces at its ends. Returns
+/* Reduce a library's message, in place, to its first line without spaces at both ends. Returns
  * text. */
 char *engine_one_line(char *text);
 
@@ -200,14 +201,15 @@ char *engine_one_line(char *text);
  * means that memory is lacking. Returns false. */
 bool engine_fail_to_write(struct failure *ret_failure);
 
-/* The quality of the recipe, 1 to 100. If the recipe sets no quality, the default of its format. */
+/* The quality that the recipe sets, from 1 to 100. If it sets none: the default of the output's
+ * format. */
 unsigned engine_quality(const struct recipe *recipe);
 
 /*
  * Compute the layout of an output from a picture of the size `from`. Returns false with a failure
  * if the output exceeds the recipe's limits or the longest side that its format can have. This
- * function is called before the work, and again after a filter that changed the size in a way that
- * could not be predicted.
+ * function is called before the picture is decoded. After a filter that changed the size in a way
+ * that could not be predicted, it is called again.
  */
 bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
                    struct size from, uint32_t n_frames, struct failure *ret_failure);

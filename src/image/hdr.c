@@ -69,7 +69,8 @@ static float brightest_of(const float light[3])
 	return fmaxf(light[0], fmaxf(light[1], light[2]));
 }
 
-/* Compress light above the knee. At the knee the slope is 1. The peak becomes white. */
+/* Compress light above the knee. Just above the knee the compression is weakest: the slope is 1.
+ * The peak, the brightest light of the picture, becomes white. */
 static float compress(float light, float peak)
 {
 	float part = (light - knee) / (peak - knee);

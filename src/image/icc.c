@@ -32,8 +32,8 @@ struct primaries {
 		0.310, 0.316                                                             \
 	}
 
-/* The primaries of each code point (ITU-T H.273, table 2). A row of zeros is a reserved code
- * point. */
+/* The primaries of each code point (ITU-T H.273, table 2). A row of zeros: the code point is
+ * reserved or not supported. */
 static const struct primaries primaries_of_cicp[] = {
 	[1] = {D65, {0.64, 0.33}, {0.30, 0.60}, {0.15, 0.06}},
 	[4] = {ILLUMINANT_C, {0.67, 0.33}, {0.21, 0.71}, {0.14, 0.08}},
@@ -50,8 +50,7 @@ static const struct primaries primaries_of_cicp[] = {
 enum { UNSPECIFIED = 2, BT_709 = 1 };
 
 /* The curve of a code point. The curves of television (BT.709 and similar) are replaced by the
- * curve of sRGB, as browsers do. Returns NULL if the code point is reserved or no profile can
- * describe its curve. */
+ * curve of sRGB, as in browsers. Returns NULL if the code point is reserved or not supported. */
 static const struct curve *curve_of_cicp(unsigned transfer)
 {
 	static const struct curve gamma_22 = {1, {2.2}}, gamma_28 = {1, {2.8}},

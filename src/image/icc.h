@@ -55,8 +55,9 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
                                  uint8_t **ret_profile, size_t *ret_n);
 
 /*
- * Compute the sRGB values of all grey levels from 0 to 255 of a grey profile. With 8 bits lcms2, and
- * so libvips, is up to 10 levels wrong where the curve of the profile is steep.
+ * Compute the sRGB values of all grey levels from 0 to 255 of a grey profile. The values are
+ * computed from floats. If lcms2 computes with 8 bits, as it does for libvips, values are up to 10
+ * levels wrong where the curve of the profile is steep.
  *
  * Returns false if lcms2 does not accept the profile as one for grey.
  */

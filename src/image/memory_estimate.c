@@ -17,7 +17,8 @@ uint64_t memory_area(struct size size)
 	return memory_product(size.width, size.height);
 }
 
-/* The number of bytes of memory that an encoder needs for each byte of the output's pixels. */
+/* The number of bytes of memory for each byte of the output's pixels: that byte itself, and what
+ * the encoder needs for it. */
 static uint64_t encoder_factor(const struct recipe *recipe, unsigned n_bands)
 {
 	switch (recipe->format) {

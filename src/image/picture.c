@@ -67,8 +67,8 @@ bool picture_refuse_format(enum image_format format, struct failure *ret_failure
 	                   format_info(format)->name, way_out(format));
 }
 
-/* Set the failure of a picture that no engine reads. The failure gives the reason and what the user
- * can do. Always returns false. */
+/* Set the failure of a picture that no engine reads. The failure gives the reason, and says what
+ * the user can do. Always returns false. */
 static bool engine_unsupported(const struct source *source, struct failure *ret_failure)
 {
 	static const struct recipe any_engine;
@@ -341,8 +341,8 @@ static void trim_buffer(struct picture_worker *worker)
  * earlier pictures back to the system. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
-/* The recipe that determines how the input is read. All recipes of a job agree about that: see
- * reads_alike(). */
+/* The recipe that determines how the input is read. Any recipe of the job would do, because all of
+ * them read the input in the same way: see reads_alike(). */
 static const struct recipe *reading_of(const struct picture_job *job)
 {
 	return job->variants[0].recipe;
@@ -541,9 +541,9 @@ static bool check_header(const struct source *source, struct size size,
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-/* Check the size of an output before the work. If the recipe trims or rotates by an angle other
- * than a quarter turn, the size is not known yet. In this case, the size is checked during the
- * work. */
+/* Check the size of an output before the picture is decoded. If the recipe trims or rotates by an
+ * angle other than a quarter turn, the size is not known yet. In this case, the size is checked
+ * after these filters. */
 static bool check_output(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
@@ -593,7 +593,8 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
-/* Whether the memfd has reached its maximum length. If it has, that is why an encoder failed. */
+/* Whether the memfd has reached its maximum length. If it has, a failure to encode means that the
+ * output is too long. */
 static bool is_too_long(const struct picture_job *job)
 {
 	off_t end = lseek(job->output, 0, SEEK_END);
@@ -655,8 +656,8 @@ static bool add_metadata(const struct picture_job *job, const struct source *sou
 	return false;
 }
 
-/* The bit of enum lost for the frames or pages of the picture that an output does not get; 0 if the
- * output gets all of them. */
+/* Whether an output gets fewer frames or pages than the picture has. Returns LOST_PAGES or
+ * LOST_ANIMATION, or 0 if the output gets all of them. */
 static uint32_t find_lost_frames(const struct source *source, const struct recipe *recipe)
 {
 	if (source->n_stored <= source_frames(source, recipe))
@@ -696,7 +697,7 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	                               &answer->out[i], &answer->failure);
 }
 
-/* The data of may_open(). */
+/* The data that may_open() gets. */
 struct opening {
 	struct picture_worker *worker;
 	const struct picture_job *job;
@@ -729,7 +730,7 @@ static const struct engine *strict_engine(const struct recipe *reading)
 
 /* Let the strict engine check a JPEG that another engine is going to decode, so that all commands
  * agree about which pictures are broken. Sets is_proved of the source if the strict engine has
- * checked it. Returns false with a failure if it is damaged. */
+ * found no damage. Returns false with a failure if the JPEG is damaged. */
 static bool check_strictly(struct picture_worker *worker, const struct picture_job *job,
                            struct source *source, struct failure *ret_failure)
 {
@@ -742,7 +743,7 @@ static bool check_strictly(struct picture_worker *worker, const struct picture_j
 	    source->reading->fail_on == FAIL_ON_NONE ||
 	    source->reading->fail_on == FAIL_ON_TRUNCATED)
 		return true;
-	checked.n_variants = 0; /* nothing is made */
+	checked.n_variants = 0; /* without outputs, the engine only checks the picture */
 	checked.state = NULL;
 	if (!may_open(&opening, strict, &failure) ||
 	    strict->claim_source(&checked, &failure) != CLAIM_CAN)
@@ -782,7 +783,7 @@ static bool work(struct picture_worker *worker, const struct picture_job *job,
 	return true;
 }
 
-/* Process a source by the first engine that accepts it. The metadata has been read. */
+/* Process a source by the first engine that accepts it. */
 static bool run_engine(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {
@@ -808,7 +809,8 @@ static bool run_engine(struct picture_worker *worker, const struct picture_job *
 	return is_done;
 }
 
-/* Process a source whose metadata has been read. */
+/* Process a source, and fail a damaged picture if fail_on is warning. The metadata of the source
+ * has been read. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

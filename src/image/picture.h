@@ -138,9 +138,10 @@ struct picture_job {
 	 * waits until the memory is available. If so much memory can never be available, it returns
 	 * false with a failure. May be NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
-	bool hashes_input; /* the answer must have the hash of the input */
-	/* Decode every pixel and write nothing, for the command verify. The recipe's engine and
-	 * limits are used; the rest of the recipe is ignored. */
+	bool hashes_input; /* picture_run() must compute the hash of the input, for the answer */
+	/* Decode every pixel and write nothing, for the command verify. Of the recipe, only those
+	 * members count that determine how the input is read: no_rotate, engine, fail_on and
+	 * limits. */
 	bool decodes_only;
 	/* Functions that are called once each; they may be NULL. on_read: the input was read, and
 	 * no library has seen it yet. on_header: the header is known; n_pixels is the number of

@@ -1,5 +1,6 @@
-/* Transfers metadata from an input to its outputs. Fields that describe the file are set to the
- * output's values. The metadata is inserted into the encoded output in the memfd. */
+/* Transfers metadata from an input to its outputs. Fields that describe the file itself, such as
+ * its size, are set to the values of the output. The metadata is inserted into the encoded output
+ * in the memfd. */
 #include "image/picture_metadata.h"
 
 #include "base/fd.h"

@@ -35,7 +35,8 @@ struct output_facts {
  *
  * recipe   the recipe of the output
  * output   the memfd; it contains the encoded file from out->offset to its end
- * out      bytes becomes the length of the file with metadata; lost gets the losses
+ * out      out->bytes becomes the length of the file with metadata; what the metadata loses is
+ *          added to out->lost
  *
  * Returns false with a failure if memory ran out or the file cannot be written. If the file became
  * too long, errno is EFBIG.

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A crop of a picture. right and down: how far the centre of the crop is to the right of the
+/* A crop of a picture. `right` and `down` say how far the centre of the crop is to the right of the
  * picture's centre, and below it. */
 struct cut {
 	struct size size; /* 0 x 0: the picture is not cropped */
@@ -231,8 +231,8 @@ static void find_alpha(struct heif_state *state)
 }
 
 /* Read the code points of CICP for the colours. If the picture has a profile, the profile takes
- * precedence, and the code points are not read. A picture without a box for its colours has those
- * of its stream, which libheif 1.15 does not report. */
+ * precedence, and the code points are not read. If no box has code points, those of the stream
+ * apply. libheif 1.15 does not report the code points of the stream. */
 static void read_cicp(struct heif_state *state, struct bytes file, heif_item_id primary)
 {
 	struct heif_stream stream;
@@ -260,8 +260,8 @@ static bool is_size(struct size a, struct size b)
 	return a.width == b.width && a.height == b.height;
 }
 
-/* Some writers, such as libheif 1.15 itself, write the size after the rotation into the size box. If
- * the stream has the other size, take that. */
+/* Some writers, such as libheif 1.15 itself, write the size after a quarter turn into the size box.
+ * If the stream has that size with width and height exchanged, use the size of the stream. */
 static void mend_size(struct heif_state *state, struct bytes file, heif_item_id primary)
 {
 	struct size turned_size = {state->stored.height, state->stored.width};
@@ -368,8 +368,8 @@ struct channel {
 	uint16_t *levels;
 };
 
-/* Make the table of a channel. The sample `black`, which means black, becomes 0 in the result. The
- * sample `white` becomes `most`. */
+/* Make the table of a channel. The samples `black` and `white` mean black and white. In the result,
+ * they become 0 and `most`. */
 static bool make_levels(struct channel *channel, unsigned black, unsigned white,
                         unsigned most)
 {
@@ -565,8 +565,8 @@ static void put_row(const struct heif_state *state, const struct channels *chann
 }
 
 /* Find the part of the decoded picture that is shown. Without a crop, the decoded size must be the
- * size in the header. With a crop, these sizes are not compared, because some writers put the size
- * of the crop into the header. */
+ * size in the header. With a crop, the two sizes are not compared, because some writers put the
+ * size of the crop into the header. */
 static bool find_shown(const struct heif_state *state, const struct channels *channels,
                        struct area *ret_shown, struct failure *ret_failure)
 {

@@ -92,8 +92,8 @@ static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
 	return true;
 }
 
-/* If the colours are HDR, record their transfer and primaries. A profile describes all other
- * colours. */
+/* Record the primaries of the colours, and their transfer if it is PQ or HLG. If it is not, a
+ * profile describes the colours, and the primaries are not used. */
 static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 {
 	JxlColorEncoding encoding;
@@ -106,7 +106,7 @@ static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 		state->cicp.transfer = CICP_TRANSFER_PQ;
 	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
 		state->cicp.transfer = CICP_TRANSFER_HLG;
-	/* Except for P3, libjxl's numbers for primaries are the code points of CICP. */
+	/* libjxl's numbers for primaries are the code points of CICP, except for P3. */
 	state->cicp.primaries = (unsigned)encoding.primaries;
 	if (encoding.primaries == JXL_PRIMARIES_P3)
 		state->cicp.primaries = encoding.white_point == JXL_WHITE_POINT_D65 ? 12
@@ -206,7 +206,7 @@ static bool are_equal(const struct profile *a, const struct profile *b)
 }
 
 /* The state of decoding a picture. original: the profile in the file. given: the profile of the
- * samples that libjxl gives. */
+ * samples that libjxl outputs. */
 struct decoding {
 	struct profile original, given;
 	/* Converts floats from the profile `given` to the profile `original`. NULL: no conversion
@@ -230,8 +230,8 @@ static bool needs_conversion(const struct decoding *decoding)
 	       !are_equal(&decoding->original, &decoding->given);
 }
 
-/* The pixel format of lcms2: for floats if is_float is true, for samples of n_bytes if not. Alpha
- * is declared as an extra channel. */
+/* The pixel format of lcms2. If is_float is true, the samples are floats. If not, they are integers
+ * of n_bytes. Alpha is declared as an extra channel. */
 static cmsUInt32Number pixel_type(unsigned n_bands, bool is_float, unsigned n_bytes)
 {
 	unsigned n_colours = n_bands < 3 ? 1 : 3, space = n_bands < 3 ? PT_GRAY : PT_RGB;
@@ -354,7 +354,7 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 
 /* ---- decoding ---- */
 
-/* Decode the first frame. If the reading has reads_everything, decode all frames; each frame
+/* Decode the first frame. If reading->reads_everything is true, decode all frames; each frame
  * overwrites the frame before it. */
 static bool run(const struct reading *reading, JxlDecoder *decoder,
                 struct decoding *decoding, struct failure *ret_failure)
