@@ -12,8 +12,8 @@ enum {
 	FILE_BYTES = 14,
 	OLDEST = 12, /* length of the picture's header in the oldest version */
 	WINDOWS = 40,
-	/* The length of the longest header of OS/2. In headers of OS/2, the compression MASKS and all
-	 * higher numbers have another meaning. */
+	/* The length of the longest header of OS/2. In headers of OS/2, the number that MASKS
+	 * stands for, and all higher numbers, have another meaning. */
 	OS2 = 64,
 };
 
@@ -161,8 +161,8 @@ static bool is_supported(const struct bmp *bmp, uint32_t n_header)
 	}
 }
 
-/* Find the profile. Only the newest version of the header has a profile's offset, which is relative
- * to the start of this header. */
+/* Find the profile. Only the newest version of the header says where the profile is. The offset is
+ * counted from the start of this header. */
 static void find_profile(struct raster *raster)
 {
 	enum { NEWEST = 124, SPACE_AT = 56, PROFILE_AT = 112, N_AT = 116 };
@@ -276,8 +276,8 @@ static bool decode_rows(const struct raster *raster, const struct bmp *bmp,
 
 /* ---- run lengths ---- */
 
-/* The state while runs are decoded. at is the current position in the file; x and y are the current
- * position in the picture. */
+/* The state while runs are decoded. `at` is the current position in the file; x and y are the
+ * current position in the picture. */
 struct run_state {
 	const struct raster *raster;
 	const struct bmp *bmp;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* The header. at is the offset of the samples. */
+/* The header. `at` is the offset of the samples. */
 struct pnm {
 	uint32_t width, height;
 	/* The number of samples of a pixel in the file. Samples beyond n_bands are not used. */
@@ -23,8 +23,8 @@ struct cursor {
 	const uint8_t *at, *end;
 };
 
-/* Read the next byte. Returns -1 at the end of the file. A comment counts as one byte, the newline
- * at its end. */
+/* Read the next byte. Returns -1 at the end of the file. A comment is skipped, except for the
+ * newline at its end. */
 static int next_byte(struct cursor *cursor)
 {
 	int byte;
@@ -115,7 +115,7 @@ static bool read_pnm_header(struct pnm *pnm, const struct raster *raster)
 
 /* ---- PAM ---- */
 
-/* A line of the header: the first word, and the rest of the line without the spaces around it. */
+/* A line of the header: its first word, and the rest of the line without spaces at both ends. */
 struct line {
 	const char *word, *rest;
 	size_t n_word, n_rest;
@@ -273,7 +273,8 @@ static bool pnm_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Convert a sample of the file, where `white` is the maximum, to the range of the raster, and store it. */
+/* Convert a sample of the file, where `white` is the maximum, to the range of the raster. Store it
+ * as sample i of the raster. */
 static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *samples,
                 uint64_t i, uint32_t sample)
 {
@@ -282,7 +283,8 @@ static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *sam
 	/* In a bitmap 1 is black. */
 	if (pnm->is_bitmap)
 		sample = 1 - sample;
-	/* A sample above white is damage. It gets here only if the raster accepts damage. */
+	/* A sample above white is damage. The reader passes it to this function only if the raster
+	 * accepts damage. */
 	if (sample > pnm->white)
 		sample = pnm->white;
 	sample = (uint32_t)(((uint64_t)sample * most + pnm->white / 2) / pnm->white);

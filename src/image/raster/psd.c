@@ -125,8 +125,8 @@ static bool has_transparency(const struct raster *raster, const struct psd *psd,
 }
 
 /* Find the profile in the section of resources, which begins at offset `at`. A resource consists of
- * a signature, a number, a name and data. A length precedes the name, and another length the
- * data. The name and the data are padded to even lengths. */
+ * a signature, a number, the length of its name, the name, the length of its data, and the data.
+ * The name and its length, and the data, are padded to an even number of bytes. */
 static void find_profile(struct raster *raster, uint64_t at)
 {
 	enum { PROFILE = 1039, NAME_AT = 6 };
@@ -309,7 +309,8 @@ static void apply_palette(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* In a PSD, the colours of transparent pixels are blended with white. Undo this for one colour. */
+/* In a PSD, the colours of transparent pixels are blended with white. Compute the value of one
+ * colour before the blending. */
 static uint32_t without_white(uint32_t sample, uint32_t alpha, uint32_t most)
 {
 	uint64_t white = most - alpha;

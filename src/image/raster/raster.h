@@ -14,8 +14,8 @@ struct raster {
 	enum image_format format;
 	const uint8_t *bytes;
 	size_t n;
-	/* The reader sets *is_damaged to true if samples are missing or impossible; such samples
-	 * become black. If is_damaged is NULL, a missing or impossible sample is a failure. */
+	/* The reader sets *is_damaged to true if samples are missing or impossible, and chooses
+	 * values for them. If is_damaged is NULL, a missing or impossible sample is a failure. */
 	bool *is_damaged;
 
 	struct size size;
@@ -32,14 +32,14 @@ struct raster {
 };
 
 /* raster_reads(): whether the readers support a format. raster_reads_file(): whether they support
- * this file of the format. They do not support PFM, a PNM with floats. */
+ * this file of the format. They support every PNM except PFM, which has floats. */
 bool raster_reads(enum image_format format);
 bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n);
 
 /*
  * Read the header of a file that raster_reads_file() accepts.
  *
- * is_damaged  see struct raster; borrowed until the last raster_decode()
+ * is_damaged  may be NULL; borrowed until the last raster_decode(); see struct raster
  *
  * FAIL_BAD_IMAGE    the header is damaged
  * FAIL_UNSUPPORTED  the file has a feature that the reader does not support
@@ -58,6 +58,7 @@ uint64_t raster_bytes(const struct raster *raster);
  * samples  memory of raster_bytes() bytes, all zero
  *
  * FAIL_BAD_IMAGE  the file ends early, or a sample is impossible
+ * FAIL_MEMORY     memory ran out
  */
 bool raster_decode(const struct raster *raster, void *samples,
                    struct failure *ret_failure);

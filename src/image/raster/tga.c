@@ -18,7 +18,8 @@ enum {
 	INTERLEAVED = 0xc0,
 };
 
-/* The meaning of a pixel's bits beyond the colours. The extension area of a new TGA declares it. */
+/* The meaning of a pixel's bits beyond the colours. In a new TGA, the extension area declares
+ * it. */
 enum extra { EXTRA_ALPHA, EXTRA_UNUSED, EXTRA_PREMULTIPLIED };
 
 struct tga {

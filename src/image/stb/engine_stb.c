@@ -1,8 +1,8 @@
 /*
- * The stb engine: stb_image, stb_image_resize, stb_image_write and our readers of image/raster,
- * which need nothing but a C compiler. The engine has no colour management, so it refuses pictures
- * that are not sRGB. It cannot keep metadata, so it refuses a picture with metadata that the recipe
- * keeps. metadata_scan.c reads the facts that stb_image does not report.
+ * The stb engine uses stb_image, stb_image_resize, stb_image_write and our readers of image/raster.
+ * All of them need nothing but a C compiler. The engine has no colour management, so it refuses
+ * pictures that are not sRGB. It cannot keep metadata, so it refuses a picture with metadata that
+ * the recipe keeps. metadata_scan.c reads the facts that stb_image does not report.
  *
  * stb_image accepts some truncated JPEG files and fills the missing part with grey. So the engine
  * first looks for the end marker, and refuses a file without it, unless fail_on is none. The engine
@@ -133,8 +133,8 @@ static bool pixels_cut(struct pixels *pixels, const struct area *area)
 	return true;
 }
 
-/* Convert a pixel from n_from bands to n_to bands. If n_to has colours, grey becomes three equal
- * colours. If n_to has alpha and `from` has none, the new alpha is opaque. */
+/* Convert a pixel from n_from bands to n_to bands. From grey to RGB, the three colours become
+ * equal. If n_to includes alpha but n_from does not, the new alpha is opaque. */
 static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned n_to)
 {
 	bool is_grey = n_from < 3, has_alpha = n_from % 2 == 0;
@@ -183,7 +183,7 @@ static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
 }
 
 /*
- * ---- scaling, rotating, placing and filters ----
+ * ---- filters ----
  *
  * The results are the same as those of the vips engine, except for rounding.
  */
@@ -274,8 +274,8 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 }
 
 /* Convolve one row or column of a plane with the mask. The line has n values, at a distance of
- * `step` floats from each other. Beyond the ends of the line, its first and its last value are repeated. copy has room for
- * n values. */
+ * `step` floats from each other. Beyond the ends of the line, its first and its last value are
+ * repeated. `copy` has room for n values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
 {
@@ -324,7 +324,8 @@ static void blur_plane(float *plane, struct size size, const float *mask,
 		blur_line(plane + x, copy, size.height, size.width, mask, radius);
 }
 
-/* Copy one band to a plane of floats. A band of colours is multiplied by alpha. */
+/* Copy one band to a plane of floats. If the pixels have alpha, a band of colours is multiplied by
+ * it. */
 static void take_plane(const struct pixels *pixels, unsigned band, float *plane)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
@@ -451,7 +452,7 @@ static const char *missing_filter(const struct filter_chain *chain)
 }
 
 /* Find the first feature of a recipe that this engine does not support. Returns the name of the
- * feature, or NULL if the engine supports all features. */
+ * feature, or NULL if there is none. */
 static const char *missing(const struct recipe *recipe)
 {
 	bool is_jpeg = recipe->format == FORMAT_JPEG;
@@ -612,7 +613,7 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 
 struct ps_state {
 	struct size stored;   /* size of the picture before it is turned upright */
-	struct pixels pixels; /* set after decode() */
+	struct pixels pixels; /* set by decode() */
 	/* The opened picture, if a reader of image/raster reads it. If not, raster.bytes is
 	 * NULL. */
 	struct raster raster;
@@ -635,8 +636,8 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Convert stb_image's reason to a failure. The text of the reason decides about the class: a
- * damaged file, an unsupported feature, a lack of memory, or a picture that is too large. */
+/* Convert stb_image's reason to a failure. The text of the reason determines the class: a damaged
+ * file, an unsupported feature, a lack of memory, or a picture that is too large. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
 	const char *reason = stbi_failure_reason();
@@ -646,8 +647,8 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 		return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
 	if (!reason)
 		reason = "no reason given";
-	/* An unknown PNG chunk is damage: usually it is made of the zeros at the end of a truncated
-	 * file. */
+	/* stb_image reads zeros beyond the end of a truncated PNG, and calls them an unknown chunk.
+	 * So an unknown chunk counts as damage. */
 	if (strstr(reason, "unknown PNG chunk"))
 		class = FAIL_BAD_IMAGE;
 	else if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
@@ -776,8 +777,8 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 	return true;
 }
 
-/* Read the header. A reader of image/raster reads it if the format has one. If not, stb_image reads
- * it. Sets state->stored. */
+/* Read the header with a reader of image/raster, or with stb_image if no such reader supports the
+ * file. Sets state->stored. */
 static bool read_header(struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
 {
@@ -899,8 +900,9 @@ static void ps_close(struct source *source)
 
 /*
  * A stream that gives the bytes of a GIF or HDR to stb_image, and records whether stb_image reads
- * beyond the end. For these formats stb_image does not detect the end of the file: it reads zeros
- * there. JPEG and PNG need no stream, because metadata_scan.c and stb_image find their ends.
+ * beyond the end. For these formats stb_image itself does not notice the end of the file: it
+ * continues with zeros. JPEG and PNG need no stream, because metadata_scan.c and stb_image find
+ * their ends.
  */
 struct feed {
 	const struct source *source;
@@ -1225,8 +1227,8 @@ static int encode_into(struct buffer *buffer, const struct pixels *pixels,
 	}
 }
 
-/* Encode the pixels. If a write to output fails, picture.c checks whether the output is too
- * long. */
+/* Encode the pixels. If a write to `output` fails, picture.c finds out whether the reason is that
+ * the output is too long. */
 static bool ps_encode(const struct rendering *rendering, const struct recipe *recipe,
                       int output, struct failure *ret_failure)
 {

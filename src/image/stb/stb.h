@@ -20,11 +20,11 @@
 #include <stdlib.h>
 
 /* Whether an allocation of stb_image has failed in this thread. The caller of stb_image sets it to
- * false. The reason that stb_image gives does not tell: it may call the file corrupt. */
+ * false. The reason that stb_image gives may be misleading: it may call the file corrupt. */
 extern _Thread_local bool ps_is_out_of_memory;
 
-/* Allocate memory for stb_image. New memory is zeroed. stb_image leaves the missing pixels of a damaged
- * JPEG unset, and without the zeros they could show parts of another picture. */
+/* Allocate memory for stb_image. New memory is zeroed. stb_image leaves the missing pixels of a
+ * damaged JPEG unset, and without the zeros they could show parts of another picture. */
 void *ps_allocate(size_t n);
 void *ps_reallocate(void *old, size_t n);
 
