@@ -27,7 +27,8 @@
 		 [ASK_START] = python_measure, [ASK_PENDING] = python_measure }
 
 static const struct subject subjects[N_SUBJECTS] = {
-	/* No task ever waits in the inline executor, so it has no ASK_PENDING. */
+	/* The inline executor runs each task at once, so no task waits and ASK_PENDING does not
+	 * apply. */
 	[OUR_INLINE] = {"inline", { RATES(ours_rate), [ASK_CHUNKED] = ours_chunked,
 				    [ASK_START] = ours_start }},
 	[OUR_THREADS] = {"threads", OURS},
@@ -69,7 +70,7 @@ struct run {
 	unsigned n_workers;
 	double min_s;
 	const char *python;
-	/* The question and the subject to measure; NULL: all. */
+	/* The question and the subject to measure. NULL means all of them. */
 	const char *only_question, *only_subject;
 	const char *payload;
 };
@@ -132,8 +133,8 @@ static bool ask(const struct run *run, enum question question, struct readings *
 {
 	for (int round = 0; round < run->n_rounds; round++) {
 		for (int turn = 0; turn < N_SUBJECTS; turn++) {
-			/* Each round begins with another subject, so that a subject does not always
-			 * follow the same one. */
+			/* Each round starts with a different subject, so that no subject always
+			 * runs first. */
 			enum subject_id subject = (enum subject_id)((turn + round) %
 			                                            N_SUBJECTS);
 

@@ -1,7 +1,8 @@
 /*
  * The question: how long does it take to make JPEG thumbnails of at most 256 pixels from a folder
- * of photographs, with pixpool and with vipsthumbnail under xargs -P? With -S: how long with and
- * without the sandbox? With -D: how long with and without durable outputs and their records?
+ * of photographs, with pixpool and with vipsthumbnail under xargs -P? With -S, both sides are
+ * pixpool, one with and one without the sandbox. With -D, both sides are pixpool, and only one of
+ * them makes its outputs durable and keeps a state.
  *
  * In each round both sides convert the same pictures, one side after the other, each to a new
  * folder. The ratio of the two sides is computed for each round. The result is the median of these
@@ -35,8 +36,9 @@ struct question {
 	const char *size;
 	int n_rounds;
 	enum peer peer;
-	/* 0: the corpus itself is resized. Otherwise so many copies of it are, whose pictures were
-	 * shrunk to a width of at most 480 pixels before the measurement. */
+	/* If this is 0, the corpus itself is resized. Otherwise at least this many small pictures
+	 * are resized. They are made from the corpus before the measurement, and their longest
+	 * side has 480 pixels. */
 	unsigned n_small;
 
 	/* The working folder, which is created for the run, and paths in it. */
@@ -49,7 +51,7 @@ struct answer {
 	size_t n_outputs;
 };
 
-/* Run pixpool. more: two or three more arguments. If there are two, the third one is NULL. */
+/* Run pixpool with two or three more arguments. If there are only two, more[2] is NULL. */
 static bool run_pixpool(const struct question *question, const char *const more[3],
                         const char *out, const char *said, struct measured *ret_measured)
 {
@@ -83,7 +85,7 @@ static bool run_peer(const struct question *question, const char *out, const cha
 
 	/* clang-format off */
 	const char *const argv[] = {
-		/* xargs runs a process for each processor, so one thread each is enough */
+		/* xargs runs a process for each processor, so each process needs only one thread */
 		"env", "VIPS_CONCURRENCY=1",
 		"VIPS_WARNING=0",
 		"xargs", "-0", "-a", question->list, "-n", "8", "-P", n_processes,
@@ -239,8 +241,8 @@ static bool ask(const struct question *question)
 	return true;
 }
 
-/* Replace the corpus by small versions of its pictures. One folder has the files, and each of the
- * other folders has links to them. */
+/* Replace the corpus by small versions of its pictures. The folder "0" has the files. Folders with
+ * hard links to these files are added until there are n_small pictures. */
 static bool make_small(struct question *question)
 {
 	char *first = scratch_path(question->small, "0"), name[16], *copy;

@@ -1,5 +1,5 @@
 /*
- * What bench_executors measures. Each measurement runs in a fresh process.
+ * The questions and subjects of bench_executors. Each measurement runs in a fresh process.
  */
 #ifndef PXP_BENCH_EXECUTORS_H
 #define PXP_BENCH_EXECUTORS_H
@@ -51,8 +51,8 @@ enum subject_id {
 	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
-	/* The same loop, with as many frames in flight to a child as pixpool may have tasks in a
-	 * worker. */
+	/* The same loop, with 16 frames in flight to each child. A worker of pixpool may hold 16
+	 * tasks as well. */
 	FLOOR_EPOLL_16,
 	N_SUBJECTS
 };
@@ -64,12 +64,12 @@ struct job {
 	size_t n_batch;
 	/* The size of the input and of the result of each task. */
 	size_t n_bytes;
-	/* The payload of n_bytes bytes. */
+	/* The input of every task: n_bytes bytes. */
 	const char *payload;
 	unsigned n_workers;
 	/* Batches are repeated for at least this many seconds. */
 	double min_s;
-	/* The interpreter, found on PATH. */
+	/* The Python interpreter, which is searched in PATH. */
 	const char *python;
 };
 
@@ -88,7 +88,8 @@ typedef bool measure_fn(const struct job *job, struct reading *ret_reading);
 
 struct subject {
 	const char *name;
-	/* For each question, the function that measures; NULL: the subject cannot do this. */
+	/* The function that measures each question. NULL means that the question does not apply to
+	 * this subject. */
 	measure_fn *measure[N_QUESTIONS];
 };
 
@@ -99,14 +100,14 @@ measure_fn libuv_rate, libuv_start, libuv_pending;
 measure_fn queue_rate, queue_start, queue_pending;
 measure_fn epoll_rate, epoll_start;
 
-/* ---- functions for the subjects ---- */
+/* ---- functions that the subjects share ---- */
 
 struct watch {
 	double wall_s, cpu_s;
 };
 
-/* Add the time between the two calls to the reading. Child processes that run between the two calls
- * must still exist at watch_end(). */
+/* Add the time from watch_begin() to watch_end() to the reading. The CPU time of a child process
+ * counts only if the child still exists at watch_end(). */
 void watch_begin(struct watch *watch);
 void watch_end(const struct watch *watch, struct reading *reading);
 
@@ -123,8 +124,8 @@ double resident_bytes(void);
 /* Print a message about a failure. Returns false. */
 bool failed(const char *what);
 
-/* A task for peers that pass neither inputs nor results to their tasks. It does what pixpool does for
- * its tasks: it copies the payload to an input, and the input to a result. */
+/* A task for executors that pass no inputs to tasks and take no results from them. Like pixpool, it
+ * copies the payload to an input, and the input to a result. */
 struct echo {
 	void *input, *result;
 	size_t n;

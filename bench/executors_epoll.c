@@ -1,6 +1,6 @@
 /*
  * The minimum for processes: an epoll loop over socket pairs to forked children, which send each
- * frame back. It has no limits, cancels, deadlines, checks or recovery.
+ * frame back. There are no limits, cancels, deadlines, checks or recovery.
  */
 #include "executors.h"
 
@@ -14,7 +14,7 @@
 
 enum {
 	MAX_IN_FLIGHT = 16,
-	/* Payloads longer than this are in shared memory. */
+	/* Longer payloads are in shared memory. */
 	MAX_INLINE_BYTES = 64 * 1024,
 };
 
@@ -35,7 +35,7 @@ struct epoll_pool {
 	unsigned n_in_flight, n_channels;
 	struct channel channels[MAX_WORKERS];
 	struct frame frame;
-	/* The buffer into which each result is copied, as a caller would do. */
+	/* Each result is copied into this buffer, because a caller would also copy it. */
 	char *result;
 	size_t n_sent;
 };
@@ -87,8 +87,8 @@ static bool channel_create(struct epoll_pool *pool, const struct job *job)
 	channel->socket = ends[0];
 	channel->child = fork();
 	if (channel->child == 0) {
-		/* Close the parent's ends of the other sockets too. If this child held them, the
-		 * other children would not see the end of their sockets. */
+		/* Close the parent's ends of all sockets too. If this child held them open, the
+		 * other children would not notice when the parent closes them. */
 		for (unsigned i = 0; i <= pool->n_channels; i++)
 			close(pool->channels[i].socket);
 		epoll_child(channel, ends[1], job);

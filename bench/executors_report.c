@@ -60,7 +60,7 @@ static const struct heading {
 	const char *unit;
 	figure_fn *figure;
 	const char *cpu_unit;
-	/* The CPU time; NULL: not printed. */
+	/* The function for the CPU time. NULL means that no CPU time is printed. */
 	figure_fn *cpu;
 } headings[N_QUESTIONS] = {
 	[ASK_EMPTY] = {"empty tasks", "tasks/s", per_second, "CPU us/task", cpu_us},

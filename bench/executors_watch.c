@@ -14,7 +14,8 @@ bool failed(const char *what)
 	return false;
 }
 
-/* The CPU time of the children is read first, so that the time for reading it is not measured. */
+/* Reading the CPU time of the children itself uses CPU time of this process. So it is read first,
+ * and is not measured. */
 void watch_begin(struct watch *watch)
 {
 	double children_s = measure_children_cpu_s(getpid());

@@ -22,9 +22,9 @@ struct measured {
 bool measure_begin(void);
 
 /*
- * Run argv, which ends with NULL; argv[0] is searched in PATH. Standard input is /dev/null;
- * standard output and error go to the file said_path. Returns false, with a message, if the command
- * cannot be run.
+ * Run argv, which ends with NULL; argv[0] is searched in PATH. Standard input is /dev/null.
+ * Standard output and error are written to the file `said_path`. Returns false, with a message, if
+ * the command cannot be run.
  *
  * Memory is sampled every 20 ms, so a shorter peak may be missed.
  */
@@ -34,7 +34,8 @@ bool measure_run(const char *const argv[], const char *said_path,
 /* The current time in seconds of a monotonic clock. */
 double measure_now_s(void);
 
-/* The CPU time of this process, and that of all descendants of the process pid that still exist. */
+/* measure_own_cpu_s() returns the CPU time of this process, measure_children_cpu_s() the sum of the
+ * CPU times of all existing descendants of the process `pid`. */
 double measure_own_cpu_s(void);
 double measure_children_cpu_s(pid_t pid);
 

@@ -36,7 +36,7 @@ static enum pxp_status summarise(struct pxp_task *task)
 		char *end;
 		double value = strtod(at + 1, &end);
 
-		/* Parse a number. Returns false for NaN and for infinity. */
+		/* Infinity and NaN are refused as well: every comparison with NaN is false. */
 		if (end == at + 1 || !(value >= -DBL_MAX && value <= DBL_MAX))
 			return pxp_task_fail(task, 1, "field %d is not a number",
 			                     s.n + 2);
@@ -57,7 +57,7 @@ struct rows {
 	size_t size;
 };
 
-/* The source of inputs: the map calls this for each input when it has room for it. */
+/* The source of inputs. The map calls it whenever the map has room for one more input. */
 static enum pxp_status next_row(void *data, const void **ret_bytes, size_t *ret_n)
 {
 	struct rows *rows = data;
@@ -95,7 +95,7 @@ int main(void)
 	struct pxp_map *map = NULL;
 	struct pxp_map_item item;
 	int n_rows = 0, n_failed = 0;
-	/* Start the zygote while there is one thread. */
+	/* The zygote must be started while this process has only one thread. */
 	enum pxp_status status = pxp_zygote_start(NULL);
 
 	if (status == PXP_OK)
@@ -111,7 +111,7 @@ int main(void)
 	free(rows.line);
 
 	printf("%d rows, %d failed\n", n_rows, n_failed);
-	if (status != PXP_ESTATE) /* this is the end of the rows */
+	if (status != PXP_ESTATE) /* PXP_ESTATE: all rows were returned */
 		fprintf(stderr, "analyse_data: %s\n", pxp_status_name(status));
 	return status == PXP_ESTATE && n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,10 +1,11 @@
 /*
- * Downloads pages in threads: one task for each address. Prints the status of each page when it is done.
+ * Downloads pages in threads: one task for each address. Prints the status of a page as soon as its
+ * task is done.
  *
  *     build/samples/fetch_pages https://example.org/ https://nowhere.invalid/
  *
- * Each thread keeps a libcurl handle from page to page, and with it open connections. A page that cannot
- * be fetched fails its own future, and the others continue.
+ * Each thread uses one libcurl handle for all its pages, so that it can use open connections again.
+ * If a page cannot be fetched, only the future of this page fails.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,8 +18,8 @@
 
 enum { N_THREADS = 5, SECONDS = 60 };
 
-/* The initialiser, which runs once in each thread, before its first task. The tasks get the handle
- * as their context. */
+/* The initialiser, which runs once in each thread, before its first task. It creates a libcurl
+ * handle, which all tasks of this thread get as their context. */
 static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_context,
                                    struct pxp_error *ret_error)
 {
@@ -54,7 +55,8 @@ static enum pxp_status fetch(struct pxp_task *task)
 
 	if (!stream)
 		return PXP_ENOMEM;
-	/* The other members are filled in at the end. */
+	/* Reserve room at the start of the result for `head`, which is complete only after the
+	 * download. */
 	fwrite(&head, sizeof(head), 1, stream);
 	curl_easy_setopt(handle, CURLOPT_URL, pxp_task_input(task, NULL));
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, stream);
@@ -115,9 +117,9 @@ int main(int argc, char **argv)
 	struct pxp_executor *pool;
 	int n_here = 0;
 
-	/* This call must come before there are threads. */
+	/* This must be called while the process has only one thread. */
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	setvbuf(stdout, NULL, _IOLBF, 0); /* print line by line, into a pipe too */
+	setvbuf(stdout, NULL, _IOLBF, 0); /* flush after each line, even into a pipe */
 	need(futures ? PXP_OK : PXP_ENOMEM);
 	need(pxp_executor_create(&threads, &pool, NULL));
 	for (int i = 1; i < argc; i++) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Runs in a worker process. Of the data of main() it has a copy of its input, and nothing else. */
+/* Runs in a worker process. The only data that it gets from main() is a copy of its input. */
 static enum pxp_status shout(struct pxp_task *task)
 {
 	size_t n;
@@ -39,7 +39,8 @@ int main(void)
 	enum pxp_status status;
 	void *loud;
 
-	/* First in main(), while the process has one thread: the workers are forked from it. */
+	/* This must come first in main(), because the zygote must be started while the process has
+	 * only one thread. Workers are forked from the zygote. */
 	if (pxp_zygote_start(&error) != PXP_OK ||
 	    pxp_executor_create(&options, &pool, &error) != PXP_OK) {
 		fprintf(stderr, "hello_futures: %s\n", error.text);

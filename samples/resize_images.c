@@ -4,8 +4,8 @@
  *
  *     build/samples/resize_images samples/pictures/{lake.jpg,dunes.jpg,balloon.png}
  *
- * A picture that cannot be read fails alone. One on which the decoder crashes or hangs also costs its
- * worker, which is replaced.
+ * A picture that cannot be read fails alone. If the decoder crashes or hangs, the pool also replaces
+ * the worker of this picture.
  */
 #include <pixpool/pixpool.h>
 
@@ -22,8 +22,8 @@
 
 enum { SIDE = 128, CHANNELS = 4, ALPHA = 3, DEADLINE_MS = 20 * 1000 };
 
-/* The task, which runs in a worker process. From main() it gets a copy of its input, and nothing
- * else. */
+/* The task, which runs in a worker process. The only data that it gets from main() is a copy of its
+ * input. */
 static enum pxp_status resize(struct pxp_task *task)
 {
 	const char *path = pxp_task_input(task, NULL), *slash = strrchr(path, '/');
@@ -86,7 +86,8 @@ int main(int argc, char **argv)
 	struct pxp_executor *pool;
 	int n_done = 0;
 
-	need(pxp_zygote_start(NULL)); /* this comes first, while there is one thread */
+	/* The zygote must be started while this process has only one thread. */
+	need(pxp_zygote_start(NULL));
 	need(pxp_executor_create(&processes, &pool, NULL));
 	need(futures ? PXP_OK : PXP_ENOMEM);
 	for (int i = 1; i < argc; i++) {

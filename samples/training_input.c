@@ -21,7 +21,8 @@
 enum { SHORT_SIDE = 256, CROP = 224, PLANES = 3, N_VALUES = PLANES * CROP * CROP };
 enum { DEADLINE_MS = 20 * 1000, NPY_HEADER_BYTES = 128, BATCH = 64 };
 
-/* Crop to the centre of the picture, whose shorter side is SHORT_SIDE. */
+/* Shrink the picture until its shorter side is SHORT_SIDE, and keep only CROP x CROP pixels in its
+ * centre. One call does both. */
 static bool resize_centre(const stbi_uc *pixels, int width, int height, stbi_uc *centre)
 {
 	float side = (float)(width < height ? width : height) * CROP / SHORT_SIDE;
@@ -77,7 +78,8 @@ static void write_header(FILE *file, int n_pictures)
 	fprintf(file, "%-117s\n", text);
 }
 
-/* Write the picture, or zeros if it failed, to its place. Returns whether it succeeded. */
+/* Write the picture to its place in the file, or zeros if the picture failed. Returns whether it
+ * succeeded. */
 static bool report(const char *name, struct pxp_future *future, FILE *file, int place)
 {
 	static const float zeros[N_VALUES];
@@ -86,7 +88,7 @@ static bool report(const char *name, struct pxp_future *future, FILE *file, int 
 	enum pxp_status status = pxp_future_result(future, 0, &planes, NULL, &error);
 
 	fseek(file, NPY_HEADER_BYTES + (long)sizeof(zeros) * place, SEEK_SET);
-	/* main() checks ferror(). */
+	/* Errors of fwrite() are not checked here, because main() calls ferror(). */
 	fwrite(status == PXP_OK ? planes : zeros, sizeof(zeros), 1, file);
 	printf("%d: %s: %s\n", place, name, status == PXP_OK ? "done" : error.text);
 	free(planes);
@@ -102,8 +104,8 @@ static void need(enum pxp_status status)
 	exit(EXIT_FAILURE);
 }
 
-/* Prepare up to BATCH pictures; first is the place of the first one in the file. Returns how many
- * succeeded. */
+/* Prepare up to BATCH pictures. The first of them has the place `first` in the file. Returns how
+ * many pictures succeeded. */
 static int prepare_batch(struct pxp_executor *pool, char **names, int n, FILE *file,
                          int first)
 {
@@ -144,7 +146,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "training_input: cannot write the output file\n");
 		return EXIT_FAILURE;
 	}
-	need(pxp_zygote_start(NULL)); /* start the zygote while there is one thread */
+	/* The zygote must be started while this process has only one thread. */
+	need(pxp_zygote_start(NULL));
 	need(pxp_executor_create(&processes, &pool, NULL));
 	for (int i = 0; i < n_names; i += BATCH)
 		n_done += prepare_batch(pool, names + i,
@@ -153,7 +156,7 @@ int main(int argc, char **argv)
 	pxp_executor_destroy(pool);
 
 	fseek(file, 0, SEEK_SET);
-	/* Write the header last, so that an incomplete file has none. */
+	/* Write the header last, so that an incomplete file has no header. */
 	write_header(file, n_names);
 	is_whole = !ferror(file);
 	if (fclose(file) != 0 || !is_whole) {
