@@ -35,6 +35,15 @@ void fixture_enter(void)
 	umask(022);
 }
 
+bool fixture_enter_whole(void)
+{
+	fixture_enter();
+	if (run("pixpool info --sandbox require").status == 0)
+		return true;
+	fixture_leave();
+	return false;
+}
+
 void fixture_leave(void)
 {
 	EXPECT_STR(run("find . -name '.pixpool-*.tmp'").out, "");

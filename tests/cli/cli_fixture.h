@@ -9,6 +9,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The message that commands print where a layer of the sandbox is missing. Tests ignore it, except
@@ -17,6 +18,9 @@
 
 /* Create and enter a scratch folder, in which commands find the programs of this build. */
 void fixture_enter(void);
+/* Do the same if the sandbox is complete on this machine. Otherwise returns false, and the test can be
+ * skipped. */
+bool fixture_enter_whole(void);
 /* Leave and remove the scratch folder. Fails the test if a command left a temporary file in it. */
 void fixture_leave(void);
 

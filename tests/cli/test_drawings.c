@@ -44,17 +44,6 @@ static const char *options_here(void)
 	return options;
 }
 
-/* Whether the sandbox is complete. If not, leave the scratch folder so that the test can be
- * skipped. */
-static bool enter_whole(void)
-{
-	fixture_enter();
-	if (run("pixpool info --sandbox require").status == 0)
-		return true;
-	fixture_leave();
-	return false;
-}
-
 static void write_text(const char *path, const char *text)
 {
 	scratch_bytes(path, text, strlen(text));
@@ -83,7 +72,7 @@ TEST(drawings, text_of_a_drawing_is_drawn)
 
 TEST(drawings, drawings_look_the_same_with_and_without_the_sandbox)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
@@ -142,7 +131,7 @@ static void expect_refused(const char *container, const char *options, const cha
  * so they must be refused. */
 TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
@@ -187,7 +176,7 @@ TEST(drawings, drawings_are_drawn_with_the_sandbox_off)
 
 TEST(drawings, untrusted_drawings_are_unsupported)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
@@ -511,7 +500,7 @@ TEST(drawings, a_worker_that_draws_is_killed_for_forbidden_system_calls)
 	static const char *const orders[] = {"socket", "exec", "fork", "chmod",
 	                                     "kill main"};
 
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	fixture_leave();
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
@@ -522,7 +511,7 @@ TEST(drawings, a_worker_that_draws_can_read_fonts_and_no_other_files)
 {
 	char order[256];
 
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	snprintf(order, sizeof(order), "open %s",
 	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);

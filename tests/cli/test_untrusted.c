@@ -4,20 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the sandbox is complete, as --untrusted requires. If not, leave the scratch folder so
- * that the test can be skipped. */
-static bool enter_whole(void)
-{
-	fixture_enter();
-	if (run("pixpool info --sandbox require").status == 0)
-		return true;
-	fixture_leave();
-	return false;
-}
-
 TEST(untrusted, untrusted_mode_reads_only_common_formats)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	sample("lake.jpg", "in/a.jpg");
 	sample("balloon.png", "in/b.png");
@@ -43,7 +32,7 @@ TEST(untrusted, info_lists_only_the_formats_that_untrusted_mode_reads)
 		"grep -E '^    (jpeg|png|jxl|bmp|pnm|hdr) ' | cut -c 1-27 | "
 		"sed 's/  *$//'";
 
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 #ifdef PIXPOOL_VIPS
 	EXPECT_STR(run(list).out, "    jpeg     fast vips stb\n"
@@ -61,7 +50,7 @@ TEST(untrusted, info_lists_only_the_formats_that_untrusted_mode_reads)
 #ifdef PIXPOOL_VIPS
 TEST(untrusted, untrusted_mode_reads_webp_tiff_and_gif_in_the_sandbox)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	sample("meadow.webp", "in/a.webp");
 	sample("lighthouse.tiff", "in/b.tiff");
@@ -92,7 +81,7 @@ TEST(untrusted, untrusted_mode_gives_each_image_a_new_worker)
 {
 	char path[32];
 
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	for (int i = 0; i < 10; i++) {
 		snprintf(path, sizeof(path), "in/%d.png", i);
@@ -105,7 +94,7 @@ TEST(untrusted, untrusted_mode_gives_each_image_a_new_worker)
 
 TEST(untrusted, untrusted_mode_limits_images_to_fifty_megapixels)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	write_script("in/big.png", "size 8001 6250\nfail io");
 	write_script("in/fits.png", "size 8000 6250\nfail io");
@@ -124,7 +113,7 @@ TEST(untrusted, untrusted_mode_limits_images_to_fifty_megapixels)
 /* The default time limit is over a minute, which is longer than a command in a test may take. */
 TEST(untrusted, untrusted_mode_limits_each_image_to_ten_seconds)
 {
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	write_script("in/a.png", "hang asleep");
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r --untrusted")
@@ -140,7 +129,7 @@ TEST(untrusted, untrusted_mode_does_not_start_without_the_sandbox)
 {
 	struct ended ended;
 
-	if (!enter_whole())
+	if (!fixture_enter_whole())
 		SKIP("the sandbox is not complete here");
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("refuse landlock_create_ruleset=38 pixpool resize -s 64 in -o out "

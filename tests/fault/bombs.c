@@ -75,18 +75,6 @@ static void end_bits(struct bits *bits)
 
 /* ---- PNG ---- */
 
-static uint32_t crc_of(const uint8_t *bytes, size_t n)
-{
-	uint32_t crc = 0xffffffff;
-
-	for (size_t i = 0; i < n; i++) {
-		crc ^= bytes[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
 static void put_chunk(struct blob *blob, const char *type, const struct blob *body)
 {
 	size_t at = blob->n + 4;
@@ -94,7 +82,7 @@ static void put_chunk(struct blob *blob, const char *type, const struct blob *bo
 	put_big(blob, body->n, 4);
 	put(blob, type, 4);
 	put(blob, (const char *)body->bytes, body->n);
-	put_big(blob, crc_of(blob->bytes + at, blob->n - at), 4);
+	put_big(blob, png_crc(blob->bytes + at, blob->n - at), 4);
 }
 
 /* Append n equal bytes in zlib format, as matches of the maximum length: 13 bits for 258 bytes. */

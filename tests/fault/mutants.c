@@ -114,18 +114,6 @@ static void change_digit(struct blob *blob, struct dice *dice)
 	}
 }
 
-static uint32_t crc_of(const uint8_t *bytes, size_t n)
-{
-	uint32_t crc = 0xffffffff;
-
-	for (size_t i = 0; i < n; i++) {
-		crc ^= bytes[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
 static size_t number_at(const struct blob *blob, size_t at, unsigned n,
                         bool is_big_endian)
 {
@@ -147,7 +135,7 @@ static void correct_checksums(struct blob *blob)
 
 		if (n > blob->n - at - 12)
 			return;
-		crc = crc_of(blob->bytes + at + 4, n + 4);
+		crc = png_crc(blob->bytes + at + 4, n + 4);
 		for (unsigned i = 0; i < 4; i++)
 			blob->bytes[at + 8 + n + i] = (uint8_t)(crc >> (24 - 8 * i));
 		at += 12 + n;

@@ -92,9 +92,22 @@ await_records() {
 	done
 }
 
+# Cut the power when a run has reported a random number of images, and mount what is left.
+cut_during() { # the process id of the run
+	await_records $((RANDOM % n_images))
+	# On a real machine some other process always writes too, which makes the file system commit what is there.
+	date > "$work/mount/other"
+	sync "$work/mount/other" 2> "$work/sync.err" || true
+	cp "$work/first" "$work/then" 2> /dev/null || : > "$work/then"
+	"$cut_power" "$work/mount"
+	wait "$1" || true
+	unmount_image
+	mount_image || wrong "$kind: cannot be mounted after the cut"
+}
+
 # Run one round. Sets lost to the number of outputs that were called done and are missing or incomplete.
 round() { # more options for the first run
-	local pid name
+	local name
 
 	rm -f "$work/first"
 	make_image "$kind"
@@ -102,16 +115,7 @@ round() { # more options for the first run
 	mkdir "$work/mount/out"
 	sync -f "$work/mount"
 	resize "$work/first" "$@" &
-	pid=$!
-	await_records $((RANDOM % n_images))
-	# On a real machine some other process always writes too, which makes the file system commit what is there.
-	date > "$work/mount/other"
-	sync "$work/mount/other" 2> "$work/sync.err" || true
-	cp "$work/first" "$work/then" 2> /dev/null || : > "$work/then"
-	"$cut_power" "$work/mount"
-	wait "$pid" || true
-	unmount_image
-	mount_image || wrong "$kind: cannot be mounted after the cut"
+	cut_during $!
 
 	lost=0
 	while read -r name; do
@@ -139,7 +143,7 @@ check_in_place() { # check the images after a power cut
 }
 
 round_in_place() {
-	local pid name extra
+	local name extra
 
 	rm -f "$work/first"
 	make_image "$kind"
@@ -147,15 +151,7 @@ round_in_place() {
 	cp -a "$work/in" "$work/mount/photos"
 	sync -f "$work/mount"
 	in_place "$work/first" &
-	pid=$!
-	await_records $((RANDOM % n_images))
-	date > "$work/mount/other"
-	sync "$work/mount/other" 2> "$work/sync.err" || true
-	cp "$work/first" "$work/then" 2> /dev/null || : > "$work/then"
-	"$cut_power" "$work/mount"
-	wait "$pid" || true
-	unmount_image
-	mount_image || wrong "$kind: cannot be mounted after the cut"
+	cut_during $!
 
 	while read -r name; do
 		cmp -s "$work/right/$name" "$work/mount/photos/$name" || wrong "$kind, in place: $name was done and is lost"

@@ -125,7 +125,7 @@ void jpeg_insert(struct blob *jpeg, uint8_t marker, const void *bytes, size_t n)
 	blob_insert(jpeg, 2, head, sizeof(head));
 }
 
-static uint32_t crc32_of(const uint8_t *bytes, size_t n)
+uint32_t png_crc(const uint8_t *bytes, size_t n)
 {
 	uint32_t crc = 0xffffffff;
 
@@ -147,7 +147,7 @@ void png_insert(struct blob *png, const char *type, const void *bytes, size_t n)
 	blob_append(&chunk, number, 4);
 	blob_append(&chunk, type, 4);
 	blob_append(&chunk, bytes, n);
-	put_big_endian(number, crc32_of(chunk.bytes + 4, n + 4), 4);
+	put_big_endian(number, png_crc(chunk.bytes + 4, n + 4), 4);
 	blob_append(&chunk, number, 4);
 	blob_insert(png, 33, chunk.bytes, chunk.n);
 	blob_fini(&chunk);

@@ -45,6 +45,9 @@ struct blob png_of_bytes(const uint8_t *bytes, int width, int height, int n_band
 /* Quarters in red, green, blue and white: no two corners are alike. */
 extern const struct quarters rgbw;
 
+/* The checksum of a PNG chunk, over its type and its data. */
+uint32_t png_crc(const uint8_t *bytes, size_t n);
+
 /* Insert a JPEG segment or a PNG chunk. */
 void jpeg_insert(struct blob *jpeg, uint8_t marker, const void *bytes, size_t n);
 void png_insert(struct blob *png, const char *type, const void *bytes, size_t n);

@@ -25,9 +25,10 @@ struct batch_of_files {
 	struct commit commits[MAX_FILES];
 	struct commit_output outputs[MAX_FILES];
 	char names[MAX_FILES][16];
-	/* When the first file is done, on_done() opens `reached` and waits at `gate`. NULL:
-	 * on_done() does not wait. */
-	struct gate *reached, *gate;
+	/* If has_gates is set: when the first file is done, on_done() opens `reached` and waits at
+	 * `gate`. */
+	bool has_gates;
+	struct gate reached, gate;
 	/* on_done() writes the members below. */
 	size_t n_done;
 	size_t order[MAX_FILES];    /* the files in the order in which they were done */
@@ -48,9 +49,9 @@ static void on_done(struct commit *commit, void *data)
 
 	files->n_published[files->n_done] = n_names("out");
 	files->order[files->n_done++] = (size_t)(commit - files->commits);
-	if (files->gate && files->n_done == 1) {
-		gate_open(files->reached);
-		pass(files->gate);
+	if (files->has_gates && files->n_done == 1) {
+		gate_open(&files->reached);
+		pass(&files->gate);
 	}
 }
 
@@ -73,8 +74,20 @@ static void files_init(struct batch_of_files *files)
 	}
 }
 
+static void files_init_with_gates(struct batch_of_files *files)
+{
+	files_init(files);
+	files->has_gates = true;
+	files->reached = gate_create();
+	files->gate = gate_create();
+}
+
 static void files_fini(struct batch_of_files *files)
 {
+	if (files->has_gates) {
+		gate_destroy(&files->reached);
+		gate_destroy(&files->gate);
+	}
 	store_close(files->store);
 	fd_close(&files->content);
 	scratch_leave();
@@ -263,25 +276,20 @@ TEST(committer, files_waiting_when_the_output_folder_fails_are_dropped)
 
 TEST(committer, files_are_collected_while_the_previous_group_is_committed)
 {
-	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;
 	struct committer *committer;
 
-	files_init(&files);
-	files.reached = &reached;
-	files.gate = &gate;
+	files_init_with_gates(&files);
 	committer = create(&files, false);
 	add(committer, &files, 0, 1);
-	pass(&reached);
+	pass(&files.reached);
 	add(committer, &files, 1, 39);
-	gate_open(&gate);
+	gate_open(&files.gate);
 	committer_destroy(committer);
 	expect_in_order(&files, 40);
 	EXPECT_EQ(files.n_published[0], 1);
 	EXPECT_EQ(files.n_published[1], 33);
 	EXPECT_EQ(files.n_published[33], 40);
-	gate_destroy(&gate);
-	gate_destroy(&reached);
 	files_fini(&files);
 }
 
@@ -304,23 +312,18 @@ TEST(committer, a_group_waits_for_the_files_that_are_announced_to_follow)
 
 TEST(committer, the_committer_stops_waiting_after_a_file_that_announces_no_further_file)
 {
-	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;
 	struct committer *committer;
 
-	files_init(&files);
-	files.reached = &reached;
-	files.gate = &gate;
+	files_init_with_gates(&files);
 	files.commits[0].has_followers = true;
 	committer = create(&files, false);
 	add(committer, &files, 0, 2);
-	pass(&reached);
-	gate_open(&gate);
+	pass(&files.reached);
+	gate_open(&files.gate);
 	committer_destroy(committer);
 	expect_in_order(&files, 2);
 	EXPECT_EQ(files.n_published[0], 2);
-	gate_destroy(&gate);
-	gate_destroy(&reached);
 	files_fini(&files);
 }
 
@@ -343,26 +346,21 @@ TEST(committer, destroying_the_committer_commits_all_waiting_files)
 
 TEST(committer, waiting_files_are_dropped_after_a_stop)
 {
-	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;
 	struct committer *committer;
 
-	files_init(&files);
-	files.reached = &reached;
-	files.gate = &gate;
+	files_init_with_gates(&files);
 	committer = create(&files, false);
 	add(committer, &files, 0, 1);
-	pass(&reached);
+	pass(&files.reached);
 	add(committer, &files, 1, 9);
 	committer_stop(committer);
-	gate_open(&gate);
+	gate_open(&files.gate);
 	committer_destroy(committer);
 	expect_in_order(&files, 10);
 	EXPECT_EQ(files.commits[0].result, STORE_DONE);
 	for (size_t i = 1; i < 10; i++)
 		EXPECT_EQ(files.commits[i].result, STORE_DROPPED);
 	EXPECT_EQ(n_names("out"), 1);
-	gate_destroy(&gate);
-	gate_destroy(&reached);
 	files_fini(&files);
 }
