@@ -308,6 +308,35 @@ TEST(fault_calls,
 	}
 }
 
+/* A running task may free the resource that lacks, so the pool sends the other task again later. */
+TEST(fault_calls,
+     a_task_that_cannot_be_sent_for_want_of_a_resource_waits_while_others_run)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, ETOOMANYREFS};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *held = pool_submit(pool, task_wait, "held", &gate);
+		struct pxp_future *next;
+
+		REQUIRE(pool_await(pool, 1, 0));
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+		fault_arm((struct fault){.point = FAULT_SEND,
+		                         .place = FAULT_IN_MAIN,
+		                         .nth = 1,
+		                         .times = 1,
+		                         .sys_errno = errors[i]});
+		next = pool_submit(pool, task_echo, "next", NULL);
+		EXPECT_EQ(end_of(next), PXP_OK);
+		EXPECT_EQ(fault_disarm(), 1);
+		gate_open(&gate);
+		EXPECT_EQ(end_of(held), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
 TEST(fault_calls, creating_a_pool_reports_why_the_zygote_could_not_start_it)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
