@@ -162,6 +162,35 @@ TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_sigxfsz)
 	pxp_executor_destroy(pool);
 }
 
+/* If a worker could change or lengthen the input, a second attempt would read something else. */
+TEST(shortage, a_long_input_is_sealed_against_every_change)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *held = pool_submit(pool, task_wait, "held", &gate), *future;
+	const int all = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	int n_inputs = 0;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	REQUIRE(try_long_input(pool, &future) == PXP_OK);
+	for (int fd = 3; fd < 256; fd++) {
+		char path[32], target[64] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, target, sizeof(target) - 1) < 0 ||
+		    !strstr(target, "memfd:pixpool-input"))
+			continue;
+		n_inputs++;
+		EXPECT_EQ(fcntl(fd, F_GET_SEALS) & all, all);
+	}
+	EXPECT_EQ(n_inputs, 1);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
 /* The submissions that wait for room are woken when inputs leave the queue. */
 TEST(shortage, submissions_of_long_inputs_wait_while_128_long_inputs_are_queued)
 {
