@@ -2,6 +2,9 @@
  */
 #include "support/test.h"
 
+#include "base/fd.h"
+#include "exec/future/completion.h"
+
 #include <pixpool/pixpool.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -211,5 +214,24 @@ TEST(future, exactly_one_of_many_concurrent_completions_succeeds)
 			pthread_join(threads[i], NULL);
 		EXPECT_EQ(race.n_won, 1);
 		pxp_future_release(race.promise);
+	}
+}
+
+/* A worker can shorten the memfd of its result after the pool has checked the length. */
+TEST(completion, a_result_that_becomes_shorter_breaks_the_protocol)
+{
+	for (size_t n = 0; n < 5; n++) {
+		struct completion completion = completion_of(PXP_FINISHED);
+
+		completion.n_result = 5;
+		completion.long_result = fd_of_bytes("result", 0, "brief", n);
+		REQUIRE(completion.long_result >= 0);
+		completion_load(&completion);
+		EXPECT_EQ(completion.state, PXP_FAILED);
+		EXPECT_EQ(completion.outcome.error.status, PXP_EPROTO);
+		EXPECT_STR(completion.outcome.error.text,
+		           "the result became shorter while it was read");
+		EXPECT(completion.result == NULL);
+		EXPECT_EQ(completion.long_result, -1);
 	}
 }
