@@ -9,15 +9,16 @@
 void user_drop(struct sandbox_state *state);
 
 /* Activate Landlock. This must come before seccomp, which would refuse the system calls that test
- * Landlock. readable: folders, ended by NULL, below which files may be read; NULL: no folder. */
+ * Landlock. `readable` lists the folders below which files may be read, and ends with NULL. If
+ * `readable` is NULL, no file may be read. */
 void landlock_put_up(struct sandbox_state *state, const char *const *readable);
 
 /* Activate seccomp. may_read: true if files may be opened for reading; Landlock restricts which
  * files. */
 void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
-/* The size of a filter, as seccomp_build() reports it. That function builds the filter without
- * loading it, for sanitizer builds and tests, and returns 0 or a negative errno. */
+/* The size of a filter. seccomp_build() builds a filter without loading it, for sanitizer builds
+ * and tests, and reports its size. It returns 0 or a negative errno. */
 struct seccomp_figures {
 	/* The number of rules, including rules for system calls that this machine does not have. */
 	unsigned n_rules;

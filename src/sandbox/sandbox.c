@@ -1,5 +1,5 @@
-/* The two steps of locking a process down, the state that says which layers are in force, and the
- * layers user and Landlock; seccomp.c has the third layer. */
+/* The two steps of locking a process down; the state that says which layers are in force; the layer
+ * that drops the user, and the Landlock layer. The third layer, seccomp, is in seccomp.c. */
 #include "sandbox/sandbox.h"
 
 #include "sandbox/layers.h"
@@ -121,9 +121,9 @@ void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n
 }
 
 /*
- * ---- the layer user ----
+ * ---- the user layer ----
  *
- * A process that runs as root becomes the user nobody, and every process loses all capabilities. To
+ * A process that runs as root becomes the user nobody, and any process loses all capabilities. To
  * test this, the process tries to become root again, which must fail.
  */
 

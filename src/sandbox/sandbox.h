@@ -59,8 +59,8 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 /* Whether every requested layer is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);
 
-/* layers has a bit for each layer that is in force. Returns whether these layers keep a process
- * that may read files in some folders from opening any other file. */
+/* Whether these layers restrict the reading of files: a process that may read files below some
+ * folders cannot open any other file. `layers` has a bit for each layer that is in force. */
 bool sandbox_confines_files(uint32_t layers);
 
 /* Whether a state that came from another process is valid: its reasons are terminated texts, and
@@ -70,8 +70,8 @@ bool sandbox_is_sound(const struct sandbox_state *state);
 /* The name of a layer, such as "landlock". */
 const char *sandbox_layer_name(enum sandbox_layer layer);
 
-/* Write the missing layers into text, which has n_text bytes, each layer with its reason: "landlock
- * (Function not implemented), seccomp (not in this build)". */
+/* Write the missing layers to `text`, which has room for n_text bytes. Each layer comes with its
+ * reason: "landlock (Function not implemented), seccomp (not in this build)". */
 void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n_text);
 
 #endif

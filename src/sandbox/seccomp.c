@@ -194,9 +194,9 @@ static void add_test(struct filter *filter)
 }
 
 /*
- * Allow the calls that are needed to read a font: open it for reading, stat it, map it without
- * changes. Landlock restricts which files can be opened. Of all other files the process can see
- * only names, lengths and times.
+ * Allow the calls that are needed to read a font: open it for reading, stat it, map it read-only.
+ * Landlock restricts which files can be opened. Of all other files the process can see only names,
+ * lengths and times.
  */
 static void add_reading(struct filter *filter)
 {

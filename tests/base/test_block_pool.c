@@ -1,5 +1,5 @@
-/* Tests of the pool of memory blocks from which executors allocate tasks. Sanitizer builds run them
- * too, although executors keep no block there. */
+/* Tests of the pool of memory blocks from which executors allocate tasks. In a sanitizer build
+ * executors keep no returned blocks, but the pools of these tests do. */
 #include "base/block_pool.h"
 
 #include "support/test.h"

@@ -24,7 +24,8 @@ static const char *here(void)
 	return folder;
 }
 
-/* Make a machine with 1000 MiB of free memory and with these two files. */
+/* Make a machine with 1000 MiB of available memory, and with these contents of /proc/self/cgroup
+ * and /proc/self/mountinfo. */
 static void enter(const char *groups, const char *mounts)
 {
 	scratch_enter(NULL);

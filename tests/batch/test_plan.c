@@ -33,7 +33,7 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
 	return plan;
 }
 
-/* The claims of outputs as static text: a line "OUTPUT <- INPUT" for each. */
+/* The claims that collide, as static text with a line "OUTPUT <- INPUT" for each claim. */
 static const char *claims_of(const struct plan *plan)
 {
 	static char text[1024];
@@ -264,7 +264,7 @@ TEST(plan, an_output_name_that_was_not_planned_can_be_claimed_only_once_too)
 
 /* ---- the largest inputs ---- */
 
-/* A sparse file of n bytes more than a small file. */
+/* Create a sparse file of SMALL_FILE_BYTES + n bytes. */
 static void large_file(const char *path, long n)
 {
 	scratch_file(path, "");
@@ -312,8 +312,8 @@ TEST(plan, the_largest_inputs_come_first_and_equal_ones_in_the_order_of_the_walk
 	scratch_leave();
 }
 
-/* Size i is the size of the file whose name is i * 389 modulo the number of files, so large and
- * small ones are mixed. */
+/* File number i is one byte longer than file number i - 1, and its name is i * 389 modulo the
+ * number of files. So large and small files are mixed when they are sorted by name. */
 TEST(plan, of_more_than_1024_inputs_the_largest_are_kept)
 {
 	enum { N_FILES = 2000 };

@@ -44,8 +44,8 @@ TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 	fixture_leave();
 }
 
-/* The feeder finds no descriptor for the second image while the first one is at work. Before it waits,
- * the first image is done and reported. */
+/* The feeder cannot open the second image, because no descriptor is free while the first image is
+ * at work. But the first image is done and reported before the feeder waits for a descriptor. */
 TEST(run, an_input_is_opened_again_if_all_others_were_closed_before_the_feeder_waits)
 {
 	struct command command;
@@ -69,8 +69,8 @@ TEST(run, an_input_is_opened_again_if_all_others_were_closed_before_the_feeder_w
 	fixture_leave();
 }
 
-/* Wait until the run has max inputs open while its first image is at a gate, and check that it never
- * has more. */
+/* Wait until the run has `max` inputs open while its first image waits at a gate. The test fails if
+ * more inputs are open then. */
 static void expect_open_inputs(const char *options, unsigned max)
 {
 	enum { N_IMAGES = 100 };
@@ -156,8 +156,7 @@ TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files
 	fixture_leave();
 }
 
-/* The batch does not remember the names of the files in that folder, but its plan has counted
- * them. */
+/* The plan has counted the images in in/sub, but the batch does not remember their names. */
 TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 {
 	struct command command;
@@ -189,7 +188,7 @@ TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 
 /* ---- the largest images are fed first ---- */
 
-/* Write a script that fills a file of n bytes more than a small file. */
+/* Write a script, and append zeros up to a length of SMALL_FILE_BYTES + n bytes. */
 static void write_large_script(const char *path, const char *commands, long n)
 {
 	write_script(path, commands);
@@ -234,8 +233,8 @@ TEST(run, one_worker_and_a_plan_keep_the_order_of_the_walk)
 	fixture_leave();
 }
 
-/* There are more large images than the plan keeps, with links as names of equal files. Some have a
- * second name in the list of INPUTs. */
+/* There are more large images than the plan keeps. Their names are hard links to two files. The
+ * INPUTs contain each image twice, and one image three times. */
 TEST(run, each_of_many_large_images_is_processed_once)
 {
 	fixture_enter();

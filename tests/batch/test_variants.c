@@ -1,6 +1,6 @@
 /*
  * Tests of several outputs for each input, through the whole chain: plan, workers, committer and
- * report. No command has an option for that yet, so these tests run the batch directly.
+ * report. No command has an option for several outputs yet, so these tests run the batch directly.
  */
 #include "support/scratch.h"
 #include "support/test.h"
@@ -81,8 +81,8 @@ static struct variant_rule rule_of(unsigned side, enum image_format format,
 	};
 }
 
-/* The zygote must be started before the process has a second thread. Criterion creates one at
- * once. */
+/* The zygote must be started before this process has a second thread. Criterion creates a second
+ * thread before it runs a test, so a constructor starts the zygote. */
 __attribute__((constructor)) static void start_zygote(void)
 {
 	struct pxp_error error;

@@ -287,7 +287,7 @@ TEST(suggestions, the_most_similar_word_is_suggested_if_it_is_similar_enough)
 	EXPECT(best == NULL);
 	suggest_consider(&best, "size", "sized");
 	suggest_consider(&best, "size", "sizes");
-	EXPECT_STR(best, "sized"); /* of equally similar words the first is suggested */
+	EXPECT_STR(best, "sized"); /* of equally similar words, the first is suggested */
 	suggest_consider(&best, "size", "size");
 	EXPECT_STR(best, "size");
 	best = NULL;

@@ -12,7 +12,7 @@
 
 static const int64_t MS = 1000000;
 
-/* A progress of 1,234 of 2,900 images after ten seconds, at 56.3 images per second. */
+/* The progress when 1,234 of 2,900 images are done after ten seconds, at 56.3 images per second. */
 static struct meter meter_at_work(unsigned n_failed)
 {
 	struct meter meter;
@@ -225,7 +225,7 @@ TEST(bar, the_progress_bar_counts_files_while_scanning)
 	EXPECT_STR(line_at(&meter, 1, true), "");
 }
 
-/* A pseudo-terminal with a report on it. It is not the controlling terminal of the test. */
+/* A pseudo-terminal that a report writes to. It is not the controlling terminal of the test. */
 struct terminal {
 	int master, slave;
 	struct report *report;

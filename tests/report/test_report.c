@@ -265,8 +265,8 @@ TEST(report, the_summary_groups_failures_by_reason_with_the_most_frequent_first)
 	close(fd);
 }
 
-/* Reasons come from a table, but the format name in them comes from a worker's answer, so there may
- * be many. */
+/* Failures with the same reason are grouped. A reason can contain a format name that a worker sent,
+ * so a hostile worker could cause any number of groups. */
 TEST(report, the_list_of_failures_in_the_summary_is_bounded)
 {
 	int fd = capture_open();

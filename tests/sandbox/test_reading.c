@@ -108,7 +108,8 @@ TEST(reading, files_in_a_readable_folder_can_only_be_read)
 	close_both();
 }
 
-/* System calls that no other worker may make either. */
+/* Lock this process down with a readable folder, and make the attack whose number `data` points
+ * to. */
 static void locked_attack_by_reader(void *data)
 {
 	struct sandbox_state state;

@@ -189,8 +189,8 @@ TEST(sandbox, a_crash_inside_the_sandbox_keeps_its_signal)
 
 /* ---- dropping the user ---- */
 
-/* This process drops only the user. With all layers, seccomp would refuse the call before the
- * kernel checks the user. */
+/* Drop only the user, then make the attack. If seccomp were in force, it would refuse the attack
+ * before the kernel checks the user. */
 static void attack_dropped(void *data)
 {
 	struct sandbox_state state;
