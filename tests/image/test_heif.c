@@ -506,6 +506,21 @@ TEST(heif, the_still_picture_of_a_sequence_is_read_and_the_animation_is_reported
 	blob_fini(&blob);
 }
 
+TEST(heif, the_video_of_a_motion_photo_is_reported_lost)
+{
+	struct heif_recipe recipe = {FORMAT_HEIC, 3, 8, .quarters = &rgbw};
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct blob blob = make_heif_picture(&recipe);
+	struct outcome outcome;
+
+	append_empty_box(&blob, "mpvd");
+	outcome = run_picture(&blob, "a.heic", &to_png);
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_VIDEO);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
 TEST(heif, a_sequence_without_a_still_picture_is_unsupported)
 {
 	static const char *const brands[] = {"avis", "hevc", "msf1"};

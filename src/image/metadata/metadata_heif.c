@@ -246,7 +246,7 @@ static bool has_gainmap(const struct meta *meta)
 static void read_heif(struct metadata *metadata, struct bytes file)
 {
 	struct meta meta;
-	struct box infe;
+	struct box infe, video;
 	size_t n_read = 0;
 
 	if (!find_meta(file, &meta))
@@ -255,6 +255,9 @@ static void read_heif(struct metadata *metadata, struct bytes file)
 		metadata->lost |= LOST_GAINMAP;
 	if (has_depth_map(&meta))
 		metadata->lost |= LOST_DEPTH;
+	/* The box "mpvd" contains the video of a motion photo. */
+	if (box_find(file, "mpvd", &video))
+		metadata->lost |= LOST_VIDEO;
 	for (size_t at = 0; box_next(listed_items(&meta), &at, &infe);) {
 		struct block item = {0};
 		uint64_t id = 0;
