@@ -635,10 +635,10 @@ static void choose_scales(const struct read_request *from,
 			                                                  : left);
 			if (j == 0)
 				luma = scale;
-			/* Chroma is usually not decoded at a finer scale than luma. The exception
-			 * is chroma that has a third or a quarter of luma's samples on an axis, as
-			 * in 4:1:1. */
-			if (most <= 2 && scale < luma)
+			/* If the output subsamples chroma, chroma is not decoded at a finer scale
+			 * than luma. The exception is chroma that has a third or a quarter of
+			 * luma's samples on an axis, as in 4:1:1. */
+			if (demand->has_half_chroma && most <= 2 && scale < luma)
 				scale = luma;
 			if (i == 0 || scale < request->scale[j])
 				request->scale[j] = scale;

@@ -2,6 +2,7 @@
  * not start from too few chroma samples. */
 #include "support/test.h"
 
+#include "image/fast/codec.h"
 #include "image/header/metadata_scan.h"
 #include "jpeg_maker.h"
 #include "vips_fixture.h"
@@ -84,6 +85,43 @@ TEST(sampling,
 		       sampling[1], by_vips, by_fast, least_by_vips, least_by_fast);
 		blob_fini(&jpeg);
 	}
+}
+
+/* Decode a JPEG for an output that is `ratio` times smaller. */
+static struct decoded decode_for(void *state, const struct blob *jpeg, double ratio,
+                                 bool has_half_chroma)
+{
+	const struct demand demand = {.ratio = ratio, .has_half_chroma = has_half_chroma};
+	const struct read_request request = {&demand, 1, false};
+	struct read_header header;
+	struct decoded picture;
+
+	REQUIRE(jpeg_reader.open(state, jpeg->bytes, jpeg->n, &header) == READ_OK);
+	REQUIRE(jpeg_reader.decode(state, &request, &picture) == READ_OK);
+	return picture;
+}
+
+/* Luma may be decoded at a half or a quarter of its size. Chroma of 4:2:0 has half as many samples
+ * on each axis, so it must then be decoded at a larger part of its size. */
+TEST(sampling, chroma_is_decoded_with_at_least_as_many_samples_as_the_output_has)
+{
+	void *state = jpeg_reader.create();
+	struct blob jpeg = make_sampled(samplings[1]);
+
+	REQUIRE(state != NULL);
+	for (double ratio = 2; ratio < 16; ratio += 0.25) {
+		for (int has_half = 0; has_half < 2; has_half++) {
+			struct decoded picture = decode_for(state, &jpeg, ratio,
+			                                    has_half);
+			double wanted = WIDTH / ratio / (has_half ? 2 : 1);
+
+			EXPECT(picture.planes[1].width >= (uint32_t)wanted,
+			       "%g times smaller: %u samples, not %g", ratio,
+			       picture.planes[1].width, wanted);
+		}
+	}
+	jpeg_reader.destroy(state);
+	blob_fini(&jpeg);
 }
 
 TEST(sampling, the_chroma_subsampling_is_read_from_the_frame_header)
