@@ -6,8 +6,9 @@
 #include <pixpool/pixpool.h>
 
 /*
- * A source of texts, one for each item: the texts of a list that ends with NULL, or, without a list, the
- * n_numbers numbers from 0. If fails_with is set, the source then fails with that status.
+ * A source of texts, one text for each item. If `texts` is set, it is a list that ends with NULL,
+ * and the source gives its texts. Otherwise the source gives the numbers from 0 to n_numbers - 1.
+ * If fails_with is set, the source then fails with that status.
  */
 struct source {
 	const char *const *texts;
@@ -20,23 +21,23 @@ struct source {
 pxp_input_fn source_next;
 
 /*
- * An input is one letter and its argument:
+ * A task whose input is a number, or a letter and its argument. It does this:
  *
- *   NUMBER   its square
- *   f TEXT   fails with code 7
- *   r CODE   returns that as its status
- *   k        its worker dies of SIGKILL
- *   x CODE   its worker exits
- *   o PATH   as k, if it can remove that file; else "again"
- *   g PATH   waits until that door is open, then "through"
- *   c PATH   appends one byte to that file, then "counted"
- *   s MS     takes that long, then "slow"
- *   b N      N bytes
- *   a        "aligned", if its input is aligned
+ *   NUMBER   return the square of the number
+ *   f TEXT   fail with code 7 and this text
+ *   r CODE   return CODE as the status
+ *   k        kill the worker with SIGKILL
+ *   x CODE   exit the worker with this status
+ *   o PATH   remove this file and kill the worker; if there is no such file, return "again"
+ *   g PATH   wait until this door is open, then return "through"
+ *   c PATH   append one byte to this file, then return "counted"
+ *   s MS     use the CPU for MS milliseconds, then return "slow"
+ *   b N      return N bytes
+ *   a        return "aligned" if the input is aligned
  */
 pxp_task_fn task_item;
 
-/* A door is a locked file: tasks wait at the door until the test opens it. The file is in the
+/* A door is a locked file at which tasks wait until the test opens the door. The file is in the
  * scratch folder. */
 struct door {
 	/* The input of a task that waits at the door. */
@@ -45,10 +46,10 @@ struct door {
 };
 
 void door_shut(struct door *door, const char *name);
-void door_open(struct door *door); /* a door that is open may be opened again */
+void door_open(struct door *door); /* an open door may be opened again */
 
-/* An input of one letter and the absolute path of name. The text is static and valid for the next
- * 15 calls. */
+/* Make an input from a letter and the absolute path of the file `name`. The text is static, and
+ * valid for the next 15 calls. */
 const char *item_with_path(char letter, const char *name);
 
 /* The size of a file in bytes; 0 if it does not exist. */

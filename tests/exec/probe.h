@@ -1,4 +1,4 @@
-/* What tests of process pools in trouble share: access to the internals of a pool, ways to hold it,
+/* Shared by tests of process pools in trouble: access to the internals of a pool, ways to hold it,
  * and a new process for tests that need a clean start. */
 #ifndef PXP_TEST_PROBE_H
 #define PXP_TEST_PROBE_H
@@ -13,19 +13,17 @@
 /* Create a process pool with these options. A failure fails the test. */
 struct pxp_executor *probe_create(struct pxp_executor_options options);
 
-/* The internals of a pool. Use them only while holding the pool's lock, or while the pool's
+/* The internals of a pool. Use them only while you hold the pool's lock, or while the pool's
  * supervisor is held. */
 struct process_pool *probe_inside(struct pxp_executor *pool);
 
 /* Wait for a future and return its outcome. */
 struct pxp_outcome probe_outcome(struct pxp_future *future);
 
-/* The pid of a pool's fork server, found out from one of its workers. That worker is alive
- * afterwards. */
+/* Return the pid of a pool's fork server. For that, run a task in a worker, which stays alive. */
 pid_t probe_fork_server(struct pxp_executor *pool);
 
-/* Make the thread that completes the future, which is the supervisor of the pool, wait at the gate.
- */
+/* Make the supervisor of the pool wait at the gate in a callback, when it completes this future. */
 void probe_hold(struct pxp_future *future, struct gate *gate);
 
 /* Open every descriptor that this process may still open, and close them again. */
@@ -38,8 +36,8 @@ void probe_lower_limit(void);
 void probe_take_all(struct probe_hoard *hoard);
 void probe_give_back(struct probe_hoard *hoard);
 
-/* Run this program again in a new process, with NAME as argv[0]. prepare is called between fork and
- * exec, and may be NULL. Returns whether the program exited with 0. */
+/* Run this program again in a new process, with `name` as argv[0]. If `prepare` is not NULL, it is
+ * called between fork() and exec(). Returns whether the program exited with 0. */
 bool probe_copy(const char *name, void (*prepare)(void));
 
 #endif

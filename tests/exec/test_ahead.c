@@ -1,5 +1,5 @@
-/* Tests of prefetching many quick tasks, and of answers in shared slots. All promises hold for such
- * tasks too. */
+/* Tests of prefetching many quick tasks, and of answers in shared slots. Quick tasks get the same
+ * promises as all other tasks. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -26,7 +26,7 @@ static const char *path_of(int descriptor)
 	return path;
 }
 
-/* A task that waits at the gate whose path is its input. */
+/* A task whose input is the path of a gate, at which the task waits. */
 static enum pxp_status task_passes(struct pxp_task *task)
 {
 	int fd = open(pxp_task_input(task, NULL), O_RDONLY | O_CLOEXEC);
@@ -38,7 +38,8 @@ static enum pxp_status task_passes(struct pxp_task *task)
 	return task_echo(task);
 }
 
-/* A task that writes its letter into the pipe whose path follows in its input. */
+/* A task whose input is a letter, followed by the path of a pipe. The task writes the letter into
+ * the pipe. */
 static enum pxp_status task_writes_letter(struct pxp_task *task)
 {
 	const char *input = pxp_task_input(task, NULL);
@@ -368,7 +369,8 @@ TEST(prefetch, a_shutdown_cancels_prefetched_tasks)
 }
 
 /* The supervisor is held in a callback while the second task ends and the third one starts. So the
- * supervisor does not know that when it is asked to kill the second task. */
+ * supervisor has not noticed the end of the second task when the test asks for that task to be
+ * killed. */
 TEST(prefetch, a_late_forced_cancel_does_not_kill_the_next_task)
 {
 	struct pxp_executor *pool = create_ready(1);
@@ -459,7 +461,7 @@ TEST(prefetch, a_crash_fails_one_task_and_all_others_run_once)
 		                     ? pool_submit(pool, task_signal, "11", NULL)
 		                     : pool_submit(pool, task_writes_letter, input, NULL);
 	}
-	/* The supervisor sees the first answer in time, and the other answers too late. */
+	/* The supervisor is held after the first answer, until the worker is dead. */
 	probe_hold(futures[0], &hold);
 	pxp_executor_resume(pool);
 	EXPECT(await_gone(worker));

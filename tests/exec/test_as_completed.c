@@ -30,7 +30,8 @@ static size_t place_of(struct pxp_future *future, struct pxp_future **futures, s
 	return i;
 }
 
-/* The index of the next returned future in futures; n at the end. */
+/* Get the next completed future and return its index in `futures`. Returns n at the end of the
+ * iteration. */
 static size_t next_place(struct pxp_as_completed *iteration, struct pxp_future **futures,
                          size_t n)
 {

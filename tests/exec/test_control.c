@@ -252,7 +252,7 @@ TEST(control, a_task_without_progress_is_killed_and_one_with_progress_is_not)
 	gate_destroy(&never);
 }
 
-/* ---- what a future tells ---- */
+/* ---- what a future reports about its task ---- */
 
 static enum pxp_status task_gets_far(struct pxp_task *task)
 {
@@ -313,7 +313,7 @@ TEST(control, an_outcome_reports_cpu_time_and_memory_after_an_answer_or_a_death)
 	pxp_executor_destroy(pool);
 }
 
-/* A task that uses this many milliseconds of CPU time. */
+/* A task that uses CPU time. Its input is the time in milliseconds. */
 static enum pxp_status task_burns(struct pxp_task *task)
 {
 	const char *ms = pxp_task_input(task, NULL);
@@ -582,7 +582,8 @@ TEST(control, processes_left_running_by_a_task_end_with_its_worker)
 	EXPECT(kill(daemon, 0) != 0);
 }
 
-/* The process that the task started ends by itself, and is a child of the fork server by then. */
+/* The task starts a process and leaves it as an orphan, so the fork server becomes its parent. Then
+ * the process ends. */
 static enum pxp_status task_leaves_zombie(struct pxp_task *task)
 {
 	int from_child[2];

@@ -43,7 +43,7 @@ static struct pxp_future *submit_long(struct pxp_executor *pool)
 	return future;
 }
 
-/* Check that the future has succeeded with its input as the result, and release it. */
+/* Check that the result is the long input that submit_long() passed, and release the future. */
 static void expect_whole(struct pxp_future *future)
 {
 	static char want[LONG];
@@ -144,7 +144,7 @@ TEST(fault_calls, an_input_that_cannot_be_stored_is_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* A seccomp filter, or a kernel before 6.7, may refuse the call. */
+/* The worker calls mmap(). A seccomp filter, or a kernel before 6.7, may refuse the call. */
 TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -200,7 +200,7 @@ TEST(fault_calls,
 	pxp_executor_destroy(pool);
 }
 
-/* A call that a new worker needs fails once: the worker starts a little later. */
+/* One call that is needed to start a worker fails once, so the worker starts a little later. */
 TEST(fault_calls,
      a_system_call_that_fails_once_delays_the_start_of_a_worker_and_fails_no_task)
 {
@@ -278,7 +278,8 @@ TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 	pxp_executor_destroy(pool);
 }
 
-/* The zygote cannot open the fork server's pidfd, or has no memory for its answer, once. */
+/* In the first round the zygote cannot open the fork server's pidfd. In the second round the kernel
+ * has no memory for the first frame that the zygote sends. */
 TEST(fault_calls,
      the_zygote_reports_a_pidfd_that_cannot_be_opened_and_repeats_a_failed_send)
 {

@@ -299,7 +299,8 @@ TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 	}
 }
 
-/* The frame is FRAME_READY or an answer. It is lost with its worker, and the task is retried. */
+/* If a worker cannot send FRAME_READY or an answer, the worker ends and its task is retried. If the
+ * fork server cannot send a frame, it tries again. */
 TEST(fault_hooks, a_task_is_retried_if_its_worker_cannot_send_a_frame)
 {
 	for (unsigned nth = 1; nth <= 8; nth++)

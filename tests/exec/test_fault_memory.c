@@ -215,7 +215,8 @@ static enum pxp_status return_much(struct pxp_task *task, size_t n)
 	return pxp_task_return(task, much, n);
 }
 
-/* A task whose input is a letter: return a short or long result, fail, or die with a log. */
+/* A task whose input is a letter: 'r' returns a short result, 'l' a long result, 'd' dies after
+ * writing a log, and any other letter fails after writing a log. */
 static enum pxp_status task_answers(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);

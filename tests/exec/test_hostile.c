@@ -86,7 +86,8 @@ TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_run
 	pxp_executor_destroy(pool);
 }
 
-/* The first task in the worker's queue was withdrawn, so no deadline could end the wait. */
+/* The first task in the worker's queue is withdrawn and never starts. So no deadline of a task can
+ * end the wait. */
 TEST(hostile, a_worker_that_does_not_acknowledge_a_withdrawal_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -134,8 +135,8 @@ static void await_done(struct pxp_executor *pool)
 		poll(NULL, 0, 1);
 }
 
-/* The pool refuses to kill a worker for a task that has ended. So it believes the claim of the
- * worker, but only for half a second. */
+/* The pool does not kill a worker for a task that has ended. If a worker claims that its task has
+ * ended, the pool waits half a second for the answer. */
 TEST(hostile, a_worker_that_reports_the_end_of_its_task_and_sends_no_answer_is_killed)
 {
 	for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
@@ -156,7 +157,7 @@ TEST(hostile, a_worker_that_reports_the_end_of_its_task_and_sends_no_answer_is_k
 	}
 }
 
-/* Leave a result that is too long for a slot, and wake the supervisor. */
+/* Leave an answer whose result is too long for a slot, and wake the supervisor. */
 static enum pxp_status task_leaves_invalid_answer(struct pxp_task *task)
 {
 	const struct slot_frame bell = {.kind = FRAME_DOORBELL};
@@ -330,7 +331,7 @@ static enum pxp_status task_forges_length(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* The answer has a flag that is neither 0 nor 1, and this number of memfds. */
+/* Send an answer with two memfds and with result_is_memfd set to 2. Only 0 and 1 are valid. */
 static enum pxp_status task_forges_flag(struct pxp_task *task)
 {
 	int memfd = memfd_create("empty", MFD_CLOEXEC);
@@ -393,7 +394,7 @@ static enum pxp_status task_returns_bytes(struct pxp_task *task)
 	return status;
 }
 
-/* The result arrives once in a frame, and once in a memfd. */
+/* The short result arrives in a frame, the long result in a memfd. */
 TEST(hostile, a_result_longer_than_max_result_is_refused)
 {
 	const struct {
@@ -441,7 +442,7 @@ TEST(hostile, a_worker_that_cannot_send_its_answer_counts_as_crashed)
 	pxp_executor_destroy(pool);
 }
 
-/* The task runs as the same user as the fork server, and may signal it. */
+/* The task runs as the same user as the fork server, so it may send signals to the fork server. */
 static enum pxp_status task_stops_the_fork_server(struct pxp_task *task)
 {
 	(void)task;
@@ -463,7 +464,7 @@ TEST(hostile, a_fork_server_that_a_task_stops_is_continued_and_no_future_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* No worker exists, so the pool cannot notice the stop by a worker's death. */
+/* The pool has no worker yet, so no death of a worker can show that the fork server is stopped. */
 TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -478,8 +479,8 @@ TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 	pxp_executor_destroy(pool);
 }
 
-/* Pretend that a minute has passed since the fork server was continued. Returns whether an answer
- * was due. */
+/* Pretend that the pool has sent SIGCONT to the stopped fork server for a minute, without success.
+ * Returns whether the pool was waiting for the fork server to reap a worker. */
 static bool pretend_a_minute_of_continues(struct pxp_executor *executor)
 {
 	struct process_pool *pool = probe_inside(executor);
@@ -578,8 +579,8 @@ TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 	close(paper[1]);
 }
 
-/* Fork a child in the process group of the worker. A signal to the worker alone does not reach
- * it. */
+/* Fork a child, which belongs to the process group of the worker. A signal to the worker alone does
+ * not reach the child. */
 static enum pxp_status task_leaves_child(struct pxp_task *task)
 {
 	pid_t child = fork();
@@ -606,7 +607,8 @@ TEST(hostile, children_of_a_task_end_even_if_the_fork_server_is_killed)
 	pxp_executor_destroy(pool);
 }
 
-/* A task that leaves an orphan in the process group of its worker, like "helper &" in a shell. */
+/* Start a helper process as a shell does with "helper &": an orphan in the process group of the
+ * worker. Returns its pid, or 0. */
 static pid_t start_helper(void)
 {
 	int from_shell[2];
@@ -628,7 +630,8 @@ static pid_t start_helper(void)
 	return helper;
 }
 
-/* The descriptors of the task are a pipe for the helper's pid, and a gate. */
+/* A task with two descriptors: a pipe, into which it writes the pid of its helper process, and a
+ * gate, at which it waits. */
 static enum pxp_status task_has_helper(struct pxp_task *task)
 {
 	pid_t helper = start_helper();
@@ -659,7 +662,8 @@ static struct pxp_future *submit_with_helper(struct pxp_executor *pool,
 	return future;
 }
 
-/* First another worker dies or is recycled, then the worker of the helper. */
+/* Two workers run: one has a task with a helper process, and the other one ends first. The helper
+ * must survive that, and end together with its own worker. */
 static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status status)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -691,7 +695,7 @@ TEST(hostile, a_helper_process_ends_with_the_worker_of_its_task)
 	pid_t helper = 0;
 	struct pxp_future *helped = submit_with_helper(pool, &never, &helper);
 
-	/* The worker is the leader of that process group. Only the worker is killed. */
+	/* The helper is in the process group that its worker leads. This kills the worker alone. */
 	kill(getpgid(helper), SIGKILL);
 	EXPECT_EQ(end_of(helped), PXP_ECRASHED);
 	EXPECT(is_gone(helper));

@@ -293,7 +293,9 @@ static enum pxp_status leave_word(const void *bytes, size_t n, void **ret_contex
 	return PXP_OK;
 }
 
-/* Check what each item can observe: nothing of the item before, and nothing of the chunk. */
+/* A task that fails if it can use descriptors or outputs of its chunk. Then it sets its progress
+ * and its deadline, and depending on its input it returns, fails or dies. The next item must not
+ * notice that. */
 static enum pxp_status task_looks_around(struct pxp_task *task)
 {
 	const char *text = pxp_task_input(task, NULL);

@@ -369,16 +369,16 @@ TEST(memory, no_task_is_prefetched_by_a_worker_that_waits_for_memory)
 	struct gate first = gate_create(), second = gate_create();
 	struct pxp_future *holds = hold(pool, BUDGET, &first), *waits, *others[3];
 
-	/* The new task is prefetched by the worker of the holder or of the waiter, and both have
-	 * requested memory. */
+	/* One worker runs the task that holds the budget, and the other one waits for memory. Both
+	 * have requested memory, so neither of them may prefetch one of the three other tasks. */
 	waits = pool_submit(pool, task_uses, "100 0", &second);
 	REQUIRE(await_waiting(pool, 1));
 	for (int i = 0; i < 3; i++)
 		others[i] = pool_submit(pool, task_uses, "0 0", NULL);
 	EXPECT(pool_await(pool, 2, 0));
 	gate_open(&first);
-	/* The task that waited has its memory now and stays at its gate. All others run at the
-	 * other gate. */
+	/* The task that waited has its memory now and stays at its gate, so the other worker runs
+	 * the three tasks. */
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(end_of(others[i]), PXP_OK);
 	EXPECT_EQ(pxp_future_wait(waits, 0), PXP_ETIMEOUT);
@@ -545,7 +545,8 @@ TEST(memory, a_task_that_makes_too_many_memory_requests_gets_a_refusal_and_conti
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_asks_often, "", NULL)), PXP_OK);
-	/* The request for the task's own limit does not count. */
+	/* The worker also requests max_memory for the task. This request does not count against
+	 * PXP_MAX_NEEDS. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_asks_often, "", NULL, limited)),
 	          PXP_OK);
 	pxp_executor_destroy(pool);
@@ -659,7 +660,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_retried_with_the_whole_budget)
 	EXPECT_EQ(end_of(word), PXP_OK);
 	death = pool_submit_with(pool, task_dies_full, "150", NULL, again);
 	EXPECT_EQ(probe_outcome(death).attempts, 2);
-	/* The task had the whole budget, so memory was not the reason. */
+	/* The task had the whole budget, so a lack of memory did not cause its death. */
 	EXPECT_EQ(end_of(death), PXP_ECRASHED);
 	hopeless = pool_submit_with(pool, task_uses, "0 300", NULL, again);
 	EXPECT_EQ(probe_outcome(hopeless).attempts, 2);

@@ -27,8 +27,8 @@ static struct pxp_future *submit_letter(struct pxp_executor *pool, char letter,
 	return pool_submit(pool, task_writes_its_letter, name, &desk);
 }
 
-/* The task that was submitted first is prefetched behind one that does not end. Another worker,
- * which has not been started yet, takes it over. */
+/* The first letter task is prefetched behind a task that does not end. Then a second worker starts
+ * and runs the prefetched task. */
 TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 {
 	enum { N = 20 };
@@ -57,8 +57,8 @@ TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 	close(paper[1]);
 }
 
-/* Both workers are busy, one of them for ever, and each has prefetched a task. The other worker
- * never becomes idle while newer tasks are queued. */
+/* The first worker is busy for ever and has prefetched a task. The second worker always has newer
+ * tasks, so it never becomes idle, but it must also run the prefetched task. */
 TEST(order, newer_tasks_cannot_overtake_a_prefetched_task_for_ever)
 {
 	enum { N = 24 };
@@ -130,8 +130,9 @@ static void await_answer(struct pxp_executor *pool, pid_t worker)
 	REQUIRE(answer.fd >= 0 && poll(&answer, 1, 60000) == 1);
 }
 
-/* The supervisor is held in a callback, and then in the callback of the first of two tasks whose
- * answers it reads together. The second task has left its worker then, but is not completed. */
+/* The supervisor is held in the callback of the first task until two other answers have arrived. It
+ * reads them together, and is held again in the callback of the second task. By then the third task
+ * has left its worker, but is not yet completed. */
 TEST(order, a_started_task_counts_as_running_until_it_is_completed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
@@ -255,12 +256,12 @@ TEST(order, a_suspended_pool_can_be_destroyed)
 	gate_destroy(&gate);
 }
 
-/* The test has two threads. One completes tasks that it took from the executor, and is held in a
- * callback. The other waits for the end of the executor. */
+/* The data of two threads. One thread completes cancelled tasks, and is held in a callback. The
+ * other thread waits for the end of the executor. */
 struct two_threads {
 	struct pxp_executor *pool;
 	struct pxp_future *pending[3];
-	/* A pipe that reports the end of the shutdown. */
+	/* A pipe whose write end is closed when the shutdown has returned. */
 	int has_returned[2];
 	/* How many tasks were not completed when the shutdown returned. */
 	int n_uncompleted;
@@ -313,7 +314,7 @@ static void wait_while_another_completes(enum pxp_executor_kind kind,
 	REQUIRE(pxp_future_wait(running, PXP_FOREVER) == PXP_OK);
 	REQUIRE(pthread_create(&waiter, NULL, wait_for_end, &both) == 0);
 
-	/* The shutdown waits for the callback as well. */
+	/* The shutdown must not return while the callback is held. */
 	struct pollfd returned = {.fd = both.has_returned[0], .events = POLLIN};
 
 	EXPECT_EQ(poll(&returned, 1, 100), 0);

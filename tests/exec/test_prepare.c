@@ -130,8 +130,8 @@ static void require_root_without_cap_kill(void)
 		SKIP("only root can change its user");
 }
 
-/* Check that the main process cannot signal such workers itself, so that the fork server must do
- * it. */
+/* Check that the main process cannot signal workers of another user itself. So in the tests below
+ * the fork server must signal them. */
 TEST(prepare, the_main_process_cannot_signal_workers_of_another_user_without_cap_kill)
 {
 	struct pxp_executor *pool;
@@ -212,7 +212,7 @@ static enum pxp_status forbid_signals_to_others(const void *bytes, size_t n,
 	return give_up_cap_kill() ? PXP_OK : pxp_fail_errno(ret_error, "capset");
 }
 
-/* The orphan ends by itself after a while, in case a process waits for it. */
+/* The orphan ends by itself after a while, so that a process that waits for it does not hang. */
 static void become_another_user_and_wait(int to_parent)
 {
 	const pid_t self = getpid();

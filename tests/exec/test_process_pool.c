@@ -173,8 +173,9 @@ TEST(process_pool, a_task_can_extend_its_deadline_up_to_a_limit)
 	gate_destroy(&never);
 }
 
-/* A task with two numbers of milliseconds: it restarts its deadline with the first one more often
- * than allowed, and then with the second. */
+/* A task whose input is two times in milliseconds. The task restarts its deadline with the first
+ * time, once more than PXP_MAX_RESTARTS allows. Then it restarts its deadline with the second
+ * time. */
 static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
 {
 	char *second;
@@ -201,8 +202,8 @@ TEST(process_pool,
 	gate_destroy(&never);
 }
 
-/* A task whose input is a number n. It restarts its deadline n times: the last time with 20 ms, and
- * every time before with a long time. */
+/* A task whose input is a number n. It restarts its deadline n times. The last restart sets 20 ms,
+ * and all others set a long time. */
 static enum pxp_status task_restarts_often(struct pxp_task *task)
 {
 	long n = strtol(pxp_task_input(task, NULL), NULL, 10);
@@ -225,7 +226,7 @@ TEST(process_pool, max_restarts_limits_how_often_a_task_can_restart_its_deadline
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_restarts_often, "5", &gate, five)),
 	          PXP_EDEADLINE);
 	late = pool_submit_with(pool, task_restarts_often, "6", &gate, five);
-	/* The sixth restart has no effect. */
+	/* Only five restarts are allowed, so the sixth one, with 20 ms, has no effect. */
 	EXPECT_EQ(pxp_future_wait(late, 100), PXP_ETIMEOUT);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(late), PXP_OK);

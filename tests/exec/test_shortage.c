@@ -509,8 +509,8 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* The process that the preload left has a copy of the control socket, so the socket stays open when
- * the fork server dies. */
+/* The preload has left a process behind, which has a copy of the control socket. So the socket
+ * stays open when the fork server dies. */
 TEST(shortage, the_death_of_a_fork_server_is_noticed_even_if_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){

@@ -1,4 +1,4 @@
-/* Tests of how stops, suspensions and slow callbacks may move deadlines, and how they may not. */
+/* Tests of deadlines: stops and suspensions of the program move them, and slow callbacks do not. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -57,7 +57,8 @@ TEST(time, a_suspension_moves_deadlines_once_and_uses_no_processor_time)
 	gate_destroy(&never);
 }
 
-/* The forked child has copies of descriptors that the pool has closed by then. */
+/* The child is forked while the pool is running, so it has copies of the pool's descriptors. They
+ * stay open when the pool closes its own. */
 TEST(time, a_pool_whose_fork_server_died_uses_no_cpu_time_even_if_the_program_has_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -119,8 +120,9 @@ static void await_sleep(struct pxp_executor *pool)
 	}
 }
 
-/* The scene "stopped": stop the whole program, as Ctrl-Z does. A task that expires in the queue
- * shows that the supervisor woke up and noticed the gap before the pool is resumed. */
+/* The scene "stopped": it stops the whole program, as Ctrl-Z does. A task has a queue timeout that
+ * passes during the stop. When this task has expired, the supervisor has noticed the stop. Only
+ * then is the pool resumed. */
 static bool a_stop_moves_deadlines_once(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -157,7 +159,7 @@ TEST(time, stopping_the_whole_program_moves_deadlines_once)
 		_exit(127);
 	}
 	REQUIRE(waitpid(copy, &status, WUNTRACED) == copy && WIFSTOPPED(status));
-	/* The supervisor is held for this time. */
+	/* The program stays stopped for this time. */
 	poll(NULL, 0, AWAY_MS + DEADLINE_MS);
 	kill(copy, SIGCONT);
 	REQUIRE(waitpid(copy, &status, 0) == copy);
@@ -172,8 +174,8 @@ __attribute__((constructor(65535))) static void be_stopped(int argc, char **argv
 	_exit(pxp_zygote_start(NULL) == PXP_OK && a_stop_moves_deadlines_once() ? 0 : 1);
 }
 
-/* While the supervisor is held in a callback no task is killed. But that time extends no deadline,
- * neither one that passes meanwhile nor one that is near. */
+/* The supervisor kills no task while it is held in a callback. But this time extends no deadline:
+ * one deadline passes in that time, and the other one soon after it. */
 TEST(time, a_slow_callback_extends_no_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
@@ -204,7 +206,8 @@ TEST(time, a_slow_callback_extends_no_deadline)
 
 /* ---- an idle pool ---- */
 
-/* Check that the supervisor sleeps, and that no timer is set that would wake it. */
+/* Wait until the supervisor sleeps and no timer is set that would wake it. Returns false after
+ * about ten seconds. */
 static bool await_sleep_without_end(struct pxp_executor *pool)
 {
 	const struct process_pool *inside = probe_inside(pool);
@@ -224,8 +227,8 @@ static enum pxp_status task_needs_memory(struct pxp_task *task)
 	return pxp_task_need(task, (uint64_t)768 << 20);
 }
 
-/* A timer that was left set would kill a worker or the fork server, but only after an idle minute.
- */
+/* If a timer remained set, it would kill a worker or the fork server, but only after an idle
+ * minute. */
 TEST(time, an_idle_pool_has_no_timer_left_after_any_kind_of_task)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){

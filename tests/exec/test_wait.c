@@ -40,7 +40,7 @@ static struct pxp_future *cancelled(void)
 	return promise;
 }
 
-/* Make a future that is not done before the gate is open. */
+/* Make a future that does not complete before the gate is opened. */
 static struct pxp_future *blocked_in(struct pxp_executor *pool,
                                      enum pxp_executor_kind kind, const struct gate *gate)
 {

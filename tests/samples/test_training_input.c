@@ -19,8 +19,8 @@ static void pink(int x, int y, unsigned char *ret_colour)
 	memcpy(ret_colour, "\xff\x00\x80", 3);
 }
 
-/* In the middle 256 x 256 pixels of 512 x 256, red is the number of the column and green the number
- * of the row. */
+/* The picture is 512 x 256 pixels large. In its middle square of 256 x 256 pixels, red is the
+ * number of the column and green the number of the row. */
 static void places(int x, int y, unsigned char *ret_colour)
 {
 	int column = x - 128;

@@ -40,15 +40,15 @@ struct command {
 /* Start one program. The command line may have redirections. */
 struct command begin(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
-/* Start one program as the leader of a session. The terminal of the session is tty; it becomes the
- * program's standard input, output and error. */
+/* Start one program as the leader of a session. The terminal `tty` becomes the terminal of this
+ * session, and the program's standard input, output and error. */
 struct command begin_on_terminal(int tty, const char *line);
 
 /* Wait for the program and for all its descendant processes. */
 struct ended end(struct command *command);
 
-/* The text that the command has written to standard error so far, in static memory. If text is not
- * NULL, waits until the output contains text. */
+/* Return the text that the command has written to standard error so far, in static memory. If
+ * `text` is not NULL, first wait until the output contains it. */
 const char *await_error(const struct command *command, const char *text);
 
 /* Wait for a descendant process with this name in /proc. */
@@ -60,12 +60,12 @@ void await_state(pid_t pid, const char *states);
 /* How many descendant processes have this name; NULL: any name. */
 unsigned count_processes(const char *name);
 
-/* How many open descriptors of a process lead to a path that contains the text part. */
+/* How many open descriptors of a process lead to a path that contains `part`. */
 unsigned count_open(pid_t pid, const char *part);
 /* Wait until count_open() is n. Fails if it ever is more. */
 void await_open(pid_t pid, const char *part, unsigned n);
 
-/* Call visit for each descendant process. */
+/* Call visit() for each descendant process. */
 void each_process(void (*visit)(pid_t pid, void *data), void *data);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Fault hooks: a test makes the library's system calls and allocations fail, transfer less or be
- * delayed, at a chosen call. The linker replaces the functions that libpixpool calls by ours
- * (--wrap), so the tests run the library as it is shipped.
+ * delayed, at a chosen call. With --wrap the linker puts our functions in the place of those that
+ * libpixpool calls, so the tests run the library as it is shipped.
  *
  * The armed fault is in memory that the zygote, the fork servers and the workers share. The fault
  * affects the process that makes the call first, unless the member `place` restricts it to some
@@ -30,8 +30,8 @@ enum fault_point {
 	FAULT_WRITE,   /* write */
 	FAULT_MAP,     /* mmap */
 	FAULT_PIDFD,   /* pidfd_open */
-	/* The pthread_mutex_unlock() of a thread's last lock. It never fails, but may be
-	 * delayed. */
+	/* The pthread_mutex_unlock() after which a thread holds no lock. It never fails, but the
+	 * thread can be delayed after it. */
 	FAULT_UNLOCK,
 	N_FAULT_POINTS
 };
@@ -43,17 +43,19 @@ struct fault {
 	enum fault_place place;
 	unsigned nth;   /* the number of the first call that fails, from 1 */
 	unsigned times; /* how many calls fail, from the nth on; 0: all */
-	/* The errno of the failing call. 0: the call does not fail, and the first of the following
-	 * three members that is set (at_most, meanwhile, delay_ms) changes the call. */
+	/* The errno with which the call fails. If it is 0, the call does not fail. It is changed as
+	 * at_most, meanwhile or delay_ms says. If several of these are set, only the first one
+	 * counts. */
 	int sys_errno;
 	size_t at_most; /* the maximum number of bytes that a read or write transfers */
-	/* A function that is called before the call, in the process that armed the fault. */
+	/* A function that is called before the call, or after it at FAULT_UNLOCK. It runs in the
+	 * process that makes the call. */
 	void (*meanwhile)(void *data);
 	void *data;
-	int delay_ms; /* delay before the call */
+	int delay_ms; /* delay before the call, or after it at FAULT_UNLOCK */
 };
 
-/* Arm a fault, which replaces the armed one. */
+/* Arm this fault, and disarm any earlier one. */
 void fault_arm(struct fault fault);
 
 /* Disarm the fault. Returns how many calls failed, transferred less or were delayed since it was

@@ -71,7 +71,8 @@ static void hang_if(bool hangs, const char *path)
 		pause();
 }
 
-/* Run a call, in which "real" is the real path. Returns 0, or the negative errno of the call. */
+/* The body of an operation: run `call`, in which `real` is the path in the mirrored folder. Return
+ * 0, or the negative errno of the call. */
 #define ON_REAL(path, call)                                                              \
 	char real[PATH_BYTES];                                                           \
 	real_path(path, real);                                                           \

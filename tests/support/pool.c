@@ -18,7 +18,8 @@
 
 enum { PATIENCE_MS = 60000 };
 
-/* This constructor runs before the process has a second thread, which Criterion starts at once. */
+/* Criterion starts a second thread at once, but this constructor runs earlier, while there is only
+ * one thread. */
 __attribute__((constructor)) static void start_zygote(void)
 {
 	struct pxp_error error;

@@ -26,10 +26,11 @@ bool residue_is_none(const struct residue *before);
 /* From now on, residue_is_none() waits for this time instead of ten seconds. */
 void residue_set_patience(int ms);
 
-/* For a program whose libraries keep threads of their own: its tests are not checked. */
+/* Check no test of this program, because its libraries keep threads of their own. */
 void residue_ignore(void);
 
-/* Called around every test. residue_end() returns whether the test left nothing behind. */
+/* Call these before and after every test. residue_end() returns whether the test left nothing
+ * behind. */
 void residue_begin(void);
 bool residue_end(void);
 

@@ -38,7 +38,8 @@ enum { TEST_SECONDS = 120 };
 
 #define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, "")
 #define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, "")
-/* The "" at the end is the message of a condition that has none. */
+/* EXPECT and REQUIRE add an empty string at the end. It is the message if the test gives no
+ * message. */
 #define TEST_CLAIM(required, claim, ...)                                                 \
 	test_expect((claim), required, __FILE__, __LINE__, #claim, __VA_ARGS__)
 
@@ -67,13 +68,13 @@ void test_expect(bool claim, bool required, const char *file, int line, const ch
 
 #endif
 
-/* Called around every test. test_end() fails a test that leaves a thread, process, descriptor or
- * shared memory behind (residue.h). In an AddressSanitizer build it also fails a test that leaks
- * memory, which Criterion would pass. */
+/* Every test begins and ends with these calls. test_end() fails a test that leaves a thread,
+ * process, descriptor or shared memory behind (residue.h). In an AddressSanitizer build it also
+ * fails a test that leaks memory. Criterion alone would let such a test pass. */
 void test_begin(void);
 void test_end(void);
 
-/* Compare two numbers or two strings. When they differ, both values are printed. */
+/* Compare two numbers or two strings. If they differ, print both. */
 #define EXPECT_EQ(got, want)                                                             \
 	test_expect_eq((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, #got)
 #define EXPECT_STR(got, want) test_expect_str((got), (want), __FILE__, __LINE__, #got)

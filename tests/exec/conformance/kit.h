@@ -18,7 +18,7 @@
 #define EVERY_POOL(kind)                                                                 \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
-/* Create an executor with these options. Their member size is filled in. */
+/* Create an executor with these options. The function sets their member `size`. */
 struct pxp_executor *executor_with(struct pxp_executor_options options);
 
 struct pxp_executor_stats stats_of(struct pxp_executor *executor);
@@ -27,7 +27,7 @@ struct pxp_executor_stats stats_of(struct pxp_executor *executor);
 struct pxp_outcome outcome_of(struct pxp_future *future);
 /* Wait for the result, return it as a number, and release the future. */
 long number_of(struct pxp_future *future);
-/* Submit a task, wait for it, and return the process in which it ran. */
+/* Submit a task, wait for it, and return the id of the process in which the task ran. */
 pid_t pid_in(struct pxp_executor *executor);
 
 /* Start a thread that opens a gate once the executor refuses tasks. The caller joins the thread. */
@@ -64,7 +64,7 @@ enum pxp_status task_power(struct pxp_task *task);
 /* A task that ends its worker as its input says: "signal 11 ...", "exit 3 ...". */
 enum pxp_status task_dies(struct pxp_task *task);
 
-/* A source of inputs for a map: the numbers from next to end - 1 as text. */
+/* A source of inputs for a map: the numbers from `next` to `end` - 1, each as text. */
 struct numbers {
 	long next, end;
 	char text[24];
@@ -72,17 +72,17 @@ struct numbers {
 
 enum pxp_status next_number(void *numbers, const void **ret_bytes, size_t *ret_n);
 
-/* From now on, make a system call fail with an error, in this process or thread and all that it
- * starts. If flags are given, the call fails only if its first argument has all of them. */
+/* From now on, a system call fails with an error in this thread and in all threads and processes
+ * that it starts. If flags are given, the call fails only if its first argument has all of them.
+ * Returns false if the kernel refuses the filter. */
 bool deny_call(int number, int error, unsigned flags);
-/* Like the function above, but the call raises SIGSYS. */
+/* Like deny_call(), but the call raises SIGSYS. */
 bool trap_call(int number);
 
-/* Run this test program again, so that it plays a scene instead of its tests and ends in a special
- * way. The return value of the scene is its exit status. SCENE(name) defines a scene, play() runs
- * it. */
+/* play() runs this test program again, in a new process that runs one scene instead of the tests.
+ * SCENE(name) defines a scene. The return value of the scene is the exit status of the process. */
 struct play {
-	/* The wait status of the program, as from waitpid(). */
+	/* The wait status of the process, as from waitpid(). */
 	int status;
 	char out[512], err[512];
 };

@@ -13,7 +13,7 @@
 
 enum { BIG = 1024 * 1024, LONG_RESULT = 128 * 1024 };
 
-/* ---- a task that fails as it is told ---- */
+/* ---- a task that fails in a given way ---- */
 
 static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 {
@@ -23,7 +23,7 @@ static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 		sigset_t none;
 
 		sigemptyset(&none);
-		/* Some signals are blocked inside a signal handler. */
+		/* This may run in a signal handler, where some signals are blocked. */
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
@@ -41,8 +41,9 @@ static void go_wrong_in_answer(int number)
 	go_wrong(NULL, way_in_answer);
 }
 
-/* Return a long result, for which the worker creates a memfd after the task's function has
- * returned. That call fails or does not return. */
+/* Return a long result, for which the worker calls memfd_create() after the function of the task
+ * has returned. A seccomp filter makes this call fail, or raise a signal whose handler ends the
+ * worker. */
 static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
 {
 	static const char result[LONG_RESULT];
@@ -55,8 +56,9 @@ static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
 	return pxp_task_return(task, result, sizeof(result));
 }
 
-/* A task whose input names the step and the way to fail: while it reads its input, works, or is
- * answered. */
+/* A task whose input has two words: the step at which it fails, and the way in which it fails. The
+ * steps are "decode" (before any work), "work", and "encode" (while the worker makes the
+ * answer). */
 static enum pxp_status task_goes_wrong(struct pxp_task *task)
 {
 	char step[16] = "", how[16] = "";
@@ -90,8 +92,8 @@ static const char *input_of(const struct fault *fault)
 	return text;
 }
 
-/* What the pool reports for each way to fail: the death of the worker, or an error. If the answer
- * cannot be created, the error is one of the library. */
+/* Each way to fail ends in one of two outcomes: the worker died, or the task has an error. At the
+ * step "encode" the error comes from the library, not from the task. */
 static void expect_death(const struct pxp_outcome *outcome, const struct fault *fault)
 {
 	bool is_answering = strcmp(fault->step, "encode") == 0;
@@ -275,8 +277,8 @@ static enum pxp_status initialise_small(const void *bytes, size_t n, void **ret_
 }
 
 /* loky: test_informative_error_when_fail_at_unpickle; CPython, test_interpreter_pool.py:
- * test_pickle_errors_propagate. Only one thing can fail in a worker before the task's function:
- * memory for its input. */
+ * test_pickle_errors_propagate. Before a worker calls the function of a task, it allocates memory
+ * for the input. Nothing else can fail there. */
 TEST(cpython_deadlock,
      an_input_that_a_worker_cannot_receive_fails_its_task_with_the_reason)
 {
@@ -309,7 +311,7 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 
 /* test_error_during_result_unpickle_in_result_handler,
  * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. The supervisor runs no
- * user code. What can go wrong there is an invalid frame. */
+ * user code, so the only possible fault there is an invalid frame. */
 TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_fails_only_its_task)
 {
 	static const char *const ways[] = {"error", "crash", "exit", "_exit"};
@@ -350,7 +352,7 @@ static enum pxp_status task_crashes(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_crash_big_data (gh-94777): more than a pipe or a frame holds. */
+/* test_crash_big_data (gh-94777). Each input is larger than a pipe or a frame. */
 TEST(cpython_deadlock, a_task_still_runs_after_workers_died_with_big_inputs)
 {
 	enum { N = 10 };

@@ -1,5 +1,5 @@
-/* CPython's executor.py and test_thread_pool.py, except for map, whose tests are in
- * tests/exec/test_map.c, and the tests of test_interpreter_pool.py that apply to C. */
+/* CPython's executor.py and test_thread_pool.py, and those tests of test_interpreter_pool.py that
+ * apply to C. The tests of map are in tests/exec/test_map.c. */
 #include "kit.h"
 
 #include <fcntl.h>
@@ -83,7 +83,7 @@ TEST(cpython_executor, the_inputs_of_a_task_are_released_when_it_is_done)
 }
 
 /* executor.py: test_free_reference. The caller owns the results of a map, and the map keeps none of
- * them. The leak check shows that, and each result can be freed at once. */
+ * them. So the caller can free each result at once, and a sanitizer build finds no leak. */
 TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 {
 	EVERY_EXECUTOR(kind)
@@ -107,7 +107,7 @@ TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 }
 
 /* executor.py: test_max_workers_negative. Here the number of workers is unsigned, and 0 means the
- * default. A negative number becomes one that is too large. */
+ * default. A negative number becomes a very large number, which is refused. */
 TEST(cpython_executor, a_negative_number_of_workers_is_refused_and_zero_is_the_default)
 {
 	EVERY_EXECUTOR(kind)

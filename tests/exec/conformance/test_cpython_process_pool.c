@@ -57,8 +57,8 @@ static enum pxp_status preload_without_pidfds(struct pxp_error *ret_error)
 	               : pxp_fail(ret_error, PXP_ESYS, "no seccomp");
 }
 
-/* test_sysconf_permission_error: the pool works without a call that a sandbox forbids, or reports
- * it. */
+/* test_sysconf_permission_error. If a sandbox forbids a system call, the pool works without the
+ * call, or reports the failure. */
 TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_reading_resource_limits)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -143,7 +143,7 @@ static enum pxp_status task_count_open(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-/* test_ressources_gced_in_workers: a worker frees the inputs of a task after the task. The leak
+/* test_ressources_gced_in_workers: a worker frees the inputs of a task when the task ends. The leak
  * check of a sanitizer build also covers the memory of a long input in the worker. */
 TEST(cpython_process_pool, a_worker_releases_the_inputs_of_a_task_when_the_task_ends)
 {
@@ -252,8 +252,8 @@ TEST(cpython_process_pool, destroying_a_pool_during_worker_replacement_runs_queu
 }
 
 /* test_shutdown_no_wait_max_tasks_gh119592. In the second half of the original the executor is
- * garbage-collected and the queued tasks fail. In this library an executor can only be destroyed,
- * which runs them. */
+ * garbage-collected and the queued tasks fail. This library has no garbage collection, and
+ * pxp_executor_destroy() runs the queued tasks. */
 TEST(cpython_process_pool, a_shutdown_without_waiting_still_replaces_workers)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -335,8 +335,8 @@ static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* Leave the fork server enough free descriptors for a request, but none for the pidfd of a new
- * worker. */
+/* Leave the fork server enough free descriptors to receive a request, but none for the pidfd of a
+ * new worker. */
 static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 {
 	struct rlimit limit = {.rlim_cur = (rlim_t)n_open_in_fork_server + 3,

@@ -149,8 +149,9 @@ TEST(cpython_shutdown, destroying_an_executor_waits_for_its_tasks_and_ends_its_w
 	}
 }
 
-/* The context of a worker: a copy of the write end of a pipe, from the worker's first task_held()
- * until the worker ends. So the pipe ends when the last worker ends. */
+/* The context of a worker is a place for a descriptor. task_held() puts a copy of the write end of
+ * a pipe there, and the worker keeps it until its end. So the read end reports the end of file when
+ * the last worker has ended. */
 static enum pxp_status initialise_end(const void *bytes, size_t n, void **ret_context,
                                       struct pxp_error *ret_error)
 {
@@ -174,8 +175,8 @@ static void finalise_end(void *context)
 	free(end);
 }
 
-/* A task with two descriptors: waits at the gate, and gives its worker the write end of the
- * pipe. */
+/* A task with two descriptors: a gate, at which it waits, and the write end of the pipe, which it
+ * copies into the context of its worker. */
 static enum pxp_status task_held(struct pxp_task *task)
 {
 	int *end = pxp_task_context(task);
@@ -358,7 +359,8 @@ SCENE(return_after_cancel)
 	return 7;
 }
 
-/* The program calls a shutdown that does not wait, then a destroy, which does. */
+/* The program calls a shutdown that does not wait for tasks, and then pxp_executor_destroy(), which
+ * waits. */
 SCENE(destroy_after_shutdown)
 {
 	struct gate gate = gate_create();

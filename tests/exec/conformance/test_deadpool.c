@@ -76,7 +76,7 @@ TEST(deadpool, a_callback_can_read_the_pid_of_the_worker_from_the_outcome)
 	pxp_future_on_done(future, note_worker, &worker);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(future), PXP_OK);
-	/* The future completed later, so the callback has run. */
+	/* The next task completes only after the callback of the first one has returned. */
 	later = pid_in(pool);
 	EXPECT_EQ(worker, later);
 	pxp_executor_destroy(pool);
@@ -208,8 +208,8 @@ static void end_two_workers(struct pxp_executor *pool)
 	struct gate never = gate_create();
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "1", NULL)), PXP_ECRASHED);
-	/* The timeout is long enough for the task to start in time. Otherwise one more worker would
-	 * be killed first. */
+	/* The deadline leaves the task enough time to start. Otherwise the pool would have to
+	 * replace one more worker. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_wait, "x", &never,
 	                                  (struct pxp_task_options){.deadline_ms = 500})),
 	          PXP_EDEADLINE);

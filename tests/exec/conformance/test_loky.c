@@ -19,8 +19,8 @@ TEST(loky, a_worker_killed_while_idle_is_replaced_when_needed)
 
 		kill(worker, SIGKILL);
 		REQUIRE(await_gone(worker));
-		/* A task that was sent to the worker before its death is noticed has not
-		 * started. */
+		/* A task may be sent to the dead worker before the pool notices the death. Such a
+		 * task has not started, so it runs in another worker. */
 		EXPECT(pid_in(pool) != worker);
 	}
 	pxp_executor_destroy(pool);
@@ -231,7 +231,8 @@ TEST(loky, no_task_is_lost_when_its_worker_is_just_being_recycled)
 		for (int i = 0; i < 30; i++) {
 			EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)),
 			          256);
-			/* Wait about as long as the recycling of a worker takes. */
+			/* Wait for 0, 1 or 2 ms. An idle worker ends after 1 ms, so some tasks
+			 * arrive while it ends. */
 			poll(NULL, 0, i % 3);
 		}
 		pxp_executor_destroy(pool);
@@ -274,7 +275,7 @@ TEST(loky, an_input_longer_than_int_max_arrives_complete)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- what a worker finds ---- */
+/* ---- the environment of a worker ---- */
 
 static enum pxp_status initialise_environment(const void *bytes, size_t n,
                                               void **ret_context,
@@ -421,7 +422,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_shutdown_and_kill_workers: it may take five seconds at most. */
+/* test_shutdown_and_kill_workers */
 TEST(loky, killing_a_pool_also_kills_the_pools_inside_its_tasks)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
@@ -440,7 +441,8 @@ TEST(loky, killing_a_pool_also_kills_the_pools_inside_its_tasks)
 	        PXP_OK);
 	arrived = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	REQUIRE(poll(&arrived, 1, 60000) == 1);
-	/* Wait for a zygote, a fork server and a worker below our own fork server and worker. */
+	/* The task has started a zygote, which started a fork server, which started a worker.
+	 * Together with our own fork server and worker that is five new processes. */
 	EXPECT_EQ(residue_now().n_processes, before.n_processes + 5);
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);

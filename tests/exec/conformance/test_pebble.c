@@ -247,8 +247,8 @@ TEST(pebble, a_callback_may_stop_its_pool_but_not_wait_for_it)
 		struct gate gate = gate_create();
 		struct pxp_future *first;
 
-		/* An inline executor runs its callback in this thread, which does not belong to the
-		 * executor. */
+		/* The inline executor runs the callback in this thread, which does not belong to
+		 * the executor. */
 		if (kind == PXP_INLINE)
 			gate_open(&gate);
 		first = pool_submit(pool, task_wait, "x", &gate);
