@@ -25,7 +25,8 @@ static size_t character(const char *s, bool *ret_is_printable)
 {
 	mbstate_t state = {0};
 	wchar_t wide;
-	size_t n = mbrtowc(&wide, s, strlen(s), &state);
+	/* Not strlen(): for a very long name, that would take a time that is quadratic. */
+	size_t n = mbrtowc(&wide, s, strnlen(s, MB_LEN_MAX), &state);
 
 	if (n == 0 || n > MB_LEN_MAX) {
 		*ret_is_printable = false;

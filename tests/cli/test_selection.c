@@ -340,6 +340,19 @@ TEST(selection,
 	fixture_leave();
 }
 
+/* The list may be any file, given by mistake, such as one of 3 MB without a line end. A time that is
+ * quadratic in the length of the name would be minutes. */
+TEST(selection, a_name_of_millions_of_characters_in_a_list_fails_alone)
+{
+	fixture_enter();
+	EXPECT_EQ(run("head -c 3000000 /dev/zero | tr '\\0' a | "
+	              "pixpool verify --files-from - > list 2> errors")
+	                  .status,
+	          1);
+	EXPECT_EQ(run("grep -c '1 image: 0 done, 1 failed' errors").status, 0);
+	fixture_leave();
+}
+
 TEST(selection, invalid_uses_of_the_option_files_from_are_refused)
 {
 	static const struct {
