@@ -34,9 +34,19 @@ static bool is_picture(const char *file)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
 }
 
+/* Whether a file has the suffix of a format that outputs may have. */
+static bool is_named_like_output(const char *file)
+{
+	const enum image_format format = format_of_name(file);
+
+	return format != FORMAT_NONE && format != FORMAT_RAW;
+}
+
 /* Open the file for the records. Returns -1 if no report was requested. Also returns -1, after a
  * message, if the file cannot be created, or if it is an image: the user probably forgot the value
- * of --report, so that the next argument, an image, was taken as the value. */
+ * of --report, so that the next argument, an image, was taken as the value. A report with the suffix
+ * of an image is refused as well: it is empty at first, so an output with its name would replace
+ * it. */
 static int open_records(const char *file)
 {
 	const char *why =
@@ -49,7 +59,10 @@ static int open_records(const char *file)
 		return -1;
 	if (strcmp(file, "-") == 0)
 		return STDOUT_FILENO;
-	if (!is_picture(file)) {
+	if (!is_picture(file) && is_named_like_output(file)) {
+		why = "it has the suffix of an image, so an output may replace it; give "
+		      "--report another FILE, such as report.jsonl";
+	} else if (!is_picture(file)) {
 		fd = store_open_stream(file);
 		why = strerrordesc_np(errno);
 	}

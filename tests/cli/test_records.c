@@ -129,6 +129,22 @@ TEST(records, a_report_file_never_replaces_the_output_file)
 	fixture_leave();
 }
 
+TEST(records, a_report_with_the_suffix_of_an_image_is_refused)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 32 in -o out --report out/a.jpg");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: cannot write the report out/a.jpg: it has the suffix of an "
+	           "image, so an output may replace it; give --report another FILE, such "
+	           "as report.jsonl\n");
+	EXPECT(access("out", F_OK) != 0);
+	fixture_leave();
+}
+
 TEST(records, a_report_file_never_replaces_the_state)
 {
 	static const char says[] = "is the state and would be overwritten";
