@@ -473,7 +473,11 @@ static bool take_output_file(struct command_line *line, struct failure *ret_fail
 		                   format_info(line->batch.format)->extension, output);
 	if (!option_store(option_find("format"), line, format_info(format)->extension,
 	                  ret_failure))
-		return failure_prepend(ret_failure, "--output: ");
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--output: no image can be written as '.%.10s'; choose "
+			"another suffix, such as .jpg, .png or .webp",
+			path_suffix(output));
 	if (is_same_file(output, line->batch.walk.inputs[0]))
 		return failure_set(
 			ret_failure, FAIL_USAGE,

@@ -126,8 +126,11 @@ TEST(single_file, options_without_effect_on_a_single_output_are_refused)
 	expect_refused("pixpool thumb a.jpg -o b.jpg -f png",
 	               "--format png and -o 'b.jpg' name different formats");
 	expect_refused("pixpool thumb a.jpg -o b.svg",
-	               "--output: must be one of jpg, png, webp, avif, heic, jxl, tiff, "
-	               "gif, jp2, ppm, bmp, tga, hdr, same; got 'svg'");
+	               "--output: no image can be written as '.svg'; choose another "
+	               "suffix, such as .jpg, .png or .webp");
+	expect_refused("pixpool thumb a.jpg -o b.CR2",
+	               "--output: no image can be written as '.CR2'; choose another "
+	               "suffix, such as .jpg, .png or .webp");
 	fixture_leave();
 }
 
