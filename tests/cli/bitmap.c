@@ -47,8 +47,8 @@ static unsigned number_at(const uint8_t *at)
 	       (unsigned)at[3] << 24;
 }
 
-/* Reads 24-bit BMP with rows from the bottom up, padded to 4 bytes, as stb_image_write writes it.
- */
+/* Read a 24-bit BMP file as stb_image_write writes it: the bottom row comes first, and each row is
+ * padded to a multiple of 4 bytes. */
 static const struct bitmap *open_bitmap(const char *path)
 {
 	static struct bitmap bitmap;

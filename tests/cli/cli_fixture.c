@@ -151,8 +151,7 @@ const char *as_nobody(void)
 		             "cannot drop the rights of root here");
 		return NULL;
 	}
-	/* The tests run commands as other users too, and these may not be able to enter the build
-	 * folder. */
+	/* The user nobody may be unable to enter the build folder, so the program is copied. */
 	scratch_folder(".bin");
 	REQUIRE(run("cp -p '%s/pixpool' .bin/", PIXPOOL_PROGRAMS).status == 0);
 	here = realpath(".bin", NULL);

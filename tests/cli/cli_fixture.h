@@ -12,14 +12,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The message that commands print where a layer of the sandbox is missing. Tests ignore it, except
- * those that test it. */
+/* The message that commands print where a layer of the sandbox is missing. Only the tests of this
+ * message compare it; all others ignore it. */
 #define SANDBOX_LINE "pixpool: sandbox: workers run without "
 
 /* Create and enter a scratch folder, in which commands find the programs of this build. */
 void fixture_enter(void);
-/* Do the same if the sandbox is complete on this machine. Otherwise returns false, and the test can be
- * skipped. */
+/* Like fixture_enter(), if the sandbox is complete on this machine. Otherwise returns false, so that
+ * the test can be skipped. */
 bool fixture_enter_whole(void);
 /* Leave and remove the scratch folder. Fails the test if a command left a temporary file in it. */
 void fixture_leave(void);
@@ -35,14 +35,14 @@ void scratch_bytes(const char *path, const void *bytes, size_t n);
 /* Write an input for the test engine of pixpool-scripted: a script such as "gate a\nsignal
  * SIGKILL". */
 void write_script(const char *path, const char *commands);
-/* Open the gate in such a script, so that the worker that waits for it continues. */
+/* Open the gate in the script at this path, so that the worker that waits at the gate continues. */
 void let_pass(const char *path);
 /* Wait until a worker has reached the gate with this name. Returns its process id. */
 pid_t await_gate(const char *name);
 
-/* Shell words to put in front of a program, so that it runs without the rights of root. Its outputs
- * go to folders of mode 0777. Returns NULL and prints a message if root cannot drop its rights
- * here. */
+/* Shell words to put in front of a program, so that it runs without the rights of root and can
+ * write only to folders of mode 0777. Returns NULL and prints a message if root cannot drop its
+ * rights here. */
 const char *as_nobody(void);
 
 /* ---- results; all texts are static ---- */
@@ -53,7 +53,7 @@ const char *as_nobody(void);
  * member "name" is removed.
  */
 const char *records(const char *path);
-/* The same for records in a text, such as standard output. */
+/* Like records(), but for a text that contains records, such as standard output. */
 const char *records_in(const char *text);
 
 /* Plain progress output, with # for numbers that differ between runs: "in # s (# images/s), #

@@ -3,8 +3,8 @@
  * scripted engine and the class of failure that the image must get. Each row runs alone, between
  * valid images that must succeed.
  *
- * The last column is the control: the same attack with its safeguard off. It succeeds, or fails for
- * a reason outside of our program.
+ * The last column is the control: the same attack without the safeguard against it. The control
+ * attack succeeds, or fails for a reason outside of our program.
  */
 #include "cli_fixture.h"
 
@@ -18,7 +18,7 @@ static const struct row {
 	const char *order;
 	const char *class;   /* the expected class of failure; NULL: the image succeeds */
 	const char *message; /* a part of the expected message */
-	/* A part of the expected record with --sandbox off; NULL: the row has no such control. */
+	/* A part of the expected record with --sandbox off; NULL: not tested with --sandbox off. */
 	const char *control;
 } rows[] = {
 	/* Attacks that end the worker. */
@@ -81,7 +81,7 @@ static void make_inputs(const char *order)
 	REQUIRE(chmod("in/kept.png", 0644) == 0);
 }
 
-/* Allow workers, which run as another user, to create files here. */
+/* Allow workers, which run as another user, to create files in the scratch folder. */
 static void open_to_all(void)
 {
 	REQUIRE(chmod(".", 0777) == 0 && chmod("in/kept.png", 0644) == 0);
@@ -215,7 +215,7 @@ TEST(attacks, an_image_that_takes_all_memory_fails_with_class_memory)
 #endif
 	fixture_enter();
 	make_inputs("allocate 99999999999999");
-	/* Skip a row that would take all memory of the machine. */
+	/* This limit protects the memory of the machine if the worker has no limit. */
 	EXPECT_EQ(run("ulimit -d 2000000; %s", command_of(&rows[0])).status, 1);
 	EXPECT(strstr(records("r"), "{'input':'in/kept.png','status':'failed','class':"
 	                            "'memory'"),
@@ -248,8 +248,8 @@ TEST(attacks, a_worker_can_kill_the_main_process_with_the_sandbox_off)
 
 /* ---- outputs ---- */
 
-/* One worker makes both images: it keeps the descriptor of the first output, and writes to it while
- * making the second image, after the first output was published. */
+/* One worker makes both images. For the first image, it keeps the descriptor of the output. For the
+ * second image, it writes to this descriptor after the first output was published. */
 static void write_late(const char *environment, const char *want)
 {
 	struct command command;

@@ -65,7 +65,7 @@ TEST(bounds, an_image_that_takes_all_memory_fails_alone)
 	fixture_leave();
 }
 
-/* The image takes more memory than a worker's allowance, and its header did not show that. */
+/* The image takes more memory than a worker's allowance, but its header does not show that. */
 TEST(bounds, an_image_that_ran_out_of_memory_is_retried_with_the_whole_memory_budget)
 {
 	skip_without_limits();
@@ -80,8 +80,8 @@ TEST(bounds, an_image_that_ran_out_of_memory_is_retried_with_the_whole_memory_bu
 	fixture_leave();
 }
 
-/* 15000 x 15000 pixels of 8 bytes, interlaced: all must be in memory at once. */
-/* The estimate is that of the engine that would decode the picture. */
+/* The image has 15000 x 15000 pixels of 8 bytes and is interlaced, so that all pixels must be in
+ * memory at once. The number is the estimate of the engine that would decode the image. */
 #ifdef PIXPOOL_VIPS
 #define NEEDED "1764"
 #else
@@ -108,8 +108,8 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 	fixture_leave();
 }
 
-/* Each worker has 64 MiB here and is replaced when it uses three quarters of that. So a picture
- * that leaks less than the remaining quarter fails no image. */
+/* Each worker has 64 MiB here, and is replaced when it uses three quarters of them. No image fails
+ * if each leaks less than the remaining quarter. */
 TEST(bounds, a_worker_that_leaks_memory_is_replaced_before_an_image_fails)
 {
 	char path[32];

@@ -1,5 +1,5 @@
-/* convert, and the options for colours, encoding, metadata and dates, checked in the bytes of the
- * outputs. */
+/* Tests of the command convert, and of the options for colours, encoding, metadata and dates. The
+ * tests check the bytes of the outputs. */
 #include "bitmap.h"
 #include "cli_fixture.h"
 
@@ -124,12 +124,12 @@ static void tag_sample(const char *path)
 				{
 					0xff, 0xe1, 0,   82,   'E',  'x', 'i', 'f', 0,
 					0,    'I',  'I', 42,   0,    8,   0,   0,   0,
-					2,    0, /* two entries: Make, at 38, and GPS, at 50 */
+					2,    0, /* two entries: Make at byte 38, GPS at byte 50 */
 					0x0f, 0x01, 2,   0,    12,   0,   0,   0,   38,
 					0,    0,    0,   0x25, 0x88, 4,   0,   1,   0,
 					0,    0,    50,  0,    0,    0,   0,   0,   0,
 					0,    'C',  'a', 'm',  'e',  'r', 'a', '-', 'T',
-					'e',  's',  't', 0,    1,    0, /* one entry: MapDatum, at 68 */
+					'e',  's',  't', 0,    1,    0, /* MapDatum at byte 68 */
 					0x12, 0x00, 2,   0,    6,    0,   0,   0,   68,
 					0,    0,    0,   0,    0,    0,   0,   'D', 'a',
 					't',  'u',  'm', 0,
@@ -216,8 +216,8 @@ TEST(convert, lost_metadata_is_listed_in_the_record_and_the_summary)
 	REQUIRE(ended.status == 0, "%s", ended.err);
 	EXPECT(holds("webp.json", "\"lost\":[\"comment\"]"));
 	EXPECT(holds("webp.json", "\"lost\":1,"));
-	/* A JPEG can keep this block, and if its class was not requested the block is not reported
-	 * as lost. */
+	/* A JPEG keeps the comment. With --keep none the comment was not requested, so its loss is
+	 * not reported. */
 	ended = run("pixpool convert in -o out --report jpeg.json");
 	REQUIRE(ended.status == 0, "%s", ended.err);
 	EXPECT(holds("out/a.jpg", "a comment"));
@@ -277,7 +277,7 @@ TEST(convert, an_output_that_is_not_srgb_carries_a_colour_profile)
 	EXPECT(holds("p3/a.png", "iCCP"));
 	EXPECT_EQ(run("pixpool convert in -o srgb -f png --profile srgb").status, 0);
 	EXPECT(!holds("srgb/a.png", "iCCP"));
-	/* convert keeps the profile, resize converts the colours. */
+	/* The commands filter and convert keep the profile; resize converts the colours to sRGB. */
 	EXPECT_EQ(run("pixpool filter flip p3 -o kept").status, 0);
 	EXPECT(holds("kept/a.png", "iCCP"));
 	EXPECT_EQ(run("pixpool convert p3 -o again").status, 0);
@@ -317,7 +317,8 @@ TEST(convert, an_output_profile_can_be_read_from_a_file)
 	EXPECT_EQ(run("pixpool convert in -o out -f jpg --profile wide.icc").status, 0);
 	bytes = bytes_of("out/a.jpg", &n);
 	EXPECT(memmem(bytes, n, icc, n_icc) != NULL);
-	/* The expected colours are the same colours converted to that profile. */
+	/* The colours are converted to the profile. Converted back to sRGB, they must be the
+	 * colours of the input. */
 	EXPECT_EQ(run("pixpool convert in -o exact -f png --profile wide.icc").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 40 exact -o seen -f bmp").status, 0);
 	EXPECT_STR(look("seen/a.bmp"), "40x20 rg/bw");

@@ -1,7 +1,7 @@
 /*
- * Tests of SVG and PDF with whole commands: drawing workers, which may read fonts and no other
- * files, draw them with their text. A sanitizer build has no sandbox: there the tests draw with
- * --sandbox off, and skip whatever needs the sandbox.
+ * Tests of SVG and PDF with whole commands. Drawing workers draw these pictures with their text;
+ * they may read fonts and no other files. A sanitizer build has no sandbox: there the tests draw
+ * with --sandbox off, and skip whatever needs the sandbox.
  */
 #include "cli_fixture.h"
 
@@ -27,14 +27,14 @@
 #define HELLO_PDF PDF("BT /F1 40 Tf 10 40 Td (Hello) Tj ET ")
 #define BLANK_PDF PDF("                                    ")
 
-/* Whether pixpool info lists the format as readable. */
+/* Whether pixpool info says that libvips reads SVG. */
 static bool is_drawn(const char *options)
 {
 	return strstr(run("pixpool info %s", options).out, "\n    svg      vips ") !=
 	       NULL;
 }
 
-/* The options with which drawings can be drawn here: none if the sandbox is available. */
+/* The options that drawing needs here: none if the sandbox is available. */
 static const char *options_here(void)
 {
 	static const char *options;
@@ -368,7 +368,7 @@ TEST(drawings, a_crash_or_hang_of_a_drawing_worker_fails_only_its_drawing)
 	fixture_leave();
 }
 
-/* The memory that a drawing needs follows from the size at which it is drawn. */
+/* The memory that a drawing needs depends on the size at which it is drawn. */
 TEST(drawings, a_drawing_that_needs_too_much_memory_fails_before_it_is_drawn)
 {
 #ifdef PIXPOOL_SANITIZE

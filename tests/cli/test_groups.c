@@ -1,7 +1,7 @@
 /*
- * Tests of small images that share a task. SCRIPT_GROUP says how many do; without it the program
- * decides by the time that images take. The images of a task are processed in the order of their
- * names.
+ * Tests of small images that share a task. SCRIPT_GROUP sets how many images share a task. Without
+ * it the program decides this by the time that images take. The images of a task are processed in
+ * the order of their names.
  */
 #include "cli_fixture.h"
 
@@ -144,8 +144,8 @@ TEST(groups, an_image_that_hangs_in_a_shared_task_is_stopped_alone)
 	}
 }
 
-/* The only worker waits at the gate of the second image. So the first image can be done before that
- * only if its task has ended. */
+/* The first image is reported while the only worker waits at the gate of the second image. So the
+ * task of the first image has ended already. */
 TEST(groups, a_task_that_has_taken_long_begins_no_other_image)
 {
 	struct command command;
@@ -216,8 +216,8 @@ static unsigned count_threads(pid_t pid)
 	return n;
 }
 
-/* Open the gate at which the feeder waits after it has submitted the task, and wait until the feeder
- * has ended. The batch is being stopped. */
+/* Let the feeder pass the gate at which it waits after it has submitted the task, and wait until
+ * the feeder has ended. The caller has interrupted the run before. */
 static void let_feeder_end(pid_t pid)
 {
 	const unsigned n_before = count_threads(pid);

@@ -160,8 +160,9 @@ TEST(in_place, a_second_run_in_place_makes_no_image_again)
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
 	EXPECT(strstr(records("r"), "'summary':{'inputs':2,'ok':0,'skipped':2,"), "%s",
 	       records("r"));
-	/* Our outputs are recognised by their stamp and content. So they are skipped although their
-	 * times, their folder or their name changed, and although only one of them is named. */
+	/* Outputs of earlier runs are recognised by their stamp and content. So they are skipped
+	 * although their times, their folder or their name changed, and although a run gets only
+	 * one of them. */
 	run("find photos -type f -exec touch {} + && mv photos elsewhere");
 	EXPECT_EQ(resize("64", "--backup .orig elsewhere").status, 0);
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,"));
@@ -248,8 +249,8 @@ TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 	fixture_leave();
 }
 
-/* Each backup has a mark. By this mark a later run recognises the backup, even if the run has
- * another suffix. */
+/* Each backup has a mark. By this mark a later run recognises the backup, even if --backup gives
+ * another suffix in that run. */
 TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
 {
 	const char *nobody;
@@ -282,7 +283,7 @@ TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
 	                               "dunes.jpg jpeg 16x10\n"
 	                               "dunes.jpg.bak jpeg 64x40\n"
 	                               "dunes.jpg.orig jpeg 640x400\n");
-	/* A backup is left out even if its image is missing and the command line names the
+	/* A backup is not processed even if its image is missing and the command line names the
 	 * backup. */
 	run("rm photos/lake.jpg");
 	ended = resize("16", "--no-backup photos/lake.jpg.orig");

@@ -72,7 +72,7 @@ static const char *const formats[] = {"jpeg", "png",  "webp", "avif", "heic",
                                       "jxl",  "tiff", "gif",  "jp2",  "ppm",
                                       "bmp",  "tga",  "hdr"};
 
-/* Whether -f accepts this name. The format that the table calls pnm is called ppm there. */
+/* Whether the format has a name for -f. The format that the table calls pnm is "ppm" for -f. */
 static bool is_word(const char *name)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
@@ -114,10 +114,10 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_writes)
 
 /* ---- reading ---- */
 
-/* Files in formats that this build may be unable to write. If an engine can read a format but none
- * can write it, the file is complete. Otherwise a header is enough. */
+/* Files for formats that no engine of this build writes. If some build reads a format but cannot
+ * write it, its file is a complete picture. For the other formats a header is enough. */
 static const struct {
-	/* The path of a sample file, or otherwise the bytes of the file. */
+	/* The path of a sample file; NULL: the file consists of these bytes. */
 	const char *name, *sample;
 	const char *bytes;
 	size_t n;
@@ -151,8 +151,8 @@ static const struct {
 };
 enum { N_GIVENS = sizeof(givens) / sizeof(givens[0]) };
 
-/* Create in/NAME.SUFFIX: with an engine if one writes the format, or else from the table
- * `givens`. */
+/* Create in/NAME.SUFFIX. If an engine writes the format, the engine makes the file; otherwise the
+ * file comes from the table `givens`. */
 static void provide(const struct row *row)
 {
 	const char *word = strcmp(row->name, "pnm") == 0 ? "ppm" : row->name;

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The numbers in the summary record, in this order. */
+/* Check these numbers in the summary record. */
 static void expect_summary(const char *report, unsigned inputs, unsigned ok,
                            unsigned failed, unsigned ignored, int status)
 {
@@ -206,7 +206,8 @@ TEST(inputs, a_fifo_among_the_inputs_never_blocks)
 		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
 		"'exit':1,'version':'" PIXPOOL_VERSION "','recipe':'size 32x32',"
 		"'fingerprint':'#'}}\n");
-	/* A file with an unknown suffix would have to be opened to read its first bytes. */
+	/* The program reads the first bytes of a file with an unknown suffix, but it must not open
+	 * a pipe or a device to do so. */
 	REQUIRE(rename("in/pipe.jpg", "in/pipe") == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in/pipe -o out").status, 1);
 	EXPECT_EQ(run("pixpool resize -s 32 /dev/zero -o out -f png").status, 1);

@@ -183,7 +183,7 @@ TEST(output_names, an_input_given_twice_is_processed_once)
 	EXPECT_STR(plain(ended.err),
 	           "[1/1] in/a.jpg -> out/a.jpg (32x21, #)\n"
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
-	/* A file with another name has its own output. */
+	/* A link with another name has its own output. */
 	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg b.jpg -o out2").status, 0);
 	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x21\n");
 	ended = run("printf 'in/a.jpg\\n./in//a.jpg\\n' | "
@@ -194,7 +194,8 @@ TEST(output_names, an_input_given_twice_is_processed_once)
 }
 
 #ifdef PIXPOOL_STATE
-/* Find the hash in the only name of a folder that begins and ends with these texts. */
+/* The hash in the name of the only file of a folder, as static text: the part between the first
+ * hyphen and the suffix. */
 static const char *hash_in(const char *folder)
 {
 	static char hash[32];
@@ -224,7 +225,8 @@ TEST(output_names, the_hash_in_an_output_name_is_the_hash_of_the_output_content)
 	EXPECT(strncmp(ended.out, first, 16) == 0, "%s", ended.out);
 	EXPECT(strstr(records("r"), first));
 
-	/* The output is up to date, and is kept if the same bytes are made again. */
+	/* A second run skips the output, which is up to date. When a run makes the same bytes
+	 * again, the output keeps its name. */
 	ended = run("%s", command);
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(strstr(ended.err, "1 image: 0 done, 1 skipped in "), "%s", ended.err);

@@ -1,8 +1,9 @@
 /*
- * A test of a folder as people have after twenty years, small enough for every run of the tests:
- * photographs between RAW files, films, sidecars and files of other systems; names in several
- * encodings; broken, misnamed and unreadable files; circular links. It is converted for the first
- * time, again, with a new, a removed and an edited image, and with an interrupt.
+ * Tests of a folder like one that people have filled for twenty years, but small enough for every
+ * run of the tests: photographs between RAW files, films, sidecars and files of other systems;
+ * names in several encodings; broken, misnamed and unreadable files; circular links. The folder is
+ * converted for the first time, again without a change, with a new image, with a removed image,
+ * with an edited image, and after an interrupt.
  */
 #include "cli_fixture.h"
 
@@ -89,8 +90,9 @@ static void make_trouble(void)
 	scratch_link("Photos/2015/other-year", "../2016");
 }
 
-/* Make the tree. Returns the words before a command that run it as a user who may not read the
- * locked folder, or NULL if this is not possible here. */
+/* Make the tree, which has a locked folder. Returns the shell words to put in front of a command,
+ * so that it runs as a user who cannot read the locked folder. Returns NULL if root cannot drop its
+ * rights here. */
 static const char *make_tree(void)
 {
 	const char *nobody;
@@ -166,7 +168,7 @@ TEST(old_folder, each_run_over_a_folder_of_twenty_years_makes_only_missing_outpu
 	expect_run(nobody, "", 0, N_GOOD, 1);
 	EXPECT(access("web/2020/new.jpg", F_OK) == 0);
 
-	/* Edit an image without changing its length. */
+	/* Edit an image. */
 	EXPECT_EQ(run("rm Photos/2021/IMG_0.jpg").status, 0);
 	sample("orientation/1.jpg", "Photos/2021/IMG_0.jpg");
 	EXPECT_EQ(run("printf 'JFIF' | dd of=Photos/2021/IMG_0.jpg bs=1 seek=6 "

@@ -284,7 +284,7 @@ TEST(single_file, two_interrupts_end_a_run_that_waits_on_a_full_output_pipe)
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	REQUIRE(mkfifo("pipe", 0666) == 0);
-	pipe = open("pipe", O_RDWR | O_CLOEXEC); /* the reader of the pipe has ended */
+	pipe = open("pipe", O_RDWR | O_CLOEXEC); /* nobody reads from the pipe */
 	command = begin("pixpool resize -s 900 -f png a.jpg -o - > pipe");
 	while (n_bytes < 65536 - 4096)
 		REQUIRE(ioctl(pipe, FIONREAD, &n_bytes) == 0);

@@ -174,8 +174,8 @@ TEST(system_faults, a_limit_on_file_sizes_fails_only_larger_outputs)
 	fixture_leave();
 }
 
-/* Make 12 images, and return how many of them a run under a limit on open files completes.
- * "inherited" files are open in the shell, and so in the program. */
+/* Run the program over 12 images under this limit on open files. `inherited` is the number of files
+ * that the shell has opened and the program inherits. Returns how many images are done. */
 static int done_under_limit(unsigned limit, unsigned inherited, struct ended *ret_ended)
 {
 	const char *names;
@@ -261,7 +261,7 @@ TEST(system_faults,
 
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
-	/* The state's database exceeds the limit, too. In this shell, a unit is 512 bytes. */
+	/* The limit is 8 units of 512 bytes. The output and the state database both exceed it. */
 	ended = run("ulimit -f 8; pixpool resize -s 600 -q 95 in -o out --report r");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(records("r"), "'status':'failed','class':'io',"), "%s",

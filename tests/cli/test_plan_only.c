@@ -77,7 +77,7 @@ TEST(plan_option, the_plan_decides_about_up_to_date_outputs_as_a_run_would)
 	           "make in/new.jpg -> out/new.jpg (new)\n");
 	EXPECT_STR(run("%s -n --redo --include fresh.jpg", command).out,
 	           "make in/fresh.jpg -> out/fresh.jpg (redo)\n");
-	/* The stamps on the outputs are sufficient. */
+	/* Without the state database, the stamps show that the outputs are up to date. */
 	EXPECT_EQ(run("rm out/.pixpool.db").status, 0);
 	EXPECT_STR(run("%s -n --include fresh.jpg", command).out,
 	           "skip in/fresh.jpg -> out/fresh.jpg (fresh)\n");

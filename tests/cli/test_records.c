@@ -291,7 +291,8 @@ TEST(records, json_progress_prints_the_same_records_on_standard_error)
 	fixture_leave();
 }
 
-/* The worker of such an image says nothing about it, and the mean size would stand in for the size. */
+/* A worker that crashes does not report the size of its image. The program must count the true
+ * size, not the mean size of an image. */
 TEST(records, json_progress_counts_the_true_size_of_an_image_whose_worker_crashed)
 {
 	struct command command;

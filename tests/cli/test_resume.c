@@ -1,7 +1,8 @@
 /*
  * Tests of a second run with the same output folder: up-to-date outputs are not made again,
  * whatever happened to outputs, inputs and state between the runs. The inputs are scripts for the
- * test engine: a script that a worker opens would appear in the report as "ok".
+ * test engine. If a worker runs a script, the report says "ok", so the tests notice an output that
+ * is made again.
  */
 #include "cli_fixture.h"
 
@@ -595,7 +596,8 @@ TEST(prune, outputs_of_another_format_are_kept_while_their_input_exists)
 	fixture_leave();
 }
 
-/* An INPUT that is not mounted is an empty folder; one that cannot be read may contain anything. */
+/* An empty folder may be an INPUT that is not mounted, and a folder that cannot be read may contain
+ * any image. So no output is pruned then. */
 TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an_image)
 {
 	const char *nobody;
@@ -653,7 +655,8 @@ TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 	       "%s", ended.err);
 	EXPECT_STR(outputs(), "./2.png\n./4.png\n./6.png\n./7.png\n./sub/1.png\n"
 	                      "./sub/3.png\n./sub/5.png\n");
-	/* The same folder, called differently and from elsewhere, and moved with its outputs. */
+	/* The folders have moved together with their outputs, and the run starts in another folder
+	 * and uses other names for them. */
 	run("rm in/2.png");
 	EXPECT_EQ(run("mkdir all && mv in more out all && mkdir all/below && "
 	              "cd all/below && pixpool-scripted resize -s 8 $PWD/../in/ "
@@ -661,7 +664,8 @@ TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 	                  .status,
 	          0);
 	EXPECT_STR(run("cd all/out && ls *.png").out, "4.png\n7.png\n");
-	/* Inputs that were moved away from their outputs are known again after a run. */
+	/* If only the inputs have moved, the next run does not recognise them and prunes nothing.
+	 * It stores their new place, so the run after it prunes again. */
 	run("mv all/in all/more .");
 	run("rm in/4.png");
 	ended = run("pixpool-scripted resize -s 8 in more -o all/out --progress none "

@@ -85,8 +85,9 @@ TEST(sandbox, the_sandbox_option_accepts_auto_require_and_off)
 	fixture_leave();
 }
 
-/* In a container that refuses a layer, --sandbox auto continues with a message, require refuses to
- * start, off prints nothing, and info lists the missing layer. */
+/* Run in a container that refuses a layer. With `--sandbox auto` the program continues with a
+ * message; with `--sandbox require` it refuses to start; with `--sandbox off` it prints nothing.
+ * pixpool info lists the missing layer. */
 static void expect_missing(const char *container, const char *layer, const char *reason)
 {
 	char said[160], shown[160];

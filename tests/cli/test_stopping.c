@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The pool gives a worker at most N_AHEAD tasks ahead. */
+/* A worker has at most 16 tasks: one that it works on, and N_AHEAD that are sent in advance. */
 enum { N_QUEUED = 20, N_AHEAD = 15 };
 
-/* Make some images that fail, the last of them after a gate, then one at a gate, then others that are
- * queued. */
+/* Make n_failing images that fail; the last of them waits at gate a before it fails. Then make the
+ * image b, which waits at gate b, and N_QUEUED images that do not wait. */
 static void make_inputs(int n_failing)
 {
 	char path[32];
@@ -32,8 +32,9 @@ static void make_inputs(int n_failing)
 	}
 }
 
-/* Run until the message is printed, then open the gate of b. Only this image is done, and perhaps some that
- * the worker of the last failing image was given ahead. */
+/* Run until the message is printed, then open gate b. The run makes the image b. With a second
+ * worker, which has run the failing images, it may also make the images that were sent to this
+ * worker in advance. */
 static void expect_stop(int n_failing, const char *options, const char *message)
 {
 	struct command command = begin(
@@ -74,7 +75,7 @@ TEST(stopping, fail_fast_stops_at_the_first_failure)
 	fixture_leave();
 }
 
-/* The only worker may have begun some of the 15 images that it was given ahead. */
+/* The worker may have begun some of the 15 images that were sent to it in advance. */
 TEST(stopping, fail_fast_begins_no_image_once_the_failure_is_known)
 {
 	fixture_enter();

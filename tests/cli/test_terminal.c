@@ -96,8 +96,8 @@ static size_t await_shown(size_t from, const char *text)
 }
 
 /* Wait until the bar has been painted n times after the offset `from`. Returns the offset after the
- * last paint. After a resize, the first of these paints may have the old width, and the paint
- * before it may be half read. */
+ * last paint. After a resize the tests skip two paints: the test may have read one of them in part,
+ * and the next may still have the old width. */
 static size_t await_paints(size_t from, int n)
 {
 	static const char end_of_paint[] = "\033[K";
@@ -107,8 +107,8 @@ static size_t await_paints(size_t from, int n)
 	return from;
 }
 
-/* The rightmost column, counted from 1, that is written to between two offsets. Fails the test at
- * control codes that the program does not use. */
+/* The rightmost column, counted from 1, that the output between two offsets writes to. Fails the
+ * test at control codes that the program does not use. */
 static unsigned widest(size_t from, size_t to)
 {
 	unsigned column = 0, most = 0;

@@ -80,7 +80,7 @@ TEST(verify, a_list_whose_reader_has_closed_the_pipe_ends_the_program_by_sigpipe
 
 	fixture_enter();
 	gather();
-	/* The command starts when the reader has closed the pipe. */
+	/* The reader closes the pipe before the command starts. */
 	ended = run("{ while [ ! -e closed ]; do :; done; "
 	            "pixpool verify in --progress none; echo $? > status; } | "
 	            "{ exec <&-; : > closed; }");
@@ -135,7 +135,8 @@ TEST(verify, verify_has_the_same_exit_statuses_as_other_commands)
 	fixture_leave();
 }
 
-/* Two names that differ only in suffix do not collide, and the same file is read once. */
+/* Two images whose names differ only in the suffix do not collide. An image that is named several
+ * times is read once. */
 TEST(verify, verify_accepts_inputs_whose_outputs_would_collide)
 {
 	fixture_enter();
@@ -172,7 +173,7 @@ TEST(verify, the_option_fail_on_decides_which_damage_verify_accepts)
 		REQUIRE(truncate(path, 5000) == 0);
 	}
 	EXPECT(strstr(run("pixpool verify in --report r").err, ": 0 done, "));
-	/* verify accepts the damage that another command accepts. */
+	/* With the same --fail-on, verify accepts the same damaged images as resize. */
 	run("pixpool resize -s 999 -f png in -o out --fail-on none --report a");
 	run("pixpool verify in --fail-on none --report b");
 	EXPECT_STR(run("%s a | sort > c; %s b | sort | diff c - && wc -l < c", list, list)
@@ -219,7 +220,7 @@ TEST(verify, a_large_webp_is_verified_within_the_memory_limit_of_its_worker)
 	fixture_leave();
 }
 
-/* The statuses of a report, one line for each input, in the order of their names. */
+/* The names and statuses of the inputs of a report, one line for each input, sorted by name. */
 static const char *statuses(const char *report)
 {
 	return run("grep -v summary %s | sed 's/.*\"name\":\"\\([^\"]*\\)\".*\"status\":\"\\([a-z]*\\)\".*/"

@@ -16,8 +16,7 @@ struct refusal {
 	const char *line, *says;
 };
 
-/* The command name of a command line, followed by a blank: the argument after "pixpool" if it is a
- * command. */
+/* The name of the command in a command line, followed by a blank; "" if the line has no command. */
 static const char *command_of(const char *line)
 {
 	static const char *const commands[] = {"resize ", "thumb ",  "convert ",
