@@ -55,13 +55,14 @@ uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned 
 	uint64_t reduced = ((uint64_t)width / factor + 64) *
 	                   ((uint64_t)height / factor + 1);
 
-	/* The renderer may copy a plane and add margins. With a factor below the largest, the
-	 * margins are narrow. With the largest factor, chroma may be reduced to 6 x 6 samples. Then
-	 * each margin has half of the plane's width or height. */
+	/* The renderer may copy a plane with a margin as wide as three samples of the output. With
+	 * a factor below the largest, these are few samples of the plane. With the largest factor
+	 * they may be many: chroma has at least 6 x 6 samples in the output, so each margin is up
+	 * to half as wide and half as high as the plane. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
-	/* The bytes of the planes, of the renderer's copy of one plane, and of the sums of a row of
-	 * squares. */
+	/* The sum of the bytes of the planes, of the renderer's copy of one plane, and of the sums
+	 * of a row of squares. */
 	return reduced * 2 * BOX_PLANES + copied + (uint64_t)width * n_bands * 6;
 }
 
@@ -140,7 +141,7 @@ static void add_wide_sums_4(uint32_t *restrict wide, const uint8_t *restrict row
 	}
 }
 
-/* Whether alpha is 255 in every pixel of a row. Each pixel has step bytes; the last is alpha. */
+/* Whether alpha is 255 in every pixel of a row. Each pixel has `step` bytes; the last is alpha. */
 static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
 {
 	uint64_t all = ~UINT64_C(0), mask = step == 2 ? UINT64_C(0xff00ff00ff00ff00)
@@ -234,7 +235,7 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 		box->rows[band][x] = (float)mean[band] * scale;
 }
 
-/* Compute the means of the squares from square begin to the end of the row, and store them in
+/* Compute the means of the squares from index `begin` to the end of the row, and store them in
  * box->rows. */
 static inline void reduce(const struct box *box, unsigned n_bands, uint32_t begin)
 {
@@ -304,9 +305,9 @@ static inline __m128i load_wide(const uint32_t *sums)
 	return _mm_loadu_si128((const __m128i *)(const void *)sums);
 }
 
-/* Add up four whole squares, beginning with square x. ret_sums has a vector for each square, and
- * the vector has the sum of each band. If is_wide is false, a sum is at most 16 x 16 x 255, so 16
- * bits are enough. */
+/* Add up the sums of four whole squares, beginning with square x. ret_sums has a vector for each
+ * square, and the vector has the sum of each band. If is_wide is false, a sum is at most 16 x 16 x
+ * 255, so 16 bits are enough. */
 static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wide,
                             uint32_t x, __m128i ret_sums[4])
 {
@@ -343,7 +344,7 @@ static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wid
 	ret_sums[3] = d;
 }
 
-/* Do the same as to_sample(), for four values at once. */
+/* Store four values, converted in the same way as by to_sample(). */
 static inline void store_four(uint16_t *out, __m128 value)
 {
 	__m128i samples;
@@ -375,8 +376,8 @@ static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool
 		green = _mm_mul_ps(_mm_cvtepi32_ps(sums[1]), scale);
 		blue = _mm_mul_ps(_mm_cvtepi32_ps(sums[2]), scale);
 		alpha = _mm_mul_ps(_mm_cvtepi32_ps(sums[3]), scale);
-		/* Before: one vector for each of four squares, with the bands of this square.
-		 * After: one vector for each band, with the four squares. */
+		/* Transpose. Before: one vector for each of four squares, with the bands of this
+		 * square. After: one vector for each band, with the four squares. */
 		_MM_TRANSPOSE4_PS(red, green, blue, alpha);
 		luma = _mm_add_ps(_mm_mul_ps(_mm_set1_ps(red_part), red),
 		                  _mm_mul_ps(_mm_set1_ps(green_part), green));

@@ -1,11 +1,11 @@
 /*
- * Reduces a picture of 8-bit pixels by a whole number on both axes. Each square of pixels becomes
+ * Reduces a picture of 8-bit pixels by a whole factor on both axes. Each square of pixels becomes
  * one pixel, its mean. The result is converted to planes of Y, Cb, Cr and alpha with 16 bits. Each
  * row is added to the sums while it is still in the cache.
  *
  * Colours are multiplied by alpha, so that transparent pixels have no colour that could bleed into
- * their neighbours. Chroma without a colour has the value of level 128 of an 8-bit
- * sample, whatever alpha is.
+ * their neighbours. The chroma of grey is not 0 but level 128 of an 8-bit sample, and this is the
+ * case for every alpha.
  *
  * Threads: a box belongs to one thread at a time.
  */
@@ -44,8 +44,8 @@ struct box {
 
 /*
  * The factor by which a picture is reduced before resampling: the largest whole number that leaves
- * twice the resolution of the largest output. The pictures that are reduced in this way often have
- * stripes and drawings, which need that much resolution.
+ * twice the resolution of the largest output. The formats that are reduced in this way often
+ * contain stripes and drawings, which need that much resolution.
  */
 unsigned box_factor(const struct read_request *request);
 

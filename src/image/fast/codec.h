@@ -48,7 +48,8 @@ struct read_request {
 struct read_header {
 	struct size size; /* size as stored, before the orientation is applied */
 	bool is_grey;
-	/* The planes will not be luma and chroma. The file can be decoded only to check it. */
+	/* The decoded planes will not be luma and chroma. Such a file can be decoded only to check
+	 * it. */
 	bool has_other_colours;
 	/* The file stores chroma with fewer samples than luma, and the decoded planes have fewer
 	 * samples too. */
@@ -57,8 +58,8 @@ struct read_header {
 
 /* The beginning of the state of every reader. */
 struct read_state {
-	/* The reason for the last status that was not READ_OK: one line of static text; NULL: there
-	 * was no such status. */
+	/* One line of static text: the reason for the last status other than READ_OK. NULL: every
+	 * status was READ_OK. */
 	const char *reason;
 };
 
@@ -92,7 +93,7 @@ struct reader {
 	 * its next call. The caller applies the EXIF orientation. */
 	enum read_status (*decode)(void *state, const struct read_request *request,
 	                           struct decoded *ret_decoded);
-	/* The reason for the last status that was not READ_OK: one line of static text. */
+	/* Get the reason for the last status other than READ_OK: one line of static text. */
 	const char *(*reason)(const void *state);
 
 	/* An upper bound of the number of bytes that decode() allocates, estimated from the

@@ -16,7 +16,7 @@ enum {
 };
 
 struct kept_transform {
-	uint64_t hash; /* the hash of the profile with the converter's key */
+	uint64_t hash; /* the hash of the profile, computed with the converter's key */
 	size_t n_bytes;
 	bool is_grey;
 	enum intent intent;
@@ -94,7 +94,8 @@ static cmsHPROFILE grey_profile(void)
 	return profile;
 }
 
-/* Make a transform between two profiles, which are then closed. NULL is allowed for a profile. */
+/* Make a transform between two profiles, and close the profiles. Returns NULL if a profile is NULL,
+ * or if the profiles have different colour spaces. */
 static cmsHTRANSFORM build(cmsHPROFILE from, cmsHPROFILE to, cmsUInt32Number format,
                            enum intent intent)
 {
@@ -189,8 +190,8 @@ static uint16_t to_sample(float value)
 	return (uint16_t)(int)value;
 }
 
-/* A sample of a 16-bit plane is the level of an 8-bit sample times level_16. neutral is the chroma of
- * grey. */
+/* A sample of a 16-bit plane is the level of an 8-bit sample times level_16. The chroma of grey is
+ * `neutral`. */
 static const float level_16 = 257, neutral = 128 * 257;
 
 /* The alpha of a pixel, 0 to 1. The pixel's colours were multiplied by this factor. If alpha is

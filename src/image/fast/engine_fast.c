@@ -4,8 +4,8 @@
  *
  * Pictures are planes of Y, Cb and Cr from the decoder to the encoder. The engine takes a picture
  * only if it can make all of its outputs. It leaves these to the next engine: other formats and
- * colours, filters, canvases, linear scaling, outputs that keep a colour profile, and damaged
- * pictures that must be read.
+ * colours, filters, canvases, linear scaling, outputs that keep a colour profile, and pictures
+ * whose damage fail_on accepts.
  *
  * The states of readers, renderers and writers form a kit, which is kept between pictures.
  */
@@ -265,10 +265,10 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	return true;
 }
 
-/* This engine does not reduce a side to fewer pixels than this, for two reasons. First, the
- * renderer copies a plane with a margin as wide as three output samples. For an output of a few
- * pixels, this margin would be many times larger than the plane. Second, for such outputs libvips
- * averages all pixels, while Lanczos3 does not give every pixel the same weight. */
+/* The engine reduces no side to fewer pixels than this, for two reasons. First, the renderer copies
+ * a plane with a margin as wide as three output samples. For an output of a few pixels, this margin
+ * would be many times larger than the plane. Second, for such outputs libvips averages all pixels,
+ * while Lanczos3 does not give every pixel the same weight. */
 enum { MIN_SIDE = 12 };
 
 static bool takes_layout(const struct source *source, const struct recipe *recipe,
@@ -290,9 +290,9 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 
 /*
  * The noise of decoded planes that is hidden by the output's own quantization, as a mean squared
- * error. In libjpeg's scale, the quantization steps for quality q are about proportional to s = 2 -
- * q / 50, so the hidden noise is proportional to s squared. At quality 80, a mean squared error of
- * 4 costs 0.03 dB (measured).
+ * error. On libjpeg's scale of quality, the quantization steps for quality q are about proportional
+ * to s = 2 - q / 50, so the hidden noise is proportional to s squared. At quality 80, a mean
+ * squared error of 4 costs 0.03 dB (measured).
  */
 static double noise_budget_of(const struct recipe *recipe)
 {
@@ -332,11 +332,11 @@ static unsigned demands_of(struct size from, const struct picture_variant *varia
 }
 
 /*
- * Other readers scale chroma up to the size of luma before they resize the picture. This engine
+ * Other engines scale chroma up to the size of luma before they resize the picture. This engine
  * resizes each plane separately. A PNG does not subsample chroma, so it would show the difference.
  * So this engine converts JPEG to PNG only if the recipe names the engine. It converts a lossy WebP
- * to PNG if the recipe names the engine, or if the picture is reduced by 2 or more. With such a
- * reduction other engines give worse results, because they let libwebp reduce the picture.
+ * to PNG only if the recipe names the engine, or if the picture is reduced by 2 or more. With such
+ * a reduction other engines give worse results, because they let libwebp reduce the picture.
  */
 static bool takes_format(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
@@ -379,9 +379,9 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* Open the source with its reader. If the reader finds damage, this engine refuses the file and the
- * next engine is asked, because it may be able to read the file. If memory runs out, no other engine
- * is asked, because its output would differ. */
+/* Open the source with the reader of its format. If the reader finds damage, this engine refuses
+ * the file and the next engine is asked, because that engine may be able to read the file. If
+ * memory runs out, no other engine is asked, because its output would differ. */
 static bool open_file(const struct source *source, struct fast_state *state,
                       struct failure *ret_reason)
 {
@@ -503,15 +503,15 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* The image of a rendering. The kit owns its planes, so the image must be encoded before the next
- * output is derived. */
+/* The image of a rendering. The planes belong to the kit, so the image must be encoded before the
+ * next output is derived. */
 struct fast_image {
 	struct rendered rendered;
 	struct kit *kit;
 };
 
-/* Whether alpha is blended with the background: because the format has no alpha, or because the
- * recipe has the flatten filter. This is the only filter that the engine supports. The background
+/* Whether alpha is blended with the background. This is so if the format has no alpha, or if the
+ * recipe has the filter flatten, which is the only filter that the engine supports. The background
  * is white if the recipe sets none. */
 static bool is_flattened(const struct recipe *recipe)
 {
@@ -595,9 +595,9 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	return true;
 }
 
-/* Without an effort in the recipe, a JPEG gets Huffman tables of its own if its longer side has at
- * most this many pixels. These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no
- * measurable time; for 1600 pixels they take an eighth of the total time. */
+/* The longest side of a JPEG that gets Huffman tables of its own if the recipe sets no effort.
+ * These tables reduce the file by 4 to 6 %. For a side of 256 pixels they take no measurable time;
+ * for 1600 pixels they take an eighth of the total time. */
 enum { SIDE_OF_OWN_TABLES = 1000 };
 
 static bool wants_own_tables(const struct recipe *recipe, struct size size)

@@ -1,8 +1,8 @@
 /*
  * A JPEG decoder (ITU-T T.81) that decodes only as much of a file as a scaled picture needs.
  *
- * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, of any
- * subsampling and any colours. Each component is decoded at its own scale. At 1/8 only the DC
+ * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, with
+ * any subsampling and any colours. Each component is decoded at its own scale. At 1/8 only the DC
  * coefficient of each block is used, at 1/4 the lowest 2 x 2 coefficients, at 1/2 the lowest 4 x 4.
  * The other coefficients are skipped. In a sequential file, several symbols are skipped at a time.
  * In a progressive file, whole scans are skipped.
@@ -78,7 +78,8 @@ struct jpg_decoder;
  * bytes    borrowed until the file is decoded or another file is opened.
  *
  * READ_CANNOT     a kind of file that the decoder does not support: arithmetic coding, 12 bits,
- *                 lossless, hierarchical, or with the height after the first scan (DNL).
+ *                 lossless, hierarchical, with the height after the first scan (DNL), or with
+ *                 too many scans (JPG_MAX_SCANS).
  * READ_DAMAGED    a segment contradicts the standard or another segment.
  * READ_TRUNCATED  the file ends in a segment, or before its last scan.
  */
@@ -86,8 +87,9 @@ enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *by
                                   size_t n_bytes, struct jpg_header *ret_header);
 
 /*
- * Decode the file for which jpg_decoder_open() returned READ_OK. The caller has checked that the
- * number of pixels of the file is within the limits. The file may be decoded again, with another request.
+ * Decode the file for which jpg_decoder_open() returned READ_OK. The caller must have checked
+ * that the number of pixels of the file is within the limits. The file may be decoded again, with
+ * another request.
  *
  * return   READ_OK: *ret_picture has the planes, which belong to the decoder and are valid until
  *          its next call. Otherwise jpeg_reader.reason() gives the reason.

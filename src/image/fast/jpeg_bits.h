@@ -36,8 +36,8 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 		unsigned n_bytes = (63 - bits->n) >> 3;
 
 		memcpy(&next, bits->at, sizeof(next));
-		/* If only a part of a byte fits, the window gets this part, but n does not count
-		 * it. The next refill loads the same bits into the same position again. */
+		/* If only a part of a byte fits into the window, bits->n does not count this part.
+		 * The next refill loads the same bits into the same position again. */
 		bits->window |= be64toh(next) >> bits->n;
 		bits->at += n_bytes;
 		bits->n += n_bytes * 8;
@@ -52,7 +52,7 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 	}
 }
 
-/* Load bytes until at least n_bits are valid. n_bits is at most 56. */
+/* Load bytes, if necessary, so that at least n_bits are valid. n_bits is at most 56. */
 static inline void jpg_bits_need(struct jpg_bits *bits, unsigned n_bits)
 {
 	if (bits->n < n_bits)

@@ -62,7 +62,7 @@ struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
 	uint64_t used; /* coefficients that the scale uses */
-	/* A bit for each coefficient that a later scan refines, if that scan is read. */
+	/* A mask of the coefficients that a later scan refines, if that scan is read. */
 	uint64_t refined;
 	/* For each coefficient: the lowest bit that will be known after all scans. Scans that are
 	 * not decided yet count as read. */
@@ -245,7 +245,7 @@ static size_t sample_bytes(enum jpg_scale scale)
 	return scale >= JPG_QUARTER ? sizeof(uint16_t) : sizeof(uint8_t);
 }
 
-/* Set the component's numbers of blocks and its distances in memory. This allocates nothing. */
+/* Set the component's numbers of blocks, block_bytes and stride. This allocates nothing. */
 static void lay_out(struct jpg_component *c, const struct jpg_header *header, unsigned i,
                     enum jpg_scale scale)
 {
@@ -590,8 +590,8 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 /*
  * For each scale of the decoder: the decoded size must be at least the output size times this
  * ratio, so that the resampler has enough samples. Measurements show that with these ratios luma is
- * closer to an exact reduction than with libjpeg, which averages down to twice the output size.
- * Chroma needs no more samples than the output has, because most outputs subsample it.
+ * closer to an exact reduction than with libjpeg, which averages pixels down to twice the output
+ * size. Chroma needs no more samples than the output has, because most outputs subsample it.
  */
 static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
@@ -602,8 +602,8 @@ static const double chroma_left[N_JPG_SCALES] = {
 static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
-/* The coarsest scale of the decoder that leaves the resampler a reduction of at least left[scale].
- * ratio is the whole reduction, by decoder and resampler together. */
+/* The coarsest scale of the decoder that leaves to the resampler a reduction of at least
+ * left[scale]. `ratio` is the whole reduction, by the decoder and the resampler together. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
 {
 	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
@@ -701,9 +701,9 @@ static uint64_t memory_of_file(const struct picture_header *header,
 	choose_scales(from, &whole, &request);
 	lay_out(&luma, &whole, 0, request.scale[0]);
 	/* The estimate includes the renderer's copy of a plane with margins, which are wide for a
-	 * small output. In the worst case, an output whose chroma is 6 samples wide and high, each
-	 * margin has half of the plane's width or height. So the copy has twice the plane's width
-	 * and height. */
+	 * small output. The worst case is an output whose chroma is 6 samples wide and high: each
+	 * margin has half of the plane's width or height, so the copy is twice as wide and twice as
+	 * high as the plane. */
 	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
 	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 4 : 0);
 }

@@ -19,8 +19,8 @@ enum {
 	JPG_N_WINDOWS = 1 << JPG_WINDOW_BITS,
 	JPG_COUNTS = 16,
 	JPG_MAX_SYMBOLS = 256,
-	/* The run of an end-of-block symbol. It is so large that a loop over the 64 coefficients
-	 * ends. */
+	/* The run that stands for an end of block. It is so large that it ends a loop over the 64
+	 * coefficients. */
 	JPG_RUN_END_OF_BLOCK = 128,
 };
 
@@ -34,7 +34,7 @@ struct jpg_code {
 /* The coefficient at the beginning of a window of bits. */
 struct jpg_value {
 	int16_t value;
-	/* number of zero coefficients before the value; JPG_RUN_END_OF_BLOCK ends the block */
+	/* the number of zero coefficients before the value, or JPG_RUN_END_OF_BLOCK */
 	uint8_t run;
 	/* Number of bits of the code and its additional bits. 0: together they do not fit in a
 	 * window. */
@@ -85,8 +85,8 @@ enum { JPG_CACHED_TABLES = 48 };
 struct jpg_huffman_cache {
 	struct jpg_huffman *tables[JPG_CACHED_TABLES];
 	uint64_t clock;
-	/* The time when the current scan began. Tables that were used since then are not
-	 * evicted. */
+	/* The value of `clock` when the current scan began. Tables that were used since then are
+	 * not evicted. */
 	uint64_t in_use_since;
 };
 
@@ -113,8 +113,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         bool with_values,
                                         const struct jpg_huffman **ret_table);
 
-/* Find the code at the beginning of 16 bits. The code must be longer than a window. If no code
- * matches, the length of the result is 0. */
+/* Find a code that is longer than a window. `bits` are the next 16 bits, which begin with the code.
+ * If no code matches, the length of the result is 0. */
 struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t bits);
 
 /* Find the next code (the procedure DECODE in T.81, F.2.2.3) without consuming its bits. At least

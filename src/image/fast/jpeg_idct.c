@@ -52,7 +52,7 @@ enum {
 };
 
 /* The factors of the orthonormal transform of size 4, times 2^13: 1/2, cos(pi/8) / sqrt(2) and
- * sin(pi/8) / sqrt(2). If an 8 x 8 block and a 4 x 4 block have the same samples, the coefficients
+ * sin(pi/8) / sqrt(2). If an 8 x 8 block and a 4 x 4 block show the same picture, the coefficients
  * of the 8 x 8 block are twice as large. So the shift after the second pass also divides by 2. */
 enum { FOUR_HALF = 4096, FOUR_COS = 5352, FOUR_SIN = 2217 };
 enum { SHIFT_4_PASS_1 = CONSTANT_BITS - 3, SHIFT_4_PASS_2 = CONSTANT_BITS + 3 + 1 };
@@ -74,8 +74,8 @@ static int round_shift(int value, int shift)
 	return (value + (1 << (shift - 1))) >> shift;
 }
 
-/* Transform one row or column of 8 inputs. The inputs are step apart in memory. out gets the sums
- * before rounding. */
+/* Transform one row or column of 8 inputs. In memory, the distance between two inputs is `step`.
+ * `out` gets the sums before rounding. */
 static void pass_of_8(int out[8], const int16_t *in, size_t step)
 {
 	int in1 = in[step], in2 = in[2 * step], in3 = in[3 * step];
@@ -168,7 +168,7 @@ void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
 
 #include <emmintrin.h>
 
-/* Eight 32-bit sums, four in each vector. */
+/* Eight sums of 32 bits, four in each vector. */
 struct sums {
 	__m128i low, high;
 };
@@ -190,7 +190,7 @@ static inline __m128i factors(short first, short second)
 	return _mm_set_epi16(second, first, second, first, second, first, second, first);
 }
 
-/* Compute a * of_a + b * of_b in eight lanes. */
+/* Compute a * of_a + b * of_b for each of the eight lanes. */
 static inline struct sums multiply(__m128i a, short of_a, __m128i b, short of_b)
 {
 	__m128i pairs = factors(of_a, of_b);
@@ -200,7 +200,7 @@ static inline struct sums multiply(__m128i a, short of_a, __m128i b, short of_b)
 }
 
 /* Compute a * 2^CONSTANT_BITS: move each number of a to the upper half of 32 bits, and shift it
- * right with its sign. */
+ * right arithmetically. */
 static inline struct sums scale_up(__m128i a)
 {
 	__m128i zero = _mm_setzero_si128();
@@ -281,7 +281,7 @@ static inline __m128i load(const int16_t *at)
 	return _mm_load_si128((const __m128i *)(const void *)at);
 }
 
-/* Convert two rows of levels from -128 to 127 to samples from 0 to 255. */
+/* Convert two rows of levels to samples: the range -128 to 127 becomes 0 to 255. */
 static inline __m128i to_levels(__m128i above, __m128i below)
 {
 	__m128i shift = _mm_set1_epi8((char)0x80);

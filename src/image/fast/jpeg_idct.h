@@ -38,10 +38,11 @@ void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
 void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
                     int16_t quantization);
 
-/* A 16-bit sample is the level of an 8-bit sample, 0 to 255, times this number: 65535 for level 255. */
+/* A 16-bit sample is the level of an 8-bit sample, 0 to 255, times this number. So 65535 is level
+ * 255. */
 enum { JPG_LEVEL_16 = 257 };
 
-/* Convert 8 times a level from -128 to 127 to a 16-bit sample. */
+/* Convert a level to a 16-bit sample. The level is -128 to 127 and is given times 8. */
 static inline uint16_t jpg_sample16(int level_times_8)
 {
 	int sample = ((level_times_8 * JPG_LEVEL_16 + 4) >> 3) + 128 * JPG_LEVEL_16;
@@ -64,18 +65,19 @@ static inline uint16_t jpg_idct_1x1(int16_t dc, int16_t quantization)
 	return jpg_sample16(jpg_dequantize(dc, quantization));
 }
 
-/* Round 8 times a level to a whole level. */
+/* Round a level to a whole number. Both the argument and the result are the level times 8. */
 static inline int jpg_whole_level(int level_times_8)
 {
 	return (level_times_8 + 4) & ~7;
 }
 
 /*
- * Transform the four lowest coefficients, 2 x 2, to 2 x 2 samples. stride is in bytes.
+ * Transform the four lowest coefficients, 2 x 2, to 2 x 2 samples. `stride` is in bytes.
  *
- * If the other three are 0, the DC coefficient gives whole levels. A decoder of all pixels rounds
- * every pixel of a flat block in the same direction, so the mean of the rounded pixels is a whole
- * level, too. In a picture that is almost flat, fractions would be the largest difference to it.
+ * If the other three coefficients are 0, the DC coefficient is rounded to a whole level. A decoder
+ * that decodes all pixels rounds every pixel of such a flat block in the same direction, so the
+ * mean of its rounded pixels is a whole level, too. Without this rounding, fractions of a level
+ * would be the largest difference between the two decoders in an almost flat picture.
  */
 static inline void jpg_idct_2x2(void *samples, size_t stride,
                                 const int16_t coefficients[4],

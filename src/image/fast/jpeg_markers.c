@@ -27,7 +27,7 @@ enum marker {
 	MARKER_TEM = 0x01,
 };
 
-/* The state of the parser, in addition to the file that it fills in. */
+/* The state of the parser, without the result, which is in `file`. */
 struct jpg_parser {
 	const uint8_t *at, *end;
 	struct jpg_file *file;
@@ -338,8 +338,8 @@ static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret
 	}
 }
 
-/* The index in the frame of the component with this identifier. Returns n_components if the frame
- * has no such component. */
+/* Find the component with this identifier. Returns its index in the frame, or n_components if the
+ * frame has no such component. */
 static unsigned find_component(const struct jpg_file *file, uint8_t id)
 {
 	unsigned i = 0;
@@ -452,8 +452,8 @@ static enum read_status latch_quantization(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Find the end of a scan's entropy-coded segments, which begin at `at`. It is the first marker that
- * is not a restart marker, or the end of the file. */
+/* Find the end of a scan's entropy-coded segments, which begin at `at`. They end at the first
+ * marker that is not a restart marker, or at the end of the file. */
 static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 {
 	while (at < end) {

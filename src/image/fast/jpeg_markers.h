@@ -45,10 +45,11 @@ struct jpg_scan {
 	/* The Huffman tables of component[i] are dc[i] and ac[i]. */
 	struct jpg_table_bytes dc[JPG_MAX_COMPONENTS];
 	struct jpg_table_bytes ac[JPG_MAX_COMPONENTS];
-	/* The names of T.81, B.2.3. ss, se: the first and the last coefficient. ah, al: the lowest
-	 * bit that is known before and after the scan. */
+	/* The members have the names of T.81, B.2.3. ss, se: the first and the last coefficient.
+	 * ah, al: the lowest bit that is known before and after the scan. */
 	uint8_t ss, se, ah, al;
-	uint32_t restart_interval; /* in MCUs; 0: no restart markers */
+	/* The number of MCUs between restart markers; 0: no restart markers. */
+	uint32_t restart_interval;
 	const uint8_t *bytes; /* the entropy-coded segments with their restart markers */
 	size_t n_bytes;
 	bool is_skipped; /* set by jpg_plan_scans() */
@@ -58,7 +59,7 @@ struct jpg_file {
 	uint32_t width, height;
 	bool is_progressive;
 	unsigned n_components;
-	bool has_other_colours; /* RGB, CMYK or YCCK */
+	bool has_other_colours; /* the colours are RGB, CMYK or YCCK */
 	unsigned h_max, v_max;
 	struct jpg_frame_component component[JPG_MAX_COMPONENTS];
 

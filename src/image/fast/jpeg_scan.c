@@ -104,7 +104,7 @@ struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t 
 }
 
 /* Find all complete symbols in a window. The search stops after an end of block. It also stops
- * before a symbol that reaches the last coefficient of a block. */
+ * before the symbols would code JPG_SKIP_END or more coefficients. */
 static struct jpg_skip skip_of_window(const struct jpg_huffman *table, unsigned window)
 {
 	unsigned n_bits = 0, advance = 0;
@@ -151,7 +151,8 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		/* This is an end-of-band run, which only progressive scans have. Leave it out. */
+		/* This is an end-of-band run, which only progressive scans have. The array does not
+		 * contain such runs. */
 		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;
@@ -221,7 +222,7 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			/* The table is invalid: let no bytes match it, and let it be evicted
+			/* The table is invalid. Without bytes it is never found, and it is evicted
 			 * first. */
 			table->n_bytes = 0;
 			table->last_used = 0;
@@ -255,7 +256,7 @@ struct entropy {
 	struct jpg_bits bits;
 	uint32_t n_mcus_left; /* number of MCUs left in this segment */
 	uint32_t restart_interval;
-	unsigned next_restart;   /* m of the next restart marker RSTm */
+	unsigned next_restart;   /* the number m of the next restart marker RSTm */
 	const uint8_t *at, *end; /* the remaining bytes of the scan */
 	uint8_t *unstuffed;      /* a buffer that is large enough for every segment */
 };
@@ -417,7 +418,7 @@ struct scan_component {
 	size_t stride;
 };
 
-/* Skip the AC symbols of a block that follow coefficient k. */
+/* Skip the symbols for the AC coefficients after coefficient k of a block. */
 ALWAYS_INLINE static inline bool skip_ac(struct jpg_bits *bits,
                                          const struct jpg_huffman *table, unsigned k)
 {
@@ -460,7 +461,7 @@ ALWAYS_INLINE static inline bool skip_ac(struct jpg_bits *bits,
 	return k == LAST;
 }
 
-/* Read the AC coefficients of a block up to coefficient last, and skip the coefficients after it
+/* Read the AC coefficients of a block up to coefficient `last`, and skip the coefficients after it
  * (F.2.2.2). */
 ALWAYS_INLINE static inline bool read_ac(struct jpg_bits *bits,
                                          const struct jpg_huffman *table, int16_t *block,
@@ -631,8 +632,9 @@ static enum jpg_scan_status begin_sequential(
 	return JPG_SCAN_OK;
 }
 
-/* List the blocks of the first MCU in row y, in the order of the scan (A.2.3): first all blocks of
- * the first component, row by row, then those of the next. Returns the number of blocks. */
+/* List the blocks of the first MCU in row y of MCUs, in the order of the scan (A.2.3): first all
+ * blocks of the first component, row by row, then those of the next component. Returns the number
+ * of blocks. */
 static unsigned begin_row(const struct jpg_scan_job *job, uint32_t y,
                           struct scan_component *components, struct mcu_block *blocks)
 {
@@ -668,7 +670,7 @@ static enum jpg_scan_status read_row(struct entropy *entropy, uint32_t n_mcus,
                                      struct scan_component *components,
                                      struct mcu_block *blocks, unsigned n_blocks)
 {
-	/* The compiler can keep a local copy in registers. */
+	/* This is a local copy, because the compiler can keep its members in registers. */
 	struct jpg_bits bits = entropy->bits;
 
 	for (uint32_t x = 0; x < n_mcus; x++) {
@@ -711,7 +713,8 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 		unsigned n_blocks = begin_row(job, y, components, blocks);
 
 		status = read_row(&entropy, n_x, components, blocks, n_blocks);
-		/* If the segment has ended, an invalid code only means that the bits ran out. */
+		/* If the segment has ended, an invalid code means only that the scan has too few
+		 * bits. */
 		if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
 			return JPG_SCAN_RAN_OUT;
 		if (status != JPG_SCAN_OK)
@@ -723,10 +726,10 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 /*
  * ---- progressive scans (annex G) ----
  *
- * Each scan sends some bits of some coefficients. Coefficients are stored until the last scan was
- * read. A refinement scan has correction bits for the coefficients that are not 0 so far. Some of
- * these coefficients are not stored at a smaller scale. So each block has a mask that says which
- * of its 64 coefficients are not 0.
+ * Each scan sends some bits of some coefficients. Coefficients are stored until the last scan has
+ * been read. A refinement scan has correction bits for the coefficients that are not 0 so far. At a
+ * smaller scale, some of these coefficients are not stored. So each block has a mask that says
+ * which of its 64 coefficients are not 0.
  */
 
 /* A block of the current MCU in a DC scan. */
@@ -840,9 +843,9 @@ static enum jpg_scan_status read_dc_scan(const struct jpg_scan_job *job,
 	return JPG_SCAN_OK;
 }
 
-/* The state of an AC scan. Its band goes from coefficient ss to se. al is the lowest bit that it
- * sends. eob_run is the number of blocks, from the current block on, that send no new coefficient
- * in the band. */
+/* The state of an AC scan. Its band goes from coefficient ss to se. al is the lowest bit that the
+ * scan sends. eob_run is the number of blocks, from the current block on, that send no new
+ * coefficient in the band. */
 struct ac_scan {
 	const struct jpg_huffman *table;
 	const uint8_t *place;
@@ -916,12 +919,12 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 	return k <= scan->se + 1 || k > JPG_RUN_END_OF_BLOCK;
 }
 
-/* Read a correction bit (G.1.2.3) for each coefficient in the mask `history`. If the bit is set, the
- * coefficient moves away from 0 by 2^al. */
+/* Read a correction bit (G.1.2.3) for each coefficient in the mask `history`. If the bit is set,
+ * the coefficient moves away from 0 by 2^al. */
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	/* takes the place of each coefficient that is not stored */
+	/* stands in for each coefficient that is not stored */
 	int16_t unwanted = 0;
 
 	while (history) {
@@ -949,8 +952,8 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 }
 
 /* Skip `run` coefficients that are 0, from coefficient k on, and find the next coefficient that is
- * 0. Coefficients in the mask `history` are not 0. Returns the index of the found coefficient, or se
- * + 1 if the band has too few. */
+ * 0. The coefficients in the mask `history` are not 0. Returns the index of the found coefficient,
+ * or se + 1 if the band has too few coefficients that are 0. */
 static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
                                   unsigned k, unsigned run)
 {

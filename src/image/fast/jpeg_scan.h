@@ -14,8 +14,8 @@ enum {
 	/* The number of entries of place[], which is indexed by k + run. k is at most 64, and the
 	 * longest run is JPG_RUN_END_OF_BLOCK. */
 	JPG_PLACES = JPG_BLOCK_SIZE + JPG_RUN_END_OF_BLOCK + 1,
-	/* Room for the coefficients of a block and, after them, a place for unused coefficients. It
-	 * is rounded up to whole vectors. */
+	/* The number of coefficients for which a block has room: its own, and after them one place
+	 * for unused coefficients, rounded up to whole vectors. */
 	JPG_BLOCK_ROOM = JPG_BLOCK_SIZE + 8,
 };
 
@@ -34,9 +34,9 @@ struct jpg_component {
 	unsigned side; /* width and height of a block in samples: 8, 4, 2 or 1 */
 	const struct jpg_places *places;
 	uint8_t h, v;
-	/* The number of blocks on each axis. In scans of several components, a component has whole
-	 * MCUs. n_own_blocks_x and n_own_blocks_y hold for scans of this component alone (T.81,
-	 * A.2). */
+	/* The number of blocks on each axis. In a scan of several components, which consists of
+	 * whole MCUs, it is n_blocks_x and n_blocks_y. In a scan of this component alone, it is
+	 * n_own_blocks_x and n_own_blocks_y (T.81, A.2). */
 	uint32_t n_blocks_x, n_blocks_y, n_own_blocks_x, n_own_blocks_y;
 
 	/* The quantization steps, in the same order as the coefficients of a stored block. */
@@ -66,7 +66,7 @@ enum jpg_scan_status {
 	JPG_SCAN_NO_MEMORY,
 };
 
-/* The input and the output of a scan. */
+/* The input and the output of jpg_read_scan(). */
 struct jpg_scan_job {
 	const struct jpg_file *file;
 	const struct jpg_scan *scan;

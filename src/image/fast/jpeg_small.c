@@ -1,7 +1,7 @@
 /*
- * Encodes small JPEG files. For a thumbnail, the set-up of libjpeg and its search for the best Huffman
- * tables take longer than all other work. Here the symbols of all blocks are collected and counted,
- * and written with tables made for them (T.81, annex K.2).
+ * Encodes small JPEG files. For a thumbnail, libjpeg needs more time for its set-up and for its
+ * search for the best Huffman tables than for all other work. Here the symbols of all blocks are
+ * collected and counted, and written with tables made for them (T.81, annex K.2).
  */
 #include "image/fast/jpeg_small.h"
 
@@ -21,7 +21,8 @@ enum {
 	SYMBOL_EOB = 0,
 	SYMBOL_16_ZEROS = 0xf0,
 	MARKER_DHT = 0xc4,
-	/* A file has at most these segments: APP0, two DQT, SOF, four DHT, SOS, EOI. */
+	/* A file has at most these segments: APP0, two DQT, SOF, one DHT with four tables, SOS,
+	 * EOI. */
 	MAX_SEGMENT_BYTES = 2000,
 };
 
@@ -47,7 +48,7 @@ struct encoder {
 	const struct rendered *rendered;
 	/* The factors that quantize coefficients: first those of luma, then those of chroma. */
 	float factors[2][BLOCK_SIZE];
-	/* The place of each coefficient in a transposed block, in zigzag order. */
+	/* The index of each coefficient in a transposed block, in zigzag order. */
 	uint8_t places[BLOCK_SIZE];
 	int last_dc[COLOUR_PLANES];
 	struct token *tokens;
@@ -57,8 +58,9 @@ struct encoder {
 
 /* ---- the transform ---- */
 
-/* One pass of the transform by Arai, Agui and Nakajima, over columns: the loop over columns becomes
- * SIMD. The results lack a factor for each row. Quantization multiplies by this factor. */
+/* One pass of the transform by Arai, Agui and Nakajima. It transforms the columns; the compiler
+ * turns the loop over columns into SIMD. Each row of the result still has to be multiplied by a
+ * number, which is a part of the factors for quantization. */
 static void transform_columns(float block[BLOCK_SIZE])
 {
 	for (unsigned x = 0; x < BLOCK_SIDE; x++) {
@@ -111,7 +113,8 @@ static void make_factors(float factors[BLOCK_SIZE], const uint16_t steps[BLOCK_S
 
 /* ---- blocks ---- */
 
-/* Load a block of samples, centred on 0. Beyond the plane, the last samples are repeated. */
+/* Load a block of samples, and subtract 128 from each. Beyond the plane, the last samples are
+ * repeated. */
 static void load_block(float *restrict block, const struct plane *plane, uint32_t x0,
                        uint32_t y0)
 {
@@ -149,7 +152,8 @@ static void add_token(struct encoder *encoder, unsigned table, unsigned symbol,
 	encoder->n_used[table][symbol]++;
 }
 
-/* Add a value after a run of zeros: its symbol has the run and the number of additional bits. */
+/* Add a value after a run of zeros. The symbol consists of the length of the run and the number of
+ * additional bits. */
 static void add_value(struct encoder *encoder, unsigned table, unsigned run, int value)
 {
 	unsigned size = (unsigned)(value < 0 ? -value : value), n_bits = 0;
@@ -165,7 +169,7 @@ static int limited_ac(int value)
 	return value > MAX_AC ? MAX_AC : value < -MAX_AC ? -MAX_AC : value;
 }
 
-/* Add the symbols of a block, which is transposed. */
+/* Add the symbols of a transposed block. */
 static void add_block(struct encoder *encoder, unsigned component,
                       const int16_t block[BLOCK_SIZE])
 {
@@ -199,8 +203,8 @@ static void encode_block(struct encoder *encoder, unsigned component, uint32_t x
 	float block[BLOCK_SIZE], turned[BLOCK_SIZE];
 	int16_t quantized[BLOCK_SIZE];
 
-	/* A block outside the picture fills up the last MCU. It is made flat, with the level of the
-	 * block before it, because this takes the fewest bits. */
+	/* A block outside the picture fills up the last MCU. It becomes flat, with the level of the
+	 * component's previous block, because this takes the fewest bits. */
 	if (x >= plane->width || y >= plane->height) {
 		add_token(encoder, table, 0, 0);
 		add_token(encoder, table + 1, SYMBOL_EOB, 0);
@@ -244,9 +248,9 @@ static void count_lengths(const uint32_t *weights, unsigned n,
 	unsigned leaf = 0, node = n, n_nodes = n;
 
 	memcpy(weight, weights, n * sizeof(*weights));
-	/* The leaves are in ascending order of weight, and inner nodes are also made in ascending
-	 * order of weight. So the lightest node without a parent is either the next leaf or the
-	 * next inner node. */
+	/* The leaves are in ascending order of weight, and inner nodes are made in ascending order
+	 * of weight, too. So the lightest node without a parent is either the next leaf or the next
+	 * inner node. */
 	for (; n_nodes < 2 * n - 1; n_nodes++) {
 		weight[n_nodes] = 0;
 		for (unsigned i = 0; i < 2; i++) {
@@ -417,7 +421,7 @@ static uint8_t *put_quantization(uint8_t *at, unsigned i,
 	return at;
 }
 
-/* Write SOF and SOS, which both describe each component. */
+/* Write the frame header, SOF. */
 static uint8_t *put_frame(uint8_t *at, const struct rendered *rendered)
 {
 	unsigned n = rendered->n_planes;
@@ -479,7 +483,7 @@ static uint8_t *put_file(uint8_t *at, const struct encoder *encoder,
 	return put(at, end, sizeof(end));
 }
 
-/* The number of blocks, with those that fill up the last MCUs. */
+/* An upper bound of the number of blocks, including those that fill up the last MCUs. */
 static size_t count_blocks(const struct rendered *rendered)
 {
 	size_t side = rendered->has_half_chroma ? 2 * BLOCK_SIDE : BLOCK_SIDE;

@@ -1,6 +1,6 @@
 /*
- * Encodes small JPEG files: baseline, with Huffman tables made for the file. Apart from
- * rounding in the transform, the file is the same as that of libjpeg.
+ * Encodes small JPEG files: baseline, with Huffman tables made for the file. Apart from rounding in
+ * the transform, a decoder gets the same picture as from a file of libjpeg.
  *
  * Threads: one thread at a time for each struct.
  */
@@ -9,7 +9,7 @@
 
 #include "image/fast/codec.h"
 
-/* Memory that is kept between files. All zeros is valid and empty. */
+/* Memory that is kept between files. A struct that is all zeros is valid and empty. */
 struct jpeg_small {
 	struct workspace tokens, file;
 };

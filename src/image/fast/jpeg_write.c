@@ -23,9 +23,9 @@ struct jpeg_writer {
 	 * those that it makes for a picture, so they are restored for each picture. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
 	struct jpeg_small small;
-	/* The quantization tables of small files for luma and chroma. */
+	/* The quantization tables for luma and chroma in small files. */
 	uint16_t steps[2][DCTSIZE2];
-	/* The quality for which the tables were made. -1: they were not made yet. */
+	/* The quality for which `steps` was made. -1: `steps` was not made yet. */
 	int quality;
 };
 
@@ -170,7 +170,8 @@ static void set_up(struct jpeg_writer *writer, const struct rendered *rendered,
 		jpeg_simple_progression(compress);
 }
 
-/* Extend each row to `width` samples by repeating its last sample. The stride has room for them. */
+/* Extend each row to `width` samples by repeating its last sample. The stride has room for `width`
+ * samples. */
 static void extend_rows(struct plane *plane, uint32_t width)
 {
 	for (uint32_t y = 0; y < plane->height && width > plane->width; y++) {
@@ -180,8 +181,8 @@ static void extend_rows(struct plane *plane, uint32_t width)
 	}
 }
 
-/* Pass all planes to libjpeg, one row of MCUs at a time. Rows below a plane are copies of its last
- * row. */
+/* Pass all planes to libjpeg, one row of MCUs at a time. Where the MCUs reach below a plane, its
+ * last row is repeated. */
 static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
                        unsigned n_planes)
 {

@@ -35,8 +35,8 @@ struct plane {
 
 enum { PLANE_MARGIN_BYTES = PLANE_ALIGNMENT, PLANE_MARGIN_ROWS = 32 };
 
-/* Make a plane of this size in the workspace. true_width and true_height become the whole size.
- * Returns false if memory ran out. */
+/* Make a plane of this size in the workspace. true_width and true_height become equal to width and
+ * height. Returns false if memory ran out. */
 bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_t width,
                    uint32_t height, unsigned n_bits);
 

@@ -108,7 +108,7 @@ static uint32_t type_of(const char letters[5])
 	return number32((const uint8_t *)letters);
 }
 
-/* Get the chunk at *at and move past it. The length is checked, but not the checksum. */
+/* Get the chunk at *at, and move *at past it. The length is checked, but not the checksum. */
 static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at,
                                    struct chunk *ret_chunk)
 {
@@ -205,8 +205,7 @@ static enum read_status read_palette(struct png_reader *reader, const struct chu
 	if (chunk->n_bytes % 3 || n == 0 || n > PALETTE_COLOURS || reader->n_colours)
 		return damaged(reader, "palette is damaged");
 	reader->n_colours = n;
-	/* A palette index without a colour is damage. Such pixels are shown as black, as in other
-	 * readers. */
+	/* A pixel whose palette index has no colour becomes black, as in other readers. */
 	memset(reader->palette, 0, sizeof(reader->palette));
 	for (unsigned i = 0; i < PALETTE_COLOURS; i++) {
 		if (i < n)
@@ -392,9 +391,10 @@ static inline void store(uint8_t *at, __m128i pixel, size_t size)
 	memcpy(at, &bytes, size);
 }
 
-/* Undo the filter Sub for four pixels at once. Each pixel becomes the sum of all pixels up to it, in
- * three steps: add the pixel one to the left, then the sum that is two to the left, then the last pixel
- * of the previous four. */
+/* Undo the filter Sub for four pixels at once. Each pixel becomes the sum of all pixels up to it,
+ * in three steps. First, each pixel is added to the pixel on its right. Second, each of these sums
+ * is added to the sum two pixels further right. Third, the last pixel of the previous four is added
+ * to all. */
 __attribute__((noinline)) static void undo_sub_4(uint8_t *row, size_t n)
 {
 	__m128i before = _mm_setzero_si128();
@@ -513,7 +513,7 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
  * Undo the filter Paeth in two rows at once. This takes as long as for one row, because most of the
  * time each pixel waits for the result of the pixel before it. The low half of a vector has a pixel
  * of the upper row. The high half has a pixel of the lower row, two pixels further to the left. The
- * pixel above that one was finished two steps ago.
+ * pixel above the latter was finished two steps ago.
  */
 struct paeth_pair {
 	uint8_t *row, *below;
@@ -525,7 +525,7 @@ struct paeth_pair {
 
 enum { PAETH_LAG = 2 };
 
-/* at is the offset of the current pixel in the upper row. size, has_upper and has_lower are
+/* `at` is the offset of the current pixel in the upper row. size, has_upper and has_lower are
  * constants wherever this function is inlined. */
 __attribute__((target("sse4.1"))) static inline void step_paeth_pair(
 	struct paeth_pair *pair, size_t at, size_t size, bool has_upper, bool has_lower)
@@ -742,7 +742,7 @@ static inline void expand(const struct png_reader *reader, const uint8_t *row,
 	}
 }
 
-/* Convert a row of palette indices to colours. If the picture has no palette, returns row
+/* Convert a row of palette indices to colours. If the picture has no palette, returns `row`
  * itself. */
 static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 {

@@ -3,11 +3,12 @@
  * it. So it has only a few decompressed rows in memory at a time, and they fit in the cache.
  *
  * The reader supports samples of 8 bits, and palettes of 1, 2, 4 or 8 bits with transparency. It
- * does not support these: 16 bits, grey of less than 8 bits, one transparent colour (tRNS without
- * a palette), interlaced pictures, and animations. It does not apply colour profiles.
+ * does not support these: 16 bits, grey of less than 8 bits, one transparent colour (tRNS without a
+ * palette), interlaced pictures, and animations. It does not apply colour profiles.
  *
- * Every checksum is checked. A file that ends early counts as truncated, even if only its IEND is
- * missing.
+ * The reader checks the checksum of the decompressed pixels. It also checks the checksums of the
+ * chunks, except those of IEND and of IDAT chunks after the end of the pixels. A file that ends
+ * early counts as truncated, even if only its IEND is missing.
  *
  * Threads: a reader belongs to one thread at a time.
  */
@@ -34,7 +35,7 @@ enum read_status png_reader_open(struct png_reader *reader, const uint8_t *bytes
                                  size_t n_bytes, struct png_reader_header *ret_header);
 
 /*
- * Decode the file that was opened, and reduce it by factor, which is 1 to BOX_MAX_FACTOR.
+ * Decode the file that was opened, and reduce it by `factor`, which is 1 to BOX_MAX_FACTOR.
  *
  * ret_box   the reduced planes, which belong to the reader and are valid until its next call.
  */
@@ -60,18 +61,20 @@ enum png_filter {
 enum { PNG_ROW_ROOM = 16 };
 
 /*
- * Undo the filter of the first of n_rows rows, in place. If undoing two rows together is
- * faster, also undo the filter of the second row. Each row is a filter byte and n bytes of pixels.
- * A pixel has n_pixel_bytes bytes, 1 to 4. above is the unfiltered row above the first, without a
- * filter byte. For the first row of a picture, above is all zeros.
+ * Undo the filter of the first of n_rows rows, in place. If undoing two rows together is faster,
+ * also undo the filter of the second row. Each row is a filter byte and n bytes of pixels. A pixel
+ * has n_pixel_bytes bytes, 1 to 4.
+ *
+ * The pointer `above` points to the row above the first row, after its filter was undone, without
+ * its filter byte. For the first row of a picture, it points to zeros.
  *
  * return  the number of rows whose filter was undone; 0: the filter is unknown.
  */
 unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size_t n,
                       unsigned n_pixel_bytes);
 
-/* Undo the filter of one row without SIMD. This is for machines without SIMD and for the tests. row
- * has no filter byte. */
+/* Undo the filter of one row without SIMD. This is for machines without SIMD and for the tests.
+ * `row` has no filter byte. */
 void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *above,
                            size_t n, unsigned n_pixel_bytes);
 

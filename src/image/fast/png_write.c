@@ -62,7 +62,7 @@ static inline float level_of(const void *row, uint32_t x, unsigned n_bits)
 	                   : (float)((const uint16_t *)row)[x] / 257;
 }
 
-/* Convert chroma sample x of a row to the distance from neutral, in levels. */
+/* Convert chroma sample x of a row to its distance from neutral, in levels. */
 static inline float chroma_of(const void *row, uint32_t x, unsigned n_bits)
 {
 	return n_bits == 8 ? (float)((const uint8_t *)row)[x] - 128
@@ -77,7 +77,7 @@ static inline uint8_t to_byte(float level)
 }
 
 /* Convert luma and chroma to RGB as JFIF defines it. cb and cr are distances from neutral. The
- * colours are multiplied by factor, which undoes their multiplication by alpha. */
+ * colours are multiplied by `factor`, which undoes their multiplication by alpha. */
 static inline void put_rgb(uint8_t *out, float y, float cb, float cr, float factor)
 {
 	out[0] = to_byte((y + 1.402f * cr) * factor);
@@ -214,8 +214,8 @@ static bool reserve_line(struct png_writer *writer, struct line *ret_line, size_
 	return true;
 }
 
-/* Choose the filter with the lowest cost. Write its filter byte and the row that it gives. Then the
- * current row becomes the row above. */
+/* Choose the filter with the lowest cost. Write its filter byte and the filtered row. Then make the
+ * current row the row above. */
 static void filter_row(struct line *line, uint8_t *out)
 {
 	enum png_filter best = PNG_FILTER_NONE;

@@ -9,8 +9,8 @@
 /*
  * ---- resampling ----
  *
- * zimg resamples one plane at a time with Lanczos3. To build a filter graph takes as long as to
- * run it on a small picture, so graphs are kept between pictures.
+ * zimg resamples one plane at a time with Lanczos3. Building a filter graph takes as long as
+ * running it on a small picture, so graphs are kept between pictures.
  */
 
 /* The region of a plane that is resampled, in samples. Where it is outside the plane, the samples
@@ -269,8 +269,8 @@ struct renderer {
 	struct resampler resampler;
 	/* A copy of the region that is resampled, and a margin around it. */
 	struct workspace surroundings;
-	/* The planes after each step. The elements with the index MAX_PLANES are for alpha in the
-	 * size of chroma. */
+	/* The planes after each step. The elements with the index MAX_PLANES are for a copy of
+	 * alpha that has the size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
 };
@@ -323,8 +323,8 @@ bool render_takes_layout(const struct layout *layout, struct size from)
 }
 
 /* One axis of the picture as it is stored. The axis is scaled to `scaled` pixels. Of these, n
- * pixels are kept, beginning with pixel first. If is_mirrored is true, the axis is mirrored
- * afterwards. */
+ * pixels are kept, beginning with pixel number `first`. If is_mirrored is true, the axis is
+ * mirrored afterwards. */
 struct axis {
 	uint32_t scaled, first, n;
 	bool is_mirrored;
@@ -353,7 +353,7 @@ static void axes_of(const struct layout *layout, unsigned orientation, struct ax
 /* Compute which samples of a plane belong to the kept part. The plane has true_n samples on this
  * axis. If is_half is true, chroma is subsampled. Then, if the number of kept pixels is odd, one
  * sample of chroma also covers a pixel that is not kept. This is the pixel after the last kept
- * pixel. If the axis will be mirrored, it is the pixel before the first. */
+ * pixel or, if the axis will be mirrored, the pixel before the first kept pixel. */
 static void region_on_axis(const struct axis *axis, double true_n, bool is_half,
                            double *ret_first, double *ret_n)
 {
@@ -403,9 +403,9 @@ static double margin_of(double n_from, uint32_t n_to)
 	return ceil(LANCZOS_LOBES * (ratio > 1 ? ratio : 1)) + 1;
 }
 
-/* Copy n samples of a row, beginning with sample first, which may be negative. The row has n_row
- * samples. Beyond its ends, its first and its last sample are repeated. size is the number of bytes
- * of a sample, a constant wherever this function is inlined. */
+/* Copy n samples of a row, beginning with sample number `first`, which may be negative. The row has
+ * n_row samples. Beyond its ends, its first and its last sample are repeated. size is the number of
+ * bytes of a sample, a constant wherever this function is inlined. */
 static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint32_t n,
                             uint32_t n_row, size_t size)
 {
@@ -445,9 +445,9 @@ static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
 	}
 }
 
-/* Fill the margin of a plane. *ret_plane becomes the plane including its margin, and *region the
- * same region in *ret_plane. Returns false if the margin is too narrow for resampling the region to
- * width x height. */
+/* Fill the margin of a plane. *ret_plane becomes the plane including its margin. *region is changed
+ * to the same region in *ret_plane. Returns false if the margin is too narrow for resampling the
+ * region to width x height. */
 static bool use_margin(const struct plane *from, uint32_t width, uint32_t height,
                        struct region *region, struct plane *ret_plane)
 {
@@ -476,8 +476,8 @@ static bool use_margin(const struct plane *from, uint32_t width, uint32_t height
 /*
  * Copy the region of a plane with a margin around it. Where the margin is outside the plane, the
  * samples at the plane's edge are repeated. Without a margin, zimg would mirror the samples at the
- * edge. A bright or dark line at the edge would then count twice. *region becomes the same region
- * in the copy.
+ * edge. A bright or dark line at the edge would then count twice. *region is changed to the same
+ * region in the copy.
  */
 static bool copy_surroundings(struct renderer *renderer, const struct plane *from,
                               uint32_t width, uint32_t height, struct region *region,
@@ -562,16 +562,18 @@ static bool render_opaque(struct renderer *renderer, const struct decoded *from,
 
 /* ---- alpha ---- */
 
-/* The numbers for converting 16-bit samples that are multiplied by alpha to levels of 8 bits. */
+/* The numbers for converting a plane to levels of 8 bits. The plane has samples of 16 bits, which
+ * are multiplied by alpha. */
 struct finish {
 	float neutral; /* the neutral sample: black in luma, grey in chroma */
 	/* the range to which (sample - neutral) / alpha is clipped */
 	float low, high;
 	float scale, offset; /* level = (sample - neutral) / alpha * scale + offset */
-	float background;    /* level of the background minus level of neutral */
+	/* The level of the background minus the level of the neutral sample. */
+	float background;
 };
 
-/* Divide the colours of a row by alpha. Where alpha is almost 0, they become neutral. */
+/* Divide the colours of a row by alpha. Where alpha is almost 0, the colours become neutral. */
 static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
                        const uint16_t *restrict alpha, uint32_t n,
                        const struct finish *finish)

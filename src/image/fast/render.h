@@ -43,15 +43,17 @@ struct render_options {
 	 * make chroma with the levels 16 to 240. */
 	bool is_limited;
 	/* Make planes of 16 bits in which colours stay multiplied by alpha. This is for a writer
-	 * that divides by alpha itself. has_half_chroma and is_limited must be false. */
+	 * that divides by alpha itself. has_half_chroma and is_limited must be false. If a picture
+	 * with alpha is flattened, its planes have 8 bits nevertheless. */
 	bool is_deep;
-	/* Blend the picture with the colour background, so that it has no alpha. background has the
-	 * levels of Y, Cb and Cr. */
+	/* Blend the picture with a background, so that it has no alpha. The array `background` has
+	 * the levels of Y, Cb and Cr. */
 	bool is_flattened;
 	float background[COLOUR_PLANES];
 };
 
-/* How to turn a stored picture upright. exchanges: exchange the axes, before any mirroring. */
+/* How to turn a stored picture upright. If `exchanges` is true, the axes are exchanged first. Then
+ * the axes are mirrored. */
 struct turn {
 	bool exchanges, mirrors_x, mirrors_y;
 };

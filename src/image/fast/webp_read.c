@@ -77,8 +77,8 @@ static enum read_status take_frame(struct webp_reader *reader, WebPDemuxer *demu
 	            VP8_STATUS_OK ||
 	    features.width != frame->width || features.height != frame->height)
 		return read_say(&reader->read, READ_DAMAGED, "header is damaged");
-	/* The colours have alpha, but the extended header does not announce it. Such alpha must be
-	 * ignored, and libwebp does not ignore it. */
+	/* The stored picture has alpha, but the extended header does not announce it. Such alpha
+	 * must be ignored, and libwebp does not ignore it. */
 	if (features.has_alpha && !(flags & ALPHA_FLAG))
 		return read_say(
 			&reader->read, READ_CANNOT,
@@ -176,14 +176,15 @@ static void widen(const struct decoded *decoded)
 	}
 }
 
-/* How much of a plane of chroma belongs to the picture, 0 to 1, on an axis of n pixels. */
+/* The part of a plane of chroma that belongs to the picture, as a number from 0 to 1. The axis has
+ * n pixels. */
 static double part_of_chroma(uint32_t n)
 {
 	return (double)n / (n + n % 2);
 }
 
 /*
- * Make the planes of a picture that libwebp reduces by factor. libwebp reduces luma to the given
+ * Make the planes of a picture that libwebp reduces by `factor`. libwebp reduces luma to the given
  * size, and chroma to half of this size, rounded up. If a side of the picture is odd, half of the
  * last stored sample of chroma is outside the picture, and libwebp reduces this half too.
  */

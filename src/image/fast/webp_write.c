@@ -134,7 +134,8 @@ static bool write_file(void *state, struct rendered *rendered,
 
 	if (!WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)options->quality) ||
 	    !WebPPictureInit(&picture))
-		/* the installed libwebp does not fit the header that was compiled in */
+		/* the installed libwebp does not fit the header with which this file was
+		 * compiled */
 		return false;
 	config.method = (int)(options->effort * 6 + 4) / 9;
 	config.thread_level = 0;

@@ -26,8 +26,8 @@ void *workspace_reserve(struct workspace *workspace, size_t n_bytes);
 /* Free the bytes. The workspace is then empty and can be used again. */
 void workspace_fini(struct workspace *workspace);
 
-/* Compute a * b. Returns SIZE_MAX, for which workspace_reserve() fails, if the product
- * overflows. */
+/* Compute a * b. If the product overflows, returns SIZE_MAX, for which workspace_reserve()
+ * fails. */
 size_t size_times(size_t a, size_t b);
 
 /* Round n_bytes up to a multiple of PLANE_ALIGNMENT. Returns SIZE_MAX if the sum overflows. */
