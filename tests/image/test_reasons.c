@@ -4,6 +4,7 @@
 
 #include "image_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t one_run[] = {0x55, 0x55, 0x55, 0x55};
@@ -113,4 +114,47 @@ TEST(reasons, kinds_of_jpeg_that_no_library_reads_are_unsupported)
 	expect_unsupported(0xc0, 12, "precision 12");
 	expect_unsupported(0xf7, 8, "0xf7");
 	expect_unsupported(0xc3, 8, "process");
+}
+
+static void expect_fast_reason(const struct blob *jpeg, const char *words,
+                               const char *reason)
+{
+	struct recipe recipe = recipe_of_words(words, FORMAT_JPEG, ENGINE_AUTO);
+	struct outcome outcome;
+
+	snprintf(recipe.engine, sizeof(recipe.engine), "fast");
+	outcome = run_picture(jpeg, "a.jpg", &recipe);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	EXPECT_STR(outcome.answer.failure.text, reason);
+	outcome_fini(&outcome);
+}
+
+TEST(reasons, the_fast_engine_says_which_part_of_a_recipe_it_does_not_support)
+{
+	struct blob jpeg = make_jpeg(16, 16, 3, &rgbw);
+
+	expect_fast_reason(&jpeg, "filter negate",
+	                   "header: the fast engine supports no filter except flatten");
+	expect_fast_reason(&jpeg, "linear",
+	                   "header: the fast engine does not scale in linear light");
+	expect_fast_reason(&jpeg, "profile p3",
+	                   "header: the fast engine converts colours to sRGB only");
+	expect_fast_reason(&jpeg, "fail-on none",
+	                   "header: the fast engine supports only --fail-on error and "
+	                   "--fail-on warning");
+	blob_fini(&jpeg);
+}
+
+TEST(reasons, the_fast_engine_says_why_it_refuses_a_file)
+{
+	struct blob jpeg = make_jpeg(16, 16, 3, &rgbw);
+	uint8_t *frame = memmem(jpeg.bytes, jpeg.n, "\xff\xc0", 2);
+
+	REQUIRE(frame != NULL);
+	frame[4] = 12;
+	expect_fast_reason(
+		&jpeg, "size 16x",
+		"header: the fast engine refuses the file: samples do not have "
+		"8 bits");
+	blob_fini(&jpeg);
 }

@@ -186,11 +186,13 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	if (!fast_writes(recipe->format))
 		return cannot(ret_reason, "does not write this format");
 	if (!takes_filters(&recipe->filters))
-		return cannot(ret_reason, "has no filters");
-	if (recipe->linear || recipe->kernel != KERNEL_LANCZOS3)
+		return cannot(ret_reason, "supports no filter except flatten");
+	if (recipe->linear)
+		return cannot(ret_reason, "does not scale in linear light");
+	if (recipe->kernel != KERNEL_LANCZOS3)
 		return cannot(ret_reason, "supports no kernel except lanczos3");
 	if (recipe->space != SPACE_SRGB && recipe->space != SPACE_KEEP)
-		return cannot(ret_reason, "does not convert colours");
+		return cannot(ret_reason, "converts colours to sRGB only");
 	if (recipe->format == FORMAT_WEBP &&
 	    (recipe->lossless || recipe->chroma == CHROMA_444))
 		return cannot(ret_reason, "writes only lossy WebP with chroma 420");
@@ -346,11 +348,11 @@ static bool takes_format(const struct source *source, const struct recipe *recip
 	if (recipe->format != FORMAT_PNG || recipe->engine[0])
 		return true;
 	if (source->format == FORMAT_JPEG)
-		return cannot(ret_reason, "converts JPEG to PNG only on request");
+		return cannot(ret_reason, "converts JPEG to PNG only with --engine fast");
 	return !state->header.has_half_chroma ||
 	       demand_of(source->size, recipe).ratio >= 2 ||
-	       cannot(ret_reason,
-	              "does not convert WebP to PNG unless the sides are at least halved or the engine is asked for");
+	       cannot(ret_reason, "converts lossy WebP to PNG of more than half the size "
+	                          "only with --engine fast");
 }
 
 static bool takes_outputs(const struct source *source, struct failure *ret_reason)
@@ -375,7 +377,8 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 		return cannot(ret_reason, "checks only JPEG");
 	if (source->reading->fail_on == FAIL_ON_NONE ||
 	    source->reading->fail_on == FAIL_ON_TRUNCATED)
-		return cannot(ret_reason, "does not read damaged files");
+		return cannot(ret_reason,
+		              "supports only --fail-on error and --fail-on warning");
 	return true;
 }
 
@@ -395,7 +398,9 @@ static bool open_file(const struct source *source, struct fast_state *state,
 	if (status == READ_NO_MEMORY)
 		return fail_memory(ret_reason, "header");
 	return status == READ_OK ||
-	       cannot(ret_reason, state->reader->reason(state->reader_state));
+	       failure_set(ret_reason, FAIL_UNSUPPORTED,
+	                   "header: the fast engine refuses the file: %s",
+	                   state->reader->reason(state->reader_state));
 }
 
 static void scan_metadata(struct metadata_scan *scan, const struct source *source)
