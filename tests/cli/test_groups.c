@@ -279,17 +279,24 @@ TEST(groups, an_image_that_needs_more_memory_than_its_worker_has_gets_a_task_of_
 	}
 }
 
+/* On a slow machine the images before the one at work may be taken out of the task, and an output may
+ * follow the gap that they leave in the memfd. So the first image makes the gap. */
 TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image)
 {
-	static const char *const attacks[] = {"write 3000000", "answer twice",
-	                                      "answer wrong", "answer short", "send fds"};
+	static const struct {
+		char name;
+		const char *script;
+	} attacks[] = {
+		{'a', "write 3000000"}, {'d', "answer twice"}, {'d', "answer wrong"},
+		{'d', "answer short"},  {'d', "send fds"},
+	};
 
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
 		fixture_enter();
-		make_images('d', attacks[i]);
+		make_images(attacks[i].name, attacks[i].script);
 		EXPECT_EQ(run(RUN).status, 1);
 		expect_record("'status':'failed','class':'violation',");
-		expect_others_done('d');
+		expect_others_done(attacks[i].name);
 		fixture_leave();
 	}
 }
