@@ -247,16 +247,34 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 	return make(&primaries, curve, is_grey, "gAMA and cHRM", ret_profile, ret_n);
 }
 
+/* lcms2's numbers for the intents, in the order of enum intent. */
+static const cmsUInt32Number intents[N_INTENTS] = {
+	INTENT_RELATIVE_COLORIMETRIC,
+	INTENT_PERCEPTUAL,
+	INTENT_SATURATION,
+	INTENT_ABSOLUTE_COLORIMETRIC,
+};
+
+enum intent icc_usable_intent(const void *profile, size_t n, enum intent wanted)
+{
+	cmsHPROFILE opened = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n);
+	enum intent usable = wanted;
+
+	if (!opened)
+		return wanted;
+	for (int i = 0; i < N_INTENTS && !cmsIsIntentSupported(opened, intents[usable],
+	                                                       LCMS_USED_AS_INPUT);
+	     i++)
+		usable = (enum intent)i;
+	if (!cmsIsIntentSupported(opened, intents[usable], LCMS_USED_AS_INPUT))
+		usable = wanted;
+	cmsCloseProfile(opened);
+	return usable;
+}
+
 bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
                      uint8_t ret_levels[256])
 {
-	/* lcms2's numbers for the intents, in the order of enum intent. */
-	static const cmsUInt32Number intents[N_INTENTS] = {
-		INTENT_RELATIVE_COLORIMETRIC,
-		INTENT_PERCEPTUAL,
-		INTENT_SATURATION,
-		INTENT_ABSOLUTE_COLORIMETRIC,
-	};
 	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n);
 	cmsToneCurve *tone = cmsBuildParametricToneCurve(NULL, srgb_curve.type,
 	                                                 srgb_curve.numbers);

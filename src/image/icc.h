@@ -64,4 +64,9 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
                      uint8_t ret_levels[256]);
 
+/* The intent with which an embedded profile must be used. It is `wanted`, if the profile has a table
+ * for this intent or needs none. If not, it is the first intent for which the profile has a table:
+ * libvips would ignore the profile, although lcms2 itself uses that table. */
+enum intent icc_usable_intent(const void *profile, size_t n, enum intent wanted);
+
 #endif

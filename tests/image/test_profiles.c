@@ -484,6 +484,38 @@ TEST(profiles, the_intent_selects_the_table_of_the_input_profile)
 	blob_fini(&profile);
 }
 
+/* Many profiles have a single table, for the intent perceptual. */
+TEST(profiles,
+     a_profile_without_a_table_for_the_intent_is_used_with_the_table_that_it_has)
+{
+	static const uint8_t corner[] = {255, 0, 0}, black[] = {0, 128, 128},
+			     grey[] = {128, 128, 128};
+	double value = value_of(light_of_lightness(128 * 100 / 255.0));
+	const double want[] = {value, value, value};
+	struct tag tags[] = {{"wtpt", {0}}, {"A2B0", {0}}};
+	struct blob profile, blob;
+
+	put_xyz(&tags[0].bytes, white);
+	put_table(&tags[1].bytes, black, grey);
+	profile = make_icc("prtrRGB Lab ", tags, sizeof(tags) / sizeof(tags[0]));
+	blob = plain(corner, &profile);
+	for (int i = 0; i < N_INTENT_WORDS * N_WAYS * 2; i++) {
+		struct recipe recipe;
+		struct outcome outcome;
+		char words[100];
+
+		snprintf(words, sizeof(words), "%s; intent %s", ways[i / 2 % N_WAYS],
+		         intents[i / 2 / N_WAYS]);
+		recipe = recipe_of_words(words, FORMAT_PNG,
+		                         i % 2 ? ENGINE_VIPS : ENGINE_AUTO);
+		outcome = run_picture(&blob, "a", &recipe);
+		expect_colour(&outcome, want, 2, words);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+	blob_fini(&profile);
+}
+
 TEST(profiles, the_intent_selects_the_table_of_the_output_profile)
 {
 	struct blob profile = make_profile_of_intents(), blob = plain(colours[0], NULL);

@@ -293,7 +293,7 @@ static VipsIntent intent_of(const struct pv_job *job)
 		[INTENT_ABSOLUTE] = VIPS_INTENT_ABSOLUTE,
 	};
 
-	return intents[job->recipe->intent];
+	return intents[job->intent];
 }
 
 static int depth_of(const struct pv_job *job)
@@ -444,6 +444,9 @@ static bool profile_works(VipsImage *image, const struct pv_job *job)
  * had_alpha. */
 static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 {
+	const void *profile;
+	size_t n;
+
 	if (!pv_normalise_samples(image))
 		return false;
 	job->is_cmyk = vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_CMYK;
@@ -455,6 +458,9 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 	if (!job->is_cmyk &&
 	    !convert(image, plain_space(job, vips_image_get_bands(*image) < 3)))
 		return false;
+	if (job->profile == PROFILE_OTHER &&
+	    !vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n))
+		job->intent = icc_usable_intent(profile, n, job->recipe->intent);
 	if (job->profile == PROFILE_OTHER && !profile_works(*image, job))
 		job->profile = PROFILE_NONE;
 	if (job->profile == PROFILE_NONE && !drop_profile(image))
@@ -609,7 +615,7 @@ static bool convert_levels(VipsImage **image, const struct pv_job *job)
 	size_t n;
 
 	if (vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n) ||
-	    !icc_grey_levels(profile, n, job->recipe->intent, levels))
+	    !icc_grey_levels(profile, n, job->intent, levels))
 		return transform(image, job, "srgb");
 	table = vips_image_new_from_memory_copy(levels, sizeof(levels), sizeof(levels), 1,
 	                                        1, VIPS_FORMAT_UCHAR);
@@ -1252,6 +1258,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 		.failure = failure,
 		.to = format_info(recipe->format),
 		.space = recipe->space,
+		.intent = recipe->intent,
 	};
 
 	filters_split(&recipe->filters, &job.before, &job.after);
