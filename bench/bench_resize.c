@@ -327,7 +327,7 @@ static _Noreturn void print_usage(FILE *stream, int status)
 	      "  -S          compare --sandbox require with --sandbox off instead\n"
 	      "  -D          compare durable outputs and records with --no-fsync --state none\n"
 	      "              instead\n"
-	      "  -N COUNT    resize at least COUNT small pictures, made of CORPUS\n"
+	      "  -N COUNT    resize at least COUNT small pictures, made from CORPUS\n"
 	      "  CORPUS      folder of pictures (default bench/corpus)\n",
 	      stream);
 	exit(status);

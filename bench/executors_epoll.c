@@ -14,7 +14,7 @@
 
 enum {
 	MAX_IN_FLIGHT = 16,
-	/* Longer payloads are in shared memory. */
+	/* Payloads longer than MAX_INLINE_BYTES are in shared memory. */
 	MAX_INLINE_BYTES = 64 * 1024,
 };
 

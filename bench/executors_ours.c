@@ -39,8 +39,8 @@ static enum pxp_executor_kind kind_of(enum subject_id subject)
 	return PXP_PROCESSES;
 }
 
-/* Create the executor of a job. The queues of the other executors have no limit, so this queue has
- * one only in the subjects that are called bounded. */
+/* Create the executor of a job. Its queue has no limit, because the queues of the other executors
+ * have none. Only the two subjects that are called bounded have the default limits. */
 static struct pxp_executor *create(const struct job *job)
 {
 	bool is_bounded = job->subject == OUR_THREADS_BOUNDED ||

@@ -12,8 +12,8 @@ struct measured {
 	int status; /* the exit status; if a signal killed the command, 128 plus the signal */
 	double wall_s;
 	double cpu_s; /* user and system time of the process tree */
-	/* The peak memory of the process tree: the maximum over time of the sum over all processes
-	 * of resident minus shared memory. */
+	/* The peak private memory of the process tree: the maximum of the sum over all processes.
+	 * The private memory of a process is its resident memory without its shared memory. */
 	int64_t peak_bytes;
 };
 

@@ -10,8 +10,8 @@
 /* Make the path FOLDER/NAME. The caller frees it. Ends the program if there is no memory. */
 char *scratch_path(const char *folder, const char *name);
 
-/* Create a folder below parent; parent is created if it does not exist. Returns its path, which the
- * caller frees, or NULL with a message on standard error. */
+/* Create a new folder in the folder `parent`, which is created if it does not exist. Returns the
+ * path of the new folder, which the caller frees, or NULL with a message on standard error. */
 char *scratch_create(const char *parent);
 
 /* Remove a folder with everything in it. Links are not followed. */

@@ -1,4 +1,4 @@
-/* Access to the internals of a pool, and workers that misbehave on request. */
+/* Access to the internals of a pool, and ways to use up descriptors and to run a fresh process. */
 #include "probe.h"
 
 #include "support/test.h"

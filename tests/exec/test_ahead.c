@@ -106,7 +106,7 @@ static bool are_idle(struct pxp_executor *pool)
 	return n == inside->n_workers;
 }
 
-/* Prepare a pool: all workers are idle, no withdrawal is unacknowledged, quick tasks are expected,
+/* Prepare a pool: all workers are idle, all withdrawals are acknowledged, quick tasks are expected,
  * and the pool is suspended. Tasks that are submitted now are sent at once when the pool is
  * resumed. */
 static void get_ready(struct pxp_executor *pool)
@@ -169,8 +169,8 @@ TEST(prefetch, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 	gate_destroy(&gate);
 }
 
-/* A worker may hold two tasks that have inputs with descriptors, and each task may have four
- * descriptors. */
+/* A worker holds at most two tasks with descriptors or an output: the running task and one
+ * prefetched task. */
 TEST(prefetch, only_one_task_with_descriptors_or_an_output_is_prefetched)
 {
 	for (int with_output = 0; with_output < 2; with_output++) {
@@ -240,7 +240,8 @@ static void expect_fast_ones(struct pxp_executor *pool)
 	lock_release(&pool->lock);
 }
 
-/* The pool is suspended, so no worker starts the tasks that are sent. */
+/* The pool is suspended, which stops its workers with SIGSTOP. So they start none of the tasks that
+ * they get. */
 TEST(prefetch, quick_tasks_wake_one_worker_only)
 {
 	struct pxp_executor *pool = create_ready(3);

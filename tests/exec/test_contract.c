@@ -436,7 +436,7 @@ TEST(contract, invalid_executor_options_are_refused)
 	options.kind = (enum pxp_executor_kind)9;
 	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
 
-	/* The pool is refused before its init_bytes are copied. */
+	/* The library refuses these options before it copies init_bytes. */
 	options.kind = PXP_PROCESSES;
 	options.init_bytes = "short";
 	options.n_init_bytes = SIZE_MAX / 4;

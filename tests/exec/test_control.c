@@ -77,7 +77,7 @@ TEST(control, a_running_task_that_obeys_a_cancel_request_counts_as_cancelled)
 	}
 }
 
-/* A task that records its process id and then runs for ever. */
+/* A task that reports its process id as its progress, and then waits at its gate. */
 static enum pxp_status task_says_where(struct pxp_task *task)
 {
 	pxp_task_progress(task, (uint64_t)getpid(), 0);
@@ -720,7 +720,7 @@ TEST(control, max_pending_bytes_limits_queued_inputs_but_a_single_input_always_f
 	}
 }
 
-/* test_interpreter_pool.py: test_run_in_executor. Here the event loop belongs to the program. */
+/* test_interpreter_pool.py: test_run_in_executor. In C a program has its own event loop. */
 TEST(control, the_event_descriptor_is_readable_until_done_tasks_are_acknowledged)
 {
 	EACH_KIND(kind)

@@ -68,7 +68,7 @@ TEST(future, a_pending_future_can_be_cancelled_and_a_running_one_cannot)
 	EXPECT(pxp_future_cancel(pending));
 	EXPECT_EQ(n_calls, 1);
 	EXPECT(pxp_future_cancel(pending),
-	       "a second cancel returns that it is cancelled");
+	       "a second cancel of a cancelled future returns true");
 	EXPECT_EQ(n_calls, 1);
 	EXPECT(!pxp_promise_start(pending));
 

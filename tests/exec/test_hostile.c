@@ -729,8 +729,8 @@ static pid_t leave_traced(void)
 	return traced;
 }
 
-/* Fork an orphan that traces another process until it is killed. It first reports whether tracing
- * is allowed. */
+/* Fork an orphan that traces another process until the orphan itself is killed. Get from the orphan
+ * whether tracing is allowed. */
 static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 {
 	int from_tracer[2];
@@ -751,9 +751,10 @@ static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 	return tracer;
 }
 
-/* A task that leaves a tracing orphan. With the input "worker" the orphan traces the worker itself;
- * otherwise it traces another orphan, which becomes a child of the fork server before its tracer
- * does. Returns both pids, or nothing where tracing is forbidden. */
+/* A task that leaves an orphan which traces another process. With the input "worker" that process
+ * is the worker itself. With any other input it is a second orphan, which was left earlier and is
+ * already a child of the fork server. Returns the pids of the traced process and the tracer, or
+ * nothing where tracing is forbidden. */
 static enum pxp_status task_leaves_tracer(struct pxp_task *task)
 {
 	bool is_worker = strcmp(pxp_task_input(task, NULL), "worker") == 0;

@@ -509,7 +509,8 @@ TEST(map, an_unordered_map_returns_the_first_done_item_first)
 	}
 }
 
-/* The queue has room for one task, and a task of somebody else occupies that place for a moment. */
+/* The window of the map has room for 30 items, but the queue of the pool has room for one task
+ * only. */
 TEST(map, a_full_queue_slows_a_map_but_fails_no_item)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
@@ -536,8 +537,8 @@ TEST(map, a_full_queue_slows_a_map_but_fails_no_item)
 	}
 }
 
-/* executor.py: test_map_buffersize_value_validation; Pebble: test_process_pool_map_zero_chunk. Here
- * 0 means the default. */
+/* executor.py: test_map_buffersize_value_validation; Pebble: test_process_pool_map_zero_chunk. In
+ * this library 0 means the default. */
 TEST(map, invalid_map_options_are_refused)
 {
 	EACH_KIND(kind)

@@ -279,10 +279,11 @@ TEST(memory, memory_is_granted_in_the_order_of_requests)
 	struct gate held = gate_create(), gate = gate_create();
 	struct pxp_future *holds = hold(pool, 100, &held), *large, *small;
 
-	/* This task holds 150 of 192 MiB. */
+	/* This task requests 150 MiB beyond its allowance and waits, because only 92 MiB are
+	 * free. */
 	large = pool_submit(pool, task_uses, "214 0", &gate);
 	REQUIRE(await_waiting(pool, 1));
-	/* This task requests 10 MiB, which would fit. */
+	/* This task requests 10 MiB beyond its allowance, which would fit. */
 	small = pool_submit(pool, task_uses, "74 0", &gate);
 	EXPECT(await_waiting(pool, 2));
 	EXPECT(await_granted(pool, 100));
@@ -529,13 +530,13 @@ static enum pxp_status task_asks_often(struct pxp_task *task)
 
 	for (unsigned i = 0; i < PXP_MAX_NEEDS; i++) {
 		if (pxp_task_need(task, most - i * MIB) != PXP_EMEMORY)
-			return pxp_task_fail(task, 1, "refused otherwise");
+			return pxp_task_fail(task, 1, "refused with another status");
 	}
 	if (pxp_task_need(task, most - PXP_MAX_NEEDS * MIB) != PXP_EINVAL)
 		return pxp_task_fail(task, 2, "one request too many must fail");
 	if (pxp_task_need(task, most) != PXP_EMEMORY)
-		return pxp_task_fail(task, 3,
-		                     "a refused request must not be refused again");
+		return pxp_task_fail(
+			task, 3, "a repeated request must be refused in the same way");
 	return PXP_OK;
 }
 

@@ -13,7 +13,7 @@ struct program {
 	size_t size;
 };
 
-/* Start the program argv[0]; argv ends with NULL. The file input becomes its standard input; NULL
+/* Start the program argv[0]; argv ends with NULL. The file `input` becomes its standard input; NULL
  * means /dev/null. A failure ends the test. */
 struct program program_start(const char *const *argv, const char *input);
 

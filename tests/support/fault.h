@@ -42,7 +42,7 @@ struct fault {
 	enum fault_point point;
 	enum fault_place place;
 	unsigned nth;   /* the number of the first call that fails, from 1 */
-	unsigned times; /* how many calls fail, from the nth on; 0: all */
+	unsigned times; /* how many calls fail, starting with the nth; 0: all of them */
 	/* The errno with which the call fails. If it is 0, the call does not fail. It is changed as
 	 * at_most, meanwhile or delay_ms says. If several of these are set, only the first one
 	 * counts. */

@@ -141,9 +141,9 @@ static void expect_wrong(struct pxp_future *future, const struct fault *fault)
  * test_error_at_task_unpickle, test_exit_at_task_unpickle, test_crash_at_task_unpickle,
  * test_error_during_func_exec_on_worker, test_exit_during_func_exec_on_worker,
  * test_crash_during_func_exec_on_worker, test_error_during_result_pickle_on_worker,
- * test_exit_during_result_pickle_on_worker, test_crash_during_result_pickle_on_worker;
- * loky: test_crashes. There an exit is an error of the task, or breaks the pool; here it is
- * a crash of that task, and the pool goes on.
+ * test_exit_during_result_pickle_on_worker, test_crash_during_result_pickle_on_worker; loky:
+ * test_crashes. In CPython and loky an exit of the worker is an error of the task, or breaks the
+ * pool. In this library only the task of this worker fails, as after a crash.
  */
 TEST(cpython_deadlock, a_fault_at_any_step_of_a_task_fails_only_that_task_and_is_reported)
 {

@@ -22,7 +22,7 @@ TEST(cpython_executor, a_task_returns_its_result)
 	}
 }
 
-/* executor.py: test_submit_keyword. Here the arguments of a task are bytes. */
+/* executor.py: test_submit_keyword. In this library the arguments of a task are bytes. */
 TEST(cpython_executor, any_bytes_can_be_an_input_and_a_task_without_function_is_refused)
 {
 	char input[256];
@@ -106,8 +106,8 @@ TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 	}
 }
 
-/* executor.py: test_max_workers_negative. Here the number of workers is unsigned, and 0 means the
- * default. A negative number becomes a very large number, which is refused. */
+/* executor.py: test_max_workers_negative. In this library the number of workers is unsigned, and 0
+ * means the default. A negative number becomes a very large number, which is refused. */
 TEST(cpython_executor, a_negative_number_of_workers_is_refused_and_zero_is_the_default)
 {
 	EVERY_EXECUTOR(kind)
@@ -317,8 +317,8 @@ static void tell_loop(struct pxp_future *future, void *data)
 	loop->n_continues += loop->is_closed;
 }
 
-/* AsyncioTest.test_run_in_executor_cancel: the callback of a cancelled future runs during the
- * cancel, and never after its event loop is closed. */
+/* AsyncioTest.test_run_in_executor_cancel. The callback of a cancelled future runs during the
+ * cancel, so it cannot run after an event loop is closed. */
 TEST(cpython_executor, a_cancel_runs_the_callbacks_before_it_returns)
 {
 	EVERY_POOL(kind)

@@ -120,7 +120,7 @@ TEST(cpython_future, a_late_callback_runs_at_once_and_sees_the_same_outcome)
 	EXPECT_EQ(seen_late(FIXTURE_CANCELLED).status, PXP_ECANCELLED);
 }
 
-/* test_repr: the text for a state is pxp_status_name() of its status. */
+/* test_repr. Here a program prints a completed future with pxp_status_name(). */
 TEST(cpython_future, every_status_has_a_name)
 {
 	static const char *const names[N_FIXTURES] = {

@@ -308,8 +308,9 @@ TEST(cpython_process_pool,
 	pxp_executor_destroy(pool);
 }
 
-/* test_gc_during_max_tasks_worker_exit_gh152967: CPython drops the executor, and queued tasks
- * fail. Here the worker that does not end is killed after 5 s, and queued tasks run. */
+/* test_gc_during_max_tasks_worker_exit_gh152967. In CPython the executor is garbage-collected, and
+ * queued tasks fail. Here the worker that does not end is killed after 5 s, and queued tasks
+ * run. */
 TEST(cpython_process_pool,
      destroying_a_pool_during_worker_replacement_completes_every_future)
 {

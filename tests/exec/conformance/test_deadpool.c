@@ -101,8 +101,8 @@ static enum pxp_status task_fails_strangely(struct pxp_task *task)
 	}
 }
 
-/* test_bad_exception: errors that cannot be pickled. Here errors are bytes, truncated to their
- * maximum length. */
+/* test_bad_exception: errors that cannot be pickled. In this library errors are bytes, truncated to
+ * their maximum length. */
 TEST(deadpool, error_texts_are_truncated_and_their_control_characters_replaced)
 {
 	EVERY_EXECUTOR(kind)
@@ -304,7 +304,8 @@ TEST(deadpool, a_crash_in_a_finaliser_fails_no_task)
 	pxp_executor_destroy(pool);
 }
 
-/* test_group_cancellation_is_scoped_and_reports_counts. Here a group is an array of futures. */
+/* test_group_cancellation_is_scoped_and_reports_counts. In this library a group is an array of
+ * futures. */
 TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 {
 	EVERY_POOL(kind)
@@ -345,8 +346,8 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_partial_frame_has_a_bounded_deadline. Here channels transmit whole frames, so a frame that
- * is too short is a breach at once. */
+/* test_partial_frame_has_a_bounded_deadline. In this library channels transmit whole frames, so a
+ * frame that is too short is a breach at once. */
 TEST(deadpool, a_worker_that_sends_a_truncated_frame_is_killed_at_once_for_a_breach)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

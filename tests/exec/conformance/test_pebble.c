@@ -197,8 +197,8 @@ TEST(pebble, submissions_continue_while_workers_die)
 }
 
 /* test_process_pool_join_futures_timeout, test_process_pool_join_running,
- * test_process_pool_join_workers. Here a shutdown has no timeout. A program that needs one waits
- * for the futures first. */
+ * test_process_pool_join_workers. In this library a shutdown has no timeout. A program that needs
+ * one waits for the futures first. */
 TEST(pebble, futures_can_be_awaited_with_a_timeout_after_a_shutdown)
 {
 	EVERY_POOL(kind)
