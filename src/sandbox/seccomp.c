@@ -59,7 +59,7 @@ static const char *const allowed[] = {
 	/* calls for threads */
 	"exit", "exit_group", "futex", "futex_time64", "gettid", "getpid", "rseq",
 	"sched_getaffinity", "sched_yield", "set_robust_list", "restart_syscall",
-	/* signals to the process itself */
+	/* calls that handle signals */
 	"pause", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"sigreturn",
 	/* clocks and resource use */

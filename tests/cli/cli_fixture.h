@@ -18,8 +18,8 @@
 
 /* Create and enter a scratch folder, in which commands find the programs of this build. */
 void fixture_enter(void);
-/* Like fixture_enter(), if the sandbox is complete on this machine. Otherwise returns false, so that
- * the test can be skipped. */
+/* Like fixture_enter(), if the sandbox is complete on this machine. Otherwise returns false, so
+ * that the test can be skipped. */
 bool fixture_enter_whole(void);
 /* Leave and remove the scratch folder. Fails the test if a command left a temporary file in it. */
 void fixture_leave(void);

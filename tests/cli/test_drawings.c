@@ -276,8 +276,8 @@ TEST(drawings, each_drawing_gets_a_worker_of_its_own)
 	fixture_leave();
 }
 
-/* The workers that decode end before drawing starts, so there are never more workers than -j
- * allows. */
+/* All workers for other images end before the first drawing is drawn, so there are never more
+ * workers than -j allows. */
 TEST(drawings, drawings_are_drawn_after_all_other_images)
 {
 	struct command command;

@@ -586,7 +586,8 @@ TEST(in_place, a_folder_that_the_command_flock_locked_for_the_run_is_not_waited_
 	fixture_leave();
 }
 
-/* The test itself holds the lock of another run. */
+/* The test itself holds the lock, as another run would. Descriptor 9, which the program inherits,
+ * does not hold the lock. */
 TEST(in_place, a_folder_whose_inherited_descriptor_holds_no_lock_is_waited_for)
 {
 	const char *const convert =

@@ -95,8 +95,8 @@ TEST(system_faults, a_full_disk_stops_the_batch_and_leaves_only_complete_outputs
 		sample("lake.jpg", path);
 	}
 	scratch_folder("out");
-	/* Run the test in a mount namespace, so that its file system disappears with the process.
-	 * Users other than root get the right to mount in a user namespace. */
+	/* In a mount namespace the mounted file system disappears with the process. Users other
+	 * than root get the right to mount in a user namespace. */
 	ended = run(
 		"unshare %s-m sh -c 'mount -t tmpfs -o size=400k none out && exec %s'",
 		geteuid() == 0 ? "" : "-r ",

@@ -79,7 +79,7 @@ TEST(records, a_report_file_never_replaces_an_image)
 	fixture_leave();
 }
 
-/* Check that the report is refused, and that the file keeps its content. */
+/* Check that a command refuses to replace this file by its report, and does not change the file. */
 static void expect_spared(const char *line, const char *file, const char *says)
 {
 	struct ended ended = run("%s", line);

@@ -327,7 +327,7 @@ TEST(selection,
 	              "'message':'no such file or folder, named in line 3 of the list',"),
 	       "%s", records("r"));
 
-	/* The list may have the line ends of Windows, or a NUL behind each name. */
+	/* The list may have the line ends of Windows, or a NUL after each name. */
 	EXPECT(strstr(run("printf 'in/a.jpg\\r\\n\\r\\ngone.jpg\\r\\n' | "
 	                  "pixpool verify --files-from - --progress plain")
 	                      .err,
@@ -340,8 +340,8 @@ TEST(selection,
 	fixture_leave();
 }
 
-/* The list may be any file, given by mistake, such as one of 3 MB without a line end. A time that is
- * quadratic in the length of the name would be minutes. */
+/* A user may give any file as the list by mistake, such as 3 MB without a line end. If the time
+ * were quadratic in the length of a name, this test would take minutes. */
 TEST(selection, a_name_of_millions_of_characters_in_a_list_fails_alone)
 {
 	fixture_enter();

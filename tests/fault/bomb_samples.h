@@ -1,4 +1,5 @@
-/* Whole files of 8 x 8 black pixels, made with `vips black x.avif[strip] 8 8`, and with x.heic. */
+/* Complete files of 8 x 8 black pixels, made with `vips black FILE[strip] 8 8`, where FILE is
+ * x.avif or x.heic. */
 #ifndef PXP_BOMB_SAMPLES_H
 #define PXP_BOMB_SAMPLES_H
 

@@ -13,8 +13,8 @@
 
 /* ---- bytes ---- */
 
-/* The allocated size for n bytes: a power of two, so that appending byte by byte takes linear time.
- * Only put() may append to such a blob. */
+/* The number of bytes that put() allocates for a blob of n bytes: a power of two, so that appending
+ * byte by byte takes linear time. Only put() may append to a blob that put() has allocated. */
 static size_t room_for(size_t n)
 {
 	size_t room = 64;
@@ -85,7 +85,8 @@ static void put_chunk(struct blob *blob, const char *type, const struct blob *bo
 	put_big(blob, png_crc(blob->bytes + at, blob->n - at), 4);
 }
 
-/* Append n equal bytes in zlib format, as matches of the maximum length: 13 bits for 258 bytes. */
+/* Append n equal bytes, compressed in zlib format. Each match has the maximum length: its 13 bits
+ * stand for 258 bytes. */
 static void put_zlib_of(struct blob *blob, uint8_t byte, uint64_t n)
 {
 	struct bits bits = {.blob = blob};
@@ -286,8 +287,9 @@ void bomb_of_scans(struct blob *blob)
 
 /* ---- GIF ---- */
 
-/* Frames as large as the canvas with almost no pixel data. A large canvas alone is not enough:
- * libnsgif takes it for a mistake and uses the size of the first frame. */
+/* Make a GIF with a large canvas. Each frame is as large as the canvas, but has almost no pixel
+ * data. If the frames were smaller, libnsgif would take the large canvas for a mistake and use the
+ * size of the first frame. */
 static void make_gif(struct blob *blob, unsigned side, unsigned n_frames)
 {
 	PUT(blob, "GIF89a");
@@ -398,7 +400,7 @@ static void make_jp2(struct blob *blob)
 {
 	PUT(blob, "\xff\x4f\xff\x51\0\x29\0\0");
 	for (int i = 0; i < 2; i++) {
-		put_big(blob, 1000000, 4); /* the grid, then the tiles */
+		put_big(blob, 1000000, 4); /* the picture's size, then a tile's */
 		put_big(blob, 1000000, 4);
 		put_big(blob, 0, 8);
 	}
@@ -497,7 +499,7 @@ static void make_svg_of_entities(struct blob *blob)
 	    "<text>&j;</text></svg>");
 }
 
-/* A drawing that refers to another file: a picture must not show its content. */
+/* A drawing that refers to another file. The picture must not show the content of that file. */
 static void make_svg_of_another_file(struct blob *blob)
 {
 	PUT(blob, "<?xml version=\"1.0\"?><!DOCTYPE s [<!ENTITY x SYSTEM "

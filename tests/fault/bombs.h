@@ -1,6 +1,6 @@
 /*
- * Decompression bombs: small files whose picture is enormous, or whose header claims that. Each is
- * made by a few lines that show what is wrong with it.
+ * Decompression bombs: small files that contain an enormous picture, or whose header claims an
+ * enormous picture. Each bomb is made by a few lines, which show what is wrong with it.
  */
 #ifndef PXP_BOMBS_H
 #define PXP_BOMBS_H

@@ -73,8 +73,8 @@ static bool parse(char **words, struct disturbance *ret_what)
 	return ret_what->first > 0 && ret_what->error >= 0;
 }
 
-/* Stop this process at each call of one kind. The filter stays in force in the program and in all
- * its children. */
+/* Install a filter that stops this process at each call of one kind. The filter stays in force in
+ * the program and in all its children. */
 static bool stop_at(long call)
 {
 	struct sock_filter filter[] = {
@@ -100,8 +100,8 @@ static void start(long call, char **words)
 	_exit(CANNOT);
 }
 
-/* Let the call at which the process has stopped return an error. It is not made: its number becomes
- * -1. */
+/* Let the call at which the process has stopped return an error. The number of the call becomes -1,
+ * so the kernel does not make the call. */
 static bool fail_call(pid_t pid, int error)
 {
 #if defined(__x86_64__)
@@ -138,11 +138,11 @@ static void disturb(pid_t pid, struct disturbance *what)
 		kill(pid, SIGKILL);
 	} else if (!fail_call(pid, what->error)) {
 		perror("disturb_at_call");
-		exit(CANNOT); /* the kernel kills the program */
+		exit(CANNOT); /* then the kernel kills the program */
 	}
 }
 
-/* Run the program to its end, and that of its children. Returns its status. */
+/* Run the program until it and all its children have ended. Returns the status of the program. */
 static int run(pid_t program, struct disturbance *what)
 {
 	bool is_started = false;
@@ -195,7 +195,7 @@ int main(int argc, char **argv)
 		perror("disturb_at_call");
 		return CANNOT;
 	}
-	alarm(RUN_SECONDS); /* its signal ends this process, and then the kernel kills the program */
+	alarm(RUN_SECONDS); /* SIGALRM ends this process, and then the kernel kills the program */
 	status = run(pid, &what);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

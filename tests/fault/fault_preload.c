@@ -1,6 +1,6 @@
 /*
- * A library for LD_PRELOAD that makes system calls of a program fail, from the n-th call on. Calls
- * by the program's libraries do not fail.
+ * A library for LD_PRELOAD that makes system calls of a program fail, from the n-th call on. Only
+ * calls from the program's own code fail; calls from its libraries do not.
  *
  *   FAULT=CALL:NTH:TIMES:ERRNO:main|others    TIMES 0: all calls from the n-th on
  *   FAULT_LOG=FILE                            gets one byte for each call that failed

@@ -17,8 +17,9 @@ struct blob hostile_read(const char *path);
  * that this build writes, an SVG and a PDF. The caller calls globfree(). */
 void hostile_seeds(glob_t *ret_paths);
 
-/* Run pixpool resize from the folder in to the folder out, with the report r, and add the outcomes
- * to tally. Fails the test unless the exit status is that of a batch that ran to its end. */
+/* Run `pixpool resize` from the folder "in" to the folder "out" with the report "r", and add the
+ * outcomes to *tally. Fails the test unless the exit status is that of a batch that ran to its
+ * end. */
 void hostile_run(struct tally *tally, const char *options);
 
 /* Fail the test if a picture has an outcome that damage cannot explain, such as a timeout or a

@@ -1,18 +1,18 @@
 /*
- * Read a report of any length line by line: the outcome of each input. (records() in cli_fixture.h is for
- * short reports, which are compared as texts.)
+ * A reader of reports of any length, which finds the outcome of each input line by line. (records()
+ * in cli_fixture.h is for short reports, which are compared as texts.)
  */
 #ifndef PXP_REPORT_LINES_H
 #define PXP_REPORT_LINES_H
 
 #include <stddef.h>
 
-/* The name of an input and its outcome: "ok", "skipped", "cancelled" or the class of its failure.
- * Both texts are valid during the call. */
+/* This function gets the name of an input and its outcome: "ok", "skipped", "cancelled" or the
+ * class of its failure. Both texts are valid until the function returns. */
 typedef void visit_line_fn(const char *input, const char *outcome, void *data);
 
-/* Call visit for each record of the file, without the summary. Fails the test when the file or its
- * summary is missing, or a line is not a record. Returns the number of records. */
+/* Call visit() for each record of the file except the summary. Fails the test if the file or its
+ * summary is missing, or if a line is not a record. Returns the number of records. */
 size_t report_lines(const char *file, visit_line_fn *visit, void *data);
 
 /* How many inputs had each outcome. */

@@ -1,9 +1,9 @@
 /*
- * Commands of the test engine that attack the pool of a worker: forged answers in its channel, and
- * writes of random values to memory shared with the main process.
+ * Commands of the test engine that attack the pool of a worker: they send forged answers, and
+ * overwrite the memory that the worker shares with the main process.
  *
- *   answer twice    answer for the picture with nothing, twice, and wait for what comes
- *   answer wrong    answer for a task that is not this one
+ *   answer twice    send two empty answers for the picture, then do nothing more
+ *   answer wrong    send an answer for another task than this one
  *   answer short    send a frame that is too short to be an answer
  *   send fds        send descriptors that nobody asked for
  *   scribble N      fill the shared memory with bytes of this value
@@ -75,8 +75,8 @@ static void answer(uint64_t generation_off)
 	channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, NULL, 0);
 }
 
-/* The worker must not start its next picture, which would fail as well if the pool detected the
- * attack during that picture. */
+/* The worker must do nothing more after the attack: if it started its next picture and the pool
+ * noticed the attack only then, that picture would fail as well. */
 static void answer_twice(void)
 {
 	answer(0);

@@ -1,11 +1,11 @@
 /*
- * Gates of the feeder, for tests. A gate is a FIFO in the current folder: the feeder waits until the
- * test has opened and closed it for writing. Without a FIFO the feeder does not wait.
+ * Gates of the feeder, for tests. A gate is a FIFO in the current folder: the feeder waits until
+ * the test has opened the FIFO for writing and closed it. Without a FIFO the feeder does not wait.
  *
  *   submit.gate  after the feeder has submitted a shared task, before the batch knows the task
- *   open.gate    when the feeder opens an input called lack.png; there are too many open files then
+ *   open.gate    when the feeder opens an input called lack.png; this call then fails with EMFILE
  *
- * This file is linked with --wrap for each of these functions.
+ * This file is linked with --wrap for each function that has a name with __wrap_.
  */
 #include "batch/picture_workers.h"
 #include "walk/walk.h"

@@ -1,10 +1,10 @@
 /*
- * How many small files share a task, for tests: as many as SCRIPT_GROUP in the environment says,
- * however long they wait for each other, and however long the task takes. With SCRIPT_LONG any time
- * that a task takes is too long. The program decides by the time that pictures take and that opening
- * takes, which differs between runs.
+ * The number of small files that share a task, for tests. SCRIPT_GROUP in the environment sets it:
+ * then the files of a task wait for each other without a time limit, and a task may take any time.
+ * With SCRIPT_LONG every task takes too long, so it ends after the file at work. The program itself
+ * decides by the times that it has measured, and these differ between runs.
  *
- * This file is linked with --wrap for each of these functions.
+ * This file is linked with --wrap for each function that has a name with __wrap_.
  */
 #include "batch/limits.h"
 

@@ -7,21 +7,21 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* Wakes the main thread of a worker at a gate, so that it reads the first byte of its input again.
- * By default, every process ignores this signal. */
+/* This signal wakes the main thread of a worker that waits at a gate, so that it reads the first
+ * byte of its input again. By default, every process ignores this signal. */
 enum { GATE_SIGNAL = SIGURG };
 
 /*
- * Commands that need knowledge of the other processes, which this folder does not have. A
- * constructor sets this pointer in programs that link such commands; otherwise it is NULL.
+ * More commands, from a file that knows the protocol between the processes, as script_attacks.c
+ * does. A constructor in such a file sets this pointer; in programs without such a file it is NULL.
  * *ret_known is whether the line is one of these commands. Returns false with a failure if the
  * script ends here.
  */
 extern bool (*script_more)(const char *command, const char *word, bool *ret_known,
                            struct failure *ret_failure);
 
-/* Set the failure that reports how an attack went, given the result of its system call: class
- * internal if it succeeded. Always returns false. */
+/* Set the failure that reports how an attack went. `got` is the result of the attack's system call.
+ * If the attack succeeded, the class of the failure is internal. Always returns false. */
 bool script_report(long got, const char *attempt, struct failure *ret_failure);
 
 /* The memfd of the picture's output, found among the open descriptors; -1 if it is not open. */

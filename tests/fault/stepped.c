@@ -3,8 +3,8 @@
  * linker puts the functions of this file in place of those of pthreads. A thread becomes a context
  * with a stack of its own, and another context continues only when the running one waits: for a
  * condition, for a thread, or in poll(). Pictures run at once, in the context that submits them,
- * and there is no zygote. Only for pixpool-stepped, whose process crash-points.sh kills at every
- * system call.
+ * and there is no zygote. Only pixpool-stepped is linked with this file: crash-points.sh kills that
+ * program at every system call.
  *
  * If the environment has STEPPED_BARE, the output folder seems to be on a file system like vfat:
  * without user attributes, links, unnamed files and rename flags.
@@ -41,7 +41,7 @@ struct context {
 static struct context contexts[MAX_CONTEXTS];
 static size_t n_contexts = 1, now;
 
-/* How many files share a task must not depend on time either. */
+/* The number of files that share a task must not depend on time. */
 __attribute__((constructor)) static void share_tasks(void)
 {
 	setenv("SCRIPT_GROUP", "2", 0);
@@ -102,7 +102,7 @@ int __wrap_pthread_join(pthread_t thread, void **ret_result)
 	return 0;
 }
 
-/* The wait may return without a signal, as a condition may. */
+/* This function may return although no context has signalled the condition. POSIX allows that. */
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
@@ -195,7 +195,7 @@ enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
 		.keep_descriptors = options->keep_descriptors,
 	};
 
-	fd_close(&output); /* the last task failed and left its output */
+	fd_close(&output); /* not taken by anyone if the last task failed */
 	output = memfd_create("output", MFD_CLOEXEC);
 	if (output < 0)
 		return PXP_ENOMEM;

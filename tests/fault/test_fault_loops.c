@@ -58,8 +58,8 @@ static void expect_whole(__attribute__((unused)) const char *fault)
 	EXPECT_STR(run("find . -name '.pixpool-*'").out, "");
 }
 
-/* One run with one fault. Returns whether the fault was hit. The sandbox is off, because a worker in
- * the sandbox could not write to FAULT_LOG. */
+/* One run with one fault. Returns whether the fault was hit. The sandbox is off, because a worker
+ * in the sandbox could not write to FAULT_LOG. */
 static bool run_with(const char *fault, int *ret_status)
 {
 	struct ended ended;
@@ -87,8 +87,8 @@ static bool run_with(const char *fault, int *ret_status)
 	return access("hits", F_OK) == 0;
 }
 
-/* The distance between failing calls grows, so that many calls do not need many runs. It grows more
- * slowly in the long test. */
+/* The distance from the n-th call to the next call that is made to fail. It grows with n, so that
+ * many calls do not need many runs. It grows more slowly in the long test. */
 static unsigned step_after(unsigned nth)
 {
 	return getenv("PIXPOOL_ALL_FAULTS") ? 1 + nth / 8 : 1 + nth;

@@ -109,7 +109,7 @@ static void check_cut(const char *input, const char *outcome, void *data)
 		EXPECT(strcmp(outcome, "bad-image") == 0 ||
 		               strcmp(outcome, "unsupported") == 0 ||
 		               strcmp(outcome, "ignored") ==
-		                       0, /* no reader in this build */
+		                       0, /* this build cannot read the format */
 		       "%s: %s", input, outcome);
 }
 

@@ -49,7 +49,7 @@ TEST(running_batch, an_input_that_shrinks_or_grows_before_it_is_read_fails_as_va
 	sample("balloon.png", "in/d.png");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
-	/* The input has been opened and its size read, but not its content. */
+	/* The program has opened this input and knows its size, but has not read its content. */
 	await_open(command.pid, "/in/c.jpg", 1);
 	REQUIRE(truncate("in/b.jpg", 0) == 0 && truncate("in/c.jpg", 100000) == 0);
 	let_pass("in/a.png");
@@ -133,7 +133,8 @@ TEST(running_batch, an_input_whose_name_is_too_long_for_the_new_suffix_fails_alo
 	fixture_leave();
 }
 
-/* Bytes after the end of a picture, such as an archive or a script, are not copied to the output. */
+/* Bytes after the end of a picture, such as an archive or a script, are not copied to the
+ * output. */
 TEST(running_batch, bytes_after_the_end_of_a_picture_are_not_copied_to_the_output)
 {
 	static const char tail[] = "PK\3\4 <script>secret()</script> and a hundred more";
@@ -186,7 +187,7 @@ TEST(running_batch, a_crashed_worker_leaves_no_core_file)
 		             "crashes leave no core file on this machine");
 	write_script("in/a.png", "signal SIGSEGV");
 	write_script("in/b.png", "signal SIGABRT");
-	/* The sandbox would prevent the core file anyway. */
+	/* The sandbox prevents core files too, so it is off in this test. */
 	EXPECT_EQ(run("ulimit -c unlimited; "
 	              "pixpool-scripted resize -s 8 --sandbox off in -o out")
 	                  .status,

@@ -98,8 +98,8 @@ static bool is_called(pid_t pid, const char *name)
 	return strcmp(comm, name) == 0;
 }
 
-/* Watch a file. Each call of await_read() waits until the file has been read after the previous
- * call. */
+/* Watch a file for reads. await_read() waits until the file has been read since the watch began, or
+ * since the last call of await_read(). */
 static int watch_reads(int fd)
 {
 	int watch = inotify_init1(IN_CLOEXEC);

@@ -87,7 +87,7 @@ TEST(bar, a_narrow_terminal_drops_the_least_important_parts_of_the_progress_bar_
 	EXPECT_STR(line_at(&meter, 1, false), "");
 }
 
-/* The same progress with 50 GB, and an image that takes long. */
+/* A meter that has counted 563 of 2,900 images, with 20 MB each of 50 GB in all. */
 static struct meter meter_with_bytes(void)
 {
 	struct meter meter;

@@ -232,7 +232,8 @@ TEST(numbers, a_locale_with_decimal_commas_changes_no_number)
 		EXPECT_STR(bytes(1500), "1.5 kB");
 		EXPECT_STR(count(1500), "1,500");
 	} else {
-		scratch_skip("figures in a comma locale", "no such locale is installed");
+		scratch_skip("numbers with a decimal comma",
+		             "no locale with one is installed");
 	}
 	scratch_leave();
 }

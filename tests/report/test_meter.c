@@ -25,7 +25,7 @@ static struct meter planned(uint64_t n_images, uint64_t n_bytes)
 	return meter;
 }
 
-/* Count n images of n_bytes each, one every ms milliseconds from *now on. */
+/* Count n images of n_bytes each, one after every `ms` milliseconds, and advance *now. */
 static void run(struct meter *meter, int64_t *now, unsigned n, int64_t ms,
                 uint64_t n_bytes)
 {

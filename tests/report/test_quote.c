@@ -160,7 +160,7 @@ TEST(quote, names_are_quoted_as_gnu_ls_quotes_them)
 	uint32_t state = 2;
 
 	if (system("ls --version 2>/dev/null | grep -q GNU") != 0) {
-		scratch_skip("the comparison with ls", "it is not GNU's");
+		scratch_skip("the comparison with ls", "ls is not GNU ls here");
 		return;
 	}
 	use_utf8();
