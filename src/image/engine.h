@@ -73,7 +73,8 @@ struct source {
 	struct size size;
 	unsigned orientation;
 	uint32_t n_frames;
-	/* The number of frames or pages in the file, according to its header or the engine. */
+	/* The number of frames or pages in the file, according to the file's header or to the
+	 * engine. */
 	uint32_t n_stored;
 	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
@@ -158,7 +159,7 @@ struct engine {
 	 * all renderings of this engine are plain. */
 	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
 	/* Write a complete file of the recipe's format at the current offset of the descriptor
-	 * output. The rendering was made by this engine, or has plain pixels. */
+	 * `output`. The rendering was made by this engine, or has plain pixels. */
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 
@@ -194,7 +195,7 @@ bool engine_trusts(enum image_format format);
 enum picture_drawing engine_drawing(void);
 
 /* Reduce a library's message, in place, to its first line without spaces at both ends. Returns
- * text. */
+ * `text`. */
 char *engine_one_line(char *text);
 
 /* Fill in the failure of a write to the output, from errno. The output is in memory, so "no space"

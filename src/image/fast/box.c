@@ -274,8 +274,8 @@ static const float red_part = 0.299f, green_part = 0.587f, blue_part = 0.114f;
 static const float cb_part = 0.5f / 0.886f, cr_part = 0.5f / 0.701f;
 static const float neutral = 128 * level_16;
 
-/* One row of each plane. cb and cr are NULL if the picture is grey. alpha is NULL if it has no
- * alpha. */
+/* One row of each plane. cb and cr are NULL if the picture is grey. alpha is NULL if the picture
+ * has no alpha. */
 struct box_row {
 	uint16_t *luma, *cb, *cr, *alpha;
 };

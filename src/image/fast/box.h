@@ -53,7 +53,8 @@ unsigned box_factor(const struct read_request *request);
  * of the box. */
 uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned factor);
 
-/* Begin a picture. The box is all zeros or was used before. Returns false if memory ran out. */
+/* Begin a picture. The box must be all zeros, or must have been used before. Returns false if
+ * memory ran out. */
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,
                unsigned factor);
 

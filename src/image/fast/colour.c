@@ -81,7 +81,8 @@ void converter_trim(struct converter *converter, size_t max_bytes)
 		free_buffers(converter);
 }
 
-/* A grey profile with the white point and the curve of sRGB. */
+/* A grey profile with the curve of sRGB and the white point of the profile connection space
+ * (D50). */
 static cmsHPROFILE grey_profile(void)
 {
 	cmsFloat64Number parameters[] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92,
@@ -118,8 +119,8 @@ static cmsHTRANSFORM build(cmsHPROFILE from, cmsHPROFILE to, cmsUInt32Number for
 	return transform;
 }
 
-/* Make the table of a grey profile from floats. With 8 bits lcms2 is up to 10 levels wrong where a
- * curve is steep, such as near black if the profile is linear light. */
+/* Make the table of a grey profile from floats. Computing with 8 bits, lcms2 would be up to 10
+ * levels wrong where a curve is steep, such as near black if the profile is linear light. */
 static uint16_t *make_levels(cmsHPROFILE from, enum intent intent)
 {
 	cmsHTRANSFORM transform = build(from, grey_profile(), TYPE_GRAY_FLT, intent);
@@ -254,7 +255,7 @@ static void pixels_to_row(const uint8_t *pixels, const struct rendered *from,
 	}
 }
 
-/* Convert a row of grey. Between two levels of the table the values are interpolated. */
+/* Convert a row of grey. Values between two entries of the table are interpolated. */
 static void convert_grey_row(const uint16_t *levels, const struct rendered *from,
                              struct rendered *to, uint32_t y)
 {

@@ -368,9 +368,8 @@ static bool takes_outputs(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* This engine leaves to other engines: pictures whose damage is accepted, and checks of every
- * pixel. The exception is a check of a JPEG, because this engine finds more damage than libjpeg
- * does. */
+/* Pictures whose damage is accepted, and checks of every pixel, are left to other engines. The
+ * exception is a check of a JPEG, because this engine finds more damage than libjpeg does. */
 static bool takes_reading(const struct source *source, struct failure *ret_reason)
 {
 	if (source->n_variants == 0 && source->format != FORMAT_JPEG)

@@ -39,8 +39,7 @@ struct jpg_header {
 	uint32_t width, height; /* 1 to 65535 */
 	bool is_progressive;
 	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
-	/* The components are not as above, but RGB, CMYK or YCCK. The planes can be used only to
-	 * check the file. */
+	/* The components are RGB, CMYK or YCCK. The planes can be used only to check the file. */
 	bool has_other_colours;
 	unsigned h_max, v_max;
 	struct {
@@ -103,7 +102,7 @@ uint64_t jpg_memory_estimate(const struct jpg_header *header,
                              const struct jpg_request *request, size_t n_bytes);
 
 /*
- * Sharpen a plane of 16 bits. This compensates the decoding at 1/8, which smooths the picture
+ * Sharpen a plane of 16 bits. This compensates for the decoding at 1/8, which smooths the picture
  * because it replaces blocks by their means. The kernel is [-a, 1 + 2a, -a] on both axes, with a =
  * 0.05. If memory runs out, returns false and leaves the plane unchanged.
  */

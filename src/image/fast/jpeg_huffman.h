@@ -57,9 +57,9 @@ struct jpg_huffman {
 	struct jpg_value value[JPG_N_WINDOWS];
 	struct jpg_code code[JPG_N_WINDOWS];
 
-	/* For each length of codes. limit: all codes of this length are below limit after they are
-	 * shifted left to 16 bits. first_code: the first code of this length; its symbol is
-	 * symbols[first_symbol]. */
+	/* For each length of codes. limit: a number that is larger than all codes of this length,
+	 * after these codes were shifted left to 16 bits. first_code: the first code of this
+	 * length; its symbol is symbols[first_symbol]. */
 	uint32_t limit[JPG_COUNTS + 1];
 	uint16_t first_code[JPG_COUNTS + 1];
 	uint16_t first_symbol[JPG_COUNTS + 1];

@@ -123,7 +123,7 @@ static void read_header(struct bmp *bmp, const struct raster *raster)
 	}
 }
 
-/* Whether the bits of a mask are contiguous, and are 8 at most. */
+/* Whether the bits of a mask are contiguous, and are not more than 8. */
 static bool is_usable_mask(uint32_t mask)
 {
 	uint32_t bits = mask ? mask >> __builtin_ctz(mask) : 0;

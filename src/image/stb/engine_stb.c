@@ -745,8 +745,8 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 	return true;
 }
 
-/* Refuse a file if the recipe keeps its metadata or its depth, because this engine cannot keep
- * them. */
+/* Refuse a file if the recipe keeps metadata or a depth of the file, because this engine cannot
+ * keep them. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct raster *raster, const struct recipe *recipe,
                        struct failure *ret_failure)
@@ -1263,9 +1263,10 @@ static enum claim ps_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * The bytes for one pixel follow from the source code of stb_image 2.27. JPEG: planes, pixels, and
- * all coefficients if the file has several scans. PNG: rows and pixels. GIF: pixels, background and
- * history. HDR: floats and pixels. Formats of image/raster: up to four samples of 16 bits.
+ * The numbers of bytes for one pixel follow from the source code of stb_image 2.27. JPEG: planes,
+ * pixels, and all coefficients if the file has several scans. PNG: rows and pixels. GIF: pixels,
+ * background and history. HDR: floats and pixels. Formats of image/raster: up to four samples of 16
+ * bits.
  */
 static uint64_t ps_decoder_memory(const struct picture_header *header,
                                   const struct picture_variant *variants,
