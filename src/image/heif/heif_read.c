@@ -588,8 +588,8 @@ static bool find_shown(const struct heif_state *state, const struct channels *ch
 	if (state->transformations.orientation > 4 && size.width == stored.height &&
 	    size.height == stored.width && !is_size(size, stored))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "decode: a header with the size after the rotation is "
-		                   "not supported");
+		                   "decode: the header has the size after the rotation, "
+		                   "which is not supported");
 	return is_size(size, stored) ||
 	       failure_set(ret_failure, FAIL_BAD_IMAGE,
 	                   "decode: the picture is %u x %u, but its header says %u x %u",
