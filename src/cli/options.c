@@ -5,6 +5,7 @@
 #include "batch/limits.h"
 #include "batch/naming.h"
 #include "cli/command_line.h"
+#include "common/suggest.h"
 #include "image/catalogue.h"
 #include "image/engine.h"
 #include "image/header/profile.h"
@@ -181,6 +182,7 @@ static bool take_profile(struct command_line *line, const char *value,
                          struct failure *ret_failure)
 {
 	static const char *const words[] = {"srgb", "p3", "keep"};
+	const char *best = NULL;
 	char hash[32];
 
 	free((void *)line->batch.profile); /* the profile of an earlier --profile */
@@ -190,9 +192,11 @@ static bool take_profile(struct command_line *line, const char *value,
 		if (strcmp(words[i], value) == 0)
 			return recipe_set(&line->batch.recipe, RECIPE_PROFILE, value,
 			                  ret_failure);
+		suggest_consider(&best, value, words[i]);
 	}
 	if (!read_profile(line, value, ret_failure))
-		return false;
+		return best ? failure_append(ret_failure, "; did you mean '%s'?", best)
+		            : false;
 	snprintf(hash, sizeof(hash), "file:%016" PRIx64,
 	         profile_hash(line->batch.profile, line->batch.n_profile));
 	return recipe_set(&line->batch.recipe, RECIPE_PROFILE, hash, ret_failure);

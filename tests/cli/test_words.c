@@ -207,6 +207,9 @@ TEST(command_line, an_invalid_value_is_refused_and_the_valid_ones_are_listed)
 		{"pixpool thumb in -o out --profile adobe",
 	         "--profile: must be srgb, p3, keep or the name of an ICC file; cannot "
 	         "read 'adobe': No such file or directory"},
+		{"pixpool thumb in -o out --profile srbg",
+	         "--profile: must be srgb, p3, keep or the name of an ICC file; cannot "
+	         "read 'srbg': No such file or directory; did you mean 'srgb'?"},
 		{"pixpool thumb in -o out --profile /dev/null",
 	         "--profile: must be an ICC file with an RGB profile of at most 4 MiB, "
 	         "got '/dev/null'"},
