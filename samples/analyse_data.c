@@ -1,11 +1,11 @@
 /*
- * Analyses a data set with a map: each row is an item, worker processes get the items in chunks, and the
- * results come in the order of the rows.
+ * Analyses a data set with a map: each row is an item, worker processes get the items in chunks, and
+ * the results come in the order of the rows.
  *
  *     printf '%s\n' Oslo,-3.5,0.5 Rome,11,n/a Cairo,19,22.5 | build/samples/analyse_data
  *
- * Rows are read when they are needed, so the data set may be larger than memory. A malformed row fails
- * alone, not with its chunk.
+ * Rows are read when they are needed, so the data set may be larger than memory. A malformed row
+ * fails alone, not with its chunk.
  */
 #define _POSIX_C_SOURCE 200809L
 

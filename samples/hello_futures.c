@@ -1,6 +1,6 @@
 /*
- * Hello, futures: runs four tasks in worker processes. One crashes, and one fails with a reason. Each
- * task has its own future, and the program continues.
+ * Hello, futures: runs four tasks in worker processes. One task crashes, and another one fails with
+ * a reason. Each task has its own future, and the program continues.
  *
  *     build/samples/hello_futures
  */

@@ -1,11 +1,11 @@
 /*
- * Resizes images in worker processes: one task for each picture. Prints a line for each picture when it is
- * done. The results are PNG files in the current folder.
+ * Resizes images in worker processes: one task for each picture. Prints a line for each picture when
+ * its task is done. The results are PNG files in the current folder.
  *
  *     build/samples/resize_images samples/pictures/{lake.jpg,dunes.jpg,balloon.png}
  *
- * A picture that cannot be read fails alone. If the decoder crashes or hangs, the pool also replaces
- * the worker of this picture.
+ * A picture that cannot be read fails alone. If the decoder crashes or hangs, the pool also
+ * replaces the worker of this picture.
  */
 #include <pixpool/pixpool.h>
 

@@ -4,8 +4,8 @@
  *
  *     build/samples/training_input input.npy samples/pictures/{lake,dunes}.jpg
  *
- * Each picture is written to its place in the file when it is done. One batch is in memory at a time. A
- * picture that fails is listed, and its place holds zeros.
+ * Each picture is written to its place in the file when its task is done. Only one batch of pictures
+ * is in memory at a time. A picture that fails is listed, and its place holds zeros.
  */
 #include <pixpool/pixpool.h>
 

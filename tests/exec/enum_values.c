@@ -1,5 +1,5 @@
-/* Programs that were compiled with an older header contain these numbers. Add a line for each new value, and
- * never change a line. */
+/* Programs that were compiled with an older header contain these numbers. Add a line for each new
+ * value, and never change a line. */
 #include <pixpool/pixpool.h>
 
 #define HAS_VALUE(name, value) _Static_assert((name) == (value), #name " has changed")

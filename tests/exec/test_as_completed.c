@@ -186,7 +186,8 @@ TEST(as_completed, an_iteration_releases_a_returned_future_at_the_next_call)
 		futures[3] = pxp_promise_create();
 		EXPECT_EQ(pxp_wait(futures, 3, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 		          PXP_OK);
-		/* Once the pool is destroyed, the threads that completed the futures have released them. */
+		/* After the pool is destroyed, the threads that completed the futures hold no
+		 * references to them. */
 		pxp_executor_destroy(pool);
 		iteration = open_over(futures, 4, 1);
 		release_all(futures, 4);

@@ -386,7 +386,6 @@ TEST(control, each_descriptor_returned_with_a_result_can_be_taken_exactly_once)
 	}
 }
 
-/* Only the executor may complete the futures of its tasks. */
 TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 {
 	EACH_KIND(kind)
@@ -403,7 +402,7 @@ TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 		for (int i = 0; i < 2; i++) {
 			EXPECT(!pxp_promise_start(futures[i]));
 			EXPECT_EQ(pxp_promise_finish(futures[i], &bytes, 1), PXP_EINVAL);
-			EXPECT(bytes != NULL, "the caller still owns the descriptor");
+			EXPECT(bytes != NULL, "the caller still owns the bytes");
 			EXPECT_EQ(pxp_promise_fail(futures[i], &error), PXP_EINVAL);
 		}
 		EXPECT_EQ(pxp_future_state(pending), PXP_PENDING);
@@ -655,7 +654,8 @@ static enum pxp_status nest(struct pxp_task *task, const char *deeper)
 	return status;
 }
 
-/* A task whose input has one word for each level of nesting. The last level answers. */
+/* A task whose input has one character for each further level of nesting. The last level
+ * answers. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	const char *levels = pxp_task_input(task, NULL);

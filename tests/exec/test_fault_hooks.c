@@ -353,7 +353,7 @@ TEST(fault_hooks, waiting_survives_the_failure_of_any_allocation)
 	EXPECT_EQ(pxp_future_on_done(promise, never_called, &n_calls), PXP_ENOMEM);
 	EXPECT_EQ(fault_disarm(), 1);
 
-	/* Without queue timeouts the code under test would not be reached. */
+	/* pxp_wait() allocates memory only if its timeout is not 0. */
 	fail_allocation(1);
 	EXPECT_EQ(pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 1, &done), PXP_ENOMEM);
 	EXPECT_EQ(fault_disarm(), 1);
@@ -482,7 +482,8 @@ static bool close_while_two_finish(unsigned nth)
 	return has_hit;
 }
 
-/* Items that were returned early are in a list, and later items are appended to it. */
+/* The completed items of an unordered map wait in a list. While the map is being closed, workers
+ * append two items to this list. */
 TEST(fault_hooks, a_map_can_be_closed_while_its_workers_finish)
 {
 	unsigned nth = 1;

@@ -299,7 +299,9 @@ TEST(map, a_map_reads_no_more_inputs_than_fit_its_window)
 			for (size_t n_given = 0; n_given < 20; n_given++) {
 				EXPECT_EQ(pxp_map_next(map, &item), PXP_OK);
 				free(item.bytes);
-				/* The n-th input is read after n - 1 items were returned. */
+				/* At first six inputs are read, which fill the window. After that,
+				 * two inputs (one chunk) are read whenever two more items were
+				 * returned. */
 				EXPECT_EQ(source.n_pulled, 6 + n_given / 2 * 2);
 			}
 			pxp_map_close(map);
@@ -605,7 +607,7 @@ TEST(map, a_map_refuses_to_wait_inside_a_callback_of_its_executor)
 			pxp_future_on_done(first, next_in_callback, NULL);
 			gate_open(&gate);
 			EXPECT_EQ(end_of(first), PXP_OK);
-			/* A task that is completed after the callback shows that the callback has returned. */
+			/* When this task is completed, the callback has returned. */
 			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
 			          PXP_OK);
 			expect_squares(map_of_callback, 2);

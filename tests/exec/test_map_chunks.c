@@ -245,7 +245,8 @@ TEST(map_chunks, inputs_in_a_chunk_are_aligned_and_results_of_any_length_arrive)
 	}
 }
 
-/* Item 0 runs out of memory. The other items fail with the status of their pxp_task_need() call. */
+/* Item 0 reports a lack of memory. The other items fail with a code that is the status of their
+ * pxp_task_need() call. */
 static enum pxp_status task_lacks_memory(struct pxp_task *task)
 {
 	if (strcmp(pxp_task_input(task, NULL), "0") == 0)

@@ -102,7 +102,7 @@ TEST(shortage,
 	gate_destroy(&gate);
 }
 
-/* Use up all free descriptors. */
+/* Lower the limit of descriptors, so that none is free. */
 static enum pxp_status initialise_without_room(const void *bytes, size_t n,
                                                void **ret_context,
                                                struct pxp_error *ret_error)
@@ -261,8 +261,8 @@ TEST(shortage, a_task_with_an_invalid_descriptor_fails_alone)
 	gate_destroy(&gate);
 }
 
-/* A request to reap a worker could not be sent, and the supervisor sleeps only until its next
- * attempt. */
+/* Wait until a request to reap a worker cannot be sent. Returns whether the supervisor then sleeps
+ * only until its next attempt. */
 static bool await_retry_of_a_reap(struct pxp_executor *pool)
 {
 	const struct process_pool *inside = probe_inside(pool);
@@ -308,7 +308,7 @@ TEST(shortage, requests_to_reap_workers_are_repeated_when_the_fork_server_is_bus
 	gate_destroy(&never);
 }
 
-/* ---- what the parent left behind ---- */
+/* ---- unusual environments ---- */
 
 static void ignore_children(void)
 {

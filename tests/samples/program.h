@@ -20,8 +20,8 @@ struct program program_start(const char *const *argv, const char *input);
 /* Read the next line of output, without its newline. Valid until the next call; NULL at the end. */
 const char *program_line(struct program *program);
 
-/* Wait for the program and free what belongs to it. Returns its exit status, or 128 plus the number of
- * the signal that killed it. */
+/* Wait for the program and free what belongs to it. Returns its exit status, or 128 plus the number
+ * of the signal that killed it. */
 int program_end(struct program *program);
 
 enum { TRANSCRIPT_LINES = 16, TRANSCRIPT_BYTES = 512 };
