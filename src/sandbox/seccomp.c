@@ -248,8 +248,8 @@ static void add_all(struct filter *filter)
 static int compile(bool may_read, struct sock_filter *program, size_t n,
                    struct seccomp_figures *ret_figures)
 {
-	/* At this level libseccomp may use all features that are needed here, and does not ask the
-	 * kernel which features exist. load() notices if the kernel lacks one. */
+	/* The API level is set here, so that libseccomp does not ask the kernel which features
+	 * exist. If the kernel lacks a feature that the filter needs, load() fails. */
 	enum { WITH_KILL_PROCESS = 3 };
 	struct filter filter = {.error = seccomp_api_set(WITH_KILL_PROCESS)};
 	int memfd = memfd_create("filter", MFD_CLOEXEC);

@@ -48,9 +48,9 @@ const char *as_nobody(void);
 /* ---- results; all texts are static ---- */
 
 /*
- * The records of a report file, sorted, with the summary last. To keep tests readable a " becomes
- * ', numbers that differ between runs (times, worker, encoded bytes, fingerprint) become #, and the
- * member "name" is removed.
+ * The records of a report file, sorted, with the summary last. Some changes keep tests readable:
+ * each " becomes a ', each number that differs between runs (times, worker, encoded bytes,
+ * fingerprint) becomes a #, and the member "name" is removed.
  */
 const char *records(const char *path);
 /* Like records(), but for a text that contains records, such as standard output. */

@@ -81,7 +81,7 @@ TEST(bounds, an_image_that_ran_out_of_memory_is_retried_with_the_whole_memory_bu
 }
 
 /* The image has 15000 x 15000 pixels of 8 bytes and is interlaced, so that all pixels must be in
- * memory at once. The number is the estimate of the engine that would decode the image. */
+ * memory at once. NEEDED is the estimate of the engine that would decode the image. */
 #ifdef PIXPOOL_VIPS
 #define NEEDED "1764"
 #else

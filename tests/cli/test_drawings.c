@@ -473,7 +473,7 @@ TEST(drawings, workers_that_draw_are_suspended_with_the_program)
 	fixture_leave();
 }
 
-/* ---- attacks: drawing workers have a few more rights than others, and no others ---- */
+/* ---- attacks: drawing workers have only a few more rights than other workers ---- */
 
 static void expect_attack(const char *order, const char *class, const char *message)
 {

@@ -117,7 +117,7 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_writes)
 /* Files for formats that no engine of this build writes. If some build reads a format but cannot
  * write it, its file is a complete picture. For the other formats a header is enough. */
 static const struct {
-	/* The path of a sample file; NULL: the file consists of these bytes. */
+	/* The path of a sample file; NULL: the file consists of `bytes`. */
 	const char *name, *sample;
 	const char *bytes;
 	size_t n;

@@ -1,7 +1,7 @@
 /*
  * Tests of a folder like one that people have filled for twenty years, but small enough for every
- * run of the tests: photographs between RAW files, films, sidecars and files of other systems;
- * names in several encodings; broken, misnamed and unreadable files; circular links. The folder is
+ * run of the tests: photographs among RAW files, films, sidecars and files of other systems; names
+ * in several encodings; broken, misnamed and unreadable files; circular links. The folder is
  * converted for the first time, again without a change, with a new image, with a removed image,
  * with an edited image, and after an interrupt.
  */

@@ -1,6 +1,6 @@
 /*
- * Tests of signals. One worker waits at a gate and the other images are queued, so every run
- * finishes and cancels the same images.
+ * Tests of signals. The only worker waits at the gate of one image and the other images are queued,
+ * so every run finishes and cancels the same images.
  */
 #include "cli_fixture.h"
 
@@ -194,7 +194,7 @@ TEST(signals, a_second_signal_of_another_kind_kills_a_hanging_worker)
 	fixture_leave();
 }
 
-/* SIGKILL counts as a crash: see faults::two_images_that_crash_their_workers_fail_and_all_others_succeed. */
+/* SIGKILL counts as a crash, which test_faults.c tests. */
 TEST(signals, sigterm_to_a_single_worker_stops_neither_its_image_nor_the_run)
 {
 	struct command command;

@@ -16,7 +16,7 @@ static void gather(void)
 	REQUIRE(truncate("in/broken.jpg", 15000) == 0);
 }
 
-/* The output of a command with sorted lines, because lines are printed in the order of
+/* The output of a command, with its lines sorted, because the command prints them in the order of
  * completion. */
 static const char *sorted(const char *line)
 {

@@ -195,7 +195,7 @@ enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
 		.keep_descriptors = options->keep_descriptors,
 	};
 
-	fd_close(&output); /* not taken by anyone if the last task failed */
+	fd_close(&output); /* if the last task failed, nobody took its output */
 	output = memfd_create("output", MFD_CLOEXEC);
 	if (output < 0)
 		return PXP_ENOMEM;

@@ -1,9 +1,9 @@
 /*
  * Fault loops, as in SQLite's tests: run the command over a few images and let the first call of a
- * kind fail, in the next run the second call, and so on until a run makes no such call. Then repeat
- * that with all calls failing from the n-th on. Whatever fails, the command ends by itself with one
- * of its exit statuses, every output is complete, no temporary file is left, and no record claims
- * an output that does not exist.
+ * kind fail, in the next run the second call, and so on until a run makes fewer calls of this kind.
+ * Then do the same again, and let all calls from the n-th on fail. Whatever fails, the command ends
+ * by itself with one of its exit statuses, every output is complete, no temporary file is left, and
+ * no record claims an output that does not exist.
  */
 #include "report_lines.h"
 

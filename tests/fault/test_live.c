@@ -187,7 +187,7 @@ TEST(running_batch, a_crashed_worker_leaves_no_core_file)
 		             "crashes leave no core file on this machine");
 	write_script("in/a.png", "signal SIGSEGV");
 	write_script("in/b.png", "signal SIGABRT");
-	/* The sandbox prevents core files too, so it is off in this test. */
+	/* The sandbox would prevent core files by itself, so it is off in this test. */
 	EXPECT_EQ(run("ulimit -c unlimited; "
 	              "pixpool-scripted resize -s 8 --sandbox off in -o out")
 	                  .status,

@@ -12,7 +12,7 @@
 
 static const int64_t MS = 1000000;
 
-/* The progress when 1,234 of 2,900 images are done after ten seconds, at 56.3 images per second. */
+/* A meter that has counted 1,234 of 2,900 images, of which this run has made 563 in ten seconds. */
 static struct meter meter_at_work(unsigned n_failed)
 {
 	struct meter meter;
@@ -87,7 +87,8 @@ TEST(bar, a_narrow_terminal_drops_the_least_important_parts_of_the_progress_bar_
 	EXPECT_STR(line_at(&meter, 1, false), "");
 }
 
-/* A meter that has counted 563 of 2,900 images, with 20 MB each of 50 GB in all. */
+/* A meter that has counted 563 of 2,900 images. Each has 20 MB, and all inputs together have 50
+ * GB. */
 static struct meter meter_with_bytes(void)
 {
 	struct meter meter;
