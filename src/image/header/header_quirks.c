@@ -60,7 +60,8 @@ struct jp2_box {
 	size_t n;
 };
 
-/* Find the first box of a type among n bytes of boxes. Its data are empty if there is none. */
+/* Find the first box of a type among n bytes of boxes. If no box has this type, the result has no
+ * data. */
 static struct jp2_box find_box(const uint8_t *bytes, size_t n, const char *type)
 {
 	enum { HEAD = 8, LONG_HEAD = 16 };
@@ -86,7 +87,7 @@ static struct jp2_box find_box(const uint8_t *bytes, size_t n, const char *type)
 	return (struct jp2_box){bytes, 0};
 }
 
-/* The colours that the box "jp2h", the header, describes. */
+/* Get the colours from the data of the header box "jp2h". */
 static enum jp2_colours colours_of_header(struct jp2_box header)
 {
 	enum { ENUMERATED = 1, LAB = 14, YCC = 18, EXTENDED_YCC = 24 };
@@ -99,7 +100,7 @@ static enum jp2_colours colours_of_header(struct jp2_box header)
 	switch (number_at(colour.data, colour.n, 3, 4)) {
 	case YCC:
 		return JP2_YCC;
-	case 1: /* YCbCr with the range of television, in three kinds */
+	case 1: /* 1, 3 and 4 are YCbCr with limited range, as in television */
 	case 3:
 	case 4:
 	case LAB:
@@ -112,7 +113,7 @@ static enum jp2_colours colours_of_header(struct jp2_box header)
 
 enum jp2_colours jp2_find_colours(const uint8_t *bytes, size_t n)
 {
-	/* The offsets in a stream, which begins with its size. */
+	/* Offsets from the beginning of a codestream. They belong to its first segment, SIZ. */
 	enum { N_COMPONENTS_AT = 40, DISTANCES_AT = 43, COMPONENT_BYTES = 3 };
 	enum jp2_colours colours = JP2_AS_READ;
 	struct jp2_box stream = {bytes, n};
@@ -127,7 +128,7 @@ enum jp2_colours jp2_find_colours(const uint8_t *bytes, size_t n)
 	chroma = number_at(stream.data, stream.n, DISTANCES_AT + COMPONENT_BYTES, 2);
 	if (luma > 0 && luma != 0x0101)
 		return JP2_COARSE;
-	/* If chroma has fewer samples, libvips itself converts to RGB. */
+	/* If chroma has fewer samples than luma, libvips itself converts YCbCr to RGB. */
 	if (colours == JP2_YCC && (n_components < 3 || chroma != luma))
 		return JP2_AS_READ;
 	return colours;

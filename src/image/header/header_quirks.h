@@ -19,16 +19,17 @@ bool tiff_is_raw_ycbcr(const uint8_t *bytes, size_t n);
 
 enum jp2_colours {
 	JP2_AS_READ, /* libvips reads the samples correctly, or reports an error */
-	/* The samples are YCbCr, and chroma has all its samples. libvips reads them as RGB. */
+	/* The samples are YCbCr, and chroma has as many samples as luma. libvips reads the samples
+	 * as RGB. */
 	JP2_YCC,
 	JP2_PALETTE,     /* libvips crashes */
 	JP2_OTHER_SPACE, /* a colour space that libvips reads as RGB */
-	/* The samples of all components are more than 1 apart. libvips reads pixels that are not in
-	 * the file. */
+	/* Even the first component has fewer samples than the picture has pixels. libvips then
+	 * shows pixels that are not in the file. */
 	JP2_COARSE,
 };
 
-/* How a JPEG 2000 file, or a bare stream of JPEG 2000, stores its colours. */
+/* How a JPEG 2000 file stores its colours. The file may be a codestream without boxes. */
 enum jp2_colours jp2_find_colours(const uint8_t *bytes, size_t n);
 
 #endif

@@ -1,4 +1,4 @@
-/* Scans JPEG, PNG, WebP and GIF files for facts that decoders do not report. */
+/* Scans JPEG, PNG, WebP, GIF and TIFF files for facts that decoders do not report. */
 #include "image/header/metadata_scan.h"
 
 #include <string.h>
@@ -67,7 +67,7 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 	return otherwise;
 }
 
-/* A TIFF that is being read. It must have at least 16 bytes. */
+/* A TIFF that is being read. */
 struct tiff {
 	const uint8_t *bytes;
 	size_t n;
@@ -240,8 +240,8 @@ static unsigned any_value_bytes(const struct tiff *tiff, const uint8_t *entry)
 	return type < sizeof(sizes) ? sizes[type] : 0;
 }
 
-/* Whether values without which pixels have other colours are beyond the end of the file. libtiff
- * ignores such a tag: it shows the indices of a palette as grey. */
+/* Whether a tag that determines the colours has values beyond the end of the file. libtiff ignores
+ * such a tag: without the palette, it shows the indices of the palette as grey. */
 static bool lacks_colours(const struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { PALETTE = 320, EXTRA_SAMPLES = 338, PROFILE = 34675 };
@@ -264,8 +264,8 @@ static bool lacks_colours(const struct tiff *tiff, const struct tiff_directory *
 	return false;
 }
 
-/* Find what the samples of a pixel mean in a directory. A sample beyond the colours is alpha only
- * if the file declares it as alpha. */
+/* Find the meaning of the samples of a pixel in a directory. A sample beyond the colours is alpha
+ * only if the file declares it as alpha. */
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
                          struct tiff_samples *ret_samples)
 {
@@ -391,8 +391,8 @@ unsigned exif_orientation(const uint8_t *tiff, size_t n)
 	return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* Check Huffman tables. A table has 16 counts and then the symbols, of which there are 256 at most.
- * If the counts add up to more, stb_image 2.27 writes past its arrays. */
+/* Check Huffman tables. A table has 16 counts and then at most 256 symbols. If the sum of the
+ * counts is greater than 256, stb_image 2.27 writes past the end of its arrays. */
 static bool tables_are_sane(const uint8_t *bytes, size_t n)
 {
 	while (n > 0) {
@@ -440,7 +440,7 @@ static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 }
 
 /* Read the header of a scan: its components, and the first and the last coefficient that it sends.
- * A scan that leaves low bits of its coefficients to later scans is not noted. */
+ * The function ignores a scan that does not send the lowest bit of its coefficients. */
 static void note_scan(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
 {
 	size_t n_components = n > 0 ? bytes[0] : 0, at = 1 + 2 * n_components;
@@ -467,7 +467,7 @@ static bool has_all_scans(const struct jpeg_scans *scans)
 	return scans->n_components > 0;
 }
 
-/* Read a marker segment. bytes are the n bytes that follow the length field. */
+/* Read a marker segment. Its length field is not part of the n bytes. */
 static void take_segment(struct metadata_scan *scan, struct jpeg_scans *scans,
                          uint8_t marker, const uint8_t *bytes, size_t n)
 {
@@ -548,8 +548,8 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 	ret_scan->has_all_scans = ret_scan->lacks_end && has_all_scans(&scans);
 }
 
-/* The sampling factors of the first component, divided by those of the second. frame is a frame
- * header without its length field. */
+/* The sampling factors of the first component, divided by those of the second. `frame` points to a
+ * frame header, after its length field. */
 static struct chroma_ratio ratio_of_frame(const uint8_t *frame, size_t n)
 {
 	enum { N_COMPONENTS_AT = 5, FACTORS_AT = 7, COMPONENT_BYTES = 3 };
@@ -606,8 +606,8 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	scan->profile_is_deflated = true;
 }
 
-/* Whether a PNG has the chunks cICP and sRGB. struct metadata_scan records the other chunks for
- * colours. */
+/* Whether a PNG has the chunk cICP, and whether it has the chunk sRGB. The other chunks for colours
+ * are recorded in struct metadata_scan. */
 struct colour_chunks {
 	bool has_cicp, has_srgb;
 };
@@ -696,7 +696,7 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 	ret_scan->colours = colours_of(ret_scan, &chunks);
 }
 
-/* A profile is read only if the extended header (VP8X) announces it. */
+/* The profile of a WebP is read only if the extended header (VP8X) announces it. */
 void metadata_scan_webp(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
 {
 	enum { FILE_HEAD = 12, CHUNK_HEAD = 8, FLAG_PROFILE = 0x20 };
@@ -740,8 +740,7 @@ static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 	return 0;
 }
 
-/* The number of bytes of a colour table. flags is the byte of the header that describes the
- * table. */
+/* The number of bytes of a GIF's colour table. `flags` is the byte that describes the table. */
 static size_t table_bytes(uint8_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
@@ -773,7 +772,8 @@ bool gif_is_whole(const uint8_t *bytes, size_t n)
 			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
 			at = skip_sub_blocks(bytes, n, at);
 		} else {
-			/* This is the end marker, or damage that only a decoder can judge. */
+			/* The byte is the end marker, or it is damage that only a decoder can
+			 * judge. */
 			return true;
 		}
 		if (at == 0)

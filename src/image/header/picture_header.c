@@ -117,7 +117,7 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 				header->n_coefficient_bytes = n_coefficient_bytes;
 		}
 		if (marker == 0xda) {
-			/* A first scan without all components means that the file has several
+			/* If the first scan does not contain all components, the file has several
 			 * scans. */
 			if (byte_at(input, at + 4) < n_components)
 				header->n_coefficient_bytes = n_coefficient_bytes;
@@ -150,7 +150,7 @@ static bool read_png(struct input *input, struct picture_header *header)
 	return is_at(input, 12, "IHDR");
 }
 
-/* The number of bytes of a GIF's colour table. flags is the byte that describes the table. */
+/* The number of bytes of a GIF's colour table. `flags` is the byte that describes the table. */
 static uint64_t colours_of(uint8_t flags)
 {
 	return flags & 0x80 ? (uint64_t)3 << ((flags & 7) + 1) : 0;
@@ -219,7 +219,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	return header->size.width > 0;
 }
 
-/* Read the value of a TIFF entry. The value has 2 or 4 bytes. */
+/* Read the value of a TIFF entry: 2 bytes if its type is SHORT, else 4 bytes. */
 static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
                            uint32_t (*number)(struct input *, uint64_t, unsigned))
 {
@@ -238,7 +238,8 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	uint64_t at = is_big ? number(input, is_mm ? 12 : 8, 4) : number(input, 4, 4);
 	uint32_t n_entries = number(input, at, 2), bits = 8, samples = 1;
 
-	/* In a big-endian BigTIFF the count has 8 bytes; read its last 2. */
+	/* In a BigTIFF the number of entries has 8 bytes. If it is big-endian, the low 2 bytes are
+	 * the last. */
 	if (is_big && is_mm)
 		n_entries = number(input, at + 6, 2);
 	at += is_big ? 8 : 2;
@@ -275,8 +276,8 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	return header->size.width > 0 && header->size.height > 0;
 }
 
-/* Search the beginning of the file for boxes of this name, and take the largest size. A picture in
- * tiles also has a box with the smaller size of a tile. */
+/* Search the beginning of the file for boxes with the name `box`. Each of them has a size, of which
+ * the largest is taken. If a picture consists of tiles, one of the boxes has the size of a tile. */
 static bool read_boxes(struct input *input, const char *box, unsigned at_width,
                        unsigned at_height, struct picture_header *header)
 {

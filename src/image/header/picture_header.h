@@ -12,8 +12,8 @@
 struct picture_header {
 	enum image_format format;
 	struct size size; /* size as stored, not turned upright */
-	/* The size that is decoded for the largest output. For SVG and PDF it is the size of the
-	 * drawing. It is 0 x 0 until picture.c sets it. */
+	/* The size at which the picture is decoded for its largest output. A drawing (SVG, PDF) is
+	 * drawn at this size. It is 0 x 0 until picture.c sets it. */
 	struct size decoded;
 	uint32_t n_frames; /* number of frames of an animation; 1: a still picture */
 	unsigned n_pixel_bytes;
@@ -28,9 +28,9 @@ struct picture_header {
 
 /*
  * Read the header of an input of n_bytes. The offset of the descriptor does not change. For a GIF
- * or WebP, the whole file is searched to count the frames. name is the name of the input; a TGA is
- * recognised by its suffix. Returns false if the size was not found. ret_header->format is set in
- * any case.
+ * or WebP, the whole file is searched to count the frames. `name` is the name of the input; its
+ * suffix is needed to recognise a TGA. Returns false if the size was not found. ret_header->format
+ * is set in any case.
  */
 bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
                          struct picture_header *ret_header);

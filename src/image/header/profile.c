@@ -123,8 +123,8 @@ static double value_of_formula(struct tag tag, double x)
 		v[i] = fixed_at(tag.at + VALUES_AT + 4 * i);
 	if (kind == 0)
 		return pow(x, v[0]);
-	/* v[4] is the x where the power begins. Kinds 1 and 2 do not store this number: the power
-	 * begins where its base is 0. */
+	/* From x = v[4] on, the curve is a power. Formulas of the kinds 1 and 2 do not store this
+	 * x: for them the power begins where its base is 0. */
 	if (kind < 3)
 		v[4] = v[1] != 0 ? -v[2] / v[1] : NAN;
 	if (!(x >= v[4]))
@@ -138,7 +138,7 @@ static double srgb_of_light(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Whether a tone curve differs from the curve of sRGB by no more than 0.6 of 255 levels. */
+/* Whether a tone curve is that of sRGB. Levels from 0 to 255 may differ by at most 0.6. */
 static bool is_curve(const uint8_t *profile, size_t n, const char *signature)
 {
 	enum { MIN_BYTES = 12, N_STEPS = 51 };
@@ -191,8 +191,8 @@ bool profile_can_be_output(const void *profile, size_t n)
 
 uint64_t profile_hash(const void *profile, size_t n)
 {
-	/* The key is not secret, because the hash must be the same on every machine: it is part of
-	 * a recipe's fingerprint. */
+	/* The key is not secret. The hash is part of a recipe's fingerprint, so it must be the same
+	 * on every machine. */
 	static const struct hash_key key = {{0x7069787072666c21, 1}};
 	uint64_t hash = hash_bytes(&key, profile, n);
 

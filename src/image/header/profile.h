@@ -13,7 +13,7 @@
  * count. For grey, the curve alone decides. A picture with an sRGB profile needs no conversion. */
 bool profile_is_srgb(const void *profile, size_t n);
 
-/* Whether a profile is for pixels of a colour space. space is "GRAY", "RGB " or "CMYK". */
+/* Whether a profile is for pixels of this colour space: "GRAY", "RGB " or "CMYK". */
 bool profile_has_space(const void *profile, size_t n, const char *space);
 
 enum { PROFILE_MAX_BYTES = 4 << 20 };

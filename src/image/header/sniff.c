@@ -50,9 +50,9 @@ static const struct magic {
 	{FORMAT_RAW, 10, "II\x1a\0\0\0HEAP"}, /* CRW (Canon) */
 };
 
-/* HEIC and AVIF pictures (ISO 14496-12) start with the box "ftyp", like videos of phones. The
- * brands in this box decide. The major brands mif1 and msf1 mean only "a picture"; for these the
- * compatible brands decide. */
+/* HEIC and AVIF pictures (ISO 14496-12) start with the box "ftyp", as videos of phones do. The
+ * major brand in this box tells the format. But the major brands mif1 and msf1 mean only "a
+ * picture"; in this case the compatible brands tell the format. */
 static enum image_format format_of_ftyp(struct bytes b)
 {
 	static const char heic[][5] = {"heic", "heix", "heim", "heis", "hevc", "hevx"};
@@ -153,7 +153,8 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether a word is at offset. Letters are step bytes apart: 1 in UTF-8, 2 in UTF-16. */
+/* Whether a word is at offset. `step` is the distance of two letters: 1 byte in UTF-8, 2 bytes in
+ * UTF-16. */
 static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 {
 	for (; *word; word++, offset += step) {
@@ -198,8 +199,8 @@ static bool is_late_pdf(struct bytes b)
 	return memmem(b.at, n, "%PDF-", 5) != NULL;
 }
 
-/* The header of a BMP has one of a few lengths. In OS/2 it may end after any field, from 16 bytes
- * on; then the number of planes, which is 1, must be right too. */
+/* Whether a file is a BMP. Its header must have one of the common lengths. OS/2 also allows other
+ * even lengths, from 16 to 64 bytes. For these lengths, the number of planes must be 1 too. */
 static bool is_bmp(struct bytes b)
 {
 	enum { LENGTH_AT = 14, PLANES_AT = 26, OS2_LEAST = 16, OS2_MOST = 64 };
@@ -239,7 +240,7 @@ static bool is_tga(struct bytes b, const char *name)
 	if (format_of_name(name) != FORMAT_TGA || b.n < 18 || b.at[1] > 1)
 		return false;
 
-	/* the kind of pixels; bit 3 is left out, because it means run-length coding */
+	/* the kind of pixels, without bit 3, which means run-length coding */
 	uint8_t kind = b.at[2] & 0xf7;
 	uint8_t depth = b.at[16];
 
