@@ -10,8 +10,8 @@ struct box {
 	size_t n_head;
 };
 
-/* Get the box at *at and move *at past it. Returns false at the end, or if the end of the box is
- * beyond the end of boxes. A box with the length 0 extends to the end of boxes. */
+/* Get the box at *at and move *at past it. Returns false if no box is there, or if the box extends
+ * past the end of the bytes. A box with the length 0 extends to the end of the bytes. */
 bool box_next(struct bytes boxes, size_t *at, struct box *ret_box);
 
 bool box_is(const struct box *box, const char *type);
@@ -19,7 +19,7 @@ bool box_is(const struct box *box, const char *type);
 /* Find the first box of a type. */
 bool box_find(struct bytes boxes, const char *type, struct box *ret_box);
 
-/* Whether the bytes consist only of boxes with valid lengths. */
+/* Whether the bytes consist only of boxes that state their length. A length of 0 does not count. */
 bool boxes_are_whole(struct bytes boxes);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A borrowed range of bytes; at may be NULL if n is 0. */
+/* A borrowed range of n bytes. `at` points to the first byte, and may be NULL if n is 0. */
 struct bytes {
 	const uint8_t *at;
 	size_t n;
@@ -29,8 +29,8 @@ struct bytes bytes_after(struct bytes from, size_t offset);
 bool bytes_begin_with(struct bytes bytes, struct bytes prefix);
 bool bytes_equal(struct bytes a, struct bytes b);
 
-/* Find a pattern, beginning at the offset `from`. Returns the first offset where the pattern occurs, or
- * bytes.n if it does not occur. */
+/* Find a pattern, beginning at the offset `from`. Returns the first offset where the pattern
+ * occurs, or bytes.n if the pattern does not occur. */
 size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
 
 /* Whether at least one of n patterns occurs in the bytes. */
@@ -47,9 +47,10 @@ uint32_t bytes_be32(struct bytes from, size_t offset);
 uint32_t bytes_le32(struct bytes from, size_t offset);
 
 /*
- * A block of bytes that grows at its end. A block of zeros is empty and valid. block_fini() frees
- * its memory and makes it empty again. If an allocation fails, has_failed is set, and later
- * additions do nothing. So the caller may check has_failed once, after the last addition.
+ * A block of bytes that grows at its end. A block whose members are all 0 is empty and valid.
+ * block_fini() frees its memory and makes it empty again. If an allocation fails, has_failed is
+ * set, and later additions do nothing. So the caller may check has_failed once, after the last
+ * addition.
  */
 struct block {
 	uint8_t *at;

@@ -1,6 +1,6 @@
 /*
- * Containers know where metadata blocks are in the files of each format. They read blocks from
- * inputs and insert blocks into encoded outputs. No pixel is decoded.
+ * A container knows where the metadata blocks are in files of a format. It reads blocks from inputs
+ * and inserts blocks into encoded outputs. It decodes no pixels.
  *
  * Inputs are hostile. A wrong length ends the reading of the part that contains this length;
  * blocks that were found before are used. Outputs come from our own encoders. An output with an
@@ -31,7 +31,8 @@ struct splice {
 	struct block tail;
 };
 
-void splice_fini(struct splice *splice); /* a splice of zeros is allowed */
+/* Free the blocks of a splice. All members may be 0. */
+void splice_fini(struct splice *splice);
 
 /*
  * Insert blocks into an encoded file. Blocks that the encoder wrote are removed. The result is

@@ -42,7 +42,7 @@ enum type {
 	TYPE_RATIONAL = 5,
 	TYPE_UNDEFINED = 7,
 	TYPE_IFD = 13,
-	TYPE_UTF8 = 129, /* a type of EXIF 3.0 */
+	TYPE_UTF8 = 129, /* this type is new in EXIF 3.0 */
 };
 
 /* The number of bytes of one value of a type. 0: classic TIFF does not have this type. */
@@ -79,7 +79,7 @@ struct structure {
 
 	/* The parameters of the filter. */
 	unsigned keep;
-	/* What fields must say about the output. NULL: values are not changed. */
+	/* The facts about the output that fields must state. NULL: values are not changed. */
 	const struct metadata_target *target;
 	bool has_lost, has_failed;
 };
@@ -92,14 +92,14 @@ enum rule {
 	RULE_DROP,
 	RULE_PLACE,         /* keep if the recipe keeps places */
 	RULE_COPYRIGHT,     /* keep if the recipe keeps copyright or EXIF */
-	RULE_ORIENTATION,   /* set to 1 */
+	RULE_ORIENTATION,   /* set to 1 if the picture was turned upright */
 	RULE_WIDTH,         /* set to the value of the output */
 	RULE_HEIGHT,        /* set to the value of the output */
 	RULE_SITING,        /* set to 1, because outputs have centred chroma samples */
 	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
 	RULE_INTEROP_INDEX, /* set to the value for the output's colours */
-	/* convert the point and the size from the input to the output */
+	/* convert the position and the size of the subject from the input to the output */
 	RULE_SUBJECT,
 };
 
@@ -113,19 +113,19 @@ static const struct rule_row {
 	{MAIN, 0x00fe, 0x00ff, RULE_DROP}, /* subfile types */
 	{MAIN, 0x0100, 0x0100, RULE_WIDTH},
 	{MAIN, 0x0101, 0x0101, RULE_HEIGHT},
-	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* samples, compression, cells, fill order */
+	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* BitsPerSample to FillOrder */
 	{MAIN, 0x0111, 0x0111, RULE_DROP}, /* strips */
 	{MAIN, 0x0112, 0x0112, RULE_ORIENTATION},
-	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* samples, strips, extreme values */
+	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* SamplesPerPixel to MaxSampleValue */
 	{MAIN, 0x011c, 0x011c, RULE_DROP}, /* planar configuration */
-	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* free space, grey curve, fax options */
+	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* FreeOffsets to T6Options */
 	{MAIN, 0x0129, 0x0129, RULE_DROP}, /* page number */
 	{MAIN, 0x012d, 0x012d, RULE_COLOUR_DETAIL}, /* transfer function */
 	{MAIN, 0x013b, 0x013b, RULE_COPYRIGHT},     /* artist */
 	{MAIN, 0x013d, 0x013d, RULE_DROP},          /* predictor */
 	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primaries */
-	{MAIN, 0x0140, 0x015b, RULE_DROP}, /* palette, tiles, inks, samples, sub-files */
-	{MAIN, 0x0200, 0x0212, RULE_DROP}, /* JPEG in TIFF, previews, YCbCr */
+	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* ColorMap to JPEGTables */
+	{MAIN, 0x0200, 0x0212, RULE_DROP},          /* JPEGProc to YCbCrSubSampling */
 	{MAIN, 0x0213, 0x0213, RULE_SITING},
 	{MAIN, 0x0214, 0x0214, RULE_COLOUR_DETAIL}, /* black and white levels */
 	{MAIN, 0x02bc, 0x02bc, RULE_DROP},          /* XMP */
@@ -138,7 +138,7 @@ static const struct rule_row {
 	{MAIN, 0x8773, 0x8773, RULE_DROP},      /* ICC profile */
 	{MAIN, 0x87af, 0x87b1, RULE_PLACE},     /* GeoTIFF: keys */
 	{MAIN, 0x935c, 0x935c, RULE_DROP},      /* Photoshop's layers */
-	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* the author in a field of Windows */
+	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* XPAuthor, a tag of Windows */
 	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* metadata of GDAL */
 	{MAIN, 0xc634, 0xc634, RULE_DROP},      /* DNG: the maker's private data */
 	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: the original file */
@@ -264,9 +264,9 @@ static uint32_t scaled(double part, uint32_t side)
 	return (uint32_t)lround(fmin(fmax(part, 0), 1) * side);
 }
 
-/* Convert a subject area from the input to the output. 2 numbers are a point. 3 numbers are the
- * centre and the diameter of a circle. 4 numbers are the centre, the width and the height of a
- * rectangle. Returns false if the field must be dropped. */
+/* Convert a subject area from the input to the output. If the field has 2 numbers, they are a
+ * point; if 3, the centre and the diameter of a circle; if 4, the centre, the width and the height
+ * of a rectangle. Returns false if the field must be dropped. */
 static bool set_subject(struct structure *structure, struct field *field)
 {
 	const struct metadata_target *target = structure->target;
@@ -759,7 +759,7 @@ static bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lo
 	return !structure.has_failed;
 }
 
-/* Read a rational number of the main directory. Returns 0 if the tag is missing. */
+/* Read a rational number of the main directory. Returns 0 if the tag is missing or malformed. */
 static double main_rational(const struct structure *structure, unsigned tag)
 {
 	const struct field *field = find(&structure->directories[MAIN], tag);
@@ -827,7 +827,8 @@ static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
  * ---- writing into a TIFF file ----
  */
 
-/* The size of a unit of a type. In a change of byte order, the bytes of each unit are reversed. */
+/* The number of bytes of a unit of a type. To change the byte order of values of this type, the
+ * bytes of each unit are reversed. */
 static size_t unit_bytes(unsigned type)
 {
 	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
@@ -926,8 +927,8 @@ static bool grow_main(struct structure *structure, size_t n)
  * Add EXIF, XMP and IPTC to a TIFF file. A new first directory gets the file's own fields and the
  * fields of the metadata. It is appended to the file, together with the directories to which it
  * points, so that the rest of the file does not move. Numbers have the file's byte order. The
- * encoder has invented the density in the file: it is replaced by the density of the metadata, or
- * by fields that declare the density as unknown.
+ * density in the file was invented by the encoder. It is replaced by the density of the metadata,
+ * or by fields that declare the density as unknown.
  *
  * to  an empty block. It gets the bytes to append to the file. If the file has an odd length, the
  *     first of them is a padding byte.
@@ -938,7 +939,8 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* In the metadata, these fields describe the samples of the input, not of the output. */
+	/* These fields of the metadata describe the samples of the input. The file has such fields
+	 * for the samples of the output. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};
@@ -1005,8 +1007,8 @@ static void exif_point_to(struct block *head, size_t at)
 
 enum { HEAD_BYTES = 8 };
 
-/* Take the IPTC of a TIFF. Some writers store it as 32-bit numbers in the wrong byte order. In this
- * case, the bytes are reversed in groups of 4. */
+/* Take the IPTC of a TIFF. Some writers store IPTC as 32-bit numbers in the wrong byte order. This
+ * is corrected: in each group of 4 bytes, the order of the bytes is reversed. */
 static void take_iptc(struct metadata *metadata, struct bytes iptc)
 {
 	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;

@@ -1,14 +1,14 @@
 /*
- * The properties of items in HEIC and AVIF (ISO 23008-12), such as their size, their rotation and the
- * configuration of their decoder. The bytes are untrusted.
+ * The properties of items in HEIC and AVIF (ISO 23008-12), such as the size of an item, its
+ * rotation and the configuration of its decoder. The bytes are untrusted.
  */
 #ifndef PXP_HEIF_PROPERTIES_H
 #define PXP_HEIF_PROPERTIES_H
 
 #include "image/metadata/boxes.h"
 
-/* All properties of a file. ipco has the boxes of the properties. list has the properties of each
- * item, by their index. */
+/* All properties of a file. `ipco` has one box for each property. `list` has, for each item, the
+ * indices of its properties. */
 struct heif_properties {
 	struct bytes ipco, list;
 	/* The sizes in bytes of an item's number and of a property's index. */
@@ -25,11 +25,12 @@ struct heif_item_properties {
 	size_t n;
 };
 
-/* Get the item at *at of the list, and move *at past it. Begin with 0. Returns false at the end. */
+/* Get the item at offset *at of the list, and move *at past the item. The first item is at
+ * offset 0. Returns false at the end of the list. */
 bool heif_next_item(const struct heif_properties *properties, size_t *at,
                     struct heif_item_properties *ret_item);
 
-/* Get the box of property i of an item. Returns false if the file does not have it. */
+/* Get the box of property i of an item. Returns false if the file does not have this box. */
 bool heif_property(const struct heif_properties *properties,
                    const struct heif_item_properties *item, size_t i,
                    struct box *ret_box);
@@ -37,7 +38,7 @@ bool heif_property(const struct heif_properties *properties,
 /* The first piece of an item's data. It is empty if the file does not have the item. */
 struct bytes heif_item_data(struct bytes file, uint64_t id);
 
-/* The facts that the header of a stream of AV1 or HEVC has about its picture. */
+/* The facts about a picture that the header of its AV1 or HEVC stream states. */
 struct heif_stream {
 	/* The size of the coded picture. */
 	uint32_t width, height;
@@ -45,13 +46,14 @@ struct heif_stream {
 	bool has_colours;
 	/* Code points of CICP. 2: not specified. */
 	unsigned primaries, transfer;
-	/* Samples have the range of television. */
+	/* Samples have the limited range of television: 8-bit luma from 16 to 235. */
 	bool has_limited_range;
 };
 
 /*
- * Read the stream of the primary item. For a picture that consists of other items, such as a grid,
- * the first item with a stream is read; its size is not the size of the picture.
+ * Read the stream of the primary item. A picture that consists of other items, such as a grid, has
+ * no stream. In this case the first item with a stream is read, whose size is not the size of the
+ * picture.
  *
  * Returns false if the stream is missing, malformed or of another kind.
  */

@@ -1,7 +1,7 @@
 /*
  * Reads the size and the colours from the headers of AV1 (AV1 specification, 5.5) and HEVC (ITU-T
- * H.265, 7.3.2.2 and E.2.1). Fields have variable lengths, so each field before the colours is read,
- * and most are dropped.
+ * H.265, 7.3.2.2 and E.2.1). Fields have variable lengths, so all fields before the colours must be
+ * read, although most of their values are not used.
  */
 #include "image/metadata/heif_properties.h"
 
@@ -40,8 +40,8 @@ static void skip(struct bits *bits, unsigned n)
 	take(bits, n);
 }
 
-/* Read a number of variable length: n bits of 0, a bit of 1, and n bits. AV1 calls it uvlc, and HEVC
- * ue. */
+/* Read a number of variable length: n zero bits, a one bit, and then n bits of the number. Its name
+ * is uvlc in AV1, and ue in HEVC. */
 static uint32_t take_variable(struct bits *bits)
 {
 	unsigned n = 0;
@@ -107,7 +107,8 @@ static void skip_timing(struct bits *bits)
 	skip_operating_points(bits, has_model, n_delay_bits);
 }
 
-/* Skip the switches of tools that a still picture does not have. */
+/* Skip the flags that enable coding tools. The reduced header of a still picture does not have
+ * these flags. */
 static void skip_tools(struct bits *bits)
 {
 	enum { CHOSEN_BY_FRAME = 2 };
@@ -234,8 +235,8 @@ static void skip_scaling_lists(struct bits *bits)
 	}
 }
 
-/* Skip a set of reference pictures. *n_pictures is the number of pictures of the set before; it
- * becomes the number of this set. */
+/* Skip a set of reference pictures. Before the call, *n_pictures is the number of pictures in the
+ * previous set; after the call, in this set. */
 static void skip_reference_set(struct bits *bits, bool is_first, uint32_t *n_pictures)
 {
 	uint32_t n = 0;
@@ -273,8 +274,8 @@ static void skip_references(struct bits *bits, unsigned n_order_bits)
 	}
 }
 
-/* Skip the fields between the depth and the references. Returns the number of bits of a picture's
- * order. */
+/* Skip the fields between the bit depth and the reference sets. Returns the number of bits of a
+ * picture order count. */
 static unsigned skip_blocks(struct bits *bits, unsigned n_sub_layers)
 {
 	unsigned n_order_bits = take_variable(bits) + 4;
@@ -315,8 +316,8 @@ static void read_usability(struct bits *bits, struct heif_stream *stream)
 	stream->has_colours = true;
 }
 
-/* Read the size, and subtract the borders that are not shown. Their unit is the distance between
- * two samples of chroma. */
+/* Read the size, and subtract the borders that are not shown. The unit of the borders is the
+ * distance between two samples of chroma. */
 static void read_size(struct bits *bits, struct heif_stream *stream)
 {
 	uint32_t chroma = take_variable(bits), borders[4] = {0}, across, down;
@@ -358,8 +359,8 @@ static bool read_parameter_set(struct bytes set, struct heif_stream *ret_stream)
 	return !bits.has_ended;
 }
 
-/* Copy a unit of HEVC without the bytes of 3 that prevent two bytes of 0 from looking like a start
- * code. Returns the number of bytes. */
+/* Copy a unit of HEVC without its escape bytes. An escape byte has the value 3 and follows two zero
+ * bytes, which could be read as a start code without it. Returns the number of copied bytes. */
 static size_t unescape(uint8_t *room, size_t n_room, struct bytes unit)
 {
 	size_t n = 0, n_zeros = 0;
@@ -429,8 +430,8 @@ static bool read_item(struct bytes file, const struct heif_properties *propertie
 
 bool heif_read_stream(struct bytes file, uint64_t primary, struct heif_stream *ret_stream)
 {
-	/* A grid has at most a few items without a stream before the first item with a stream. The
-	 * limit bounds the time that a hostile file can take. */
+	/* Only a few items of a grid precede the first item with a stream. The limit bounds the
+	 * time that a hostile file can take. */
 	enum { MAX_ITEMS = 64 };
 	struct heif_properties properties;
 	struct heif_item_properties item;

@@ -28,8 +28,8 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 		return false;
 	n = bytes_be16(head, 3);
 	if (n & 0x8000) {
-		/* In an extended dataset, these 15 bits are the size of the length field, which
-		 * follows. */
+		/* This is an extended dataset. These 15 bits are the size of its length field,
+		 * which follows. */
 		unsigned n_length = n & 0x7fff;
 
 		if (n_length == 0 || n_length > MAX_LENGTH_BYTES)
@@ -46,8 +46,8 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 	return ret_dataset->all.n > 0;
 }
 
-/* Whether readers need this dataset to interpret other datasets. Such a dataset belongs to no
- * class, and is always kept. */
+/* Whether readers need this dataset to interpret other datasets. Such a dataset is kept if any
+ * other dataset is kept. */
 static bool is_frame(const struct dataset *dataset)
 {
 	enum { CHARACTER_SET = 90, VERSION = 0 };
@@ -156,9 +156,9 @@ struct bytes photoshop_resource(struct bytes resources, unsigned number)
 {
 	size_t at = 0;
 
-	/* A resource consists of a marker, a number, a name, a length, and data of this length. The
-	 * name and the data are padded to even lengths. Photoshop's marker is "8BIM"; other
-	 * programs use other markers of four letters. */
+	/* A resource consists of a marker of four letters, a number, a name, a length, and data of
+	 * this length. The name and the data are padded to even lengths. Photoshop's marker is
+	 * "8BIM". */
 	while (bytes_part(resources, at, 12).n > 0) {
 		size_t n_name = (resources.at[at + 6] + 2u) & ~1u;
 		size_t data_at = at + 6 + n_name + 4;

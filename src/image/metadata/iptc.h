@@ -1,6 +1,6 @@
 /*
  * IPTC consists of datasets of the Information Interchange Model (IIM 4.2). In JPEG and other
- * formats, they are inside one of Photoshop's image resources.
+ * formats, the datasets are inside one of Photoshop's image resources.
  */
 #ifndef PXP_IPTC_H
 #define PXP_IPTC_H

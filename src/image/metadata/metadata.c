@@ -17,8 +17,9 @@ void metadata_fini(struct metadata *metadata)
 	*metadata = (struct metadata){0};
 }
 
-/* How each orientation turns a stored picture upright. First x is counted from the right
- * (from_right) and y from the bottom (from_bottom). Then the axes are exchanged (is_swapped). */
+/* The steps that turn a stored picture upright, for each orientation. First x is counted from the
+ * right if from_right is true, and y from the bottom if from_bottom is true. Then x and y are
+ * exchanged if is_swapped is true. */
 static const struct {
 	bool from_right, from_bottom, is_swapped;
 } turns[9] = {
@@ -50,7 +51,8 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* Clear in a mask of losses the bits of the blocks from which the recipe keeps nothing. */
+/* Remove from the mask `lost` the blocks of which the recipe keeps nothing: they are not lost, but
+ * dropped as requested. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

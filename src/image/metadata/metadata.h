@@ -68,8 +68,8 @@ struct metadata_target {
 	/* The picture was not turned upright, so orientation tags are kept. */
 	bool is_as_stored;
 	/* The output shows the whole input and nothing else: the input was only scaled and turned
-	 * upright. Fields about a part of the picture are adapted if is_whole is true, and dropped
-	 * if not. */
+	 * upright. In this case fields about a part of the picture are adapted; otherwise they are
+	 * dropped. */
 	bool is_whole;
 	enum metadata_colour colour;
 	/* The MIME type of the output. NULL: the format has no MIME type. */
@@ -92,8 +92,8 @@ struct part target_turn_size(const struct metadata_target *target, struct part s
  * Make the metadata of an output: drop the fields that a recipe does not keep, and set the fields
  * that describe the file to the output's values.
  *
- * ret_metadata  the blocks of the output. A block of which nothing is kept is empty. The caller
- *               frees it with metadata_fini(). Its member lost has the losses.
+ * ret_metadata  the blocks of the output, and the mask of its losses. A block is empty if nothing
+ *               of it is kept. The caller frees *ret_metadata with metadata_fini().
  * from          the blocks of the input. XMP may be UTF-8, UTF-16 or UTF-32; it becomes UTF-8.
  * keep          a mask of enum keep.
  *

@@ -7,8 +7,7 @@
 
 enum { EXTENSION = 0x21, IMAGE = 0x2c, APPLICATION = 0xff, COMMENT = 0xfe };
 
-/* The number of bytes of a GIF's colour table. flags is the byte of the header that describes the
- * table. */
+/* The number of bytes of a GIF's colour table. `flags` is the byte that describes the table. */
 static size_t table_bytes(uint64_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
@@ -31,9 +30,9 @@ static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 	return file.n;
 }
 
-/* Read the XMP at offset `at` and return the offset after it. XMP has no block lengths. A trailer
- * follows it (the bytes 1, 255, 254, ..., 1, 0, 0), so that programs that expect block lengths find
- * the end. */
+/* Read the XMP at offset `at` and return the offset after its trailer. XMP is not divided into data
+ * blocks. It is followed by a trailer (the bytes 1, 255, 254, ..., 1, 0, 0), with which programs
+ * that expect data blocks find the end. */
 static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 {
 	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);

@@ -1,7 +1,7 @@
 /*
  * The containers HEIC and AVIF (ISO 23008-12). A file consists of items, which the box "meta"
- * lists. EXIF is an item of type "Exif", XMP an item of type "mime". Both refer to the primary
- * item, the picture.
+ * lists. EXIF is an item of type "Exif", and XMP is an item of type "mime". Both refer to the
+ * primary item, the picture.
  *
  * Writing adds items. The box "meta" grows, so all bytes after "meta" move, and the offsets of all
  * items change. The bytes of the new items are in a new box at the end of the file.
@@ -375,8 +375,8 @@ static void add_iref(struct block *to, const struct meta *meta,
 	end_box(to, begin);
 }
 
-/* Copy the location of an item: the bytes of its entry from begin to end. If the item's bytes are
- * in the file and not in "idat", its offsets grow by shift. */
+/* Copy the entry with the location of an item, which is between the offsets `begin` and `end`. If
+ * the item's bytes are in the file and not in "idat", `shift` is added to its offsets. */
 static void add_place(struct block *to, const struct iloc *iloc,
                       const struct item_place *place, size_t begin, size_t end,
                       uint64_t shift)
@@ -402,8 +402,8 @@ static void add_place(struct block *to, const struct iloc *iloc,
 	}
 }
 
-/* Write the locations of all items. The offsets of the file's own items grow by shift. The new
- * items are stored one after the other from offset data_at on. */
+/* Write the locations of all items. `shift` is added to the offsets of the file's own items. The
+ * first new item is at the offset `data_at`, and the next new item follows it. */
 static bool add_iloc(struct block *to, const struct meta *meta, const struct iloc *iloc,
                      const struct new_item *items, size_t n, uint64_t shift,
                      uint64_t data_at)
@@ -518,8 +518,8 @@ static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* Fill the gap if n bytes were replaced by n_now bytes, which are fewer: add a box "free" of the
- * missing length. */
+/* If n bytes were replaced by fewer bytes, n_now, the file has become shorter. Add a box "free" to
+ * restore its length. */
 static void add_padding(struct block *to, size_t n, size_t n_now)
 {
 	enum { HEAD_BYTES = 8 };
@@ -580,7 +580,7 @@ static bool write_heif(struct splice *splice, struct bytes file,
 	if (metadata->exif.n == 0 && metadata->xmp.n == 0 && meta.n_dropped == 0)
 		return true; /* the file needs no change */
 	if (metadata->exif.n > 0) {
-		/* the TIFF header follows this number without a gap */
+		/* 0 bytes are between this number and the TIFF header */
 		block_add_number(&exif, 0, 4, true);
 		block_add(&exif, block_bytes(&metadata->exif));
 		items[n++] = (struct new_item){++max_id, "Exif", block_bytes(&exif)};

@@ -1,6 +1,6 @@
 /*
  * The container JPEG. Metadata is in marker segments before the first scan: EXIF and XMP in APP1,
- * IPTC in APP13. The density is in EXIF, or in APP0 (JFIF) if the file has no EXIF.
+ * IPTC in APP13. The density is in EXIF, or in APP0 (JFIF) if EXIF has no density.
  */
 #include "image/metadata/containers.h"
 
@@ -94,9 +94,9 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 		metadata->lost |= LOST_DEPTH;
 }
 
-/* Read a piece of extended XMP: a GUID, the length of all pieces together, the offset of this
- * piece, and its bytes. Pieces are joined only in the order of their offsets. Sets *n_full to the
- * length that the joined pieces must have. */
+/* Read a piece of extended XMP. It consists of a GUID, the length of all pieces together, the
+ * offset of this piece, and its bytes. A piece that is not in the order of the offsets is ignored.
+ * *n_full becomes the length of all pieces together. */
 static void read_extension(struct metadata *metadata, struct bytes data, size_t *n_full)
 {
 	struct bytes body = bytes_after(data, EXTENSION_HEAD.n);
@@ -191,7 +191,8 @@ static void add_jfif(struct block *to, const struct density *density)
 	struct block body = {0};
 
 	block_add(&body, BYTES_OF("JFIF\0\1\1"));
-	/* The unit: 1 means pixels per inch; 0 means that the numbers are only an aspect ratio. */
+	/* This byte is the unit. 1 means pixels per inch. 0 means that the next two numbers are
+	 * only an aspect ratio. */
 	block_add_number(&body, is_known, 1, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);

@@ -93,8 +93,8 @@ static void add_box(struct block *to, const char *type, struct bytes head,
 	block_add(to, data);
 }
 
-/* Set splice->until to the offset of the first metadata box. Returns false if a box of another type
- * follows a metadata box, or if a box has an invalid length. */
+/* Set splice->until to the offset of the first metadata box, or to the end of the file. Returns
+ * false if a box of another type follows a metadata box, or if a box does not state its length. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	struct box box;

@@ -302,7 +302,7 @@ static void add_iptc(struct block *to, struct bytes iptc)
 }
 
 /* Write a comment that comes from another format. An ASCII comment is written in tEXt. Any other
- * comment is written as UTF-8 in iTXt. */
+ * comment is assumed to be UTF-8, and is written in iTXt. */
 static void add_comment(struct block *to, struct bytes comment)
 {
 	bool is_ascii = true;

@@ -1,7 +1,7 @@
 /*
  * The container WebP, a RIFF file of chunks. Metadata is in chunks after the pixels. Flags in the
- * extended header (VP8X), before the pixels, announce these chunks. If a file without an extended
- * header gets metadata, the header is added.
+ * extended header (VP8X), before the pixels, announce these chunks. If metadata is added to a file
+ * without an extended header, this header is added too.
  */
 #include "image/metadata/containers.h"
 
@@ -128,8 +128,8 @@ static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 	return true;
 }
 
-/* Set splice->until to the offset of the first metadata chunk after the pixels. Returns false if a
- * chunk of another type follows a metadata chunk. */
+/* Set splice->until to the offset of the first metadata chunk, or to the end of the file. Returns
+ * false if a chunk of another type follows a metadata chunk. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	size_t at = splice->from, end = file.n;

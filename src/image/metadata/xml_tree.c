@@ -438,8 +438,8 @@ static void declare_space(const struct xml_tree *tree, unsigned space, bool *is_
 	write_value(tree->spaces[space].uri, to);
 }
 
-/* Declare the namespaces that node and its descendants use, in the order of their first use. The
- * order in the tree cannot be used, because it also depends on names that have been dropped. */
+/* Declare the namespaces that a node and its descendants use, in the order of their first use. The
+ * order of tree->spaces is not used, because it also depends on names that have been dropped. */
 static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
                                bool *is_declared, struct block *to)
 {

@@ -4,9 +4,9 @@
  * written again.
  *
  * A document is refused if it is malformed, has a name with an unknown prefix, is nested deeper
- * than XML_MAX_DEPTH, or is larger than XML_MAX_BYTES. A document with a document type declaration
- * is refused too, because such a declaration can define entities. Comments and processing
- * instructions are left out.
+ * than XML_MAX_DEPTH, is larger than XML_MAX_BYTES, or has more than XML_MAX_NODES nodes and
+ * attributes. A document with a document type declaration is refused too, because such a
+ * declaration can define entities. Comments and processing instructions are left out.
  */
 #ifndef PXP_XML_TREE_H
 #define PXP_XML_TREE_H
@@ -71,7 +71,7 @@ bool xml_set_attribute(struct xml_tree *tree, struct xml_node *node, unsigned sp
  * if memory ran out. */
 bool xml_set_text(struct xml_tree *tree, struct xml_node *node, const char *text);
 
-/* Append a child after the last child of parent. */
+/* Append a node to the children of its parent. */
 void xml_append(struct xml_node *parent, struct xml_node *child);
 
 /* Write an element and its descendants. with_declarations: the element declares all namespaces that

@@ -1,8 +1,8 @@
 /*
  * Filters XMP property by property. The name of a property decides whether it is kept. The table of
- * rules has known namespaces and names. In other namespaces, a property is a location if its name
- * contains a word such as "city" or "latitude", because each camera maker stores locations in a
- * namespace of its own.
+ * rules has known namespaces and names. A name that is not in the table means a location if it
+ * contains a word such as "city" or "latitude". This is necessary because each camera maker stores
+ * locations in a namespace of its own.
  */
 #include "image/metadata/xmp.h"
 
@@ -110,21 +110,22 @@ enum rule {
 	/* Drop the property and report a loss: the property contains or describes a part of the
 	 * input that outputs do not have. */
 	RULE_PART,
-	RULE_VIDEO,         /* drop and report a lost video */
-	RULE_GAINMAP,       /* drop and report a lost gain map */
-	RULE_DEPTH,         /* drop and report a lost depth map */
-	RULE_DIRECTORY,     /* drop, and report the loss of the parts in the list */
-	RULE_ORIENTATION,   /* replace by 1 */
+	RULE_VIDEO,     /* drop and report a lost video */
+	RULE_GAINMAP,   /* drop and report a lost gain map */
+	RULE_DEPTH,     /* drop and report a lost depth map */
+	RULE_DIRECTORY, /* a list of the file's parts: drop it, report each part as lost */
+	RULE_ORIENTATION,   /* replace by 1 if the picture was turned upright */
 	RULE_WIDTH,         /* replace by the width of the output */
 	RULE_HEIGHT,        /* replace by the height of the output */
 	RULE_FORMAT,        /* replace by the format of the output */
 	RULE_COLOUR_SPACE,  /* replace by the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
 	RULE_PANORAMA,      /* keep if the picture was neither cropped nor rotated */
-	/* A length in pixels: scale it if the output shows the whole picture. */
+	/* A length in pixels: scale it. Drop it if the picture was cropped or rotated. */
 	RULE_SCALE_X,
 	RULE_SCALE_Y,
-	/* Areas as fractions of the picture's sides: turn the areas with the picture. */
+	/* Areas as fractions of the picture's sides: turn them with the picture. Drop them if the
+	 * picture was cropped. */
 	RULE_REGIONS,
 	/* Areas in another form: keep them if the picture was neither cropped nor rotated. */
 	RULE_UNTURNED,
@@ -231,8 +232,8 @@ static bool contains(const char *name, const char *word)
 	return strcasestr(name, word) != NULL;
 }
 
-/* Find the end of the first word of a name. The first word of "CityName" is "City", of "URLCity"
- * "URL", and of "city_name" "city". */
+/* Find the end of the first word of a name. In "CityName" the first word is "City", in "URLCity" it
+ * is "URL", and in "city_name" it is "city". */
 static const char *word_end(const char *name)
 {
 	const char *end = name;
@@ -242,7 +243,8 @@ static const char *word_end(const char *name)
 	if (isupper((unsigned char)end[0]) && isupper((unsigned char)end[1])) {
 		while (isupper((unsigned char)*end))
 			end++;
-		/* The last capital letter belongs to the next word. */
+		/* In a name such as "URLCity", the capital letter before a small letter belongs to
+		 * the next word. */
 		return islower((unsigned char)*end) ? end - 1 : end;
 	}
 	for (end++; islower((unsigned char)*end); end++)
@@ -367,8 +369,8 @@ static void lose(struct filtering *filtering, enum rule rule)
 }
 
 /* Whether a property with this rule is kept. is_top: the property belongs to the picture itself. If
- * is_top is false, it is a part of a property that is kept. Such a part is kept unless it is a
- * place or has RULE_DROP. */
+ * is_top is false, it is a part of a property that is kept. Such a part is kept too, with two
+ * exceptions: parts with RULE_DROP, and places if the recipe does not keep places. */
 static bool keeps(const struct filtering *filtering, enum rule rule, bool is_top)
 {
 	unsigned keep = filtering->keep;
@@ -421,9 +423,9 @@ static const char *adapted(struct filtering *filtering, enum rule rule, enum spa
                            const char *value)
 {
 	const struct metadata_target *target = filtering->target;
-	/* For a panorama, width and height are the size of a part of it. This size is useless
-	 * without the position of the part, which is known only if the picture was neither cropped
-	 * nor rotated. */
+	/* In the namespace of panoramas, width and height are the size of a part of the panorama.
+	 * This size is useless without the position of the part, which is known only if the picture
+	 * was neither cropped nor rotated. */
 	bool is_fit = space != PANORAMA || (target->is_whole && target->orientation <= 1);
 
 	switch (rule) {
@@ -456,8 +458,8 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DEPTH || rule == RULE_DIRECTORY;
 }
 
-/* value is an entry in a list of the file's parts. Record the loss of the part that this entry
- * names. */
+/* Record the loss of a part of the file. `value` is the entry for this part in a list of all
+ * parts. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
@@ -671,8 +673,8 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
-		/* All other properties that are dropped here describe nothing but the input file,
-		 * so their loss is not reported. */
+		/* Only the properties of a panorama are reported as lost. Other properties that are
+		 * dropped here describe the input file, and are of no use in the output. */
 		if (space == PANORAMA)
 			lose(filtering, RULE_PART);
 		return false;
@@ -838,7 +840,7 @@ static struct xml_node *find_rdf(const struct filtering *filtering, struct xml_n
 	return NULL;
 }
 
-/* Find for each namespace of the tree its value of enum space. */
+/* Set filtering->spaces: find the enum space of each namespace of the tree. */
 static bool name_spaces(struct filtering *filtering)
 {
 	const struct xml_tree *tree = filtering->tree;
@@ -946,8 +948,8 @@ static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool i
 	return true;
 }
 
-/* Convert a packet to UTF-8. The encoding is recognised by the first bytes of the packet: a byte
- * order mark, or "<" in this encoding. */
+/* Convert a packet to UTF-8. The first bytes of the packet tell its encoding: they are a byte order
+ * mark or the character "<". */
 static bool to_utf8(struct block *to, struct bytes packet)
 {
 	const struct {
@@ -999,7 +1001,7 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 }
 
 /* Whether a packet contains words for a video or a gain map. If the recipe keeps nothing of XMP, a
- * packet without such words is not parsed. */
+ * packet is parsed only if it contains such words. */
 static bool may_tell_of_parts(struct bytes packet)
 {
 	const struct bytes words[] = {BYTES_OF("MotionPhoto"), BYTES_OF("MicroVideo"),

@@ -16,8 +16,9 @@
  * packet    UTF-8, UTF-16 or UTF-32.
  * extended  the second part of a packet that is split in a JPEG; may be empty.
  * keep      a mask of enum keep.
- * lost      gets LOST_XMP if something is lost that should be kept. Gets LOST_VIDEO or
- *           LOST_GAINMAP if the packet mentions a video or a gain map, even if keep is 0.
+ * lost      gets LOST_XMP if something is lost that should be kept. Gets LOST_VIDEO,
+ *           LOST_GAINMAP or LOST_DEPTH if the packet mentions a video, a gain map or a depth map.
+ *           If keep is 0, depth maps are not searched for.
  *
  * Returns false if memory ran out. May be called by any thread.
  */
