@@ -88,8 +88,8 @@ typedef bool measure_fn(const struct job *job, struct reading *ret_reading);
 
 struct subject {
 	const char *name;
-	/* The function that measures each question. NULL means that the question does not apply to
-	 * this subject. */
+	/* For each question, the function that measures it, or NULL if the question does not apply
+	 * to this subject. */
 	measure_fn *measure[N_QUESTIONS];
 };
 

@@ -24,7 +24,8 @@ size_t scratch_count_files(const char *folder);
 /*
  * Read all pictures below the folder `from` (files with the suffixes of JPEG, PNG and WebP) once,
  * so that they are in the page cache. Create the folder `links`, and in it a link to each picture,
- * under a unique name. Write these names to the file `list`, each terminated by a zero byte.
+ * under a unique name. Write the paths of these links to the file `list`, each terminated by a zero
+ * byte.
  *
  * Returns the number of pictures, or 0 with a message.
  */

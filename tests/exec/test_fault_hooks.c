@@ -263,7 +263,7 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 	return status;
 }
 
-/* The worker's limits are raised and lowered, and its requests are answered. */
+/* The frames that cannot be sent raise or lower the limit of a worker, or answer its request. */
 TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
