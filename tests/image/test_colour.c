@@ -277,6 +277,34 @@ static VipsImage *stripes(void)
 	return image_of_bytes(bytes, 64, 64, 3);
 }
 
+/* libvips multiplies RGB by 256, so that white becomes 65280. */
+TEST(colour, an_8_bit_picture_has_full_white_and_full_alpha_with_16_bits)
+{
+	static const uint8_t samples[] = {255, 128, 1, 255};
+	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
+
+	for (int i = 0; i < 2 * 4 * 2; i++) {
+		int n_bands = 1 + i / 2 % 4;
+		/* The last band of 2 and 4 bands is alpha. */
+		const uint8_t *used = n_bands == 2 ? samples + 2 : samples;
+		VipsImage *image = plain(used, n_bands), *result;
+		struct blob blob = encoded(image, ".png");
+		struct recipe recipe = small(formats[i % 2]);
+		double wanted[4];
+
+		for (int band = 0; band < n_bands; band++)
+			wanted[band] = used[band] * 257.0;
+		recipe.depth = DEPTH_16;
+		if (i / 8)
+			recipe.geometry.width = recipe.geometry.height = 0;
+		result = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_format(result), VIPS_FORMAT_USHORT);
+		is_colour(result, 8, 8, wanted, i / 8 ? 0 : 1);
+		g_object_unref(result);
+		finish(image, &blob);
+	}
+}
+
 TEST(colour, linear_scaling_averages_linear_light)
 {
 	VipsImage *image = stripes(), *result;

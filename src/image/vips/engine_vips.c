@@ -327,15 +327,32 @@ static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others
 	}
 }
 
+bool pv_widen(VipsImage **image, VipsInterpretation space)
+{
+	const double factor = UINT16_MAX / UINT8_MAX;
+	VipsImage *made = NULL;
+
+	return pv_replace(image, &made, vips_linear1(*image, &made, factor, 0, NULL)) &&
+	       pv_replace(image, &made,
+	                  vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL)) &&
+	       pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation", space, NULL));
+}
+
 /* Convert to a working space, and cast the samples to the format of this space. The cast is
  * necessary, because the samples of an image may not fit the space that the image declares, and
  * libvips does not check that. */
 static bool convert(VipsImage **image, VipsInterpretation space)
 {
+	VipsInterpretation from = vips_image_get_interpretation(*image);
 	VipsImage *made = NULL;
 	VipsBandFormat samples;
 
-	if (vips_image_get_interpretation(*image) != space &&
+	if (vips_image_get_format(*image) == VIPS_FORMAT_UCHAR &&
+	    ((from == VIPS_INTERPRETATION_sRGB && space == VIPS_INTERPRETATION_RGB16) ||
+	     (from == VIPS_INTERPRETATION_B_W && space == VIPS_INTERPRETATION_GREY16)))
+		return pv_widen(image, space);
+	if (from != space &&
 	    !pv_replace(image, &made, vips_colourspace(*image, &made, space, NULL)))
 		return false;
 	samples = samples_of(space, vips_image_get_format(*image));
@@ -514,6 +531,8 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 
 	if (!job->is_cmyk)
 		return convert(image, plain_space(job, vips_image_get_bands(*image) < 3));
+	if (job->is_deep && vips_image_get_format(*image) == VIPS_FORMAT_UCHAR)
+		return pv_widen(image, VIPS_INTERPRETATION_CMYK);
 	return vips_image_get_format(*image) == format ||
 	       pv_replace(image, &made,
 	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));

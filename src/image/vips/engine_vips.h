@@ -123,6 +123,10 @@ struct pv_job {
  * true if error is 0. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
+/* Convert samples of 8 bits to 16 bits, in this space. The sample 255 becomes 65535. libvips itself
+ * makes 65280 of it in RGB and CMYK. */
+bool pv_widen(VipsImage **image, VipsInterpretation space);
+
 /* Convert the error buffer of libvips to a failure, and empty the buffer. A failure that is already
  * set does not change. otherwise: the class of an error whose text is not known. Always returns
  * false. */

@@ -1103,9 +1103,7 @@ static bool make_sdr(VipsImage **image, unsigned transfer)
 	int n_bands = vips_image_get_bands(*image);
 	size_t n_pixels;
 
-	if (!is_deep && !pv_replace(image, &made,
-	                            vips_cast(*image, &made, VIPS_FORMAT_USHORT, "shift",
-	                                      TRUE, NULL)))
+	if (!is_deep && !pv_widen(image, VIPS_INTERPRETATION_RGB16))
 		return false;
 	if (!pv_to_memory(image))
 		return false;
