@@ -279,8 +279,9 @@ TEST(groups, an_image_that_needs_more_memory_than_its_worker_has_gets_a_task_of_
 	}
 }
 
-/* On a slow machine the images before the one at work may be taken out of the task, and an output may
- * follow the gap that they leave in the memfd. So the first image makes the gap. */
+/* The attack "write" appends 3 MB to the memfd, and must come from the first image of the task. If
+ * a later image is slow, the images before it are taken out of the task and leave a gap in the
+ * memfd. An output after such a gap is valid. */
 TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image)
 {
 	static const struct {
