@@ -24,8 +24,8 @@
 
 #ifdef PIXPOOL_SANITIZE
 /* Suppress two kinds of small leaks: x265 leaks memory for each picture, and the drawing libraries
- * when they start. The suppression prints no message, because any output of a sanitizer fails a
- * test. */
+ * leak memory when they start. Suppressed leaks must not be printed, because any output of a
+ * sanitizer fails a test. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
@@ -43,12 +43,13 @@ const char *__lsan_default_options(void)
 
 bool pv_has_refused_size;
 
-/* The last warning of libvips about the current picture. It may be the only message: for a PNG,
- * libvips reports the reason of a failure as a warning. */
+/* The last warning of libvips about the current picture. Sometimes no error text explains a
+ * failure: for a PNG, libvips reports the reason as a warning. */
 static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
 
-/* What libraries reported about the current picture: that its file is damaged, and that pixels are
- * missing or wrong. The variables are atomic, because libvips also decodes in threads of its own. */
+/* Whether libraries reported that the file of the current picture is damaged, and that its pixels
+ * are missing or wrong. The variables are atomic, because libvips also decodes in threads of its
+ * own. */
 static _Atomic bool has_damage, has_wrong_pixels;
 
 static bool has_any_word(const char *message, const char *const *words)
@@ -60,8 +61,8 @@ static bool has_any_word(const char *message, const char *const *words)
 	return false;
 }
 
-/* Note the damage that a message tells. Most warnings tell none: they concern other parts of a file,
- * such as its profile or a tag. */
+/* Record damage if a message reports damage. Most warnings do not: they are about other parts of a
+ * file, such as its profile or a tag. */
 static void note_damage(const char *message)
 {
 	static const char *const words[] = {
@@ -81,7 +82,7 @@ static void note_damage(const char *message)
 		"end of file", /* libtiff */
 		NULL,
 	};
-	/* Messages about bytes that do not belong to the file. All pixels may be right. */
+	/* Messages about superfluous bytes and similar faults. All pixels may be right. */
 	static const char *const harmless[] = {
 		"extraneous bytes",
 		"nconsistent progression", /* libjpeg */
@@ -116,7 +117,8 @@ bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 
 	pv_clear_errors();
 	source->is_damaged |= has_damage;
-	/* In a JPEG, bytes that libjpeg leaves over may be those of a scan with wrong codes. */
+	/* Damage of a JPEG may be bytes that libjpeg did not use. They may belong to a scan with
+	 * wrong codes, so pixels may be wrong. */
 	is_wrong = has_wrong_pixels ||
 	           (has_damage && source->format == FORMAT_JPEG && !source->is_proved);
 	return !is_wrong || source->reading->fail_on != FAIL_ON_ERROR ||
@@ -126,8 +128,9 @@ bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 
 /*
  * Receive the log messages of all libraries. Messages are not printed, because many are harmless.
- * They are kept until the next picture. If a side is longer than VIPS_MAX_COORD, libvips 8.14.1
- * continues with a picture of one pixel, and only a warning of GLib reports this.
+ * The last message of libvips is kept until the next picture. If a side is longer than
+ * VIPS_MAX_COORD, libvips 8.14.1 continues with a picture of one pixel, and only a warning of GLib
+ * reports this.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
                      void *data)
@@ -150,8 +153,8 @@ static bool pv_start(struct failure *ret_failure)
 	/* Make libvips keep every picture in memory, where the memory limit applies, and not in a
 	 * temporary file. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
-	/* Some loaders' libraries use OpenMP. Without this, OpenMP would start a thread for each
-	 * processor. */
+	/* Some libraries of loaders use OpenMP, which would start a thread for each processor
+	 * without this setting. */
 	setenv("OMP_NUM_THREADS", "1", 1);
 	unsetenv("VIPS_MAX_THREADS");
 
@@ -177,13 +180,12 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		const char *words;
 		enum fail_class class;
 	} known[] = {
-		/* libheif's own limit, not one of the recipe */
+		/* this limit is set by libheif, not by the recipe */
 		{"Security limit exceeded", FAIL_TOO_BIG},
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
-		/* The usual reason why a thread cannot start is that memory for its stack is
-		 * lacking. */
+		/* A thread usually fails to start because there is no memory for its stack. */
 		{"rror creating thread", FAIL_MEMORY},
 		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
 		/* libvips does not report why libwebp failed. Sides and options were checked
@@ -199,7 +201,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"nsupported feature", FAIL_UNSUPPORTED},
 		{"separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF that needs a password */
-		/* a TIFF of 64-bit or 12-bit samples */
+		/* The last two are for a TIFF with samples of 64 bits, and of 12 bits. */
 		{"samples out of range", FAIL_UNSUPPORTED},
 		{"not a whole number of bytes", FAIL_UNSUPPORTED},
 	};
@@ -223,8 +225,8 @@ static bool begins_with(const char *text, const char *prefix)
 }
 
 /* Find the line of libvips' error text that explains a failure. It is the first line, with two
- * exceptions. The error of libjpeg comes after its warnings. A first line about a bad seek is
- * harmless, so the next line counts. */
+ * exceptions. For a JPEG it is the last line of libjpeg, because warnings precede the error. If the
+ * first line is about a bad seek, it is the next line, because a bad seek is harmless. */
 static const char *explaining_line(const char *said)
 {
 	const char *found = said;
@@ -360,8 +362,8 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
-/* If the image is grey and its profile is for RGB, convert the image to RGB. The profile also
- * determines how grey looks, and it can be applied only to RGB. */
+/* If the image is grey and its profile is for RGB, convert the image to RGB. The profile determines
+ * the look of grey too, but it can be applied only to RGB. */
 static bool widen_grey(VipsImage **image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(*image);
@@ -427,7 +429,7 @@ static bool drop_profile(VipsImage **image)
 }
 
 /* Convert from the embedded profile to the profile `to`. If no profile is embedded, convert from
- * libvips' default. `to` is a name of libvips such as "srgb", not a file. */
+ * libvips' default. `to` is the name of a profile that libvips has, such as "srgb". */
 static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
@@ -484,8 +486,8 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		return false;
 	if (!job->is_cmyk || job->keeps_cmyk)
 		return true;
-	/* CMYK is converted after scaling. But filters before scaling do not work on CMYK, so with
-	 * such filters it is converted here. */
+	/* CMYK is usually converted after scaling. If the recipe has filters before scaling, CMYK
+	 * is converted here, because filters do not work on CMYK. */
 	if (job->before.n == 0)
 		return true;
 	job->profile = PROFILE_SRGB;
@@ -495,7 +497,7 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* Whether the samples have a tone curve other than that of sRGB. */
+/* Whether the samples are CMYK, or have a profile other than sRGB. */
 static bool is_foreign(const struct pv_job *job)
 {
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
@@ -513,8 +515,8 @@ static bool import(VipsImage **image, const struct pv_job *job)
 }
 
 /* Convert to linear light. Without a profile: through the sRGB curve. With a profile: to Lab, and
- * from Lab to XYZ. The way back from XYZ goes through Lab too, because libvips 8.14 loses shadows
- * when it exports from XYZ. */
+ * from Lab to XYZ. pv_colour_finish() goes back from XYZ to Lab before it exports, because libvips
+ * 8.14 loses shadows when it exports from XYZ. */
 static bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 {
 	if (!is_foreign(job))
@@ -538,7 +540,7 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
-/* If the conversion through a profile has made three equal bands from grey, keep one of them. The
+/* If the conversion through a profile has made three equal bands from grey, keep only one band. The
  * profile is dropped, because it is for RGB. */
 static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 {
@@ -613,7 +615,8 @@ static bool keeps_space(VipsImage *image, struct pv_job *job)
 	return false;
 }
 
-/* Whether the image is grey with 8 bits, has a grey profile, and becomes grey of 8 bits in sRGB. */
+/* Whether convert_levels() can convert the image: it is grey of 8 bits with a profile, and must
+ * become grey of 8 bits in sRGB. */
 static bool has_grey_levels(VipsImage *image, const struct pv_job *job, const char *to)
 {
 	return to && strcmp(to, "srgb") == 0 && job->profile == PROFILE_OTHER &&
@@ -623,7 +626,7 @@ static bool has_grey_levels(VipsImage *image, const struct pv_job *job, const ch
 	       vips_image_get_bands(image) < 3;
 }
 
-/* Convert grey of 8 bits from its profile to sRGB, through a table of all levels. */
+/* Convert grey of 8 bits from its profile to sRGB. A table has the result for each level. */
 static bool convert_levels(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *table = NULL, *grey = NULL, *alpha = NULL, *mapped = NULL,
@@ -693,7 +696,7 @@ static struct colour pv_background(const struct pv_job *job)
 	return job->recipe->background.is_set ? job->recipe->background : white;
 }
 
-/* Convert an sRGB pixel to the colour space of the image. This is Display P3 or the space of the
+/* Convert an sRGB pixel to the colour space of the image, which is Display P3 or the space of the
  * image's profile. */
 static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *job)
 {
@@ -742,7 +745,7 @@ static bool find_values(VipsImage *image, const struct pv_job *job,
 }
 
 /* Get a colour as band values, in the space and the depth of the finished image. The last value is
- * alpha. If the image is grey and the colour is not, the image becomes RGB. */
+ * alpha. If the image is grey and the colour is not grey, the image is converted to RGB. */
 static bool pv_colour_values(VipsImage **image, const struct pv_job *job,
                              const struct colour *colour, double values[5])
 {
@@ -858,8 +861,8 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
-/* A line of n pixels is scaled to n_to pixels. Get the index of the pixel in the line that is
- * nearest to pixel i of the result, by their centres. */
+/* A line of n pixels is scaled to n_to pixels. Get the index of the pixel in the line whose centre
+ * is nearest to the centre of pixel i of the result. */
 static size_t nearest(uint32_t i, uint32_t n_to, int n)
 {
 	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
@@ -898,7 +901,7 @@ static bool pick_nearest(VipsImage **image, struct size to)
 static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
-	/* Converting the colours through a profile leaves alpha in the range of the original
+	/* When colours are converted through a profile, alpha keeps the range of the original
 	 * samples. */
 	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
 
@@ -977,15 +980,15 @@ static bool cut(VipsImage **image, const struct area *area)
 	                            (int)area->size.width, (int)area->size.height, NULL));
 }
 
-/* Scale a length or a position along one side. `from` is the length of this side before, `to` its
- * length after. */
+/* Scale a length or a position along one side. Scaling changes the length of this side from `from`
+ * to `to`. */
 static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 {
 	return (uint32_t)((double)at * to / from + 0.5);
 }
 
-/* Search the unscaled picture for the part to keep. Compute which pixels of the unscaled picture
- * this part needs. */
+/* Search the unscaled picture for the part to keep. Then compute the focus: the pixels of the
+ * unscaled picture that this part needs. */
 static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
@@ -1151,8 +1154,8 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
-/* Copy frame i into memory and call work for it. roll contains all frames, one below the other.
- * Returns the new frame, or NULL on failure. */
+/* Copy frame i into memory and call work() for it. The image `roll` contains all frames, one below
+ * the other. Returns the new frame, or NULL on failure. */
 static VipsImage *work_on_frame(VipsImage *roll, uint32_t i, int height,
                                 bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -1281,12 +1284,12 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	};
 
 	filters_split(&recipe->filters, &job.before, &job.after);
-	/* Filters that make grey give grey with the sRGB curve. A profile for RGB does not fit this
-	 * grey. */
+	/* The result of a filter that makes the picture grey has the sRGB curve. A profile for RGB
+	 * does not fit such a picture. */
 	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
-	/* HDR has only one depth, floats, so the recipe's depth does not apply to it. With 8 bits,
-	 * most of its range would be lost. */
+	/* An HDR file always stores floats, so the recipe's depth does not apply to an HDR output.
+	 * If a step before used only 8 bits, most of the range would be lost. */
 	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
 	               pv_filters_keep_light(&recipe->filters);
 	job.is_deep = recipe->format == FORMAT_HDR
@@ -1326,13 +1329,14 @@ static bool can_be_quick(const struct pv_job *job)
 	/* vips_thumbnail_source() shifts enlarged pictures: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
-	/* vips_thumbnail_source() loads a JPEG 2000 at a lower resolution, in which the colours of
-	 * transparent pixels are already mixed with the others. */
+	/* vips_thumbnail_source() loads a JPEG 2000 at a lower resolution. In this resolution the
+	 * hidden colours of transparent pixels are already mixed into visible pixels. */
 	bool mixes_hidden = job->from == FORMAT_JP2 && state->has_alpha;
 
-	/* Why TIFF and WebP are not loaded quickly: in a TIFF with several directories,
-	 * vips_thumbnail_source() may use the preview. It leaves all scaling of a WebP to libwebp,
-	 * and then decodes and scales the picture twice. */
+	/* TIFF files with several directories are not loaded quickly, because
+	 * vips_thumbnail_source() may use the preview. WebP is not loaded quickly, because
+	 * vips_thumbnail_source() leaves all scaling to libwebp, and then decodes and scales the
+	 * picture twice. */
 	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
 	       !state->raster.bytes && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
@@ -1383,9 +1387,9 @@ static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
-	/* Filters before scaling, a focus and the kernel nearest need the upright picture, so it is
-	 * turned first. If two pixels are equally near, the choice of the kernel nearest depends on
-	 * the direction of the rows. */
+	/* Filters before scaling, a focus and the kernel "nearest" need the upright picture, so it
+	 * is turned first. This kernel needs it because its choice between two pixels that are
+	 * equally near depends on the direction of the rows. */
 	bool is_turned_first = job->before.n > 0 ||
 	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);
@@ -1400,8 +1404,8 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!pv_focus(image, job))
 		return false;
-	/* In all other cases the picture is turned after scaling. This is cheaper, and the large
-	 * picture need not be in memory. */
+	/* If is_turned_first is false, the picture is turned after scaling. This is cheaper, and
+	 * the large picture need not be in memory. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};

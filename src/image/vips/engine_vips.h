@@ -17,7 +17,7 @@
 #include <vips/vips.h>
 
 /* The state of a source, from pv_claim_source() to pv_close_source(). If another engine has decoded
- * the pixels, only the members stored and orientation are set. */
+ * the pixels, only two members are set: `stored` and `orientation`. */
 struct pv_state {
 	/* The bytes of the file, for libvips. NULL: libvips does not load this file. */
 	VipsSource *bytes;
@@ -27,17 +27,18 @@ struct pv_state {
 	/* The opened picture, if a reader of image/raster reads it. If not, raster.bytes is
 	 * NULL. */
 	struct raster raster;
-	/* If has_own_colours is true, the profile that libvips finds in the file is replaced by the
-	 * member profile. In this case, NULL means that the picture is sRGB. */
+	/* If has_own_colours is true, `profile` replaces the profile that libvips finds in the
+	 * file. If `profile` is NULL then, the picture is sRGB. */
 	bool has_own_colours;
 	uint8_t *profile;
 	size_t n_profile;
-	/* The transfer of an HDR picture, as a number of CICP. 0: the picture is not HDR. */
+	/* The transfer function of an HDR picture, as a number of CICP. 0: the picture is not
+	 * HDR. */
 	unsigned hdr_transfer;
 	/* The decoded picture with all its frames. It is kept here if several outputs are derived
 	 * from it. NULL: each output decodes the picture itself. */
 	VipsImage *decoded;
-	uint32_t n_decoded; /* number of frames in decoded */
+	uint32_t n_decoded; /* the number of frames in the picture `decoded` */
 	/* For a TIFF: the number of directories, and the index of the directory that has the first
 	 * page. */
 	uint32_t n_directories, first_page;
@@ -47,20 +48,21 @@ struct pv_state {
 	struct size stored; /* size of a frame before it is turned upright */
 	/* This engine turns the picture upright, because libvips does not find its orientation. */
 	bool is_turned_by_us;
-	/* The EXIF orientation to apply. With no_rotate it is 1. */
+	/* The orientation to apply, as a number of EXIF. no_rotate does not apply the orientation
+	 * in EXIF, but still that of HEIC, AVIF, JPEG XL and PFM. */
 	int orientation;
 	bool is_deep; /* samples have more than 8 bits */
 	/* The samples are linear light: float RGB without alpha, which may exceed 1. */
 	bool is_light;
 	bool is_cmyk, has_alpha;
-	/* Before scaling, the samples must be converted, because libvips would misread them: 32-bit
-	 * integers as 8-bit integers, packed Lab with coarse colours, some floats as 0 to 255, YCbCr
-	 * as RGB, or a sample that is not alpha as alpha. */
+	/* Before scaling, the samples must be converted, because libvips would misread them. It
+	 * reads 32-bit integers as 8-bit integers, packed Lab with coarse colours, some floats as 0
+	 * to 255, YCbCr as RGB, and a sample that is not alpha as alpha. */
 	bool has_odd_samples;
 	/* For a JPEG 2000: the samples are YCbCr, and libvips does not convert them. */
 	bool is_ycc;
 	/* For an SVG: its RsvgHandle, and its exact size and position in CSS pixels. The member
-	 * stored has the size in whole pixels. */
+	 * `stored` has the size in whole pixels. */
 	void *svg;
 	double svg_width, svg_height, svg_x, svg_y;
 	/* The decompressed bytes of a compressed SVG, or a copy of a GIF in which the canvas is
@@ -69,7 +71,7 @@ struct pv_state {
 	size_t n_unpacked;
 	/* For a JPEG without an end marker. mended: a copy of its bytes with an end marker.
 	 * is_unproven: it is not known yet whether the scans have all their blocks. If a block is
-	 * missing, the file is damaged. */
+	 * missing, the picture fails. */
 	bool is_unproven;
 	uint8_t *mended;
 };
@@ -118,9 +120,9 @@ struct pv_job {
 	bool shows_corners; /* a rotation left transparent corners */
 };
 
-/* Finish an operation of libvips that has put its result into *made. error is what the operation
- * returned. If it is 0, *image is released and replaced by *made. If not, *image stays. Returns
- * true if error is 0. */
+/* Finish an operation of libvips that has put its result into *made. `error` is the value that the
+ * operation returned. If it is 0, *image is released and replaced by *made, and the function
+ * returns true. If not, *image stays, and the function returns false. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
 /* Convert samples of 8 bits to 16 bits, in this space. The sample 255 becomes 65535. libvips itself
@@ -128,8 +130,8 @@ bool pv_replace(VipsImage **image, VipsImage **made, int error);
 bool pv_widen(VipsImage **image, VipsInterpretation space);
 
 /* Convert the error buffer of libvips to a failure, and empty the buffer. A failure that is already
- * set does not change. otherwise: the class of an error whose text is not known. Always returns
- * false. */
+ * set does not change. If the text of the error is not known, the failure has the class
+ * `otherwise`. Always returns false. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
 /* Forget all errors and warnings of this picture. Without this, they could be reported as the
@@ -147,7 +149,8 @@ bool pv_accepts_damage(struct source *source, struct failure *ret_failure);
 /* Copy the image into memory, so that its rows can be read in any order. */
 bool pv_to_memory(VipsImage **image);
 
-/* true: libvips has refused a size without reporting an error. See take_log() in engine_vips.c. */
+/* Whether libvips has refused a size without reporting an error. See take_log() in
+ * engine_vips.c. */
 extern bool pv_has_refused_size;
 
 /* ---- engine_vips.c, used by filters ---- */
@@ -158,7 +161,7 @@ bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
 bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
 bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
 
-/* Call work for each of n_frames frames. In the image, the frames are one below the other. */
+/* Call work() for each of the n_frames frames of an image, which are one below the other. */
 bool pv_each_frame(VipsImage **image, uint32_t n_frames,
                    bool (*work)(VipsImage **image, void *data), void *data);
 
@@ -177,13 +180,13 @@ void pv_close_source(struct source *source);
  * contents. */
 bool pv_shrinks_exactly(const struct pv_job *job);
 
-/* Load the frames of an output, one below the other. They come from decoded pixels, of this engine
- * or of another, or from a loader. A loader shrinks a JPEG or WebP, but leaves at least twice the
- * size to which the picture will be scaled. */
+/* Load the frames of an output, one below the other. If this engine or another engine has already
+ * decoded the picture, its pixels are used. If not, a loader reads the frames. A loader shrinks a
+ * JPEG or WebP, but leaves at least twice the size to which the picture will be scaled. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
-/* The factor by which the loader shrinks a JPEG or WebP. For a JPEG the factor is 1, 2, 4 or 8, for
- * a WebP any number from 1 on. 1: the loader does not shrink. */
+/* The factor by which the loader shrinks a JPEG or WebP. For a JPEG the factor is 1, 2, 4 or 8. For
+ * a WebP it is any number that is at least 1. 1: the loader does not shrink. */
 double pv_loader_shrink(const struct pv_job *job);
 
 /* If state->has_own_colours is true, replace the profile of the image by state->profile. */
@@ -211,20 +214,21 @@ bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_deflate.c ---- */
 
-/* Decompress the profile of a PNG into state->profile, which stays NULL if the profile is damaged or
+/* Decompress the profile of a PNG into state->profile, which is NULL if the profile is damaged or
  * too long. Returns false if memory ran out. */
 bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n);
 
 /* If the source is a TIFF, check the strips and tiles that are compressed with deflate, because
- * libtiff does not read every checksum. n_directories: how many directories are checked,
- * beginning with the first page. If a strip is damaged, sets is_damaged of the source, and returns
+ * libtiff does not read every checksum. At most n_directories directories are checked, beginning
+ * with the first page. If a strip or tile is damaged, sets is_damaged of the source, and returns
  * false with a failure if fail_on does not accept that. */
 bool pv_prove_strips(struct source *source, uint32_t n_directories,
                      struct failure *ret_failure);
 
 /* ---- pv_draw.c: SVG and PDF ---- */
 
-/* If this process draws, find the fonts and load the libraries that draw. This starts no thread. */
+/* If this process draws, find the fonts and load the libraries that draw. The function starts no
+ * thread. */
 bool pv_draw_start(struct failure *ret_failure);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
 
@@ -259,7 +263,7 @@ bool pv_filters_keep_light(const struct filter_chain *chain);
 bool pv_filters_apply(VipsImage **image, struct pv_job *job,
                       const struct filter_chain *chain, uint32_t n_frames);
 
-/* Call work for an image. If the image has alpha, its colours are multiplied by alpha before the
+/* Call work() for an image. If the image has alpha, its colours are multiplied by alpha before the
  * call and divided by alpha after it. max_alpha is the value of opaque alpha; 0: libvips' default
  * for the colour space. */
 bool pv_with_alpha_in(VipsImage **image, double max_alpha,

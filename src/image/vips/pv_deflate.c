@@ -1,4 +1,5 @@
-/* Decompresses parts of files that libvips does not give us, with the checksum at their end. */
+/* Decompresses parts of files whose bytes libvips does not return, and checks the checksums of the
+ * parts. */
 #include "image/vips/engine_vips.h"
 
 #include "image/header/metadata_scan.h"
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Decompress n bytes of zlib data into room. Returns the number of bytes, or 0 if the data is damaged or
- * does not fit. */
+/* Decompress n bytes of zlib data into the buffer `room`. Returns the number of decompressed bytes,
+ * or 0 if the data is damaged or does not fit. */
 static size_t inflate_into(uint8_t *room, uint32_t n_room, const uint8_t *bytes, size_t n)
 {
 	struct inflate_state state;
@@ -47,17 +48,17 @@ bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n)
 
 /* ---- TIFF ---- */
 
-/* The decompression of strips whose result is dropped. */
+/* The state of a check that decompresses strips. The decompressed bytes are not used. */
 struct strip_check {
 	struct inflate_state state;
 	uint8_t dropped[64 << 10];
-	/* The number of bytes that may still be decompressed. It bounds the time that a hostile file
-	 * can take. */
+	/* The number of bytes that may still be decompressed. It bounds the time that a hostile
+	 * file can take. */
 	uint64_t n_budget;
 };
 
-/* Whether a strip is not damaged. A strip that ends early counts as not damaged, because libtiff
- * notices missing pixels. */
+/* Check a strip or tile. Returns false if it is damaged. Returns true if it ends early, because
+ * libtiff itself notices missing pixels. */
 static bool strip_is_right(void *data, const uint8_t *strip, size_t n)
 {
 	struct strip_check *check = data;

@@ -1,7 +1,8 @@
 /*
  * Draws SVG and PDF, which have no pixels, at the requested size. librsvg draws SVG. libvips draws
- * PDF with poppler. If a font cannot be read, both libraries go on and leave out the text. So the
- * fonts are checked before drawing, and the messages of the libraries are checked after drawing.
+ * PDF with poppler. If a font cannot be read, librsvg and poppler go on and leave out the text. So
+ * the fonts are checked before drawing, and the messages of the libraries are checked after
+ * drawing.
  */
 #include "image/vips/engine_vips.h"
 
@@ -93,8 +94,8 @@ static bool fonts_start(struct failure *ret_failure)
 
 	if (!FcInit())
 		return failure_set(ret_failure, FAIL_INTERNAL, "fontconfig cannot start");
-	/* Never look for new fonts, because workers inherit this configuration and cannot list the
-	 * folders. */
+	/* fontconfig must never look for new fonts, because workers inherit this configuration and
+	 * cannot list the folders. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
 	for (int i = 0; has_memory && (font = font_at(i)); i++)
@@ -196,7 +197,7 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 
 	if (!format_info(format)->is_drawn || !*missing_text)
 		return true;
-	/* "No font in" is a fault of the file: it names no font for its text. */
+	/* "No font in" means that the file is faulty: it names no font for its text. */
 	if (strstr(missing_text, "No font in"))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "decode: cannot draw all text: %s", what_is_missing());
@@ -247,7 +248,7 @@ static double pixels_of(const RsvgLength *length)
 	}
 }
 
-/* For a length in percent: the fraction of the viewBox's side. For any other length: 1. */
+/* For a length in percent, returns the fraction of the viewBox's side. Else returns 1. */
 static double share_of(const RsvgLength *length)
 {
 	return length->unit == RSVG_UNIT_PERCENT ? length->length : 1;
@@ -301,8 +302,8 @@ static void measure_svg(struct pv_state *state)
 }
 
 /* Copy a rendered tile into a picture of RGBA. cairo has multiplied the colours by alpha, so they
- * are divided by alpha. pixels is the tile's first pixel in the picture, n_row the number of bytes
- * of a row of the picture. */
+ * are divided by alpha. `pixels` points to the first pixel of the tile in the picture. A row of the
+ * picture has n_row bytes. */
 static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 {
 	const uint8_t *rows = cairo_image_surface_get_data(tile);
@@ -329,7 +330,7 @@ static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
 }
 
 /* Render a tile of a drawing. `to` is the size of the whole drawing. The top left pixel of the tile
- * is x, y in the drawing. */
+ * is at x, y in the drawing. */
 static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
                         struct size to, uint32_t x, uint32_t y)
 {
@@ -475,7 +476,7 @@ bool pv_draws(enum image_format format, struct failure *ret_failure)
 }
 
 /* Close a loader of gdk-pixbuf. The loader of SVG leaks memory if it is closed before it has
- * received a file, so it gets a small file. */
+ * received a file, so it receives a small SVG. */
 static void end_module(GdkPixbufLoader *loader, const char *name)
 {
 	static const char nothing[] = "<svg xmlns='http://www.w3.org/2000/svg' "
@@ -529,8 +530,8 @@ bool pv_draw_start(struct failure *ret_failure)
 
 /* ---- compressed SVG ---- */
 
-/* Decompress some bytes of the source, beginning at *at, and move *at past them. Returns false at
- * the end of the compressed data, or if the data is damaged. */
+/* Decompress some bytes of the source, beginning at offset *at, and move *at past them. Returns
+ * false at the end of the compressed data, or if the data is damaged. */
 static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
                         uint8_t *room, size_t n_room, size_t *n_unpacked,
                         GConverterResult *ret_result)
@@ -598,8 +599,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* The name is not passed, because with its suffix .svgz any gzip data would count as an
-	 * SVG. */
+	/* format_of_bytes() does not get the name of the file. With the suffix .svgz, it would
+	 * accept gzip data inside the gzip data as an SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,
@@ -610,9 +611,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 
 /* ---- from the header to the pixels ---- */
 
-/* Load the first page of a PDF at this scale. libvips draws the page when its pixels are read; if
- * they are never read, only the header is loaded. Returns false on an error, and also if libvips
- * has refused the size without an error. */
+/* Load the first page of a PDF at this scale. libvips draws the page only when its pixels are read.
+ * Returns false on an error, and also if libvips has refused the size without an error. */
 static bool load_at(VipsImage **ret_image, const struct pv_state *state, double scale)
 {
 	pv_has_refused_size = false;
@@ -715,9 +715,9 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 	return beyond_x >= 0 && beyond_y >= 0 && (beyond_x == 0 || beyond_y == 0);
 }
 
-/* Load the first page of a PDF at a size that is at least `to`. The scale is computed from the
- * page's size, which libvips rounds to whole pixels. If this rounding makes the drawn page too
- * small or too large, the scale is corrected, and the page is loaded again. */
+/* Load the first page of a PDF, with both sides at least as long as those of `to`. The scale is
+ * computed from the page's size, which libvips rounds to whole pixels. If this rounding makes the
+ * drawn page too small or too large, the scale is corrected, and the page is loaded again. */
 static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
                      const struct size *to)
 {

@@ -43,7 +43,8 @@ static bool is_deep(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 }
 
-/* Call work for the colours of the image. Alpha is set aside before and added unchanged after. */
+/* Call work() for the colours of the image. Alpha is removed before the call, and is added again
+ * unchanged after the call. */
 static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, void *data),
                           void *data)
 {
@@ -62,7 +63,7 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	return is_done;
 }
 
-/* Convert the image to another colour space, call work for the colours, and convert the image
+/* Convert the image to another colour space, call work() for the colours, and convert the image
  * back. */
 static bool in_space(VipsImage **image, VipsInterpretation space,
                      bool (*work)(VipsImage **image, void *data), void *data)
@@ -83,8 +84,8 @@ static bool name_space(VipsImage **image, VipsInterpretation space)
 	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-/* Set all three bands to the luminance. libvips' own conversion is not used, because its weights
- * have only one digit. */
+/* Set all three bands to the luminance. libvips' own conversion to grey is not used, because its
+ * weights have only one decimal place. */
 static bool spread_luminance(VipsImage **image, void *data)
 {
 	VipsImage *weights = vips_image_new_matrixv(3, 3, 0.2126, 0.7152, 0.0722, 0.2126,
@@ -118,7 +119,7 @@ static bool to_grey(VipsImage **image)
 	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
-/* The data argument of the filter functions below: a filter, and the job that needs it. */
+/* The argument `data` of the filter functions below: a filter, and the job that needs it. */
 struct call {
 	struct pv_job *job;
 	const struct filter *filter;
@@ -331,9 +332,9 @@ struct lightness {
 	uint64_t n, counts[PERCENT_STEPS + 1];
 };
 
-/* Count the pixels with each lightness, except those whose alpha is 0. steps has the lightness,
- * from 0 to PERCENT_STEPS. alpha is NULL if the picture has none. Both images have samples of 16
- * bits and are in memory. */
+/* Count the pixels with each lightness, except pixels whose alpha is 0. The image `steps` has the
+ * lightness of each pixel, from 0 to PERCENT_STEPS. The image `alpha` is NULL if the picture has no
+ * alpha. Both images have samples of 16 bits and are in memory. */
 static void count_lightness(struct lightness *ret_lightness, VipsImage *steps,
                             VipsImage *alpha)
 {
@@ -351,8 +352,9 @@ static void count_lightness(struct lightness *ret_lightness, VipsImage *steps,
 	}
 }
 
-/* Find a percentile: the lightness, 0 to 100, that is not exceeded by `percent` percent of the
- * pixels. 0 gives the minimum, 100 the maximum. The histogram must not be empty. */
+/* Find a percentile of the lightness, which is from 0 to 100: `percent` percent of the pixels are
+ * not lighter than the result. If `percent` is 0, the result is the minimum; if 100, the maximum.
+ * The histogram must not be empty. */
 static double find_percent(const struct lightness *lightness, double percent)
 {
 	uint64_t n_below = 0;
@@ -446,8 +448,8 @@ static bool flip(VipsImage **image, void *data)
 	                            NULL));
 }
 
-/* The filter itself does nothing: apply() converts to grey before, because the table has makes_grey
- * for this filter. */
+/* Do nothing. The table sets makes_grey for this filter, so apply() has already converted the image
+ * to grey. */
 static bool grayscale(VipsImage **image, void *data)
 {
 	(void)image;
@@ -468,17 +470,19 @@ static bool flatten(VipsImage **image, void *data)
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
-		/* The function gets alpha, and handles it itself or like any other band. */
+		/* The function gets alpha. It either knows which band is alpha, or treats all bands
+		 * in the same way. */
 		ALPHA_IS_A_BAND,
-		/* Colours are multiplied by alpha before the call, and divided by it after. */
+		/* Colours are multiplied by alpha before the call, and divided by alpha after
+		 * it. */
 		ALPHA_COVERS,
 		ALPHA_STAYS /* the function gets only the colours; alpha stays unchanged */
 	} alpha;
-	/* apply is called for each frame separately, because it moves pixels or reads neighbouring
-	 * pixels, which must not come from another frame. */
+	/* apply() is called for each frame separately. It moves pixels or reads neighbouring
+	 * pixels, so in a call for all frames, pixels of one frame would get into another. */
 	bool is_per_frame;
-	bool makes_grey;  /* the picture is converted to grey before apply */
-	bool keeps_light; /* apply also works on linear light above 1 */
+	bool makes_grey;  /* the picture is converted to grey before apply() */
+	bool keeps_light; /* apply() also works on linear light above 1 */
 } kinds[N_FILTER_KINDS] = {
 	[FILTER_BLUR] =
 		{

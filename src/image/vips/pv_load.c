@@ -40,7 +40,8 @@ static bool is_float(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_FLOAT;
 }
 
-/* Whether the samples are linear light. Samples of an HDR always are. Floats of a TIFF or PFM may be. */
+/* Whether the samples are linear light. Samples of an HDR always are linear light. RGB floats of a
+ * TIFF or PFM may be. */
 static bool pv_has_light(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -61,7 +62,7 @@ static bool pv_has_plain_floats(VipsImage *image)
 }
 
 /* Whether the samples have more than 8 bits of information. Most signed samples count as 8 bits,
- * because libvips and all tools based on it treat them as levels of 0 to 255. */
+ * because libvips and all tools based on libvips treat these samples as levels of 0 to 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -119,9 +120,9 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* Find floats that are linear light. RGB is declared as linear light, and one band is converted to
- * grey. All floats of a PFM are linear light. In grey TIFF files, some writers use 0 to 1 for
- * linear light, and others use levels of 0 to 255; so one band counts as linear light if no value
+/* Find floats that are linear light. All floats of a PFM are: RGB is declared as linear light, and
+ * one band is converted to grey. In a grey TIFF, some writers store linear light from 0 to 1, and
+ * others store levels from 0 to 255. So one band of a TIFF counts as linear light if no value
  * exceeds 1. */
 static bool light_up(VipsImage **image)
 {
@@ -268,8 +269,8 @@ static bool load_one(VipsImage **ret_image, const struct pv_state *state,
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
-/* Load n frames or pages, beginning with the first page. In the image they are one below the
- * other. */
+/* Load n frames or pages, beginning with the first page. In the resulting image, they are one below
+ * the other. */
 static bool load_several(VipsImage **ret_image, const struct pv_state *state,
                          enum image_format format, VipsFailOn fail_on, uint32_t n)
 {
@@ -409,8 +410,8 @@ static void note_header(struct source *source, VipsImage *image)
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
-	/* libvips does not find the EXIF of a PNG if it is after the pixels or in a text chunk, nor
-	 * that of a WebP if the extended header does not announce it. */
+	/* libvips does not find all EXIF. It misses the EXIF of a PNG after the pixels or in a text
+	 * chunk, and the EXIF of a WebP that the extended header does not announce. */
 	if ((source->format == FORMAT_PNG || source->format == FORMAT_WEBP) &&
 	    !source->reading->no_rotate) {
 		int known = state->orientation;
@@ -500,8 +501,8 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 	return fits_libvips(raster->size, ret_failure);
 }
 
-/* Refuse a JPEG 2000 that libvips would decode wrongly. If it is in YCbCr, note that its samples must
- * be converted. */
+/* Refuse a JPEG 2000 that libvips would decode wrongly. If its samples are YCbCr, set is_ycc, so
+ * that they are converted. */
 static bool jp2_is_understood(const struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -546,8 +547,8 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 }
 
 /* Read the colours of a PNG. From cICP or gAMA a profile is made, because libvips ignores these
- * chunks. has_profile: libvips has found a profile. It does not find a profile after the chunk
- * sRGB. */
+ * chunks. has_profile: libvips has found a profile. libvips does not find a profile that comes
+ * after the chunk sRGB. */
 static bool read_png_colours(struct source *source, bool is_grey, bool has_profile,
                              struct failure *ret_failure)
 {
@@ -625,9 +626,9 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	                   "header: the GIF ends in the middle of a block");
 }
 
-/* If a JPEG has no end marker, let libvips read a copy with an end marker. Without the marker
- * libjpeg would always warn, even if only the marker is missing. If scans are missing too, the JPEG
- * is refused, except with fail_on none. */
+/* If a JPEG has no end marker, let libvips read a copy with an end marker. Without this copy,
+ * libjpeg would always warn, even if nothing but the marker is missing. If scans are missing too,
+ * the JPEG is refused, unless fail_on is none. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -665,8 +666,8 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 		return false;
 	state->reader = reader;
 	state->stored = reading->size;
-	/* This orientation is stored in the format itself, and not in EXIF. Every program applies
-	 * it, so it is applied even with no_rotate. */
+	/* The orientation of a reader is stored in the format itself, and not in EXIF. Every
+	 * program applies it, so it is applied even with no_rotate. */
 	state->orientation = (int)reading->orientation;
 	state->is_deep = reading->is_deep;
 	state->has_alpha = reading->has_alpha;
@@ -678,9 +679,9 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 
 /*
  * A copy of a GIF for libvips. In a GIF, parts of the canvas that no frame draws are transparent.
- * Parts of frames that are cleared are transparent too. If the frames have no transparent colour,
- * libvips 8.14.1 makes these parts opaque. So in the copy, each frame with at most 128 colours gets
- * a transparent colour: index 255, which none of its pixels has.
+ * When a frame is cleared, its part of the canvas becomes transparent too. If the frames have no
+ * transparent colour, libvips 8.14.1 makes these parts opaque. So in the copy, each frame with at
+ * most 128 colours gets a transparent colour: index 255, which none of its pixels has.
  */
 struct gif_copy {
 	const uint8_t *bytes;
@@ -693,8 +694,8 @@ struct gif_copy {
 	size_t control_at;
 	uint32_t width, height;
 	unsigned n_frames;
-	/* Parts of the canvas are visible: the first frame does not cover the whole canvas, or
-	 * a frame is cleared. */
+	/* Parts of the canvas are visible, because the first frame does not cover the whole canvas,
+	 * or because a frame is cleared. */
 	bool shows_canvas;
 };
 
@@ -787,7 +788,7 @@ static bool copy_extension(struct gif_copy *copy)
 	return copy_blocks(copy, copy->at + 2);
 }
 
-/* Copy a GIF. Each frame with few colours gets a transparent colour. */
+/* Copy a GIF. In the copy, each frame with few colours has a transparent colour. */
 static void copy_gif(struct gif_copy *copy)
 {
 	enum { HEAD_BYTES = 13, FLAGS_AT = 10 };
@@ -924,9 +925,9 @@ static double find_shrink(const struct pv_job *job)
 	return fmax(1, fmin(factors.across, factors.down) / 2);
 }
 
-/* Whether shrinking a side by blocks shifts the picture by at most 1/32 of an output pixel. If the
- * side is not a multiple of the block, the last block lies partly outside the picture. libjpeg
- * makes a whole pixel of this block, so scaling shifts the picture. */
+/* libjpeg shrinks each block of pixels to one pixel. If a side is not a multiple of the block, the
+ * last block lies partly outside the picture. libjpeg makes a whole pixel of this block too, so
+ * scaling shifts the picture. Returns true if the shift is at most 1/32 of an output pixel. */
 static bool divides(uint32_t side, unsigned block, double factor)
 {
 	double most_moved = 1 / 32.0;
@@ -951,8 +952,9 @@ static double find_chroma_shrink(const struct chroma_ratio *chroma,
 	       2;
 }
 
-/* The side of the largest block that libjpeg may shrink to one pixel: 1, 2, 4 or 8. vips_thumbnail_source()
- * considers only the size. *ret_is_largest becomes true if it would choose the same block. */
+/* The side of the largest block that libjpeg may shrink to one pixel: 1, 2, 4 or 8.
+ * vips_thumbnail_source() chooses a block by the size alone. *ret_is_largest becomes true if it
+ * would choose the same block as this function. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -1006,7 +1008,7 @@ static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
 	                  (int)shrink, NULL);
 }
 
-/* Make an image that borrows the samples. */
+/* Make an image that borrows samples. */
 static VipsImage *image_of_samples(const void *samples, struct size size,
                                    unsigned n_bands, bool is_deep)
 {
@@ -1058,7 +1060,7 @@ static bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
 	return *ret_image != NULL;
 }
 
-/* Make an image that borrows pixels of another engine. */
+/* Make an image that borrows the pixels that another engine has decoded. */
 static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 {
 	*ret_image = image_of_samples(pixels->bytes, pixels->size, pixels->n_bands,
@@ -1238,9 +1240,9 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
 /*
  * ---- checking ----
  *
- * A check decodes every pixel of a picture and keeps no pixel. The loader does not shrink, because
- * it would then skip some data. Most formats are decoded row by row, with only a few rows in
- * memory.
+ * A check decodes every pixel of a picture and keeps no pixel. The loader must not shrink the
+ * picture, because a loader that shrinks skips some data. Most formats are decoded row by row, with
+ * only a few rows in memory.
  */
 
 /* Decode all pixels of the pages that the option string selects. *ret_n_pages becomes the number of
@@ -1350,8 +1352,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  * fewer. When libvips reads a picture from top to bottom, it buffers that many lines.
  *
  *   JPEG                   512 lines, because the loader shrinks while it loads
- *   JPEG in several scans  the same, and 2 bytes for each coefficient
- *   PNG, TIFF, PFM         lines; for a TIFF in tiles also a row of tiles
+ *   JPEG in several scans  512 lines, and 2 bytes for each coefficient
+ *   PNG, TIFF, PFM         lines; for a TIFF with high tiles also two rows of tiles
  *   PNM, PAM, PSD          8 bytes a pixel: four samples of 16 bits
  *   BMP, TGA               4 bytes a pixel
  *   PNG interlaced         the whole picture
@@ -1364,7 +1366,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *   SVG                    8 MiB, and 8 bytes for each pixel of the drawing
  *   PDF                    8 MiB, and 4 bytes for each pixel of the drawing
  *
- * If a picture has several outputs, the decoded picture is in memory too.
+ * If a picture has several outputs, memory for the decoded picture is added.
  *
  * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels, a
  * figure is the largest data size of a worker (the sixth number of /proc/PID/statm), which
@@ -1447,7 +1449,7 @@ static uint64_t loader_memory(const struct picture_header *header)
 	}
 }
 
-/* A lower bound of the factor by which a JPEG is shrunk when it is decoded for all these outputs.
+/* Get a lower bound of the factor by which a JPEG is shrunk when it is decoded for several outputs.
  * The loader shrinks by the largest factor that leaves twice the size of the largest output. If the
  * sides are not multiples of the block, it shrinks by half of this factor. */
 static unsigned shrink_for(struct size from, const struct picture_variant *variants,

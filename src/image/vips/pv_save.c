@@ -30,7 +30,7 @@ static size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment = 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
 
-		/* After this segment no metadata segment follows. */
+		/* no metadata segment follows this segment */
 		if (n_segment > n - at ||
 		    ((marker < APP0 || marker > APP15) && marker != COMMENT))
 			return n;
@@ -101,8 +101,8 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 
 /* ---- the savers ---- */
 
-/* Convert an effort of 0 to 9 to the scale of a saver, which goes from least to most. If the recipe
- * has no effort, returns usual, the saver's default. */
+/* Convert an effort of 0 to 9 to the scale of a saver, which has the ends `least` and `most`. If
+ * the recipe has no effort, returns `usual`, the saver's default. */
 static int effort_of(const struct recipe *recipe, int least, int most, int usual)
 {
 	if (!recipe->has_effort)
@@ -124,7 +124,7 @@ static VipsForeignSubsample subsample_of(const struct recipe *recipe)
 static int save_jpeg(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                      bool strip)
 {
-	/* With an effort of 5 or more, the Huffman codes are optimised, which takes more time and
+	/* If the effort is 5 or more, the Huffman codes are optimised. This takes more time and
 	 * makes smaller files. */
 	return vips_jpegsave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "optimize_coding",
@@ -214,7 +214,7 @@ static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *r
 	                           "strip", strip, NULL);
 }
 
-/* Convert to linear light, because an HDR stores linear light, and save. */
+/* Save as HDR, which stores linear light: convert the samples first. */
 static int save_hdr(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
@@ -349,7 +349,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 
 static bool save_image(VipsImage *image, const struct recipe *recipe, int output)
 {
-	/* A saver may write no metadata except the profile. */
+	/* The profile is the only metadata that a saver may write. */
 	bool strip = !has_profile(image);
 	VipsTarget *target;
 	bool is_saved;
@@ -371,8 +371,8 @@ static bool is_lack_of_resources(const char *errors)
 }
 
 /* Find out whether a saver works: let it write a small picture. A saver may exist without its
- * codec, because the codecs of libheif are plugins. Returns 1 if the saver works and -1 if not.
- * Returns 0 if that is not known, because memory or threads were lacking. */
+ * codec, because the codecs of libheif are plugins. Returns 1 if the saver works, -1 if it does
+ * not, and 0 if memory or threads were lacking, so that the answer is not known. */
 static signed char try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];
@@ -399,8 +399,8 @@ static signed char try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* The results so far, kept for the life of the process. 1: can be written; -1: cannot be
-	 * written; 0: not known yet. */
+	/* The results so far, which are kept until the process ends. 1: can be written; -1: cannot
+	 * be written; 0: not known yet. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
