@@ -277,6 +277,60 @@ TEST(source_colours, profiles_of_psd_and_bmp_are_applied)
 	blob_fini(&profile);
 }
 
+/* Store the colours of a calibrated BMP in its header: chromaticities in units of 1/1000, and gamma in
+ * units of 1/10. */
+static void calibrate(struct blob *bmp, const unsigned xy[6], unsigned gamma)
+{
+	enum { SPACE_AT = 14 + 56, POINTS_AT = 14 + 60 };
+	const double point_unit = (1 << 30) / 1000.0, gamma_unit = 65536 / 10.0;
+	uint32_t numbers[12];
+
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned x = xy[2 * i], y = xy[2 * i + 1];
+
+		numbers[3 * i] = (uint32_t)(x * point_unit);
+		numbers[3 * i + 1] = (uint32_t)(y * point_unit);
+		numbers[3 * i + 2] = (uint32_t)((1000 - x - y) * point_unit);
+		numbers[9 + i] = (uint32_t)(gamma * gamma_unit);
+	}
+	memset(bmp->bytes + SPACE_AT, 0, 4);
+	for (size_t i = 0; i < sizeof(numbers); i++)
+		bmp->bytes[POINTS_AT + i] = (uint8_t)(numbers[i / 4] >> 8 * (i % 4));
+}
+
+TEST(source_colours, the_colours_of_a_calibrated_bmp_are_applied_if_they_are_possible)
+{
+	static const uint8_t colour[] = {230, 120, 40};
+	static const double plain[] = {230, 120, 40}, adobe[] = {255, 121, 25};
+	static const struct {
+		unsigned xy[6], gamma;
+		const double *values;
+	} cases[] = {
+		{{640, 330, 300, 600, 150, 60}, 22, plain}, /* sRGB */
+		{{640, 330, 300, 600, 150, 60}, 18, patch_of_18},
+		{{640, 330, 210, 710, 150, 60}, 22, adobe},
+		/* Other units, and fields without a value. */
+		{{640, 330, 300, 600, 150, 60}, 10, plain},
+		{{640, 330, 300, 600, 150, 60}, 220, plain},
+		{{0, 0, 0, 0, 0, 0}, 0, plain},
+	};
+	const struct blob none = {0};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct blob bmp = make_bmp(&none, colour);
+		struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG,
+		                                       ENGINE_STB);
+		struct outcome outcome;
+
+		calibrate(&bmp, cases[i].xy, cases[i].gamma);
+		expect_colour(&bmp, "profile srgb", 3, cases[i].values, 2);
+		outcome = run_picture(&bmp, "a.bmp", &recipe);
+		EXPECT_EQ(outcome.is_done, cases[i].values == plain);
+		outcome_fini(&outcome);
+		blob_fini(&bmp);
+	}
+}
+
 /* ---- PNG ---- */
 
 static void png_insert_gamma(struct blob *png, uint32_t gamma)

@@ -177,6 +177,65 @@ static void find_profile(struct raster *raster)
 			raster_little(raster, FILE_BYTES + N_AT, 4));
 }
 
+static bool is_near(uint32_t value, uint32_t wanted)
+{
+	const uint32_t tolerance = 200;
+
+	return value <= wanted + tolerance && value + tolerance >= wanted;
+}
+
+/* Whether the colours are those of sRGB, which has a gamma of about 2.2. */
+static bool has_srgb_colours(const struct raster *raster)
+{
+	static const uint32_t srgb[6] = {64000, 33000, 30000, 60000, 15000, 6000};
+	bool is_srgb = is_near(raster->gamma, 45455);
+
+	for (unsigned i = 0; i < 6; i++)
+		is_srgb &= is_near(raster->primaries[i], srgb[i]);
+	return is_srgb;
+}
+
+/* Read the colours of a BMP that describes them itself. The end points are chromaticities in numbers
+ * with 30 bits after the point, and the gammas have 16 bits after the point. Many writers fill these
+ * fields with zeros or with other units, so the fields are ignored unless they are possible: x, y
+ * and z of a point add up to 1, and the three gammas are equal, from 1.2 to 3. */
+static void find_calibration(struct raster *raster)
+{
+	enum {
+		SHORTEST = 108,
+		SPACE_AT = 56,
+		POINTS_AT = 60,
+		GAMMAS_AT = 96,
+		CALIBRATED = 0
+	};
+	const double point = 1 << 30, unit = 100000;
+	double gammas[3], parts[3];
+
+	if (raster_little(raster, FILE_BYTES, 4) < SHORTEST ||
+	    raster_little(raster, FILE_BYTES + SPACE_AT, 4) != CALIBRATED)
+		return;
+	for (size_t i = 0; i < 3; i++) {
+		double sum = 0;
+
+		gammas[i] = raster_little(raster, FILE_BYTES + GAMMAS_AT + 4 * i, 4) /
+		            65536.0;
+		for (size_t k = 0; k < 3; k++) {
+			uint64_t at = FILE_BYTES + POINTS_AT + 12 * i + 4 * k;
+
+			parts[k] = raster_little(raster, at, 4) / point;
+			sum += parts[k];
+		}
+		if (sum < 0.98 || sum > 1.02 || gammas[i] < 1.2 || gammas[i] > 3 ||
+		    gammas[i] > gammas[0] * 1.01 || gammas[i] < gammas[0] * 0.99)
+			return;
+		raster->primaries[2 * i] = (uint32_t)(parts[0] * unit + 0.5);
+		raster->primaries[2 * i + 1] = (uint32_t)(parts[1] * unit + 0.5);
+	}
+	raster->gamma = (uint32_t)(unit / gammas[0] + 0.5);
+	if (has_srgb_colours(raster))
+		raster->gamma = 0;
+}
+
 static bool bmp_open(struct raster *raster, struct failure *ret_failure)
 {
 	struct bmp bmp;
@@ -189,6 +248,7 @@ static bool bmp_open(struct raster *raster, struct failure *ret_failure)
 		                   "first",
 		                   (unsigned)bmp.compression, bmp.n_bits);
 	find_profile(raster);
+	find_calibration(raster);
 	raster->size = (struct size){bmp.width, bmp.height};
 	raster->n_bits = 8;
 	raster->n_bands = bmp.masks[3] ? 4 : 3;

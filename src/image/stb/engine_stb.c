@@ -853,6 +853,8 @@ static bool open_source(struct source *source, struct failure *ret_failure)
 	if (!read_header(source, &state, ret_failure))
 		return false;
 	scan_metadata(source, &scan);
+	if (state.raster.gamma > 0)
+		scan.colours = COLOUR_CHUNK_GAMMA;
 	if (state.raster.profile) {
 		scan.has_profile = true;
 		scan.colours = COLOUR_CHUNK_PROFILE;

@@ -475,6 +475,22 @@ static bool fits_libvips(struct size size, struct failure *ret_failure)
 	                   size.width, size.height, VIPS_MAX_COORD);
 }
 
+/* Make a profile for a BMP that describes its colours itself. Its white is D65. */
+static bool take_calibration(struct pv_state *state, const struct raster *raster,
+                             struct failure *ret_failure)
+{
+	struct png_gamma gamma = {raster->gamma, true, {31270, 32900}};
+
+	if (raster->gamma == 0)
+		return true;
+	memcpy(gamma.xy + 2, raster->primaries, sizeof(raster->primaries));
+	if (icc_of_png_gamma(&gamma, false, &state->profile, &state->n_profile) ==
+	    ICC_NO_MEMORY)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	state->has_own_colours = true;
+	return true;
+}
+
 /* Open a picture that a reader of image/raster reads. */
 static bool read_raster(struct source *source, struct failure *ret_failure)
 {
@@ -498,7 +514,8 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 		state->n_profile = raster->n_profile;
 		state->has_own_colours = true;
 	}
-	return fits_libvips(raster->size, ret_failure);
+	return take_calibration(state, raster, ret_failure) &&
+	       fits_libvips(raster->size, ret_failure);
 }
 
 /* Refuse a JPEG 2000 that libvips would decode wrongly. If its samples are YCbCr, set is_ycc, so
