@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Block the signals that the batch reads from a descriptor. */
+/* Block the signals that the batch reads from a signalfd. */
 static void block_signals(void)
 {
 	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
@@ -34,7 +34,8 @@ static bool is_picture(const char *file)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
 }
 
-/* Whether a file has the suffix of a format that outputs may have. */
+/* Whether a file has the suffix of an image format. The suffixes of camera RAW do not count,
+ * because no output has such a suffix. */
 static bool is_named_like_output(const char *file)
 {
 	const enum image_format format = format_of_name(file);
@@ -42,11 +43,11 @@ static bool is_named_like_output(const char *file)
 	return format != FORMAT_NONE && format != FORMAT_RAW;
 }
 
-/* Open the file for the records. Returns -1 if no report was requested. Also returns -1, after a
- * message, if the file cannot be created, or if it is an image: the user probably forgot the value
- * of --report, so that the next argument, an image, was taken as the value. A report with the suffix
- * of an image is refused as well: it is empty at first, so an output with its name would replace
- * it. */
+/* Open the file for the records. Returns -1 without a message if no report was requested. Prints a
+ * message and returns -1 if the file cannot be created, if it is an image, or if its name has the
+ * suffix of an image. If it is an image, the user probably forgot the value of --report, and the
+ * next argument was taken as the value. A name with the suffix of an image is refused because an
+ * output with the same name could replace the report. */
 static int open_records(const char *file)
 {
 	const char *why =
@@ -72,9 +73,9 @@ static int open_records(const char *file)
 	return fd;
 }
 
-/* A report, a list or a plan that could not be written completely gives the same exit status as an
- * output folder that cannot be written. But if the reader of the list has closed the pipe, the batch
- * has ended as if by SIGPIPE already. */
+/* If the report, the list or the plan could not be written completely, the exit status is the same
+ * as for an output folder that cannot be written. EPIPE is the exception: the reader of the list
+ * has closed the pipe, and the status already says that SIGPIPE ended the batch. */
 static int finish_report(struct report *report, int status, bool is_plan)
 {
 	bool is_whole = report_finish(report, status);
@@ -154,7 +155,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	line->report.records = open_records(line->report_file);
 	if (line->report_file && line->report.records < 0)
 		return EXIT_USAGE;
-	/* Standard output receives either the records or the list of verify. */
+	/* Standard output receives either the records or the list of verify, never both. */
 	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
 		line->report.list = STDOUT_FILENO;
 	line->report.is_plan = line->batch.plans_only;

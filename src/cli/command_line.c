@@ -1,7 +1,7 @@
 /*
- * Parses the command line with getopt_long(), from our table of options. Two things differ from
- * getopt_long(): options cannot be abbreviated, and the message about a wrong word suggests the
- * right word.
+ * Parses the command line with getopt_long(), from our table of options. There are two differences
+ * from plain getopt_long(): options cannot be abbreviated, and the message about a misspelt word
+ * suggests the right word.
  */
 #include "cli/command_line.h"
 
@@ -58,8 +58,8 @@ struct getopt_tables {
 	struct option words[MAX_OPTIONS + 1];
 };
 
-/* Our table in the form that getopt_long() expects. With a ':' at the beginning of the letters,
- * getopt_long() distinguishes a missing value from an unknown option. */
+/* Convert our table to the form that getopt_long() expects. A ':' at the beginning of the letters
+ * makes getopt_long() distinguish a missing value from an unknown option. */
 static void fill_tables(struct getopt_tables *tables)
 {
 	size_t n_letters = 0, n_words = 0;
@@ -129,7 +129,7 @@ static bool refuse_typed(int got, const char *typed, struct failure *ret_failure
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
 	char letter[] = {'-', (char)optopt, 0};
 
-	/* In a group of letters such as -vo, the message names only the wrong letter. */
+	/* In a group of letters such as -vo, the message names only the letter that is wrong. */
 	if (optopt > 0 && optopt < LONG_OPTION)
 		typed = letter;
 	else if (option && !is_typed_whole(typed, option))
@@ -159,7 +159,7 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 	int got;
 
 	fill_tables(&tables);
-	/* With this variable, getopt_long() would stop at the first INPUT. */
+	/* If POSIXLY_CORRECT is set, getopt_long() stops at the first INPUT. */
 	unsetenv("POSIXLY_CORRECT");
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
@@ -170,7 +170,8 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 		if (got == '?' || got == ':')
 			return refuse_typed(got, typed, ret_failure);
 		option = option_of(got);
-		/* The value is a separate argument, so the option is the argument before it. */
+		/* The value was typed as a separate argument, so the option is the argument before
+		 * the value. */
 		if (got >= LONG_OPTION && optarg && optarg == typed)
 			typed = argv[optind - 2];
 		if (got >= LONG_OPTION && !is_typed_whole(typed, option))
@@ -228,7 +229,7 @@ static enum command command_among(int argc, char **argv)
 	return command;
 }
 
-/* The filter chain is the first argument after the command. */
+/* The filter chain of the command `filter` is the first argument after the command. */
 static bool take_chain(struct command_line *line, struct failure *ret_failure)
 {
 	if (line->batch.walk.n_inputs == 0)
@@ -281,8 +282,8 @@ static bool begins_with(const char *list, size_t n, const char *mark)
 	return n >= strlen(mark) && memcmp(list, mark, strlen(mark)) == 0;
 }
 
-/* Check that the list is not in UTF-16. It must have NUL characters if -0 was given, and must have
- * no NUL characters if not. */
+/* Check that the list is not in UTF-16. Without -0, the list must not contain NUL characters. With
+ * -0, a list that contains newlines must also contain NUL characters. */
 static bool check_list(const struct command_line *line, size_t n,
                        struct failure *ret_failure)
 {
@@ -319,7 +320,7 @@ static bool has_crlf(const char *list, size_t n)
 	return n_lines > 0 && n_lines == n_crlf;
 }
 
-/* Split the list into names, and leave out empty names. Returns false if memory ran out. */
+/* Split the list into names. Empty names are left out. Returns false if memory ran out. */
 static bool divide_list(struct command_line *line, size_t n)
 {
 	const char separator = line->is_null_separated ? 0 : '\n';
@@ -511,8 +512,8 @@ static bool take_output_stream(struct command_line *line, struct failure *ret_fa
 	return true;
 }
 
-/* The suffix that was probably meant by a misspelt one: a usual suffix of an image format that is
- * one edit away. NULL: there is none. */
+/* Guess the suffix that the user meant. Returns a common suffix of an image format that differs
+ * from `suffix` by one edit, or NULL if no such suffix exists. */
 static const char *meant_suffix(const char *suffix)
 {
 	static const char *const usual[] = {"jpg",  "jpeg", "png", "webp", "avif", "heic",
@@ -530,8 +531,8 @@ static const char *meant_suffix(const char *suffix)
 	return NULL;
 }
 
-/* Check that an output that does not exist yet, and would become a folder, was not meant to be a
- * file: its suffix must not be a misspelt suffix of an image format. */
+/* Check the value of -o if it would become a new folder. The user probably meant a file if the
+ * suffix is a misspelt suffix of an image format. Returns false in this case. */
 static bool is_meant_as_folder(const char *output, struct failure *ret_failure)
 {
 	const char *suffix = path_suffix(output), *meant = meant_suffix(suffix);
@@ -613,16 +614,16 @@ static bool names_same_file(const char *a, const char *b)
 	return is_same;
 }
 
-/* Check that the report does not overwrite another file of the command. name: path of the other
- * file; NULL: the command has no such file. what: the purpose of the other file, for the
- * message. */
+/* Check that the report does not overwrite another file of the command. `name` is the path of the
+ * other file, or NULL if the command has no such file. `what` is the purpose of the other file, for
+ * the message. */
 static bool report_spares(const struct command_line *line, const char *name,
                           const char *what, struct failure *ret_failure)
 {
 	const char *report = line->report_file;
 	struct stat stat_of_report;
 
-	/* Writing to a device such as /dev/null overwrites nothing. */
+	/* Writing to a character device such as /dev/null overwrites nothing. */
 	if (!name ||
 	    (stat(report, &stat_of_report) == 0 && S_ISCHR(stat_of_report.st_mode)))
 		return true;
@@ -660,7 +661,7 @@ static bool fits_report(const struct command_line *line, struct failure *ret_fai
 	return fits;
 }
 
-/* Copy standard input into a sealed memfd, at most n_max bytes. Returns -1 with errno on
+/* Copy at most n_max bytes of standard input into a sealed memfd. Returns -1 with errno on
  * failure. */
 static int copy_standard_input(uint64_t n_max)
 {
@@ -685,8 +686,8 @@ static int copy_standard_input(uint64_t n_max)
 	return fd;
 }
 
-/* Open the INPUT "-". A regular file is used directly. Any other input is copied, up to one
- * byte more than the limit: that byte shows that the input is too big. */
+/* Open the INPUT "-". A regular file at position 0 is used directly. Any other standard input is
+ * copied, up to the limit and one byte more. If this extra byte exists, the input is too big. */
 static bool open_standard_input(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;
@@ -714,7 +715,7 @@ static bool open_standard_input(struct command_line *line, struct failure *ret_f
 
 /* ---- the whole command line ---- */
 
-/* Refuse options that the command does not support, because they would have no effect. */
+/* Refuse options that the command does not support, because such options would have no effect. */
 static bool takes_its_options(const struct command_line *line,
                               struct failure *ret_failure)
 {
@@ -740,7 +741,7 @@ static bool takes_its_options(const struct command_line *line,
 	return failure_append(ret_failure, n > 1 ? " do" : " does");
 }
 
-/* Check that the options of --in-place are complete and fit together. */
+/* Check that the options for --in-place are complete and can be combined. */
 static bool fits_in_place(const struct command_line *line, struct failure *ret_failure)
 {
 	static const struct {
@@ -826,7 +827,7 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
 }
 
-/* Set the defaults of each command. */
+/* Set the defaults that depend on the command and on other options. */
 static void add_defaults(struct command_line *line)
 {
 	struct recipe *recipe = &line->batch.recipe;
@@ -852,7 +853,7 @@ static void add_defaults(struct command_line *line)
 	line->batch.decodes_only = line->command == COMMAND_VERIFY;
 }
 
-/* Set the limits of --untrusted; a lower limit that the user requested is kept. */
+/* Set the limits of --untrusted. If the user requested a lower limit, the lower limit is kept. */
 static void add_untrusted(struct batch_options *batch)
 {
 	if (!batch->is_untrusted)

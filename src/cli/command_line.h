@@ -15,8 +15,8 @@ enum command {
 	N_COMMANDS
 };
 
-/* Texts that are printed instead of running the command. If several are requested, the text that
- * comes last in this enum is printed. */
+/* Texts that are printed instead of running the command. If the user requests several texts, the
+ * program prints the text whose value in this enum is the highest. */
 enum help_request {
 	HELP_NONE,
 	HELP_SHORT,
@@ -31,15 +31,15 @@ enum on_collision { COLLISION_STOP, COLLISION_KEEP_EXT };
 struct command_line {
 	enum command command;
 	enum help_request help;
-	/* The options of the batch. Strings and inputs point into argv, or into the member
-	 * `list`. */
+	/* The options of the batch. Strings and inputs point into argv, or into memory that this
+	 * struct owns. */
 	struct batch_options batch;
 	struct report_options report;
 	bool prints_json;       /* whether info prints JSON */
 	const char *files_from; /* path of the list; "-": standard input */
-	/* Whether the names in files_from end with a NUL, not with a newline. */
+	/* Whether each name in the list ends with a NUL instead of a newline. */
 	bool is_null_separated;
-	/* The format that the suffix in the template of --name stands for, or FORMAT_NONE. */
+	/* The format that matches the suffix of the --name template; FORMAT_NONE: no format. */
 	enum image_format name_format;
 	enum on_collision on_collision;
 	/* Path of the report; NULL: no report; "-": standard output. */
@@ -50,17 +50,19 @@ struct command_line {
 	bool is_given[MAX_OPTIONS];
 
 	/* ---- memory that the struct owns ---- */
-	char *output_folder; /* with -o FILE: the folder of FILE */
+	char *output_folder; /* with -o FILE: the folder that contains FILE */
 	char *list; /* the contents of files_from; the names in `listed` point into it */
 	const char **listed;
-	unsigned *listed_positions; /* of each name in `listed` */
+	/* For each name in `listed`: its line number in the list. With -0: its number among the
+	 * names. */
+	unsigned *listed_positions;
 	struct walk_glob *globs;
 };
 
 /* A command, for the help and for suggestions. */
 struct command_info {
 	const char *name;
-	const char *usage; /* the arguments after the name */
+	const char *usage; /* the arguments after the command */
 	const char *does;  /* one line of help */
 };
 
@@ -68,8 +70,8 @@ struct command_info {
 const struct command_info *command_info(enum command command);
 
 /*
- * Parse the command line, and permute argv so that the inputs stand together. On an error, returns
- * false, and the failure names the argument, its value and the valid values.
+ * Parse the command line. Permutes argv so that the inputs are adjacent. If an argument is wrong,
+ * returns false, and the failure names the argument, its value and the valid values.
  *
  * The caller must call command_line_fini() in any case.
  */

@@ -44,8 +44,8 @@ static const char exit_status[] =
 	"  141  with -o -, verify or -n: ended by SIGPIPE, because the reader of\n"
 	"       standard output has closed it\n";
 
-/* Print two columns. The text on the right may have several lines. The right text begins on the
- * next line if the left text is too long for its column. */
+/* Print two columns. The text on the right may have several lines. If the left text is too long for
+ * its column, the right text begins on the next line. */
 static void print_pair(const char *left, const char *right)
 {
 	bool is_long = strlen(left) > LEFT_COLUMNS;

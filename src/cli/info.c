@@ -19,7 +19,8 @@ static void print_engines(const struct catalogue *catalogue)
 		       catalogue->engines[i].version);
 }
 
-/* Write the names of the engines that read or write a format; "-" if no engine does. */
+/* Write the names of the engines that read or write a format. Write "-" if there is no such
+ * engine. */
 static void list_engines(const struct catalogue *catalogue, enum image_format format,
                          bool writes, char *text, size_t n_text)
 {
@@ -54,7 +55,7 @@ static void print_formats(const struct catalogue *catalogue)
 	}
 }
 
-/* Write what a layer of the sandbox does. The layer is in force. */
+/* Describe the effect of a layer of the sandbox that is in force. */
 static void say_layer(const struct sandbox_state *state, enum sandbox_layer layer,
                       char *text, size_t n_text)
 {
@@ -148,7 +149,7 @@ static void add_engines(struct json *json, const struct catalogue *catalogue)
 	json_close_list(json);
 }
 
-/* List the engines that read or write a format, as names. */
+/* Add a list with the names of the engines that read or write a format. */
 static void add_claims(struct json *json, const char *key,
                        const struct catalogue *catalogue, int format, bool writes)
 {
@@ -181,7 +182,8 @@ static void add_formats(struct json *json, const struct catalogue *catalogue)
 	json_close_list(json);
 }
 
-/* List each requested layer: in force, or missing with the reason. */
+/* Add a list of the requested layers. It says for each layer that the layer is in force, or why it
+ * is missing. */
 static void add_sandbox(struct json *json, const struct sandbox_state *state)
 {
 	json_open_list(json, "sandbox");

@@ -7,8 +7,8 @@
 
 struct batch_options;
 
-/* Print, to standard output, the formats, limits and sandbox that a run with these options would
- * have: as tables, or as one line of JSON. Returns the exit status. */
+/* Print to standard output which formats, limits and sandbox a run with these options would have.
+ * The output is tables, or one line of JSON if as_json is true. Returns the exit status. */
 int info_print(const struct batch_options *options, bool as_json);
 
 #endif

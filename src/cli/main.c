@@ -24,9 +24,9 @@
 /* ---- setting up ---- */
 
 /*
- * Open the descriptors 0 to 2 if the caller closed them. Otherwise the next file that we open would
- * get one of these numbers, and messages would be written into it. A descriptor opened here reads
- * end of file and refuses writes.
+ * If the caller closed any of the descriptors 0 to 2, open them. Otherwise the next file that we
+ * open would get one of these numbers, and messages would be written into this file. A descriptor
+ * opened here reads end of file and refuses writes.
  */
 static void fill_standard_descriptors(void)
 {
@@ -39,8 +39,8 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
-/* Raise the soft limit on descriptors, because each worker needs some. The default is low for the
- * sake of select(), which this program never calls. */
+/* Raise the soft limit on descriptors, because each worker needs some. The default limit is low
+ * only because select() cannot handle high descriptors, and this program never calls select(). */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -67,8 +67,8 @@ static bool set_up_process(void)
 	}
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* numbers on the command line use a decimal point */
-	/* A write to a closed pipe or beyond the limit on file sizes must fail, and must not kill
-	 * the process. */
+	/* If a pipe is closed or a file reaches the size limit, the write must fail with an error.
+	 * A signal must not kill the process. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_descriptor_limit();
@@ -100,8 +100,8 @@ static int refuse(const struct command_line *line, const struct failure *failure
 
 /* ---- ending ---- */
 
-/* If data did not reach standard output, the program fails, unless the reader closed its pipe
- * early, as head does. */
+/* If standard output could not be written, the exit status is EXIT_STOPPED instead of EXIT_DONE. It
+ * is no error if the reader closed the pipe early, as head does. */
 static int flush_output(int status)
 {
 	if (fflush(stdout) == 0 || errno == EPIPE)
@@ -111,7 +111,7 @@ static int flush_output(int status)
 	return status == EXIT_DONE ? EXIT_STOPPED : status;
 }
 
-/* End the process by a signal. Returns only if the signal does not end it. */
+/* End the process by a signal. Returns only if the signal did not end the process. */
 static void die_of_signal(int number)
 {
 	sigset_t set;
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	else
 		status = refuse(&line, &failure);
 	status = flush_output(status);
-	/* If a thread of the batch hangs, waiting for it would hang too. So do not wait: the kernel
+	/* If a thread of the batch hangs, do not wait for it: the wait would never end. The kernel
 	 * ends the threads at exit. */
 	if (!is_stuck) {
 		command_line_fini(&line);

@@ -132,7 +132,7 @@ static bool take_format(struct command_line *line, const char *value,
 	enum image_format format = format_of_word(value);
 	int chosen;
 
-	/* A format may also be given by another of its suffixes: "jpeg" means "jpg". */
+	/* A format may also be given by a synonym or another suffix: "jpeg" means "jpg". */
 	if (format != FORMAT_NONE && choice_word(words, (int)format)) {
 		line->batch.format = format;
 		return true;
@@ -149,7 +149,7 @@ static bool take_format(struct command_line *line, const char *value,
 	return true;
 }
 
-/* Read a colour profile completely; command_line_fini() frees it. */
+/* Read a colour profile completely. command_line_fini() frees the bytes. */
 static bool read_profile(struct command_line *line, const char *name,
                          struct failure *ret_failure)
 {
@@ -185,7 +185,7 @@ static bool take_profile(struct command_line *line, const char *value,
 	const char *best = NULL;
 	char hash[32];
 
-	free((void *)line->batch.profile); /* the profile of an earlier --profile */
+	free((void *)line->batch.profile); /* an earlier --profile may have set this */
 	line->batch.profile = NULL;
 	line->batch.n_profile = 0;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -387,7 +387,7 @@ static const struct choice overwrites[] = {
 	{NULL, 0},
 };
 
-/* What to do about two inputs with the same output name. */
+/* The values of --on-collision: what to do if two inputs have the same output name. */
 static const struct choice collisions[] = {
 	{"stop", COLLISION_STOP},
 	{"keep-ext", COLLISION_KEEP_EXT},
@@ -406,7 +406,7 @@ static const struct choice progresses[] = {
 	{"json", PROGRESS_JSON}, {"none", PROGRESS_NONE}, {NULL, 0},
 };
 
-/* Which commands support an option. */
+/* Masks of commands, for the member `commands` of the table's rows. */
 enum {
 	SCALES = 1 << COMMAND_RESIZE | 1 << COMMAND_THUMB,
 	WRITES = SCALES | 1 << COMMAND_CONVERT | 1 << COMMAND_FILTER,
@@ -789,7 +789,7 @@ bool option_store(const struct cli_option *option, struct command_line *line,
 		return recipe_set(&line->batch.recipe, option->field, value, ret_failure);
 	if (!choice_parse(option->choices, value, &chosen, ret_failure))
 		return false;
-	/* All enums have the size of an int, so one function can store any of them. */
+	/* Every enum has the size of an int, so this copy can store any of them. */
 	memcpy(member, &chosen, sizeof(chosen));
 	return true;
 }

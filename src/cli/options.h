@@ -19,16 +19,16 @@ struct cli_option {
 	const char *argument;
 	const char *help;  /* help text: one line, or several with '\n' between them */
 	const char *group; /* the heading above the option in the help, or NULL */
-	/* A bit (1 << enum command) for each command that supports the option. */
+	/* One bit (1 << command) for each command that supports the option. */
 	unsigned commands;
 
-	/* How the value is stored. At most one of the next three members is set. take: a function
-	 * stores the value. choices: the value is a word for the enum at offset. is_flag: the bool
-	 * at offset becomes true. If none of them is set, the value is stored in a field of the
-	 * recipe. */
+	/* How the value of the option is stored. If `take` is set, this function stores the value.
+	 * If `choices` is set, the value is one of these words, and its number is stored in the
+	 * enum at `offset`. If `is_flag` is set, the option has no value, and the bool at `offset`
+	 * becomes true. At most one of these three is set. If none is set, the value is stored in
+	 * the recipe's field `field`. */
 	bool (*take)(struct command_line *line, const char *value,
 	             struct failure *ret_failure);
-	/* The words for the enum at offset in struct command_line. */
 	const struct choice *choices;
 	bool is_flag;
 	size_t offset;
@@ -38,8 +38,8 @@ struct cli_option {
 /* The options in the order of the help. In the last row, help is NULL. */
 extern const struct cli_option cli_options[];
 
-/* Store the value of an option. value: NULL if the option takes no value. Returns false if the
- * value is invalid. The text of the failure does not name the option. */
+/* Store the value of an option. `value` is NULL if the option takes no value. Returns false if the
+ * value is invalid. The text of the failure does not contain the option's name. */
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure);
 
