@@ -18,7 +18,7 @@ enum { PIECE_BYTES = 128 * 1024 };
 
 typedef bool piece_fn(void *state, const void *bytes, size_t n);
 
-/* Call the function take for each piece of the range, in order. */
+/* Read a range of a file in pieces, and call `take` for each piece, in order. */
 static bool read_pieces(int fd, uint64_t offset, uint64_t n_bytes, piece_fn *take,
                         void *state)
 {

@@ -1,13 +1,14 @@
 /*
  * Hashes of file contents.
  *
- * Inputs get a fast hash (XXH3-128, libxxhash), which says whether the file is still the one that
- * was read. Outputs get a cryptographic hash (BLAKE2b-256, RFC 7693, libb2): nobody can make
- * another file with the same hash. This is needed because the hash becomes part of file names that
- * caches trust for ever.
+ * Inputs get a fast hash (XXH3-128, libxxhash). It shows whether a file has changed since it was
+ * read. Outputs get a cryptographic hash (BLAKE2b-256, RFC 7693, libb2): nobody can make another
+ * file with the same hash. This matters because the hash becomes part of file names, and caches
+ * assume that a file with such a name never changes.
  *
- * Errors: the functions for files return false with the errno of a read, or with ENODATA if the
- * file is shorter than n_bytes. Any thread may call these functions.
+ * Errors: the functions for files return false and set errno. The errno is ENODATA if the file is
+ * shorter than n_bytes, ENOMEM if memory ran out, or the errno of the read that failed. Any thread
+ * may call these functions.
  */
 #ifndef PXP_CONTENT_HASH_H
 #define PXP_CONTENT_HASH_H
@@ -23,7 +24,7 @@ struct input_hash {
 	unsigned char bytes[INPUT_HASH_BYTES];
 };
 
-/* BLAKE2b with 32 bytes of result and no key. */
+/* BLAKE2b without a key. The result has 32 bytes. */
 struct output_hash {
 	unsigned char bytes[OUTPUT_HASH_BYTES];
 };

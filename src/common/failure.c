@@ -90,7 +90,8 @@ enum fail_class fail_class_of_input_errno(int sys_errno)
 	case ENOENT:
 	case ENOTDIR:
 	case ESTALE:
-	/* The file was opened with O_NOFOLLOW, and has become a link since the walk. */
+	/* ELOOP: the file was opened with O_NOFOLLOW, and has become a symbolic link since the
+	 * walk. */
 	case ELOOP:
 		return FAIL_VANISHED;
 	default:

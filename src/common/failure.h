@@ -1,7 +1,7 @@
 /*
  * The error type that all code of the program uses. (The public functions of libpixpool use struct
- * pxp_error.) The failure of an image has one of the classes that records and the summary show.
- * FAIL_USAGE is never the class of an image.
+ * pxp_error.) If an image fails, its failure has a class, which is shown in the records. FAIL_USAGE
+ * is never the class of an image.
  */
 #ifndef PXP_FAILURE_H
 #define PXP_FAILURE_H
@@ -11,28 +11,28 @@ enum fail_class {
 	FAIL_NONE = 0,
 	/* The input is not an image, or is damaged. */
 	FAIL_BAD_IMAGE = 1,
-	/* The input is an image that this build cannot read, or cannot write in the output
-	 * format. */
+	/* This build cannot read the input, or cannot write it in the output format. */
 	FAIL_UNSUPPORTED = 2,
-	/* The image is over a limit, or one side is longer than the output format allows. */
+	/* The image exceeds a limit, or one of its sides is longer than the output format
+	 * allows. */
 	FAIL_TOO_BIG = 3,
-	/* The worker was stopped at the deadline. */
+	/* The worker was stopped because the time limit of the image had passed. */
 	FAIL_TIMEOUT = 4,
-	/* The worker was stopped at its memory limit. */
+	/* The worker was stopped because it reached its memory limit. */
 	FAIL_MEMORY = 5,
 	/* The worker died. */
 	FAIL_CRASHED = 6,
-	/* The worker tried something that no decoder does, and the sandbox stopped it. */
+	/* The worker tried a forbidden system call, and the sandbox stopped the worker. */
 	FAIL_VIOLATION = 7,
 	/* The input was deleted, or it changed while it was read. */
 	FAIL_VANISHED = 8,
-	/* The input could not be read. */
+	/* A file could not be read or written. */
 	FAIL_IO = 9,
-	/* There is no permission to read the input. */
+	/* There is no permission to read the input or to write the output. */
 	FAIL_PERMISSION = 10,
-	/* The output exists and was not made by pixpool. */
+	/* A file that pixpool must not replace has the name of the output or of the backup. */
 	FAIL_EXISTS = 11,
-	/* Another input with the same output name appeared after the plan was made. */
+	/* Another input with the same output name was found after the plan was made. */
 	FAIL_COLLISION = 12,
 	/* A bug in pixpool. */
 	FAIL_INTERNAL = 13,
@@ -44,14 +44,14 @@ enum fail_class {
 
 enum { FAILURE_TEXT_BYTES = 240 };
 
-/* The failure of one file. Has no pointers, so that a worker process can send it. */
+/* The failure of one file. The struct has no pointers, so a worker process can send it. */
 struct failure {
 	enum fail_class class;
 	char text[FAILURE_TEXT_BYTES]; /* one line without control characters */
 };
 
-/* The name of a class in records, such as "bad-image". A number that is no class has the name
- * "internal". Static text. */
+/* The name of a class in records, such as "bad-image". A number that is not a class has the name
+ * "internal". Returns static text. */
 const char *fail_class_name(enum fail_class class);
 
 /* Set class and text; control characters become '?'. Always returns false, so that a caller can
@@ -66,8 +66,8 @@ _Bool failure_append(struct failure *failure, const char *format, ...)
 _Bool failure_prepend(struct failure *failure, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The class for the errno of a system call that looked for, opened or read an input:
- * FAIL_PERMISSION, FAIL_VANISHED or FAIL_IO. */
+/* Get the class of a failure from the errno of a system call on an input. The call looked for the
+ * input, opened it or read it. Returns FAIL_PERMISSION, FAIL_VANISHED or FAIL_IO. */
 enum fail_class fail_class_of_input_errno(int sys_errno);
 
 #endif

@@ -1,4 +1,4 @@
-/* SipHash-2-4, as its paper describes it. */
+/* SipHash-2-4, implemented as its paper describes it. */
 #include "common/hash.h"
 
 #include "base/clock.h"
@@ -12,9 +12,9 @@ struct hash_key hash_key_random(void)
 	struct hash_key key;
 
 	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
-		/* Only an old kernel has no getrandom(). On such a kernel time and process id make
-		 * the key. They are unpredictable enough, because the files of a batch got their
-		 * names before it started. */
+		/* An old kernel has no getrandom(). In this case the key consists of the time and
+		 * the process id. This is unpredictable enough, because the files of a batch were
+		 * named before the batch started. */
 		key.word[0] = (uint64_t)clock_now_ns();
 		key.word[1] = (uint64_t)getpid();
 	}

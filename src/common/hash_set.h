@@ -17,22 +17,23 @@ struct hash_set {
 	size_t n, capacity;
 };
 
-/* Free the memory; the set is empty again. */
+/* Free the memory. Afterwards the set is empty. */
 void hash_set_fini(struct hash_set *set);
 
-/* Add a hash at the end. Returns false if memory ran out; the set is unchanged then. */
+/* Add a hash at the end. If memory ran out, returns false and leaves the set unchanged. */
 bool hash_set_append(struct hash_set *set, uint64_t hash);
 
 /* Sort the set. Call this after the last hash_set_append(), before hash_set_find() or
  * hash_set_insert(). */
 void hash_set_sort(struct hash_set *set);
 
-/* Whether the hash is in a sorted set. *ret_index is the index of its first occurrence, or the
- * index at which it would be inserted. */
+/* Whether a sorted set contains the hash. *ret_index becomes the index of the first occurrence of
+ * the hash. If the set does not contain the hash, *ret_index becomes the index at which to insert
+ * it. */
 bool hash_set_find(const struct hash_set *set, uint64_t hash, size_t *ret_index);
 
-/* Add a hash to a sorted set, which stays sorted. Slow for many hashes, because each call moves all
- * hashes that are greater. Returns false if memory ran out. */
+/* Add a hash to a sorted set. The set stays sorted. Each call moves all greater hashes, so adding
+ * many hashes is slow. Returns false if memory ran out. */
 bool hash_set_insert(struct hash_set *set, uint64_t hash);
 
 #endif

@@ -11,11 +11,12 @@ enum lost {
 	LOST_ALPHA = 1,
 	LOST_PAGES = 2,
 	LOST_ANIMATION = 4,
-	/* The gain map of an HDR picture that is stored as SDR and a gain map. */
+	/* The gain map of an HDR picture. Such a picture is stored as an SDR picture and a gain
+	 * map. */
 	LOST_GAINMAP = 8,
 	LOST_HDR = 16,
 	LOST_VIDEO = 32, /* the video of a motion photo */
-	/* Bits of samples beyond the depth of the output, or a depth map. */
+	/* The input had more bits per sample than the output has, or it had a depth map. */
 	LOST_DEPTH = 64,
 	LOST_PROFILE = 128,
 	LOST_EXIF = 256,

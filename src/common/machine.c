@@ -12,7 +12,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-/* Reduce *data, in bytes, to the memory that the cgroup's limit leaves free, if that is less. Page
+/* If the cgroup's limit leaves less free memory than *data bytes, reduce *data to that amount. Page
  * cache that was not used recently counts as free. */
 static void lower_to_free(const struct cgroup *group, void *data)
 {
@@ -35,8 +35,8 @@ static void lower_to_free(const struct cgroup *group, void *data)
 		*minimum = limit;
 }
 
-/* The free memory on a system without /proc: free memory and buffers. The page cache does not
- * count, because it cannot be distinguished from other memory. */
+/* The free memory on a system without /proc. It is the sum of unused memory and buffers. The page
+ * cache does not count, because sysinfo() does not report it. */
 static uint64_t free_memory_of_kernel(void)
 {
 	struct sysinfo info;
@@ -62,7 +62,7 @@ uint64_t machine_free_memory(const char *root)
 
 /* ---- processes and threads ---- */
 
-/* Reduce *data, a number of tasks, to what the cgroup's limit leaves free, if that is less. */
+/* If the cgroup's limit leaves fewer free tasks than *data says, reduce *data to that number. */
 static void lower_to_free_tasks(const struct cgroup *group, void *data)
 {
 	struct machine_tasks *tasks = data;
@@ -76,8 +76,9 @@ static void lower_to_free_tasks(const struct cgroup *group, void *data)
 		*tasks = (struct machine_tasks){limit, "pids.max of the cgroup"};
 }
 
-/* Count the tasks of a user, up to max. In /proc the folder of a process belongs to the user of the
- * process, and its sub-folder task has one link for each task. */
+/* Count the tasks of a user. The count stops when it reaches `max`. Each process has a folder
+ * /proc/PID/task, which belongs to the user of the process. The number of hard links of this folder
+ * is the number of tasks plus 2. */
 static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 {
 	char path[PATH_MAX];
@@ -100,13 +101,13 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 	return n;
 }
 
-/* Reduce the number of free tasks to what the user's limit leaves free, if that is less. The limit
- * does not hold for root itself. But the workers of root run as another user, for which the limit
- * holds. That user has no other processes. */
+/* If the user's limit leaves fewer free tasks, reduce the number of free tasks. The limit does not
+ * apply to root. But the workers of root run as another user, and the limit applies to this user.
+ * This user has no other processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
-	/* A limit above this is ignored, because counting so many tasks takes long and nobody gets
-	 * close to such a limit. */
+	/* Higher limits are ignored: counting so many tasks takes long, and users rarely have so
+	 * many. */
 	enum { HIGH = 16384 };
 	uid_t user = getuid();
 	struct rlimit limit;

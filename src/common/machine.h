@@ -5,23 +5,24 @@
 #include <stdint.h>
 
 /*
- * How many bytes can still be allocated without swapping: the minimum of the kernel's estimate
- * (MemAvailable) and of what the limit of each cgroup leaves free. UINT64_MAX: unknown. root is
- * explained in base/cgroup.h. Any thread may call this function.
+ * Get the number of bytes that can still be allocated without swapping. This is the minimum of the
+ * kernel's estimate (MemAvailable) and of the memory that the limit of each cgroup leaves free.
+ * UINT64_MAX: unknown. The parameter `root` is described in base/cgroup.h. Any thread may call this
+ * function.
  */
 uint64_t machine_free_memory(const char *root);
 
-/* How many processes and threads can still be started, and the name of the limit that decides
- * this. */
+/* The number of processes and threads that can still be started, and the limit that gives this
+ * number. */
 struct machine_tasks {
-	uint64_t n_free; /* the number; UINT64_MAX: not limited */
-	/* The name of the limit that gives the number: "pids.max of the cgroup" or "ulimit -u";
-	 * NULL: not limited. */
+	uint64_t n_free; /* UINT64_MAX: not limited */
+	/* The name of the limit: "pids.max of the cgroup" or "ulimit -u". NULL: not limited. */
 	const char *limit;
 };
 
-/* Get the minimum of what the limits of the cgroups and of the user leave free. root is explained
- * in base/cgroup.h. Any thread may call this function. */
+/* Get the number of tasks that the limits of the cgroups and of the user leave free. The lowest
+ * limit decides. The parameter `root` is described in base/cgroup.h. Any thread may call this
+ * function. */
 struct machine_tasks machine_free_tasks(const char *root);
 
 #endif

@@ -1,4 +1,4 @@
-/* Stubs for a build without libxxhash and libb2, in which no content is hashed. */
+/* Stubs for a build without libxxhash and libb2. Such a build hashes no contents. */
 #include "common/content_hash.h"
 
 #include <errno.h>

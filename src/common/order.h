@@ -1,4 +1,4 @@
-/* The order of two numbers, for functions that qsort() and bsearch() call. */
+/* Compares two numbers, for the comparison functions of qsort() and bsearch(). */
 #ifndef PXP_ORDER_H
 #define PXP_ORDER_H
 

@@ -43,7 +43,7 @@ void suggest_consider(const char **best, const char *word, const char *candidate
 {
 	unsigned distance = suggest_distance(word, candidate);
 	size_t n = strlen(candidate);
-	/* The word may also begin with the candidate: "thumbnail" suggests "thumb". */
+	/* A candidate is also similar if the word begins with it: "thumbnail" suggests "thumb". */
 	bool begins_with_it = n >= MIN_PREFIX && strncmp(word, candidate, n) == 0;
 
 	if (!begins_with_it && (distance > (strlen(word) + 1) / 3 || distance >= n))

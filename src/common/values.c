@@ -70,8 +70,8 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Read the digits at *next, and move *next past them. Returns false if *next is not at a digit, or
- * if the number does not fit into 64 bits. */
+/* Read a whole number at *next, and move *next past the digits. Returns false if there is no digit
+ * at *next, or if the number does not fit into 64 bits. */
 static bool read_whole(const char **next, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -102,8 +102,8 @@ bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
 	return true;
 }
 
-/* Read K, M or G at *next, and move *next past it. Returns the factor that the letter stands for.
- * If there is no such letter, returns 1 and leaves *next unchanged. */
+/* Read a letter K, M or G (or k, m, g) at *next, and move *next past the letter. Returns the factor
+ * that the letter stands for. If there is no such letter, returns 1 and leaves *next unchanged. */
 static uint64_t read_factor(const char **next, enum unit unit)
 {
 	static const char letters[] = "KkMmGg";
@@ -118,7 +118,7 @@ static uint64_t read_factor(const char **next, enum unit unit)
 	return factor;
 }
 
-/* Print a number as users write it: with K, M or G ("128M") if it is a multiple of that factor. */
+/* Print a number as users write it. For example, 128 << 20 bytes become "128M". */
 static const char *print_amount(uint64_t number, enum unit unit, char text[32])
 {
 	static const char *const suffixes[] = {"", "K", "M", "G"};
@@ -159,7 +159,8 @@ bool amount_parse(const char *value, enum unit unit, uint64_t minimum, uint64_t 
 
 /* ---- decimal numbers ---- */
 
-/* Read at most n_max digits at *next, and move *next past them. Returns the number of digits. */
+/* Read at most n_max digits at *next, append them to *number, and move *next past them. Returns the
+ * number of digits. */
 static int take_digits(const char **next, int n_max, int64_t *number)
 {
 	int n = 0;

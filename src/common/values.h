@@ -1,8 +1,9 @@
 /*
  * Values as users write them: one of several words, a whole number, or a decimal number. If a value
- * is invalid, its parser returns false with a failure of class FAIL_USAGE and leaves the caller's
- * variable unchanged. The text of the failure names the valid values and the invalid one ("must be
- * from 1 to 100, got '0'"). The caller puts the name of the option in front of the text.
+ * is invalid, its parser returns false and leaves the caller's variable unchanged. The failure then
+ * has the class FAIL_USAGE. Its text contains the valid values and the invalid value, as in "must
+ * be a whole number from 1 to 100, got '0'". The caller adds the name of the option before the
+ * text.
  */
 #ifndef PXP_VALUES_H
 #define PXP_VALUES_H
@@ -13,8 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A choice is one of a fixed set of words. A table of choices ends with a NULL word. A word whose
- * value also occurs earlier in the table is a synonym: it is accepted, but not listed. */
+/* A choice is one of a fixed set of words. A table of choices ends with a row whose word is NULL.
+ * If several words in a table have the same value, all words after the first are synonyms: they are
+ * accepted, but not listed. */
 struct choice {
 	const char *word;
 	int value;
@@ -23,14 +25,15 @@ struct choice {
 bool choice_parse(const struct choice *choices, const char *value, int *ret_value,
                   struct failure *ret_failure);
 
-/* The first word for a value, or NULL if no word has that value. */
+/* Get the first word for a value. Returns NULL if no word has that value. */
 const char *choice_word(const struct choice *choices, int value);
 
-/* List all words except synonyms, with separator between them. The list is cut at n_text bytes. */
+/* List all words except synonyms, with `separator` between them. The list is truncated to n_text
+ * bytes, including the NUL. */
 void choice_list(const struct choice *choices, const char *separator, char *text,
                  size_t n_text);
 
-/* Parse a whole number from minimum to maximum. */
+/* Parse a whole number from `minimum` to `maximum`. */
 bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
                  uint64_t *ret_number, struct failure *ret_failure);
 
@@ -38,26 +41,27 @@ bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
  * for the square of this factor, and G for its cube. */
 enum unit { UNIT_PIXELS = 1000, UNIT_BYTES = 1024 };
 
-/* Parse a whole number from minimum to maximum. It may end in K, M or G (or k, m, g). */
+/* Parse a whole number from `minimum` to `maximum`. The number may end in K, M or G (or k, m,
+ * g). */
 bool amount_parse(const char *value, enum unit unit, uint64_t minimum, uint64_t maximum,
                   uint64_t *ret_number, struct failure *ret_failure);
 
 /*
- * Parse a decimal number at *next, and move *next past it: a sign, up to 9 digits, a point and up
- * to 6 digits. There is no exponent, and the point does not depend on the locale. So each value is
- * a whole number of millionths, stored as the nearest double. If no such number is at *next,
- * returns false and leaves *next unchanged.
+ * Parse a decimal number at *next, and move *next past it. The number may have a sign, up to 9
+ * digits before the point, and up to 6 digits after the point. It has no exponent, and the point
+ * does not depend on the locale. Each number is a whole number of millionths, stored as the nearest
+ * double. If there is no such number at *next, returns false and leaves *next unchanged.
  */
 bool decimal_parse(const char **next, double *ret_number);
 
 enum { DECIMAL_TEXT_BYTES = 24 };
 
-/* Print a number as the shortest text that decimal_parse() reads as the same number. Returns
- * text. */
+/* Print a number as the shortest text from which decimal_parse() reads the same number. Returns
+ * `text`. */
 const char *decimal_print(double number, char text[DECIMAL_TEXT_BYTES]);
 
-/* Convert decimal numbers to whole millionths and back, so that they can be sent as integers. A
- * number from decimal_parse() does not change on the way. */
+/* Convert decimal numbers to whole millionths and back, so that they can be sent as integers.
+ * Converting a number from decimal_parse() to millionths and back gives the same number. */
 int64_t decimal_to_millionths(double number);
 double decimal_of_millionths(int64_t millionths);
 
