@@ -23,9 +23,11 @@ struct feed {
 bool feed_has_more(const struct feed *feed);
 uint8_t feed_byte(struct feed *feed);
 uint64_t feed_number(struct feed *feed, unsigned n_bytes);
-/* Take the next n bytes, or fewer at the end of the input: *ret_n bytes. */
+/* Take the next n bytes, or fewer at the end of the input. Sets *ret_n to the number of bytes
+ * taken. */
 const uint8_t *feed_bytes(struct feed *feed, size_t n, size_t *ret_n);
-/* Take the next n bytes, or fewer, as a string; zeros are replaced. The caller frees it. */
+/* Take the next n bytes, or fewer at the end of the input, as a string. Each zero byte becomes the
+ * digit 0. The caller frees the string. */
 char *feed_string(struct feed *feed, size_t n);
 
 /* Copy n bytes to a block of exactly that size. The caller frees it. */

@@ -1,7 +1,7 @@
 /*
  * Fuzz target: the answers of a worker about the pictures of a task, as src/batch checks them. Both
- * the answers and the outputs are arbitrary bytes. An answer is accepted only if it is complete, and
- * if its outputs are in the memfd, do not overlap, and begin as their formats require.
+ * the answers and the outputs are arbitrary bytes. An answer is accepted only if it is complete,
+ * and if its outputs are in the memfd, do not overlap, and begin as their formats require.
  */
 #include "fuzz.h"
 
@@ -20,7 +20,8 @@ static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP
 
 enum { MAX_VARIANTS = 3, MAX_FILES = 3 };
 
-/* Append the header of a format or arbitrary bytes to the memfd. Returns the number of bytes. */
+/* Append one part of an output to the memfd: the first bytes of a format, or arbitrary bytes.
+ * Returns the number of bytes. */
 static size_t append_part(struct feed *feed, int fd)
 {
 	static const char *const heads[] = {"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "II*",
@@ -74,7 +75,7 @@ static size_t append_answer(struct feed *feed, uint8_t *results, size_t at,
 
 	switch (feed_byte(feed) % 8) {
 	case 0:
-		n = 0; /* no answer: the file needs a task of its own */
+		n = 0; /* no answer: the file must be processed in a task of its own */
 		break;
 	case 1:
 		n = feed_number(feed, 2) % sizeof(*answer);
@@ -160,7 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		CLAIM(!files[i].is_left || n_files > 1);
 		check(&files[i], output, &offset);
 	}
-	/* The outputs of a single picture fill the memfd. */
+	/* If the task had only one picture, the outputs of this picture fill the memfd. */
 	CLAIM(n_files > 1 || output < 0 ||
 	      (fstat(output, &stat) == 0 && offset == (uint64_t)stat.st_size));
 	fd_close(&output);

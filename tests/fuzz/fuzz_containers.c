@@ -1,6 +1,6 @@
 /*
  * Fuzz target: read metadata from an untrusted file, and insert metadata into the same bytes, as if
- * one of our encoders had written them. No metadata block may come back changed.
+ * one of our encoders had written them. A metadata block that is read back must be unchanged.
  */
 #include "fuzz.h"
 
@@ -23,7 +23,8 @@ static void check_write(enum image_format format, struct bytes file,
 	block_add(&to, bytes_part(file, splice.from, splice.until - splice.from));
 	block_add(&to, block_bytes(&splice.tail));
 	CLAIM(metadata_read(&again, format, block_bytes(&to)));
-	/* A TIFF stores the numbers of EXIF in its own byte order. */
+	/* For a TIFF the bytes of EXIF are not compared, because a TIFF stores the numbers of EXIF
+	 * in the byte order of the TIFF. */
 	if (metadata->exif.n > 0 && !(lost & LOST_EXIF) && format != FORMAT_TIFF)
 		CLAIM(bytes_equal(block_bytes(&again.exif),
 		                  block_bytes(&metadata->exif)));

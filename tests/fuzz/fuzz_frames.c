@@ -106,7 +106,7 @@ static void begin(struct play *play)
 	start_worker(play);
 }
 
-/* Do what the supervisor does at the end of each turn. */
+/* Complete the tasks, as the supervisor does at the end of each pass through its loop. */
 static void complete_all(struct play *play)
 {
 	struct process_pool *pool = play->pool;
@@ -129,7 +129,7 @@ static void complete_all(struct play *play)
 	}
 }
 
-/* The worker is dead: send the fork server's answer for it. */
+/* The worker has died: send the frame with which the fork server reports the death. */
 static void bury(struct play *play, int status)
 {
 	struct process_frame reaped = {.kind = FRAME_REAPED, .status = status};
@@ -381,7 +381,8 @@ static void take_back(struct play *play, struct feed *feed)
 	struct slot *slot = &worker->slots[feed_byte(feed) % N_SLOTS];
 	struct task *task = slot->task;
 
-	/* Calls the pool as the function table of the executor does. */
+	/* The pool's executor makes the same two calls: it withdraws a task, or, if that is too
+	 * late, asks the worker to end the task. */
 	if (task && pool_worker_withdraw(worker, slot, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	else if (task)

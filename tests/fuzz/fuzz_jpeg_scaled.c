@@ -1,6 +1,7 @@
 /*
- * Fuzz target: a whole JPEG file for the scaled decoder. The decoder lives as long as the target
- * does, as in a worker. The first byte chooses scales and noise budget.
+ * Fuzz target: a whole JPEG file for the scaled decoder. One decoder reads all inputs, as a worker
+ * uses one decoder for all pictures. The first byte of the input selects the scales and the noise
+ * budget.
  *
  * Assertions: planes have the size that the header gives. A file that passes when all scans are
  * read also passes when scans are skipped, and has the same samples if no noise is allowed.

@@ -1,7 +1,7 @@
 /*
  * Fuzz target: the writer of records. Whatever bytes a name, a message or the log of a worker
- * contains, a record is one line of JSON in UTF-8 (RFC 8259). A small strict reader checks that,
- * and reads the same path back.
+ * contains, a record is one line of JSON in UTF-8 (RFC 8259). A small strict reader in this file
+ * checks the record. It also reads the path of the input back, which must be unchanged.
  */
 #include "fuzz.h"
 
@@ -129,8 +129,8 @@ static size_t from_string(const char *at, char *bytes)
 			char hex[5] = {at[2], at[3], at[4], at[5], 0};
 			unsigned long c = strtoul(hex, NULL, 16);
 
-			/* Only control characters are written as \u escapes: one byte, or two from
-			 * U+0080 on. */
+			/* Only control characters are written as \u escapes. In UTF-8 a control
+			 * character is one byte below U+0080, and two bytes from U+0080 on. */
 			if (c >= 0x80)
 				bytes[n++] = (char)0xc2;
 			bytes[n++] = (char)c;

@@ -22,7 +22,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* The first engine estimates only the formats that it reads, the second one all formats. */
+/* The first engine estimates memory only for the formats that it reads, the second engine for all
+ * formats. */
 static const struct engine *reader_of(enum image_format format)
 {
 	return engines[0]->reads(format) || !engines[1] ? engines[0] : engines[1];

@@ -17,8 +17,8 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* The byte that one escape in $'...' stands for. The pointer `at` points after the backslash.
- * *ret_n becomes the number of characters that belong to the escape after the backslash. */
+/* The byte that one escape in $'...' stands for. The pointer `at` points after the backslash. Sets
+ * *ret_n to the number of characters of the escape, without the backslash. */
 static char escaped(const char *at, size_t *ret_n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
@@ -65,8 +65,8 @@ static void unquote(const char *word, char *name)
 	*name = 0;
 }
 
-/* Check that the text has no control characters, neither C0 nor C1, and no stray byte that an 8-bit
- * terminal takes for one. */
+/* Check that the text is valid UTF-8 and has no control characters, neither C0 nor C1. An 8-bit
+ * terminal could take a byte of invalid UTF-8 for a control character. */
 static void check_is_harmless(const char *text)
 {
 	mbstate_t state = {0};

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Maximum number of samples; larger pictures are only opened. */
+/* Maximum number of bytes of all samples. The target opens a larger picture, but does not decode
+ * it. */
 enum { MAX_BYTES = 1 << 22 };
 
 static void decode(const struct raster *raster)
@@ -34,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct raster raster;
 	bool is_damaged = false;
 
-	/* The first bytes are fixed, because the format was detected by them. */
+	/* The readers get only files whose format was detected by their first bytes. A PNM begins
+	 * with P1 to P6. */
 	if (feed.n >= 26 && raster_reads_file(format, copy, feed.n)) {
 		if (format == FORMAT_PNM)
 			copy[1] = (uint8_t)('1' + copy[1] % 6);

@@ -1,6 +1,6 @@
 /* Fuzz target: the shared slots of a worker, in which the worker may write any byte at any time.
- * The pool reads only numbers from them. Whatever these are, the results must be within the bounds
- * that the pool relies on. */
+ * The pool reads only numbers from the slots. Whatever the numbers are, the results must be within
+ * the bounds that the pool relies on. */
 #include "fuzz.h"
 
 #include "exec/pool/pool_worker.h"

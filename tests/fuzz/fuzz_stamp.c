@@ -1,7 +1,8 @@
 /*
- * Fuzz target: stamps, which anybody who can write to an output can forge. A stamp that was decoded
- * encodes to the same bytes, except that one of version 1 gets a root, and a stamp with a wrong checksum is refused. This target corrects the
- * checksum, so that the fuzzer reaches the code behind that check.
+ * Fuzz target: stamps, which anybody who can write to an output can forge. A stamp with a wrong
+ * checksum is refused. A stamp that was decoded encodes to the same bytes. The exception is a stamp
+ * of version 1, which gets a root. This target corrects the checksum, so that the fuzzer reaches
+ * the code behind the check of the checksum.
  */
 #include "fuzz.h"
 

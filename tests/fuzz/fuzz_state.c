@@ -1,7 +1,7 @@
 /*
- * Fuzz target: the state database, which anybody may have changed. Whatever bytes it has, a run
- * finds rows or none, and can write. The target creates a database, and the input changes bytes of
- * it.
+ * Fuzz target: the state database, which anybody may have changed. Whatever bytes the database has,
+ * a run reads some of its rows or none, and can write new rows. The target creates a database, and
+ * the input of the fuzzer changes bytes of the database.
  */
 #include "fuzz.h"
 

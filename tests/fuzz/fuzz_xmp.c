@@ -1,7 +1,7 @@
 /*
  * Fuzz target: the filter for untrusted XMP, with or without an extended part. Filtering its result
- * again must change nothing. Without the class GPS, no element or attribute of the result is a
- * latitude.
+ * again must change nothing. If the class GPS is not kept, no element or attribute of the result is
+ * a latitude.
  */
 #include "fuzz.h"
 
