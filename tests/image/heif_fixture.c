@@ -115,7 +115,8 @@ static struct heif_error append(struct heif_context *context, const void *bytes,
 	return ok;
 }
 
-/* The code points that libheif writes into the stream. NULL: those of libheif. */
+/* The code points that libheif must write into the stream. If the result is NULL, libheif chooses
+ * them. */
 static struct heif_color_profile_nclx *make_code_points(const struct heif_recipe *recipe)
 {
 	struct heif_color_profile_nclx *nclx;
@@ -156,8 +157,8 @@ static void encode(struct heif_context *context, struct heif_image *image,
 	heif_nclx_color_profile_free(nclx);
 }
 
-/* libheif 1.15 writes no code points except those of the matrix, and gives rotated pictures the
- * size of the stored ones. */
+/* Correct two errors of libheif 1.15: of the code points it writes only those of the matrix, and a
+ * rotated picture gets the size of the stored picture. */
 static void correct(struct blob *blob, const struct heif_recipe *recipe)
 {
 	const uint8_t *end = blob->bytes + blob->n;

@@ -9,7 +9,7 @@ enum { HEIF_WIDTH = 64, HEIF_HEIGHT = 48 };
 /* The parameters of a picture of four quarters. */
 struct heif_recipe {
 	enum image_format format; /* HEIC or AVIF */
-	int n_bands;              /* bands; 1: monochrome; 3 or 4 */
+	int n_bands;              /* number of bands: 1 (monochrome), 3 or 4 */
 	int n_bits;               /* bits per sample: 8, 10 or 12 */
 	bool has_limited_range;
 	/* Code points of CICP; 0: those of sRGB. */

@@ -59,8 +59,8 @@ void make_exif(uint8_t bytes[EXIF_BYTES], unsigned orientation, bool is_big_endi
 /* Make a colour profile with this description and this colour space, such as "RGB ". */
 struct blob make_profile(const char *space, const char *words);
 
-/* Make a complete RGB profile with the primary colours of sRGB, and with a power curve, or, if
- * gamma is 0, with the curve of sRGB. */
+/* Make a complete RGB profile with the primary colours of sRGB and a power curve. If gamma is 0,
+ * the profile has the curve of sRGB instead. */
 struct blob make_rgb_profile(const char *words, double gamma);
 
 /* The result of picture_run(): the answer, the bytes of the output and, if stb_image can read them,
@@ -92,7 +92,7 @@ struct recipe recipe_of_words(const char *words, enum image_format format,
 struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe);
 
-/* Check every pixel of the picture, like the command verify, without an output. */
+/* Check every pixel of the picture, as the command `verify` does. No output is made. */
 struct outcome check_picture(const struct blob *input, const char *name,
                              const struct recipe *recipe);
 
@@ -105,7 +105,7 @@ struct outcome run_with_worker(struct picture_worker *worker, const struct blob 
                                const char *name, const struct recipe *recipe,
                                uint64_t claimed_bytes);
 
-/* Like run_picture(), but the output is written to this descriptor, and the outcome has no bytes. */
+/* Like run_picture(), but the output is written to this descriptor. The outcome has no bytes. */
 struct outcome run_picture_into(const struct blob *input, const char *name,
                                 const struct recipe *recipe, int output);
 
@@ -126,7 +126,7 @@ bool pixel_is_near(const struct outcome *outcome, int x, int y, const uint8_t *c
 /* Whether the middles of the picture's quarters are close to these colours. */
 bool shows_quarters(const struct outcome *outcome, const struct quarters *quarters);
 
-/* The engines of this build; ENGINE_AUTO is the last. */
+/* The engines of this build. The list ends with ENGINE_AUTO. */
 extern const enum engine_choice fixture_engines[];
 
 #define FOR_EACH_ENGINE(engine)                                                          \

@@ -1,6 +1,6 @@
 /*
- * Tests with random recipes on random pictures: nothing crashes, and the output has both the
- * planned size and the size of a separate decode. The random generator has a fixed seed.
+ * Tests with random recipes on random pictures. Nothing crashes, the output has the planned size,
+ * and a separate decode of the output finds the same size. The random generator has a fixed seed.
  */
 #include "support/test.h"
 
@@ -187,7 +187,7 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.intent = (enum intent)below(N_INTENTS),
 		.depth = (enum depth)below(N_DEPTHS),
 		.quality = (uint8_t)below(101),
-		.has_effort = true, /* only 0 to 2, because more takes too long */
+		.has_effort = true, /* 0 to 2: more effort takes too long */
 		.effort = (uint8_t)below(3),
 		.lossless = once_in(3),
 		.progressive = once_in(3),
@@ -229,7 +229,8 @@ static bool plan(const struct recipe *recipe, struct size from, struct size *ret
 static void check(struct picture_worker *worker, const struct recipe *recipe,
                   const struct outcome *outcome, __attribute__((unused)) int round)
 {
-	/* A picture that was not rotated may have kept its orientation. */
+	/* An output that was not rotated may still have an orientation, so this recipe does not
+	 * rotate it either. */
 	const struct recipe plain = {
 		.format = FORMAT_PNG, .max_frames = 1, .no_rotate = recipe->no_rotate};
 	const struct picture_side *in = &outcome->answer.in,

@@ -145,7 +145,8 @@ TEST(colour, cmyk_is_converted_by_its_embedded_profile)
 	is_colour(result, 8, 8, want, 6);
 	g_object_unref(result);
 
-	/* If the profile is missing, libvips uses a built-in one, which is the same. */
+	/* If the file has no profile, libvips uses its built-in CMYK profile. Here this is the
+	 * profile that was embedded before. */
 	blob_fini(&blob);
 	blob = encoded(cmyk, ".tif[strip]");
 	result = cooked(&blob, &recipe);
@@ -267,7 +268,8 @@ TEST(colour, depth_16_turns_8_bit_input_into_16_bit_output)
 	finish(image, &blob);
 }
 
-/* The mean of black and white lines is half the linear light, or half the encoded value. */
+/* Lines in black and white. The mean of their encoded values is 128. The mean of their linear light
+ * has the sRGB value 188. */
 static VipsImage *stripes(void)
 {
 	static uint8_t bytes[64 * 64 * 3];

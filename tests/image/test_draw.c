@@ -299,7 +299,8 @@ TEST(draw, an_svg_without_a_size_gets_the_size_of_its_contents)
 	outcome_fini(&outcome);
 }
 
-/* If the SVG were drawn at 10 x 10 and then enlarged, the edge would be two of its pixels wide. */
+/* If a drawing were drawn at 10 x 10 pixels and then enlarged, its edge would be blurred over two
+ * of the 10 pixels. */
 TEST(draw, a_drawing_is_drawn_at_the_size_of_the_output)
 {
 	static const char *const texts[] = {

@@ -110,8 +110,8 @@ TEST(encoders, each_encoder_has_its_documented_default_quality)
 	}
 }
 
-/* In formats where effort only costs time the picture is the same; in the others it may be closer
- * to the input. */
+/* In some formats effort only costs time, and the picture stays the same. In the other formats the
+ * picture may come closer to the input. */
 TEST(encoders, more_effort_makes_smaller_files)
 {
 	static const struct {
@@ -214,8 +214,8 @@ TEST(encoders, outputs_are_progressive_only_on_request)
 	g_object_unref(image);
 }
 
-/* 1: one chroma sample for four pixels, 3: one for each pixel. Read from the HEVC and AV1
- * configuration in the file: chromaFormat, and subsampling to the right and down. */
+/* The chroma subsampling, from the HEVC or AV1 configuration in the file. The result is 1 for one
+ * chroma sample for four pixels (4:2:0), and 3 for one chroma sample for each pixel (4:4:4). */
 static int heif_chroma(const struct outcome *outcome, enum image_format format)
 {
 	if (format == FORMAT_HEIC)

@@ -190,8 +190,8 @@ TEST(frames, a_truncated_animation_is_a_bad_image)
 
 enum { CANVAS_WIDTH = 8, CANVAS_HEIGHT = 6 };
 
-/* A frame of one colour: its place, the index of its colour, and the flags of its extension. The
- * flags are -1 if the frame has no extension. */
+/* A frame of one colour: its position and size, the index of its colour, and the flags of its
+ * extension. The flags are -1 if the frame has no extension. */
 struct gif_frame {
 	uint8_t x, y, width, height, colour;
 	int flags;
@@ -202,8 +202,8 @@ static void append_byte(struct blob *blob, unsigned byte)
 	blob_append(blob, &(uint8_t){(uint8_t)byte}, 1);
 }
 
-/* Codes of 3 bits. The table is cleared in front of each pair of pixels, so that codes get no
- * longer. */
+/* Append n pixels as LZW codes of 3 bits. The code table is cleared before each pair of pixels, so
+ * that codes stay at 3 bits. */
 static void append_pixels(struct blob *blob, unsigned n, unsigned colour)
 {
 	enum { CLEAR = 4, END = 5, CODE_BITS = 3 };

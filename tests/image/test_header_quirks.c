@@ -1,5 +1,4 @@
-/* Tests of pictures whose headers contain information that libvips ignores, so that their pixels
- * mean something else. */
+/* Tests of header fields that libvips ignores although they change the meaning of the pixels. */
 #include "support/test.h"
 
 #include "image/header/header_quirks.h"

@@ -320,8 +320,8 @@ TEST(heif, rotation_boxes_are_applied_even_with_the_option_no_rotate)
 	}
 }
 
-/* Find the associations of an item with properties in the box "ipma". The result points to the
- * number of associations, which the index of each property follows. */
+/* Find the list of the properties of an item in the box "ipma". The result points to the number of
+ * properties. The indexes of the properties follow the number. */
 static uint8_t *associations_of(const struct blob *blob, unsigned item)
 {
 	uint8_t *at = memmem(blob->bytes, blob->n, "ipma", 4);
@@ -465,7 +465,7 @@ TEST(heif, a_size_box_may_have_the_size_after_the_rotation)
 	}
 }
 
-/* Without a rotation, exchanged sides are wrong. */
+/* If nothing rotates the picture, exchanged sides are an error. */
 TEST(heif, a_size_box_that_contradicts_the_stream_is_a_bad_image)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};

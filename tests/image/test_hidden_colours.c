@@ -1,6 +1,6 @@
 /*
  * Tests that the hidden colour of transparent pixels never shows in visible pixels of any output.
- * Also tests of kernel nearest, which mixes no colours.
+ * Also tests of the kernel "nearest", which mixes no colours.
  */
 #include "support/test.h"
 
@@ -12,7 +12,8 @@
 
 enum { SIDE = 60 };
 
-/* A coloured disc that fades out over two pixels. Transparent pixels hide this grey. */
+/* A coloured disc that fades out over two pixels. The grey `hidden` is the hidden colour of the
+ * transparent pixels. */
 static struct blob disc_that_hides(uint8_t hidden, bool is_plain)
 {
 	uint8_t bytes[SIDE * SIDE * 4];
@@ -32,7 +33,8 @@ static struct blob disc_that_hides(uint8_t hidden, bool is_plain)
 	return png_of_bytes(bytes, SIDE, SIDE, 4);
 }
 
-/* The largest difference between two pictures where both are visible. */
+/* The largest difference between the samples of two pictures. Pixels that are transparent in both
+ * pictures are not compared. */
 static double visible_difference(VipsImage *a, VipsImage *b)
 {
 	double most = 0;
@@ -94,7 +96,8 @@ TEST(hidden_colours, colours_of_transparent_pixels_do_not_affect_any_filter_or_k
 	blob_fini(&white);
 }
 
-/* libvips gives a JPEG 2000 further resolutions only if it is large. */
+/* The picture is enlarged by this factor, because libvips adds reduced resolutions only to a large
+ * JPEG 2000. */
 enum { ZOOM = 8 };
 
 static struct blob jp2_of_png(struct blob *png)

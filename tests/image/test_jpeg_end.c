@@ -103,8 +103,8 @@ static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
 	}
 }
 
-/* libjpeg refuses a file that ends in a Huffman table, which only progressive files have after their
- * first scan. */
+/* libjpeg refuses a file that ends in a Huffman table. Only progressive files have Huffman tables
+ * after their first scan. */
 static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 {
 	struct outcome outcome = run_over(jpeg, "fail-on none", FORMAT_PNG, engine);
@@ -141,8 +141,8 @@ TEST(jpeg_end, a_truncated_jpeg_fails_and_is_accepted_as_damaged_with_fail_on_no
 
 /* ---- damage inside of the file ---- */
 
-/* Whether a check accepts the picture. Fails the test unless conversions to JPEG, PNG and WebP
- * accept it too, or all refuse it too. */
+/* Whether a check accepts the picture. Fails the test if a conversion to JPEG, PNG or WebP
+ * disagrees with the check. */
 static bool is_accepted(const struct blob *jpeg, const char *words)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP};
@@ -184,8 +184,8 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
 		unsigned n_truncated = count_accepted(&blob, "fail-on truncated", &n);
 		unsigned n_none = count_accepted(&blob, "fail-on none", &n);
 
-		/* With fail-on error a picture passes only if its wrong byte made other valid codes
-		 * of the same length. No decoder can notice such damage. */
+		/* With "fail-on error" a picture passes only if the wrong byte turned codes into
+		 * other valid codes of the same length. No decoder can notice such damage. */
 		EXPECT(n_error < n / 2, "%u of %u", n_error, n);
 		/* A wrong byte may also make an end marker, which ends the file early. */
 		EXPECT(n_error < n_truncated && n_truncated <= n_none);
@@ -193,8 +193,8 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
 	}
 }
 
-/* The fast engine checks these files, although it cannot convert them. libjpeg alone accepts nearly all
- * of them. */
+/* The fast engine checks these files, although it cannot convert them. libjpeg alone would accept
+ * nearly all of them. */
 TEST(jpeg_damage, checks_and_conversions_agree_on_broken_jpeg_files_of_cmyk_and_rgb)
 {
 	struct blob cmyk = make_detailed_bands(suffixes[0], 4),
@@ -212,7 +212,7 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_broken_jpeg_files_of_cmyk_and_
 	blob_fini(&rgb);
 }
 
-/* libjpeg reports bytes that it leaves over. They may belong to a scan with wrong codes. */
+/* libjpeg warns if it has not used all bytes of a scan. Such a scan may have wrong codes. */
 TEST(jpeg_damage, a_jpeg_that_no_strict_engine_checks_fails_at_any_damage)
 {
 	struct blob blob = make_detailed(suffixes[1]);

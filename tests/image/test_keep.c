@@ -1,4 +1,5 @@
-/* Tests of metadata: what is kept, and that nothing else is. */
+/* Tests that an output has the metadata of the classes that were requested, and no other
+ * metadata. */
 #include "support/test.h"
 
 #include "vips_fixture.h"

@@ -1,7 +1,7 @@
 /*
- * Tests of pixels that one engine decodes and another engine derives outputs from. The table of
- * engines of this program has stb before vips, so stb decodes each PNG, and vips makes the outputs
- * that stb cannot make.
+ * Tests of lending: one engine decodes the pixels, and another engine makes outputs from them. The
+ * table of engines of this program has stb before vips, so stb decodes each PNG, and vips makes the
+ * outputs that stb cannot make.
  */
 #include "support/test.h"
 

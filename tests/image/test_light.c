@@ -11,8 +11,8 @@
 
 enum { WIDTH = 80, HEIGHT = 60 };
 
-/* The red value rises by 1/4 with each pixel to the right, green with each pixel down; blue is
- * 40. */
+/* The red value rises by 1/4 with each pixel to the right. The green value rises by 1/4 with each
+ * pixel downwards. The blue value is 40. */
 static VipsImage *ramp(void)
 {
 	float *values = malloc(sizeof(*values) * WIDTH * HEIGHT * 3), *to = values;

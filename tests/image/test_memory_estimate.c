@@ -111,8 +111,7 @@ TEST(memory_estimate,
 	}
 }
 
-/* The natural size of a drawing has no effect on the estimate, only the size at which it is
- * drawn. */
+/* The estimate depends on the size at which a drawing is drawn, not on its natural size. */
 TEST(memory_estimate, a_drawing_needs_memory_for_its_drawn_size)
 {
 	struct picture_header header = {.format = FORMAT_SVG,

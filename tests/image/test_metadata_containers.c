@@ -177,7 +177,8 @@ TEST(metadata_containers, metadata_written_to_any_format_can_be_read_back)
 		EXPECT_EQ(lost, kinds[i].cannot);
 		expect_blocks(&out, kinds[i].format, &metadata, kinds[i].cannot);
 
-		/* Writing metadata a second time replaces the first. */
+		/* Metadata that is written a second time replaces the metadata of the
+		 * first time. */
 		twice = written(kinds[i].format, block_bytes(&out), &metadata, &lost);
 		expect_blocks(&twice, kinds[i].format, &metadata, kinds[i].cannot);
 		block_fini(&twice);

@@ -156,7 +156,7 @@ TEST(metadata_pictures, metadata_fields_about_size_and_orientation_describe_the_
 		recipe.keep = KEEP_ALL;
 		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
 		exif = block_bytes(&metadata.exif);
-		/* The encoder sets the orientation of a TIFF. */
+		/* When a TIFF is read, the orientation 1 (upright) is dropped. */
 		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_MAIN, 0x0112),
 		          formats[i] == FORMAT_TIFF ? -1 : 1);
 		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_EXIF, 0xa001), 1);

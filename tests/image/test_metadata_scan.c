@@ -67,7 +67,7 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 		EXPECT(orientation_of(exif, sizeof(exif)) == 1, "byte %d", lies[i].at);
 	}
 	make_exif(exif, 6, false);
-	/* The directory claims more entries than there are bytes: the first entry is still
+	/* The directory claims more entries than fit into the block. The first entry is still
 	 * valid. */
 	exif[8] = 255;
 	exif[9] = 255;

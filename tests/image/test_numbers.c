@@ -124,7 +124,8 @@ TEST(median, median_takes_the_median_of_a_square_window_of_the_given_side)
 	struct blob blob;
 
 	memset(bytes, 50, sizeof(bytes));
-	/* The values of nine pixels, in a window of nine or of twenty-five. */
+	/* Nine pixels differ from all others. They fill a window of 3 x 3 pixels, but only a small
+	 * part of a window of 5 x 5 pixels. */
 	for (int at = 0; at < 9; at++)
 		bytes[(MIDDLE - 1 + at / 3) * WIDTH + 49 + at % 3] = 200;
 	blob = png_of_bytes(bytes, WIDTH, HEIGHT, 1);

@@ -137,8 +137,9 @@ static double weight(enum shape shape, double distance)
 
 enum { N_COLUMNS = 60, N_ROWS = 30 };
 
-/* Bars with values that leave room for the overshoot of kernels. The eleven pixels around column 31
- * are those at which Lanczos 2 and the Catmull-Rom cubic differ most when reducing to a third. */
+/* Bars with values that leave room for the overshoot of kernels. In the eleven columns around
+ * column 31 the bars are chosen so that reducing to a third with Lanczos 2 differs most from
+ * reducing with the Catmull-Rom cubic. */
 static double column_value(int x)
 {
 	static const bool around[] = {1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 1};
@@ -263,7 +264,7 @@ TEST(linear, linear_scaling_averages_linear_light_and_not_encoded_values)
 
 /* ---- options of encoders ---- */
 
-/* The bytes of the first segment of a JPEG that has one of these two markers. */
+/* The bytes of the first segment with one of these two markers in a JPEG. */
 static const uint8_t *find_segment(const struct blob *jpeg, uint8_t marker, uint8_t other)
 {
 	for (size_t at = 2; at + 4 < jpeg->n && jpeg->bytes[at] == 0xff;
@@ -291,8 +292,8 @@ static struct blob make_waves(void)
 	return png_of_bytes(bytes, SIDE, SIDE, 3);
 }
 
-/* In the quantization tables of the JPEG standard the first step of luma is 16; libjpeg scales it
- * in this way. */
+/* In the quantization tables of the JPEG standard the first step of luma is 16. This function
+ * scales the step for a quality as libjpeg does. */
 static int first_step(int quality)
 {
 	int percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;

@@ -161,8 +161,8 @@ TEST(pages, pages_of_a_tiff_are_lost_in_other_formats_and_reported)
 	blob_fini(&blob);
 }
 
-/* Convert a TIFF, and check how many pages the output has, the grey value of its last page, and what
- * is reported as lost. */
+/* Convert a TIFF. Check how many pages the output has, the grey value of its last page, and what is
+ * reported as lost. */
 static void expect_pages(const struct blob *tiff, enum image_format format, int n_pages,
                          double last_grey, unsigned lost)
 {
@@ -221,7 +221,7 @@ TEST(pages,
 		EXPECT(strstr(outcome.answer.failure.text, "ends early") != NULL, "%s",
 		       outcome.answer.failure.text);
 		outcome_fini(&outcome);
-		/* The first page is whole, and PNG takes no other. */
+		/* A PNG gets only the first page, which is complete. */
 		recipe = recipe_of_words("fail-on none", FORMAT_PNG, ENGINE_AUTO);
 		outcome = run_picture(&cut, "a.tif", &recipe);
 		EXPECT(outcome.is_done && outcome.answer.is_damaged, "%s",
@@ -231,7 +231,8 @@ TEST(pages,
 	blob_fini(&blob);
 }
 
-/* Change the checksum at the end of the strip of a directory of a little-endian TIFF. */
+/* Change the last byte of the only strip of a directory in a little-endian TIFF. This byte belongs
+ * to the checksum of the compressed pixels. */
 static void break_checksum(struct blob *tiff, int directory)
 {
 	enum { STRIPS = 273, STRIP_BYTES = 279 };
@@ -242,7 +243,7 @@ static void break_checksum(struct blob *tiff, int directory)
 	tiff->bytes[end - 1] ^= 1;
 }
 
-/* A TIFF of two pages. Each page is one strip, which has more rows than the page. */
+/* A TIFF of two pages. Each page has one strip of 300 rows, but shows only the first 200 rows. */
 static struct blob make_long_strips(void)
 {
 	enum { ROWS = 300, FEWER_ROWS = 200, IMAGE_LENGTH = 257 };
@@ -269,7 +270,8 @@ static void expect_damage(struct outcome outcome, bool has_damage, bool is_accep
 	outcome_fini(&outcome);
 }
 
-/* If wrong bytes make a strip longer, libtiff stops at the last row, before the checksum. */
+/* Wrong bytes can make a strip longer than its page. libtiff stops at the last row of the page, so
+ * it does not reach the checksum at the end of such a strip. */
 TEST(pages, wrong_bytes_in_deflate_are_found_by_convert_and_verify)
 {
 	static const char *const words[] = {"", "fail-on warning", "fail-on truncated",
@@ -432,8 +434,8 @@ TEST(tiff, an_extra_tiff_sample_of_unspecified_meaning_is_not_alpha)
 	blob_fini(&blob);
 }
 
-/* A TIFF of one strip or one strip for each plane, whose pixels all have these samples. The palette
- * has the colours 2 i, 255 - i, 7, or is grey. */
+/* A TIFF whose pixels all have these samples. It has one strip, or one strip for each plane. Colour
+ * number i of its palette is (2 i, 255 - i, 7), or a grey. */
 struct tiff_by_hand {
 	bool is_big_endian, is_in_planes, has_grey_palette;
 	unsigned photometric, n_samples;

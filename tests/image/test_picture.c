@@ -65,7 +65,8 @@ TEST(picture, an_input_whose_length_changed_fails_as_vanished)
 	blob_fini(&png);
 }
 
-/* As in /proc, and on FUSE file systems that learn the size of a file when it is read. */
+/* The files in /proc report the size 0. So do FUSE file systems that learn the size of a file only
+ * when it is read. */
 TEST(picture, a_file_whose_reported_size_is_0_is_read_to_its_end)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw);
@@ -82,8 +83,8 @@ TEST(picture, a_file_whose_reported_size_is_0_is_read_to_its_end)
 	blob_fini(&png);
 }
 
-/* The output is a memfd, so a write fails without space if the machine is out of memory. Such a
- * failure must not be remembered as the picture's. */
+/* The output is a memfd, so a write fails for want of space if the machine is out of memory. Such a
+ * failure must not be remembered as a fault of the picture. */
 TEST(picture, a_failure_to_write_an_output_never_counts_as_a_fault_of_the_picture)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw);

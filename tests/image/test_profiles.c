@@ -116,10 +116,10 @@ static struct blob make_exchanged(double gamma)
 }
 
 /* The profile has a lookup table for each intent in both directions. The intents are, in this
- * order: perceptual, relative, saturation. As an input profile, each table has black at its first
- * corner and one grey at all others: lightnesses[], with 255 for L* 100. As an output profile, each
- * table gives the same grey for every colour: values[]. The white of the profile is half as bright
- * as usual. */
+ * order: perceptual, relative, saturation. If the profile is an input profile, each table has black
+ * at its first corner, and the same grey at all other corners. This grey is in lightnesses[], in
+ * which 255 means L* 100. If it is an output profile, each table gives the same value for every
+ * colour. This value is in values[]. The white of the profile is half as bright as usual. */
 static const uint8_t lightnesses[] = {77, 128, 204}, values[] = {60, 120, 180};
 
 static struct blob make_profile_of_intents(void)

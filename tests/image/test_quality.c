@@ -1,7 +1,7 @@
 /*
- * Tests of the accuracy of a simple resize: our result for each sample, and that of
- * vips_thumbnail(), are compared with a full decode that is resampled here with Lanczos in double
- * precision.
+ * Tests of the accuracy of a simple resize. The reference is a full decode that this file resamples
+ * with Lanczos in double precision. Our output and that of vips_thumbnail() are compared with the
+ * reference, sample by sample.
  */
 #include "support/test.h"
 
@@ -40,7 +40,8 @@ static double lanczos(double x)
 	return fabs(x) >= 3 ? 0 : 3 * sin(a) * sin(a / 3) / (a * a);
 }
 
-/* Resample one line of n_from values, stride apart, to n_to values. */
+/* Resample a line of `n_from` values to `n_to` values. A stride is the distance between two
+ * neighbours in the array. */
 static void resample_line(const double *from, int n_from, int from_stride, double *to,
                           int n_to, int to_stride)
 {

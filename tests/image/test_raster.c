@@ -46,7 +46,7 @@ static void append_text(struct blob *blob, const char *text)
 }
 
 /* Decode a copy of exactly the file's length, so that a sanitizer notices reads beyond its end.
- * Returns NULL and a failure if that fails. */
+ * Returns NULL and sets *ret_failure if the file cannot be decoded. */
 static void *decode(enum image_format format, const struct blob *file,
                     struct raster *ret_raster, struct failure *ret_failure)
 {
@@ -124,7 +124,7 @@ static void expect_each_cut_fails(enum image_format format, const struct blob *f
 
 /* ---- PNM ---- */
 
-/* The samples of the picture in ASCII, with separator between them. */
+/* The samples of the picture in ASCII. The text `separator` follows each sample. */
 static struct blob plain_of(const char *header, int n_bands, const char *separator)
 {
 	struct blob file = {0};
@@ -940,7 +940,8 @@ TEST(raster, a_truncated_file_fails_unless_damage_is_accepted)
 	blob_fini(&file);
 }
 
-/* A file with a broken header gives no size or no maximum value, so nothing of it can be decoded. */
+/* A file with a broken header has no valid size or maximum value, so nothing in it can be
+ * decoded. */
 TEST(raster, an_invalid_header_fails_even_if_damage_is_accepted)
 {
 	static const char *const texts[] = {"P5 4 4 x", "P6 4 4 x", "P5 4 x", "P4 4 x"};

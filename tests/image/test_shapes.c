@@ -63,7 +63,8 @@ static struct recipe recipe_of(enum engine_choice engine, const char *size,
 	return recipe;
 }
 
-/* The mean difference from the chart, sampled at the position of the result's pixel x, y. */
+/* The mean difference between the result and the chart. Each pixel of the result is compared with
+ * the place in the chart that it shows. */
 static double distance(VipsImage *image, double scale, double left, double top)
 {
 	double sum = 0;
@@ -557,7 +558,7 @@ TEST(filters, normalise_stretches_low_contrast)
 	EXPECT(value_at(image, 99, 50, 0) > 250);
 	g_object_unref(image);
 
-	/* A picture with a single value cannot be stretched. */
+	/* The contrast of a picture with a single value cannot be stretched, so the value stays. */
 	memset(bytes, 77, sizeof(bytes));
 	image = image_of_bytes(bytes, 100, 100, 1);
 	blob_fini(&blob);

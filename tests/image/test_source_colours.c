@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The sRGB values of 128, 230, 120 and 40 with a power curve of 1.8. */
 static const struct quarters stored = {{{128, 128, 128, 255},
                                         {230, 120, 40, 255},
                                         {255, 255, 255, 255},
                                         {0, 0, 0, 255}}};
 static const struct quarters greys = {
 	{{128, 128, 128, 255}, {64, 0, 0, 255}, {255, 255, 255, 255}, {0, 0, 0, 255}}};
+/* The grey 128 and the colour 230, 120, 40 with a power curve of 1.8, converted to sRGB. */
 static const double grey_of_18[] = {146, 146, 146}, patch_of_18[] = {235, 139, 53};
 
 /* Gamma in 1/100000, as in PNG. */
@@ -404,7 +404,8 @@ TEST(source_colours, png_gamma_with_primaries_is_applied)
 	expect_patch(&png, adobe);
 }
 
-/* Encoders write these values together with sRGB, for readers that do not know sRGB. */
+/* Encoders write this gamma together with the sRGB chunk, for readers that do not know
+ * that chunk. */
 TEST(source_colours, a_png_gamma_equal_to_that_of_srgb_changes_no_value)
 {
 	static const double patch[] = {230, 120, 40};
@@ -456,7 +457,8 @@ TEST(source_colours,
 	blob_fini(&profile);
 }
 
-/* libpng ignores a profile after sRGB, but the PNG specification gives precedence to the profile. */
+/* libpng ignores a profile that follows the chunk sRGB. But the PNG specification gives precedence
+ * to the profile. */
 TEST(source_colours, the_profile_of_a_png_is_applied_if_the_chunk_srgb_stands_before_it)
 {
 	static const double stored_patch[] = {230, 120, 40};

@@ -1,5 +1,5 @@
-/* Tests of HEIC and AVIF, which boxes of the container rotate. Their EXIF orientation describes the
- * picture before that rotation and must be ignored. */
+/* Tests of the orientation of HEIC and AVIF. Boxes of the container rotate the picture. The EXIF
+ * orientation describes the picture before that rotation and must be ignored. */
 #include "support/test.h"
 
 #include "image/engine.h"
@@ -31,8 +31,8 @@ static struct blob quarters_with_exif(const char *suffix, int orientation)
 	return blob;
 }
 
-/* Replace the box with the bit depths, which no reader needs here, by one that rotates or
- * mirrors. */
+/* Replace the box "pixi" by a box that rotates or mirrors. The box "pixi" has the bit depths, which
+ * no reader needs here. */
 static void turn_by_box(struct blob *blob, const char *box, uint8_t how)
 {
 	uint8_t *at = memmem(blob->bytes, blob->n, "pixi", 4);

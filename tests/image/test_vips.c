@@ -50,7 +50,8 @@ TEST(vips, sizes_equal_those_of_vips_thumbnail)
 	}
 }
 
-/* Make a picture of four quarters in any format that libvips writes. convert may be NULL. */
+/* Make a picture of four quarters in any format that libvips writes. The function `convert` is
+ * called before writing, and may be NULL. */
 static struct blob make_by_vips(const char *suffix,
                                 int (*convert)(VipsImage *, VipsImage **))
 {
@@ -85,8 +86,8 @@ static struct outcome shrink(const struct blob *blob, enum image_format format,
 	return run_picture(blob, "a", &recipe);
 }
 
-/* The three values of an HDR pixel share an exponent: next to 1, the smallest value is read as
- * 1/256. */
+/* The three values of an HDR pixel share an exponent. If the largest value is 1, the smallest is
+ * read as 1/256, which is 13 in sRGB. */
 static const struct quarters rgbw_of_hdr = {{{255, 13, 13, 255},
                                              {13, 255, 13, 255},
                                              {13, 13, 255, 255},

@@ -12,7 +12,7 @@
 static const struct beginning {
 	enum image_format format;
 	const char *name;
-	size_t n_magic; /* with fewer bytes than this no format is recognised */
+	size_t n_magic; /* no format is recognised in fewer bytes */
 	const char *bytes;
 	size_t n;
 } beginnings[] = {

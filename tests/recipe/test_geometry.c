@@ -301,9 +301,9 @@ TEST(geometry, every_layout_lies_inside_the_picture_and_has_the_size_that_its_fi
 	}
 }
 
-/* In each case, the picture and the box differ by 4 pixels on one axis, which are cropped or
- * padded. The offsets are rounded down. For 0, 50 and 100 percent they are those of libvips'
- * gravity. */
+/* In each case, the picture has 4 pixels more or fewer than the box on one axis. These 4 pixels are
+ * cropped or padded. The offsets are rounded down. At 0, 50 and 100 percent they are equal to the
+ * offsets of libvips' gravity. */
 TEST(geometry, a_position_in_percent_divides_the_pixels_that_are_cropped_or_padded)
 {
 	static const struct {

@@ -184,8 +184,7 @@ TEST(recipe, a_packed_recipe_with_a_field_out_of_range_is_refused)
 	}
 }
 
-/* Each byte belongs to a field, so that changing the byte changes the recipe, or is one of the
- * zeros at the end. */
+/* A packed recipe in which one byte was changed is either refused or unpacked to another recipe. */
 TEST(recipe, changing_any_byte_of_a_packed_recipe_is_noticed)
 {
 	uint8_t bytes[RECIPE_PACKED_BYTES], again[RECIPE_PACKED_BYTES];

@@ -84,8 +84,8 @@ static int random_open_coefficient(const int known_bit[64], uint64_t *state)
 }
 
 /* Add one more scan, for a band whose coefficients are all known down to the same bit. Returns
- * false when all bits of the component have been written. After many scans bands become as long as
- * possible. */
+ * false when all bits of the component have been written. After 60 scans each new band is as long
+ * as possible, so that the script comes to an end. */
 static bool add_random_scan(struct progression *p, int component, uint64_t *state)
 {
 	const int *known_bit = p->known_bit[component];
@@ -123,8 +123,8 @@ static void random_progression(struct progression *p, int n_components, uint64_t
 		for (int i = 0; i < n_components && !is_open; i++)
 			is_open = add_random_scan(p, (first + i) % n_components, state);
 		if (p->n_scans > 180)
-			/* The script would be too long for the array; no seed so far comes near
-			 * that. */
+			/* A longer script would not fit into the array. No seed in use
+			 * makes one. */
 			abort();
 	}
 }

@@ -77,7 +77,7 @@ static void webp_insert(struct blob *webp, bool is_at_end, const char *type,
 		webp->bytes[4 + i] = (uint8_t)((webp->n - 8) >> 8 * i);
 }
 
-/* Add EXIF with this orientation and, if it is not NULL, a profile. */
+/* Add EXIF with this orientation. If profile is not NULL, add the profile, too. */
 static void webp_add_metadata(struct blob *webp, unsigned orientation,
                               const struct blob *profile)
 {
@@ -108,8 +108,8 @@ static void png_add_profile(struct blob *png, const struct blob *profile)
 	png_insert(png, "iCCP", chunk, 3 + n);
 }
 
-/* Make a PNG with the pixels of a WebP. libvips gets this PNG, because its result is less exact if
- * it reduces the WebP itself. */
+/* Make a PNG with the pixels of a WebP. libvips gets this PNG, because libvips reduces a WebP less
+ * exactly than a PNG. */
 static struct blob png_of_webp(const struct blob *webp, int n_bands)
 {
 	int width, height;

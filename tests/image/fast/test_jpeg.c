@@ -1,7 +1,7 @@
 /*
  * Tests of the scaled JPEG decoder against libjpeg, with files of every subsampling, size, quality
- * and scan script. libjpeg's planes before upsampling are compared with ours: at full scale each
- * sample is the same, and at 1/8 each rounded sample.
+ * and scan script. libjpeg's planes before upsampling are compared with ours. At full scale the
+ * samples must be equal. At 1/8 our samples must be equal after they are rounded to 8 bits.
  */
 #include "support/test.h"
 
@@ -104,7 +104,8 @@ TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
 
 		for (unsigned j = 0; j < picture.n_planes; j++) {
 			if (reference.plane[j].side != 1)
-				/* Libjpeg makes more samples of subsampled chroma. */
+				/* At this scale libjpeg makes more than one sample from a block of
+				 * subsampled chroma. */
 				continue;
 			expect_same(plane_difference(&picture.plane[j],
 			                             &reference.plane[j]) == 0,
@@ -392,7 +393,8 @@ TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
 
 	REQUIRE(jpg_decoder_open(decoder, file.at, file.n, &header) == READ_OK);
 	estimate = jpg_memory_estimate(&header, &request, file.n);
-	/* The lower bound: samples, coefficients, and a mask of 8 bytes for each block. */
+	/* The estimate includes at least samples, coefficients, and a mask of 8 bytes for each
+	 * block. */
 	EXPECT(estimate >= n_samples * 3 + n_samples / 8);
 	EXPECT(estimate <= n_samples * 6 + slack);
 	request = request_of(JPG_EIGHTH);

@@ -1,6 +1,6 @@
 /*
- * Tests that the scaled JPEG decoder refuses unsupported kinds of files, truncated files, and damage
- * in data that it reads. Damage in scans that it skips is accepted.
+ * Tests that the scaled JPEG decoder refuses unsupported kinds of files, truncated files, and
+ * damage in data that it reads. Damage in scans that it skips is accepted.
  */
 #include "support/test.h"
 
@@ -101,7 +101,8 @@ static void expect_refused(struct bytes file, enum read_status status)
 	expect_status(file, status);
 }
 
-/* Check that the file is decoded, and whether the header says that its planes are not luma and chroma. */
+/* Check that the file is decoded. Also check whether the header says that its planes are not luma
+ * and chroma. */
 static void expect_colours(struct bytes file, bool are_other)
 {
 	struct jpg_decoder *decoder = decoder_new();
@@ -140,7 +141,7 @@ TEST(jpeg_kinds, components_named_R_G_B_in_a_file_without_JFIF_are_rgb)
 	file.at[adobe + 1] = COM;
 	expect_colours(file, true);
 
-	/* Components with other names are YCbCr. */
+	/* If a component is not named R, G or B, the components are YCbCr. */
 	file = jpeg_encode(&settings);
 	file.at[find_marker(file, 0xee, 0) + 1] = COM;
 	file.at[find_marker(file, SOF0, 0) + 10] = 'x';
@@ -214,7 +215,8 @@ TEST(jpeg_kinds, files_with_more_scans_than_any_encoder_writes_are_refused)
 	for (unsigned i = 0; i < 300; i++)
 		file = with(file, file.n - 2, copy, n);
 	free(copy);
-	/* A scan that occurs twice is damage, whichever of the two is read first. */
+	/* A file in which a scan occurs twice is damaged, whichever of the two scans is
+	 * read first. */
 	EXPECT(status_at(file, JPG_FULL, false) != READ_OK);
 	free(file.at);
 }
@@ -454,7 +456,7 @@ TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
 	expect_scan_refused(7, 1);    /* the same component twice */
 	expect_scan_refused(6, 0x40); /* a fifth Huffman table */
 	expect_scan_refused(6, 0x22); /* a Huffman table that is not defined */
-	/* Only a part of the coefficients in a sequential file. */
+	/* only some of the coefficients in a sequential file */
 	expect_scan_refused(12, 5);
 	expect_scan_refused(13, 0x01); /* only some of the bits in a sequential file */
 }
@@ -561,8 +563,8 @@ static bool compare(struct jpg_decoder *decoder, struct bytes file)
 	return are_both_clean;
 }
 
-/* Random bits are changed in complete files. If libjpeg has no complaint either, both decoders must
- * give the same picture. */
+/* Random bits are changed in complete files. If neither decoder finds damage, both must give the
+ * same picture. */
 TEST(jpeg_damage, damaged_files_accepted_by_both_decoders_decode_to_the_same_picture)
 {
 	struct jpg_decoder *decoder = decoder_new();

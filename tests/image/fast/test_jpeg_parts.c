@@ -45,7 +45,8 @@ TEST(jpeg_idct, simd_and_portable_code_give_the_same_samples)
 	}
 }
 
-/* The exact sample at (x, y), computed in real numbers from the lowest side x side coefficients. */
+/* The exact sample at (x, y), computed in real numbers from the lowest coefficients. There are
+ * `side` x `side` of them. */
 static double exact_sample(const int16_t *block, const int16_t *quantization,
                            unsigned side, unsigned x, unsigned y)
 {
@@ -81,7 +82,8 @@ TEST(jpeg_idct, transforms_of_every_size_are_close_to_the_exact_result)
 		for (unsigned j = 0; j < 16; j++)
 			EXPECT(fabs(samples[j] - exact_sample(block, quantization, 4,
 			                                      j % 4, j / 4)) < 1);
-		/* without this coefficient, samples may be rounded to whole levels */
+		/* In a flat block, jpg_idct_2x2() rounds samples to whole levels. So make sure that
+		 * the block is not flat. */
 		block[1] = block[1] ? block[1] : 1;
 		jpg_idct_2x2(samples16, 4, block, quantization);
 		for (unsigned j = 0; j < 4; j++)
@@ -135,7 +137,7 @@ TEST(jpeg_plan, the_noise_estimate_counts_the_skipped_bits_of_used_coefficients)
 	for (unsigned k = 0; k < 64; k++)
 		quantization[k] = (uint16_t)(k + 1);
 	EXPECT(jpg_noise(quantization, known_bit, ~UINT64_C(0)) == 0);
-	known_bit[4] = 1; /* the error is at most 5 * 2 */
+	known_bit[4] = 1; /* step 5, lowest bit unknown: the error is at most 10 */
 	EXPECT(fabs(jpg_noise(quantization, known_bit, ~UINT64_C(0)) - 100.0 / 3 / 64) <
 	       1e-9);
 	EXPECT(jpg_noise(quantization, known_bit, 1) == 0);
@@ -168,7 +170,8 @@ TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 	for (size_t i = 0; i < 5; i++)
 		EXPECT(!file->scan[i].is_skipped);
 
-	/* Three coefficients with an error of 16 at most: 3 * 256 / 3 / 64 is 4. */
+	/* If the last scan is skipped, three coefficients have an error of at most 16. The noise is
+	 * then 3 * 16 * 16 / 3 / 64 = 4. */
 	request.noise_budget[0] = 4;
 	jpg_plan_scans(file, &request);
 	EXPECT(!file->scan[1].is_skipped);

@@ -1,6 +1,7 @@
 /*
- * A worker keeps its memory between pictures: the second picture of a kind asks the kernel for
- * nothing. A child process runs pictures, and the test traces it and counts its system calls.
+ * A worker keeps its memory between pictures: for the second picture of a kind, it asks the kernel
+ * for no memory. A child process processes pictures. The test traces the child and counts its
+ * system calls.
  */
 #include "image_fixture.h"
 #include "support/test.h"
@@ -21,8 +22,8 @@
 
 enum { WARM_UP = 5, COUNTED = 10 };
 
-/* Grant the memory that a picture asks for. In the control run, data is not NULL: then map and
- * unmap memory, like a worker that keeps no memory between pictures. */
+/* Grant the memory that a picture asks for. In the control run, `data` is not NULL. The control run
+ * maps and unmaps memory here, like a worker that keeps no memory between pictures. */
 static bool grant(void *data, uint64_t n_bytes, struct failure *ret_failure)
 {
 	const size_t n = 1 << 16;
@@ -120,7 +121,8 @@ static void expect_no_calls(const struct blob *input, enum image_format format)
 	struct recipe recipe = recipe_of_words("size 256x256", format, ENGINE_AUTO);
 
 	EXPECT_EQ(count_calls(input, &recipe, false), 0);
-	/* The control run shows that such calls are counted. */
+	/* The control run makes two system calls for memory for each picture. All of them must be
+	 * counted. */
 	EXPECT_EQ(count_calls(input, &recipe, true), 2 * COUNTED);
 }
 
@@ -132,7 +134,7 @@ TEST(memory_calls, a_worker_keeps_its_memory_between_pictures)
 	struct blob jpeg, png;
 
 #ifdef PIXPOOL_SANITIZE
-	SKIP("the allocator of a sanitizer is another one");
+	SKIP("a sanitizer replaces the allocator");
 #endif
 	REQUIRE(picture_preload(&failure));
 	jpeg = make_jpeg(1500, 1100, 3, &rgbw);

@@ -1,8 +1,8 @@
 /*
- * Each allocation of our code fails once while a picture is processed. The picture must then fail
- * for want of memory, or come out as if nothing had happened. The linker replaces the functions
- * that allocate (--wrap), but not those inside shared libraries. Each run has a process of its own,
- * because engines keep memory between pictures.
+ * In each run, one allocation of our code fails while a picture is processed. The picture must then
+ * fail for want of memory, or come out as if nothing had happened. The linker replaces the
+ * functions that allocate (--wrap), but not those inside shared libraries. Each run has a process
+ * of its own, because engines keep memory between pictures.
  */
 #include "image_fixture.h"
 #include "support/test.h"
@@ -158,7 +158,7 @@ TEST(memory_faults, a_failed_allocation_never_makes_a_wrong_output)
 	munmap(report, sizeof(*report));
 }
 
-/* The metadata of the input is read, adapted to the output and written with much memory of its own. */
+/* Metadata is read, adapted to the output and written. Each of these steps allocates memory. */
 TEST(memory_faults, a_failed_allocation_never_loses_metadata)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP};
@@ -190,7 +190,8 @@ TEST(memory_faults, a_failed_allocation_never_loses_metadata)
 	munmap(report, sizeof(*report));
 }
 
-/* No PNG is written, because stb_image_write does not check its memory and crashes the worker. */
+/* This test writes no PNG: stb_image_write does not check whether it got memory, and would crash
+ * the worker. */
 TEST(memory_faults, a_failed_allocation_in_another_engine_never_makes_a_wrong_output)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNM};

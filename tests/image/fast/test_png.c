@@ -1,7 +1,7 @@
 /*
  * Tests of reading and writing PNG. The tests write files byte by byte as the specification says,
- * with every filter, colour type and division into chunks, and reduce them with the simplest
- * possible code for comparison.
+ * with every filter, colour type and division into chunks. For comparison, the tests reduce the
+ * same pixels with the simplest possible code.
  */
 #include "support/test.h"
 
@@ -419,7 +419,8 @@ TEST(png_read, files_with_unsupported_chunks_are_left_to_other_engines)
 	EXPECT_EQ(status_with_chunk("ABCD"), READ_CANNOT);
 }
 
-/* Make rows as they are after decompression: each follows the byte of its filter. */
+/* Random rows in the form that they have after decompression: a byte with the filter, then the
+ * bytes of the row. */
 enum { FILTERED_ROWS = 4, FILTERED_BYTES = 301 };
 
 struct filtered {
@@ -429,7 +430,8 @@ struct filtered {
 	uint8_t above[FILTERED_BYTES + PNG_ROW_ROOM];
 };
 
-/* Half of the rows have the Paeth filter, because two consecutive such rows are undone together. */
+/* About half of the rows have the Paeth filter, because the code undoes the filters of two
+ * consecutive Paeth rows together. */
 static struct filtered random_rows(uint64_t *state)
 {
 	struct filtered filtered = {.n_pixel_bytes = 1 + random_below(state, 4)};
@@ -489,8 +491,8 @@ TEST(png_unfilter, unknown_filters_are_refused)
 
 /* ---- the box ---- */
 
-/* Reduce the same random picture in two boxes, one of which uses no SIMD. Its upper rows are
- * opaque, the others are not. */
+/* Reduce the same random picture in two boxes, one of which uses no SIMD. The upper rows of the
+ * picture are opaque, the others are not. */
 static void expect_same_boxes(uint64_t *state, unsigned n_bands, unsigned factor)
 {
 	struct box fast = {0}, portable = {.is_portable = true};
@@ -640,7 +642,8 @@ TEST(png_write, every_saturated_colour_is_written_exactly)
 	REQUIRE(png_reader_open(reader, written.bytes, written.n_bytes, &header) ==
 	        READ_OK);
 	REQUIRE(png_reader_decode(reader, 1, &again) == READ_OK);
-	/* Luma shows each wrong level, because the smallest part, that of blue, is 0.114. */
+	/* If a sample of any colour is off by one level, luma is off by at least 0.114, the weight
+	 * of blue. */
 	for (unsigned i = 0; i < N * N * N; i++) {
 		double luma = 0.299 * row[3 * i] + 0.587 * row[3 * i + 1] +
 		              0.114 * row[3 * i + 2];

@@ -19,8 +19,8 @@
 
 enum { WIDTH = 203, HEIGHT = 101 };
 
-/* A grey or coloured picture of WIDTH x HEIGHT whose level rises by a for each x and by b for each
- * y. Chroma is subsampled by 2. The planes belong to the workspaces. */
+/* A picture of WIDTH x HEIGHT whose samples are those of level_at(). Chroma is subsampled by 2. The
+ * workspaces own the memory of the planes. */
 struct slope {
 	struct workspace workspaces[COLOUR_PLANES];
 	struct decoded decoded;
@@ -67,7 +67,8 @@ static void slope_fini(struct slope *slope)
 		workspace_fini(&slope->workspaces[i]);
 }
 
-/* The position in the stored picture that corresponds to the point (x, y) of the upright one. */
+/* The position in the stored picture that corresponds to the point (x, y) of the upright
+ * picture. */
 static void to_stored(unsigned orientation, double *x, double *y)
 {
 	struct turn turn = turn_of(orientation);

@@ -132,8 +132,8 @@ TEST(sampling, the_chroma_subsampling_is_read_from_the_frame_header)
 
 		EXPECT_EQ(ratio.across, samplings[i][0]);
 		EXPECT_EQ(ratio.down, samplings[i][1]);
-		/* Scan copies whose memory ends with the data, so that a sanitizer detects reads
-		 * beyond the end. */
+		/* Read copies of exactly n bytes, so that a sanitizer detects reads beyond
+		 * the end. */
 		for (size_t n = 0; n < 700 && n < jpeg.n; n++) {
 			uint8_t *exact = malloc(n + (n == 0));
 

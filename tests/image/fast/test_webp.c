@@ -19,8 +19,8 @@
 struct webp_settings {
 	int width, height;
 	bool is_lossless, has_alpha;
-	/* On both axes, the levels rise by this number from pixel to pixel; 0: the levels are
-	 * noise. */
+	/* The levels rise by this number from pixel to pixel, to the right and downwards. If it is
+	 * 0, the levels are noise. */
 	int slope;
 };
 
@@ -112,8 +112,8 @@ static void expect_widened(const struct plane *plane, const uint8_t *limited, in
 		for (uint32_t x = 0; x < plane->width; x++) {
 			int level = limited[y * (size_t)stride + x];
 
-			/* The reader treats chroma below 16 as 16, which is 0.5 in the full range
-			 * and becomes 1. */
+			/* The reader treats chroma below 16 as 16. In the full range 16 is 0.5,
+			 * which is rounded to 1. */
 			n_wrong += row[x] != (is_chroma && level < 16
 			                              ? 1
 			                              : widened(level, is_chroma));
@@ -202,8 +202,8 @@ TEST(webp_read, reduced_planes_cover_the_picture_exactly)
 		for (unsigned factor = 1; factor <= 4; factor++) {
 			struct decoded decoded;
 
-			/* The reader must reduce only so far that four times the resolution of the
-			 * output remains. */
+			/* The reader may reduce a picture as long as four times the resolution of
+			 * the output remains. So it must reduce this picture by `factor`. */
 			REQUIRE(decode(reader, factor * 4.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.planes[0].width,
 			          ((unsigned)settings.width + factor - 1) / factor);
@@ -266,8 +266,8 @@ TEST(webp_read, lossless_pictures_and_alpha_are_reduced_by_averaging_pixels)
 		for (unsigned factor = 1; factor <= 3; factor++) {
 			struct decoded decoded;
 
-			/* The reader must reduce only so far that twice the resolution of the
-			 * output remains. */
+			/* The reader may reduce a picture as long as twice the resolution of the
+			 * output remains. So it must reduce this picture by `factor`. */
 			REQUIRE(decode(reader, factor * 2.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.size.width, width);
 			expect_like_box(&decoded, rgba, factor);
@@ -293,8 +293,8 @@ static const struct webp_settings damaged_kinds[] = {
 };
 enum { N_DAMAGED_KINDS = sizeof(damaged_kinds) / sizeof(damaged_kinds[0]) };
 
-/* Read bytes whose memory ends with the data, so that a sanitizer detects reads beyond the end. If
- * is_corrected is true, the size in the RIFF header is set to the number of bytes. */
+/* Read a copy of exactly n bytes, so that a sanitizer detects reads beyond the end. If is_corrected
+ * is true, the size in the RIFF header is set to the size of the copy. */
 static enum read_status status_of(void *reader, const uint8_t *bytes, size_t n,
                                   bool is_corrected)
 {
@@ -334,7 +334,7 @@ TEST(webp_read, truncation_at_any_byte_is_detected)
 	webp_reader.destroy(reader);
 }
 
-/* Our reader must find damage exactly where libwebp finds damage. */
+/* Apart from headers, our reader must find damage exactly where libwebp finds damage. */
 TEST(webp_read, damage_is_detected_wherever_libwebp_detects_it)
 {
 	void *reader = webp_reader.create();
@@ -355,8 +355,8 @@ TEST(webp_read, damage_is_detected_wherever_libwebp_detects_it)
 			webp.at[at] = (uint8_t)random_below(&state, 256);
 			rgba = WebPDecodeRGBA(webp.at, webp.n, &width, &height);
 			status = status_of(reader, webp.at, webp.n, false);
-			/* Our reader checks headers more strictly than libwebp, so bytes of headers
-			 * are left out. */
+			/* Damage in headers is not compared, because our reader checks headers more
+			 * strictly than libwebp does. */
 			if (at > 60)
 				EXPECT_EQ(status == READ_OK, rgba != NULL);
 			n_good += status == READ_OK;
