@@ -180,7 +180,7 @@ static bool is_page(const struct tiff *tiff, const struct tiff_directory *direct
 	return entry_value(tiff, old, 0, 0) != OLD_PREVIEW;
 }
 
-/* The strips of a directory, or its tiles. places is NULL if the directory has neither. */
+/* The strips of a directory, or its tiles. If the directory has neither, `places` is NULL. */
 struct tiff_strips {
 	const uint8_t *places, *lengths; /* entries with offsets and lengths */
 	uint64_t n;
@@ -241,7 +241,7 @@ static unsigned any_value_bytes(const struct tiff *tiff, const uint8_t *entry)
 }
 
 /* Whether a tag that determines the colours has values beyond the end of the file. libtiff ignores
- * such a tag: without the palette, it shows the indices of the palette as grey. */
+ * such a tag. For example, if it ignores the palette, it shows the indices as grey. */
 static bool lacks_colours(const struct tiff *tiff, const struct tiff_directory *directory)
 {
 	enum { PALETTE = 320, EXTRA_SAMPLES = 338, PROFILE = 34675 };
@@ -586,7 +586,7 @@ struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n)
 		}
 		at += 2 + n_segment;
 	}
-	/* A ratio of 0 means that chroma has more samples than luma. It counts as 1. */
+	/* A ratio is 0 if chroma has more samples than luma. It is then set to 1. */
 	ratio.across += ratio.across == 0;
 	ratio.down += ratio.down == 0;
 	return ratio;

@@ -1,6 +1,6 @@
 /*
- * Reads a picture's header before any library reads the bytes: the format, the size, and what
- * determines how much memory a decoder needs.
+ * Reads a picture's header before any library reads the bytes: the format, the size, and the facts
+ * that determine how much memory a decoder needs.
  */
 #ifndef PXP_PICTURE_HEADER_H
 #define PXP_PICTURE_HEADER_H

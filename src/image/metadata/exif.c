@@ -464,8 +464,7 @@ static void read_directory(struct structure *structure, enum directory_name name
 		structure->has_lost = true;
 		n = n_left;
 	}
-	/* Room for 5 more fields: a target may add 3 fields for the density, and 2 pointers may be
-	 * added. */
+	/* Room for 5 more fields: 3 fields for the density of the target, and 2 pointers. */
 	directory->fields = calloc((size_t)n + 5, sizeof(struct field));
 	if (!directory->fields) {
 		structure->has_failed = true;

@@ -360,7 +360,8 @@ static bool read_parameter_set(struct bytes set, struct heif_stream *ret_stream)
 }
 
 /* Copy a unit of HEVC without its escape bytes. An escape byte has the value 3 and follows two zero
- * bytes, which could be read as a start code without it. Returns the number of copied bytes. */
+ * bytes. Without the escape byte, the zero bytes could be read as part of a start code. Returns the
+ * number of copied bytes. */
 static size_t unescape(uint8_t *room, size_t n_room, struct bytes unit)
 {
 	size_t n = 0, n_zeros = 0;

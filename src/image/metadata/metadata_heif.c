@@ -580,7 +580,7 @@ static bool write_heif(struct splice *splice, struct bytes file,
 	if (metadata->exif.n == 0 && metadata->xmp.n == 0 && meta.n_dropped == 0)
 		return true; /* the file needs no change */
 	if (metadata->exif.n > 0) {
-		/* 0 bytes are between this number and the TIFF header */
+		/* 0 means that the TIFF header follows this number directly */
 		block_add_number(&exif, 0, 4, true);
 		block_add(&exif, block_bytes(&metadata->exif));
 		items[n++] = (struct new_item){++max_id, "Exif", block_bytes(&exif)};

@@ -48,7 +48,7 @@ static void read_webp(struct metadata *metadata, struct bytes file)
 		struct bytes data = chunk.data;
 
 		if (is_type(&chunk, "EXIF") && metadata->exif.n == 0) {
-			/* Some writers put a prefix before the EXIF, as JPEG does. */
+			/* Some writers put a prefix before the EXIF, as in a JPEG. */
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
 			metadata_take(metadata, &metadata->exif, data);
@@ -100,9 +100,9 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_type(chunk, "EXIF") || is_type(chunk, "XMP ");
 }
 
-/* Write the part before the pixels. If the file has an extended header, its flags are set. If not,
- * and flags is not 0, an extended header is added. Returns false if the file does not begin with a
- * known structure. */
+/* Write the part before the pixels. If the file has an extended header, its flags for EXIF and
+ * XMP are set to `flags`. If the file has none and `flags` is not 0, an extended header is added.
+ * Returns false if the file does not begin with a known structure. */
 static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 {
 	struct block *head = &splice->head;

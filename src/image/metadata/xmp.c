@@ -243,8 +243,8 @@ static const char *word_end(const char *name)
 	if (isupper((unsigned char)end[0]) && isupper((unsigned char)end[1])) {
 		while (isupper((unsigned char)*end))
 			end++;
-		/* In a name such as "URLCity", the capital letter before a small letter belongs to
-		 * the next word. */
+		/* In a name such as "URLCity", the last of the capital letters, "C", belongs to the
+		 * next word. */
 		return islower((unsigned char)*end) ? end - 1 : end;
 	}
 	for (end++; islower((unsigned char)*end); end++)

@@ -1289,7 +1289,8 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
 	/* An HDR file always stores floats, so the recipe's depth does not apply to an HDR output.
-	 * If a step before used only 8 bits, most of the range would be lost. */
+	 * If the input has more than 8 bits, all steps use at least 16 bits, because with 8 bits
+	 * most of the range of light would be lost. */
 	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
 	               pv_filters_keep_light(&recipe->filters);
 	job.is_deep = recipe->format == FORMAT_HDR

@@ -27,8 +27,8 @@ struct pv_state {
 	/* The opened picture, if a reader of image/raster reads it. If not, raster.bytes is
 	 * NULL. */
 	struct raster raster;
-	/* If has_own_colours is true, `profile` replaces the profile that libvips finds in the
-	 * file. If `profile` is NULL then, the picture is sRGB. */
+	/* If has_own_colours is true, `profile` is used instead of the profile that libvips finds
+	 * in the file, and a `profile` of NULL means that the picture is sRGB. */
 	bool has_own_colours;
 	uint8_t *profile;
 	size_t n_profile;

@@ -181,8 +181,8 @@ void pv_draw_note_message(const char *domain, const char *message)
 	engine_one_line(missing_text);
 }
 
-/* The message about missing text without the prefix that poppler adds, such as "Syntax error at
- * position -1: ". */
+/* Get the message about missing text. The prefix that poppler adds, such as "Syntax error at
+ * position -1: ", is left out. */
 static const char *what_is_missing(void)
 {
 	const char *place = strstr(missing_text, " at position "),

@@ -538,7 +538,7 @@ static bool jp2_is_understood(const struct source *source, struct failure *ret_f
 		reason = "this colour space";
 		break;
 	case JP2_COARSE:
-		reason = "samples of lower resolution than its size";
+		reason = "fewer samples than pixels";
 		break;
 	}
 	return !reason ||
