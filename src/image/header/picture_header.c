@@ -195,7 +195,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	header->n_pixel_bytes = 4;
 	while (at + 8 <= input->n_bytes) {
 		has_alpha |= is_at(input, at, "ALPH");
-		/* All pictures have a fourth channel, except lossy pictures without alpha. */
+		/* A lossy picture without alpha has three channels, any other WebP has four. */
 		if (is_at(input, at, "VP8 ") && !has_alpha)
 			header->n_pixel_bytes = 3;
 		if (is_at(input, at, "VP8X")) {

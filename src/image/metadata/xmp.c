@@ -209,7 +209,7 @@ static const struct {
 	{IPTC_EXT, RULE_UNTURNED, "ImageRegion"},
 	{WGS84, RULE_PLACE, NULL},
 	{GEORSS, RULE_PLACE, NULL},
-	/* The radio cell in which the telephone was. */
+	/* The radio cell of the phone that took the picture. */
 	{CELL, RULE_PLACE, NULL},
 };
 
