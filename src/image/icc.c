@@ -272,8 +272,8 @@ enum intent icc_usable_intent(const void *profile, size_t n, enum intent wanted)
 	return usable;
 }
 
-bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
-                     uint8_t ret_levels[256])
+bool icc_grey_levels(const void *profile, size_t n, enum intent intent, unsigned n_levels,
+                     uint16_t *ret_values)
 {
 	cmsHPROFILE from = cmsOpenProfileFromMem(profile, (cmsUInt32Number)n);
 	cmsToneCurve *tone = cmsBuildParametricToneCurve(NULL, srgb_curve.type,
@@ -284,11 +284,11 @@ bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
 	if (from && to && cmsGetColorSpace(from) == cmsSigGrayData)
 		transform = cmsCreateTransform(from, TYPE_GRAY_FLT, to, TYPE_GRAY_FLT,
 		                               intents[intent], 0);
-	for (unsigned i = 0; transform && i < 256; i++) {
-		float level = (float)i / 255, value = 0;
+	for (unsigned i = 0; transform && i < n_levels; i++) {
+		float level = (float)i / (float)(n_levels - 1), value = 0;
 
 		cmsDoTransform(transform, &level, &value, 1);
-		ret_levels[i] = (uint8_t)lrintf(fminf(fmaxf(value, 0), 1) * 255);
+		ret_values[i] = (uint16_t)lrintf(fminf(fmaxf(value, 0), 1) * UINT16_MAX);
 	}
 	if (from)
 		cmsCloseProfile(from);

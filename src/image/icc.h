@@ -55,14 +55,16 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
                                  uint8_t **ret_profile, size_t *ret_n);
 
 /*
- * Compute the sRGB values of all grey levels from 0 to 255 of a grey profile. The values are
- * computed from floats. If lcms2 computes with 8 bits, as it does for libvips, values are up to 10
- * levels wrong where the curve of the profile is steep.
+ * Compute the sRGB values of n_levels grey levels of a grey profile, evenly from black to white. With
+ * integers lcms2, and so libvips, is up to 10 of 255 levels wrong where the curve of the profile is
+ * steep.
+ *
+ * ret_values  n_levels values, each from 0 to 65535
  *
  * Returns false if lcms2 does not accept the profile as one for grey.
  */
-bool icc_grey_levels(const void *profile, size_t n, enum intent intent,
-                     uint8_t ret_levels[256]);
+bool icc_grey_levels(const void *profile, size_t n, enum intent intent, unsigned n_levels,
+                     uint16_t *ret_values);
 
 /* The intent with which an embedded profile must be used. It is `wanted`, if the profile has a table
  * for this intent or needs none. If not, it is the first intent for which the profile has a table:

@@ -615,33 +615,55 @@ static bool keeps_space(VipsImage *image, struct pv_job *job)
 	return false;
 }
 
-/* Whether convert_levels() can convert the image: it is grey of 8 bits with a profile, and must
- * become grey of 8 bits in sRGB. */
+/* Whether the image is grey, has a grey profile, and becomes grey in sRGB with the same depth. */
 static bool has_grey_levels(VipsImage *image, const struct pv_job *job, const char *to)
 {
+	VipsInterpretation space = vips_image_get_interpretation(image);
+
 	return to && strcmp(to, "srgb") == 0 && job->profile == PROFILE_OTHER &&
-	       !job->is_imported && !job->is_deep &&
-	       vips_image_get_interpretation(image) == VIPS_INTERPRETATION_B_W &&
-	       vips_image_get_format(image) == VIPS_FORMAT_UCHAR &&
-	       vips_image_get_bands(image) < 3;
+	       !job->is_imported && vips_image_get_bands(image) < 3 &&
+	       space == plain_space(job, true) &&
+	       vips_image_get_format(image) == samples_of(space, VIPS_FORMAT_NOTSET);
 }
 
-/* Convert grey of 8 bits from its profile to sRGB. A table has the result for each level. */
+/* Make a table of the sRGB values of all grey levels of a profile. Returns NULL if lcms2 does not
+ * accept the profile, or if memory ran out. */
+static VipsImage *make_level_table(const void *profile, size_t n,
+                                   const struct pv_job *job)
+{
+	unsigned n_levels = job->is_deep ? UINT16_MAX + 1 : UINT8_MAX + 1;
+	size_t n_bytes = n_levels * sizeof(uint16_t);
+	uint16_t *values = malloc(n_bytes);
+	VipsImage *table = NULL;
+
+	if (values && icc_grey_levels(profile, n, job->intent, n_levels, values)) {
+		uint8_t bytes[UINT8_MAX + 1];
+
+		for (unsigned i = 0; i <= UINT8_MAX; i++)
+			bytes[i] = (uint8_t)((values[i] + 128U) / 257);
+		table = vips_image_new_from_memory_copy(
+			job->is_deep ? (void *)values : bytes,
+			job->is_deep ? n_bytes : sizeof(bytes), (int)n_levels, 1, 1,
+			job->is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+	}
+	free(values);
+	return table;
+}
+
+/* Convert grey from its profile to sRGB, through a table of all levels. */
 static bool convert_levels(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *table = NULL, *grey = NULL, *alpha = NULL, *mapped = NULL,
 		  *made = NULL;
 	bool has_alpha = vips_image_get_bands(*image) > 1, is_made;
-	uint8_t levels[256];
 	const void *profile;
 	size_t n;
 
-	if (vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n) ||
-	    !icc_grey_levels(profile, n, job->intent, levels))
+	if (!vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n))
+		table = make_level_table(profile, n, job);
+	if (!table)
 		return transform(image, job, "srgb");
-	table = vips_image_new_from_memory_copy(levels, sizeof(levels), sizeof(levels), 1,
-	                                        1, VIPS_FORMAT_UCHAR);
-	is_made = table && !vips_extract_band(*image, &grey, 0, NULL) &&
+	is_made = !vips_extract_band(*image, &grey, 0, NULL) &&
 	          (!has_alpha || !vips_extract_band(*image, &alpha, 1, NULL)) &&
 	          !vips_maplut(grey, &mapped, table, NULL) &&
 	          pv_replace(image, &made,
@@ -649,7 +671,7 @@ static bool convert_levels(VipsImage **image, const struct pv_job *job)
 	                           : vips_copy(mapped, &made, NULL)) &&
 	          pv_replace(image, &made,
 	                     vips_copy(*image, &made, "interpretation",
-	                               VIPS_INTERPRETATION_B_W, NULL));
+	                               plain_space(job, true), NULL));
 	VIPS_UNREF(table);
 	VIPS_UNREF(grey);
 	VIPS_UNREF(alpha);
