@@ -838,13 +838,16 @@ static bool is_places_fault(int sys_errno)
 /* Print why the output folder cannot be created, if its file system is not the cause. */
 static void say_no_folder(struct batch *batch, int sys_errno)
 {
-	report_say(batch->report, "cannot make the output folder %s: %s",
-	           quoted(batch->options->output),
-	           sys_errno == ENOTDIR ? "one of the folders in its path is a file"
-	           : sys_errno == ENOENT
-	                   ? "a symbolic link in its path leads to a folder that does "
-	                     "not exist"
-	                   : strerrordesc_np(sys_errno));
+	const char *output = batch->options->output, *why = strerrordesc_np(sys_errno);
+	struct stat facts;
+
+	if (sys_errno == ENOTDIR)
+		why = "one of the folders in its path is a file";
+	else if (sys_errno == ENOENT && lstat(output, &facts) == 0 &&
+	         S_ISLNK(facts.st_mode))
+		why = "it is a symbolic link to a folder that does not exist";
+	report_say(batch->report, "cannot make the output folder %s: %s", quoted(output),
+	           why);
 }
 
 /* Open the output folder. Returns false, with a message, if the batch must end. If the folder

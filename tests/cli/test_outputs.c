@@ -315,9 +315,13 @@ TEST(outputs, an_output_folder_that_is_a_dangling_link_is_refused)
 	ended = run("pixpool resize -s 32 a.jpg -o out");
 	EXPECT_EQ(ended.status, 2);
 	EXPECT_STR(ended.err,
-	           "pixpool: cannot make the output folder out: a symbolic link "
-	           "in its path leads to a folder that does not exist\n");
+	           "pixpool: cannot make the output folder out: it is a symbolic "
+	           "link to a folder that does not exist\n");
 	EXPECT(access("nowhere", F_OK) != 0);
+	ended = run("pixpool resize -s 32 a.jpg -o /proc/out");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err, "pixpool: cannot make the output folder /proc/out: No such "
+	                      "file or directory\n");
 	fixture_leave();
 }
 
