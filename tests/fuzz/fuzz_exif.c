@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	CLAIM(density.x >= 0 && density.y >= 0);
 	CLAIM(exif_filter(&exif, (struct bytes){copy, feed.n}, keep, &target, &lost));
 	CLAIM(exif.n <= 3 * feed.n + 4096);
-	/* The first pass dropped, set and lost all that there was to change. So the second pass
-	 * must change nothing and lose nothing. */
+	/* The first pass made all changes. So the second pass must change nothing and lose
+	 * nothing. */
 	target.is_whole = false;
 	CLAIM(exif_filter(&again, block_bytes(&exif), keep, NULL, &lost_again));
 	CLAIM(lost_again == 0);

@@ -157,8 +157,8 @@ static void encode(struct heif_context *context, struct heif_image *image,
 	heif_nclx_color_profile_free(nclx);
 }
 
-/* Correct two errors of libheif 1.15: of the code points it writes only those of the matrix, and a
- * rotated picture gets the size of the stored picture. */
+/* Correct two errors of libheif 1.15: of the code points it writes only those of the matrix, and
+ * into ispe (the size box) of a rotated picture it writes the size after the rotation. */
 static void correct(struct blob *blob, const struct heif_recipe *recipe)
 {
 	const uint8_t *end = blob->bytes + blob->n;

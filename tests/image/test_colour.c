@@ -279,7 +279,7 @@ static VipsImage *stripes(void)
 	return image_of_bytes(bytes, 64, 64, 3);
 }
 
-/* libvips multiplies RGB by 256, so that white becomes 65280. */
+/* libvips would multiply RGB by 256, so that white would become 65280 instead of 65535. */
 TEST(colour, an_8_bit_picture_has_full_white_and_full_alpha_with_16_bits)
 {
 	static const uint8_t samples[] = {255, 128, 1, 255};
@@ -287,7 +287,7 @@ TEST(colour, an_8_bit_picture_has_full_white_and_full_alpha_with_16_bits)
 
 	for (int i = 0; i < 2 * 4 * 2; i++) {
 		int n_bands = 1 + i / 2 % 4;
-		/* The last band of 2 and 4 bands is alpha. */
+		/* If there are 2 or 4 bands, the last band is alpha. */
 		const uint8_t *used = n_bands == 2 ? samples + 2 : samples;
 		VipsImage *image = plain(used, n_bands), *result;
 		struct blob blob = encoded(image, ".png");

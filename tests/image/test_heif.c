@@ -120,9 +120,9 @@ TEST(heif, premultiplied_colours_are_divided_by_alpha)
 	}
 }
 
-/* Each case interprets the same samples by other code points: the primaries 9 are Rec. 2020 and 12
- * are Display P3, the transfer 8 is linear light and 4 is a gamma of 2.2. The member `values` has
- * the colour after the conversion to sRGB. */
+/* Each case interprets the same samples by other code points. The primaries 9 are those of Rec.
+ * 2020, and 12 those of Display P3. The transfer 8 is linear light, and 4 is a gamma of 2.2. The
+ * member `values` has the colour after the conversion to sRGB. */
 TEST(heif, colours_are_interpreted_by_their_code_points)
 {
 	static const struct {

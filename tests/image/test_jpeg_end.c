@@ -103,8 +103,8 @@ static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
 	}
 }
 
-/* libjpeg refuses a file that ends in a Huffman table. Only progressive files have Huffman tables
- * after their first scan. */
+/* libjpeg refuses a file that ends in a Huffman table. Of the files of this test, only the
+ * progressive ones have Huffman tables after their first scan. */
 static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 {
 	struct outcome outcome = run_over(jpeg, "fail-on none", FORMAT_PNG, engine);

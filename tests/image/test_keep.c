@@ -57,7 +57,8 @@ TEST(keep, the_test_picture_contains_metadata_of_every_class)
 	blob_fini(&blob);
 }
 
-/* The formats whose files can be searched for these texts, and the classes that they can store. */
+/* The formats in whose files a test can search for the texts, and the metadata classes that each
+ * format can store. */
 static const struct {
 	enum image_format format;
 	unsigned carries;
@@ -296,7 +297,8 @@ TEST(keep, a_preview_image_in_xmp_is_never_kept)
 	blob_fini(&plain);
 }
 
-/* EXIF whose first directory points to one with a maker note, as in the EXIF of cameras. */
+/* EXIF in which the first directory points to a directory with a maker note, as in the EXIF of
+ * cameras. */
 TEST(keep, an_exif_maker_note_is_never_kept)
 {
 	static const char exif[] = "Exif\0\0II*\0\10\0\0\0"

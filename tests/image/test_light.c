@@ -58,8 +58,8 @@ static VipsImage *light_of(const struct blob *blob, const struct recipe *recipe)
 	return image;
 }
 
-/* The three samples of a pixel share the exponent of the largest one. If that one is 40, the other
- * two are rounded to multiples of 1/4. */
+/* The three samples of a pixel share the exponent of the largest sample. If the largest sample is
+ * 40, the other two are rounded to multiples of 1/4. */
 enum { STEPS = 2 };
 static const double step = 0.25;
 

@@ -246,7 +246,8 @@ TEST(metadata_containers, a_jpeg_starts_with_a_jfif_segment_unless_it_has_exif)
 			"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\1\x01\x2c\0\x96\0\0\xff\xdb")));
 	block_fini(&out);
 
-	/* A density without a unit is unknown: it only means square pixels. */
+	/* A density of 0 is unknown. The file then has no unit, and 1 x 1 only means
+	 * square pixels. */
 	none.density = (struct density){0, 0};
 	out = written(FORMAT_JPEG, block_bytes(&file), &none, &lost);
 	EXPECT(bytes_begin_with(

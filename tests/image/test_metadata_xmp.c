@@ -624,8 +624,8 @@ TEST(metadata_xmp, filtering_a_packet_twice_gives_the_same_bytes)
 {
 	struct metadata_target target = fixture_target();
 	unsigned lost;
-	/* The attribute GCamera:MicroVideo is dropped, although it uses its namespace first. The
-	 * element GCamera:Kept is kept, and uses this namespace last. */
+	/* The attribute GCamera:MicroVideo is the first use of its namespace, and is dropped. The
+	 * element GCamera:Kept is the last use of this namespace, and is kept. */
 	struct block once = kept("GCamera:MicroVideo='1' dc:source='kept'",
 	                         "<GCamera:Kept>1</GCamera:Kept>", KEEP_XMP, &target,
 	                         &lost);

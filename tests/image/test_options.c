@@ -199,7 +199,7 @@ TEST(kernel, each_kernel_scales_by_its_own_formula)
 		{ENGINE_VIPS, "cubic", CATMULL_ROM, CATMULL_ROM},
 		{ENGINE_VIPS, "linear", TRIANGLE, TRIANGLE},
 		{ENGINE_VIPS, "nearest", NEAREST, NEAREST},
-		/* Stb chooses this kernel itself. */
+		/* For lanczos3, stb reduces with Mitchell and enlarges with Catmull-Rom. */
 		{ENGINE_STB, "lanczos3", MITCHELL, CATMULL_ROM},
 		{ENGINE_STB, "mitchell", MITCHELL, MITCHELL},
 		{ENGINE_STB, "cubic", CATMULL_ROM, CATMULL_ROM},

@@ -150,7 +150,8 @@ TEST(picture_variants,
 	blob_fini(&jpeg);
 }
 
-/* Some savers seek in their output: they must stay within their range. */
+/* Some encoders seek in their output. They must stay within the range that belongs to the
+ * output. */
 TEST(picture_variants, variants_of_any_two_formats_can_be_written_together)
 {
 	struct blob png = make_ramps(48, 40);

@@ -455,8 +455,8 @@ enum { ABSOLUTE = 3, N_INTENT_WORDS = 4 };
 
 TEST(profiles, the_intent_selects_the_table_of_the_input_profile)
 {
-	/* The colour is a corner of the lookup table, so it gets the grey of the table. It is not
-	 * the white corner, because lcms maps white to white whatever the table says. */
+	/* The colour is a corner of the lookup table, so it gets the grey of the table. The white
+	 * corner cannot be used, because lcms maps white to white whatever the table says. */
 	static const uint8_t corner[] = {255, 0, 0};
 	struct blob profile = make_profile_of_intents();
 	struct blob blob = plain(corner, &profile);

@@ -800,7 +800,7 @@ static struct blob psd_of(const struct psd_kind *kind)
 	return file;
 }
 
-/* Sections of layers. They have the number of layers, which is negative if the first extra channel
+/* The PSD section of layers has the number of layers, which is negative if the first extra channel
  * is transparency. In a 16-bit file this number is in a block after empty masks. */
 #define LAYERS(text) text, sizeof(text) - 1
 #define SAVED        LAYERS("\0\0\0\2\0\1")

@@ -22,8 +22,9 @@ static void expect_reason(const struct blob *blob, const char *name,
 	outcome_fini(&outcome);
 }
 
-/* Bytes between segments: libjpeg skips them with a warning. Because of the filter, the vips engine makes
- * the output, after the fast engine has found that the pixels are right. */
+/* Convert a JPEG with extra bytes between two segments. libjpeg skips the bytes with a warning. The
+ * fast engine accepts the pixels, but does not support the filter, so the vips engine makes the
+ * output. */
 static void run_warned_picture(void)
 {
 	struct blob blob = make_jpeg(16, 16, 3, &rgbw);

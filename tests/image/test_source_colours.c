@@ -311,7 +311,7 @@ TEST(source_colours, the_colours_of_a_calibrated_bmp_are_applied_if_they_are_pos
 		{{640, 330, 300, 600, 150, 60}, 22, plain}, /* sRGB */
 		{{640, 330, 300, 600, 150, 60}, 18, patch_of_18},
 		{{640, 330, 210, 710, 150, 60}, 22, adobe},
-		/* Other units, and fields without a value. */
+		/* A gamma in other units, and fields without a value. */
 		{{640, 330, 300, 600, 150, 60}, 10, plain},
 		{{640, 330, 300, 600, 150, 60}, 220, plain},
 		{{0, 0, 0, 0, 0, 0}, 0, plain},

@@ -21,7 +21,7 @@ enum script {
 	SCRIPT_SEQUENTIAL,
 	SCRIPT_ONE_EACH, /* sequential, one scan for each component */
 	SCRIPT_USUAL,    /* libjpeg's default progressive script */
-	/* A progressive script with bands and bits in random order, chosen by the seed. */
+	/* a progressive script with bands and bits in random order, chosen by the seed */
 	SCRIPT_RANDOM,
 };
 

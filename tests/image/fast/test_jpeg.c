@@ -334,7 +334,8 @@ TEST(jpeg, refinement_scans_are_skipped_only_within_the_noise_budget)
 	jpeg_reader.destroy(decoder);
 }
 
-/* Use more optimised Huffman tables than fit into the cache, in order and in reverse order. */
+/* Use a larger number of optimised Huffman tables than the cache can hold, in order and in reverse
+ * order. */
 TEST(jpeg, the_cache_evicts_no_huffman_table_of_the_current_file)
 {
 	enum { N_FILES = 40 };
