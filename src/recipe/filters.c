@@ -154,7 +154,7 @@ static bool refuse_name(struct reading *reading)
 
 static enum filter_kind kind_at(const struct reading *reading)
 {
-	/* Other names of filters. They are accepted, but not listed in the help. */
+	/* Other names of filters. The parser accepts them, but the help does not list them. */
 	static const struct {
 		const char *name;
 		enum filter_kind kind;
@@ -240,7 +240,7 @@ static bool parse_number(struct reading *reading, const struct filter_info *info
 	return true;
 }
 
-/* Check the conditions between several numbers of a filter. */
+/* Check that LOWER is less than UPPER in the filter normalise. */
 static bool numbers_agree(const struct filter *filter)
 {
 	return filter->kind != FILTER_NORMALISE || filter->number[0] < filter->number[1];

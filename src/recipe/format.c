@@ -33,8 +33,9 @@ static const char *const raw_suffixes[] = {
 	"mos", "iiq", "mef", "fff", "gpr", "bay", "cap", "eip", "dcs", "drf", "k25",
 	"mdc", "ptx", "pxn", "rwz", "rw1", "ori", "srx", NULL};
 
-/* max_side is the lower of two limits: that of the format, and that of the library that writes the
- * format. The libraries' limits are 65500 for libjpeg and 16384 for the encoders of libheif. */
+/* max_side is the lower of two limits: the limit of the format, and the limit of the library that
+ * writes the format. libjpeg has the limit 65500, and the encoders of libheif have the limit
+ * 16384. */
 static const struct format_info formats[N_FORMATS] = {
 	[FORMAT_NONE] = {"unknown", "", no_suffixes, FORMAT_NONE, 0, .has_alpha = false},
 	[FORMAT_JPEG] = {"jpeg", "jpg", jpeg_suffixes, FORMAT_JPEG, 65500,

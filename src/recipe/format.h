@@ -1,6 +1,6 @@
 /*
- * Image formats: one table serves format detection, output names and `pixpool info`. It needs no
- * image library, so the main process can use it.
+ * The image formats. One table is used for format detection, output names and `pixpool info`. The
+ * table needs no image library, so the main process can use it.
  */
 #ifndef PXP_FORMAT_H
 #define PXP_FORMAT_H
@@ -30,11 +30,12 @@ enum image_format {
 	FORMAT_EXR,
 	FORMAT_ICO,
 	FORMAT_PAM, /* P7 of the Netpbm formats */
-	/* Camera RAW, which is distinguished from TIFF; its preview is never used. */
+	/* Camera RAW. Many camera RAW files are also TIFF files, but they are not read as TIFF. The
+	 * preview in such a file is never used. */
 	FORMAT_RAW,
 	N_FORMATS
 };
-/* This many bytes are enough to recognise most formats. */
+/* The number of bytes from which most formats can be recognised. */
 enum { FORMAT_SNIFF_BYTES = 32 };
 
 struct format_info {
@@ -42,25 +43,26 @@ struct format_info {
 	const char *extension; /* the suffix of a new output, such as "jpg" */
 	/* All suffixes, in lower case. The list ends with NULL. */
 	const char *const *suffixes;
-	/* The output format for `-f same`. It is this format if outputs can be written in it, or
-	 * else JPEG or PNG. */
+	/* The output format for `-f same`. If outputs can be written in the input's format, it is
+	 * the same format. Otherwise it is JPEG or PNG. */
 	enum image_format same_as;
-	/* The longest side in pixels that can be written; 0: no limit. */
+	/* The length in pixels of the longest side that an output can have; 0: no limit. */
 	uint32_t max_side;
 	bool has_alpha;   /* outputs can have alpha */
 	bool has_depth;   /* outputs can have more than 8 bits per sample */
 	bool has_profile; /* outputs can have a colour profile */
 	bool has_frames;  /* outputs can be an animation */
 	bool has_pages;   /* outputs can have several pages */
-	/* The format has shapes and text instead of pixels, and drawing it needs fonts. */
+	/* Pictures in this format consist of shapes and text instead of pixels. Drawing them needs
+	 * fonts. */
 	bool is_drawn;
 };
 
 /* The table row of a format; never NULL. The row of FORMAT_NONE has the name "unknown". */
 const struct format_info *format_info(enum image_format format);
 
-/* Get the format of a file name by its suffix, in upper or lower case. Returns FORMAT_NONE for an
- * unknown suffix. */
+/* Get the format of a file from the suffix of its name, in upper or lower case. Returns FORMAT_NONE
+ * for an unknown suffix. */
 enum image_format format_of_name(const char *name);
 
 /* Get the format for a value of the option -f, such as "jpg" or "png". Returns FORMAT_NONE for an
@@ -69,13 +71,14 @@ enum image_format format_of_word(const char *word);
 
 /*
  * Get the format of a file from its first n bytes. n must be at least FORMAT_SNIFF_BYTES, unless
- * the whole file is shorter. If n is larger, more files are recognised: an SVG that begins with a
- * comment, and a camera RAW file whose suffix does not say so.
+ * the whole file is shorter. With more bytes, two more kinds of files are recognised: an SVG that
+ * begins with a comment, and a camera RAW file that does not have the suffix of a camera RAW
+ * format.
  *
- * A TGA has no magic number. A file is a TGA if its suffix says so, no other format matches, and
- * its header is possible for a TGA. A gzip file is an SVG only if its suffix says so. No library
- * may detect the format of a gzip file, because libvips 8.14.1 loops forever over a certain gzip of
- * 33 bytes. Everything else is FORMAT_NONE.
+ * A TGA has no magic number. A file is a TGA if it has the suffix of a TGA, no other format
+ * matches, and its header is a possible TGA header. A gzip file is an SVG only if it has the suffix
+ * of an SVG. Do not let a library detect the format of a gzip file: libvips 8.14.1 never returns
+ * from a certain gzip file of 33 bytes. All other files have the format FORMAT_NONE.
  */
 enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *name);
 

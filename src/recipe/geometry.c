@@ -13,7 +13,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Read a side at *word and move *word past it. */
+/* Read the length of a side at *word, and move *word past it. */
 static bool parse_side(uint32_t *ret_side, const char **word, struct failure *ret_failure)
 {
 	const char *begin = *word;
@@ -48,8 +48,8 @@ static bool parse_sides(struct geometry *geometry, const char **next,
 	       parse_side(&geometry->height, next, ret_failure);
 }
 
-/* If a percentage "N%" is at *next, read it, move *next past it and set *ret_is_one. Returns false
- * only for a percentage out of range. */
+/* If there is a percentage "N%" at *next, read it and move *next past it. *ret_is_one says whether
+ * there was a percentage. Returns false only if the percentage is out of range. */
 static bool parse_percent(struct geometry *geometry, const char **next, bool *ret_is_one,
                           struct failure *ret_failure)
 {
@@ -129,8 +129,9 @@ void geometry_add_size(struct geometry *geometry, const struct geometry *size)
 /* ---- sizes ---- */
 
 /*
- * The steps are the same as in libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same
- * double arithmetic. So an exact half, such as 2.5, is rounded in the same direction.
+ * These functions compute the length of a side with the same steps as libvips 8.14 (thumbnail.c,
+ * resize.c, reducev.cpp), also in double precision. So an exact half, such as 2.5, is rounded in
+ * the same direction as in libvips.
  */
 static uint32_t round_side(double side)
 {
@@ -149,8 +150,8 @@ static bool has_box(const struct geometry *geometry)
 	return geometry->width && geometry->height;
 }
 
-/* For each side: the factor by which it is reduced. A factor below 1 enlarges. With 0 the side
- * keeps its length. */
+/* The factor by which each side is divided. A factor between 0 and 1 enlarges the side. A factor of
+ * 0 means that the side keeps its length. */
 struct ratios {
 	double width, height;
 };
@@ -199,8 +200,8 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* Compute how many of n_over excess pixels are before the part to keep: none if side is -1, half if
- * side is 0, all if side is 1. */
+/* Compute how many of n_over excess pixels come before the part to keep. If `side` is -1, none. If
+ * `side` is 0, half. If `side` is 1, all. */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)
@@ -208,11 +209,11 @@ static uint32_t before(uint32_t n_over, int side)
 	return side < 0 ? 0 : n_over;
 }
 
-/* Compute the position of an inner size in an outer size that is at least as large. */
+/* Compute the position of a rectangle inside an outer rectangle that is at least as large. */
 static void place(const struct geometry *geometry, struct size outer, struct size inner,
                   uint32_t *ret_x, uint32_t *ret_y)
 {
-	/* -1: west or north; 1: east or south; 0: centre */
+	/* x: -1 is west, 1 is east; y: -1 is north, 1 is south; 0 is the centre */
 	static const struct {
 		signed char x, y;
 	} sides[N_POSITIONS] = {
@@ -268,12 +269,13 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 	return layout;
 }
 
-/* The kernel may read this many pixels of the source beyond each side of the kept part. */
+/* For a pixel at the edge of the part, the kernel may read up to this many source pixels outside
+ * the part. */
 enum { FOCUS_MARGIN = 8 };
 
-/* Compute, for one axis, the range of the source that is needed for the part. *ret_at and *ret_n
- * get the start and the length of this range. *to becomes the length of the scaled range, and *part
- * the position of the part in the scaled range. */
+/* Compute the focus along one axis. The focus is the range of the source from which the kept part
+ * is scaled. *ret_at and *ret_n become the start and the length of the focus. *to becomes the
+ * length of the scaled focus, and *part the position of the kept part in the scaled focus. */
 static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
                        uint32_t *ret_at, uint32_t *ret_n)
 {
@@ -285,7 +287,7 @@ static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_p
 	uint32_t before = (uint32_t)(at * scale + 0.5);
 
 	*to = scale_side(end - at, scale);
-	/* Rounding must not move the part beyond the edge of the scaled range. */
+	/* Because of rounding, the part could end beyond the scaled range. Move it back inside. */
 	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
 	*ret_at = at;
 	*ret_n = end - at;

@@ -1,4 +1,4 @@
-/* Packs recipes into bytes that are sent to a worker, and unpacks them. */
+/* Converts recipes to the bytes that are sent to a worker, and back. */
 #include "recipe/recipe.h"
 
 #include "common/values.h"
@@ -7,16 +7,16 @@
 #include <string.h>
 
 /*
- * The packed form is little-endian without padding: the version, the fields in the order of
- * walk_fields(), then zeros. The same function writes and reads all fields, so writing and reading
- * cannot differ.
+ * The packed form is little-endian without padding between fields. It consists of the version, the
+ * fields in the order of walk_fields(), and zeros up to RECIPE_PACKED_BYTES. The same function
+ * packs and unpacks all fields, so the two directions cannot differ.
  */
 enum { PACKED_VERSION = 4 };
 
 struct packing {
 	uint8_t *at;
 	bool is_reading;
-	bool is_sound; /* every value that was unpacked is in its range */
+	bool is_sound; /* no value outside its range was unpacked yet */
 };
 
 static uint64_t pack_number(struct packing *packing, uint64_t number, int n_bytes)
@@ -32,7 +32,7 @@ static uint64_t pack_number(struct packing *packing, uint64_t number, int n_byte
 	return read;
 }
 
-/* Pack or unpack a field of one byte. Its values are from `least` to `most`. */
+/* Pack or unpack a field of one byte. The valid values are `least` to `most`. */
 static unsigned pack_small(struct packing *packing, unsigned number, unsigned least,
                            unsigned most)
 {
@@ -48,12 +48,12 @@ static bool pack_flag(struct packing *packing, bool flag)
 	return pack_small(packing, flag, 0, 1);
 }
 
-/* Pack or unpack an enum whose values begin with 0. */
+/* Pack or unpack an enum. Its first value must be 0. */
 #define PACK_CHOICE(packing, field, n_choices)                                           \
 	((field) = (__typeof__(field))pack_small(packing, (unsigned)(field), 0,          \
 	                                         (unsigned)(n_choices)-1))
 
-/* Pack or unpack a word of letters a to z. The rest of the field is zeros. */
+/* Pack or unpack a word that consists of the letters a to z. The bytes after the word are zeros. */
 static void pack_word(struct packing *packing, char *word, size_t n_bytes)
 {
 	bool has_ended = false;

@@ -1,7 +1,7 @@
 /*
  * A recipe says what to do to a picture. It is plain data without pointers. It is parsed once, and
  * checked again when a worker unpacks it. A recipe of zeros is valid except for its format, which
- * must be set. The first value of each enum is the default of the command `resize`.
+ * must be set. The value 0 of each enum is the default of the command `resize`.
  */
 #ifndef PXP_RECIPE_H
 #define PXP_RECIPE_H
@@ -11,7 +11,7 @@
 #include "recipe/format.h"
 #include "recipe/geometry.h"
 
-/* The kernel for reducing. The names are those of libvips and sharp. */
+/* The kernel for reducing a picture. The names are the same as in libvips and sharp. */
 enum kernel {
 	KERNEL_LANCZOS3 = 0,
 	KERNEL_LANCZOS2,
@@ -22,21 +22,23 @@ enum kernel {
 	N_KERNELS
 };
 
-/* A background colour in sRGB. Each value is 0 to 255; an alpha of 255 is opaque. If is_set is
- * false, flattened pictures get a white background, and a canvas that grows is transparent, or
- * white if the format has no alpha. */
+/* A background colour in sRGB. Each value is from 0 to 255. If alpha is 255, the colour is opaque.
+ * If is_set is false, flattened pictures get a white background. The new area of a canvas that
+ * grows is then transparent, or white if the format has no alpha. */
 struct colour {
 	bool is_set;
 	uint8_t red, green, blue, alpha;
 };
 
-/* The colour space of the output. Grey stays grey. */
+/* The colour space of the output. Grey pictures stay grey. */
 enum colour_space {
 	SPACE_SRGB = 0,
-	SPACE_P3, /* Display P3; the output contains its profile */
-	/* The space of the input. The output contains the input's profile unless it is sRGB. */
+	SPACE_P3, /* Display P3; the output contains the profile of Display P3 */
+	/* The colour space of the input. The output contains the profile of the input, unless this
+	 * profile is sRGB. */
 	SPACE_KEEP,
-	/* The space of a profile that is sent with the recipe. The output contains this profile. */
+	/* The colour space of a profile that is sent with the recipe. The output contains this
+	 * profile. */
 	SPACE_FILE,
 	N_COLOUR_SPACES
 };
@@ -49,7 +51,8 @@ enum intent {
 	N_INTENTS
 };
 
-/* The number of bits of a sample. It is always 8 if the format does not support more. */
+/* The number of bits of a sample in the output. If the format does not support more than 8 bits,
+ * the number is always 8. */
 enum depth {
 	DEPTH_8 = 0,
 	DEPTH_16,
@@ -59,15 +62,15 @@ enum depth {
 
 enum chroma { CHROMA_AUTO = 0, CHROMA_420, CHROMA_444, N_CHROMAS };
 
-/* The classes of metadata that are kept. Embedded previews are never kept. An orientation that was
- * applied to the pixels is not kept either. */
+/* The classes of metadata that are kept. Embedded previews are never kept. The orientation is not
+ * kept if it was applied to the pixels. */
 enum keep {
-	KEEP_EXIF = 1, /* EXIF except places */
-	KEEP_ICC = 2,  /* the profile of the output, also if it is sRGB */
+	KEEP_EXIF = 1, /* EXIF without its GPS part */
+	KEEP_ICC = 2,  /* the profile of the output, even if it is sRGB */
 	KEEP_XMP = 4,
 	KEEP_IPTC = 8,
 	KEEP_GPS = 16, /* the GPS part of EXIF, and locations in XMP and IPTC */
-	/* Artist, creator, rights, credit and usage terms of EXIF, XMP and IPTC. */
+	/* The artist, creator, rights, credit and usage terms in EXIF, XMP and IPTC. */
 	KEEP_COPYRIGHT = 32,
 	KEEP_NONE = 0,
 	KEEP_ALL = 63
@@ -77,7 +80,7 @@ enum keep {
 enum fail_on {
 	FAIL_ON_ERROR = 0,
 	FAIL_ON_NONE, /* a picture fails only if it cannot be decoded */
-	/* A truncated picture fails; a picture with damage in the middle does not. */
+	/* A truncated picture fails. Damage in the middle of a picture is accepted. */
 	FAIL_ON_TRUNCATED,
 	FAIL_ON_WARNING,
 	N_FAIL_ONS
@@ -94,7 +97,7 @@ enum {
 struct recipe {
 	struct geometry geometry;
 	bool linear; /* scale in linear light */
-	/* Leave the picture as it is stored, and do not apply its EXIF orientation. */
+	/* Do not apply the EXIF orientation of the picture. */
 	bool no_rotate;
 	enum kernel kernel;
 	struct colour background;
@@ -102,23 +105,24 @@ struct recipe {
 	enum colour_space space;
 	/* For SPACE_FILE: profile_hash() of the profile's bytes. For other spaces: 0. */
 	uint64_t profile_hash;
-	enum intent intent; /* rendering intent of the conversion to the space */
+	/* The rendering intent of the conversion to the colour space. */
+	enum intent intent;
 	enum depth depth;
 
 	/* The format of the output. src/batch derives it from the output's name. */
 	enum image_format format;
 	uint8_t quality; /* 1 to 100; 0: the default of the format */
-	/* true: effort is set. false: the default of the encoder is used. */
+	/* If true, the member `effort` is used. If false, the encoder uses its default effort. */
 	bool has_effort;
-	uint8_t effort;     /* 0 (fast) to 9 (small) */
-	bool lossless;      /* lossless compression, for formats that have both kinds */
+	uint8_t effort; /* 0 (fast) to 9 (small) */
+	bool lossless; /* lossless compression, for formats that also have lossy compression */
 	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
 	enum chroma chroma; /* chroma subsampling; CHROMA_AUTO: the encoder decides */
 
 	uint8_t keep; /* metadata to keep, a mask of enum keep */
 	struct filter_chain filters;
 
-	/* The name of the only engine that may be used. If it is "", every engine may be used. */
+	/* The name of the only engine that may be used; "": every engine may be used. */
 	char engine[RECIPE_ENGINE_BYTES];
 	enum fail_on fail_on;
 	/* Maximum of width x height x frames; 0: RECIPE_MAX_PIXELS. */

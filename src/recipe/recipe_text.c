@@ -1,6 +1,7 @@
 /*
- * Recipes as text. A table has the fields, each with functions that parse and print its value. The
- * canonical text consists of all fields that are not zero, in the order of the table.
+ * Recipes as text. A table has a row for each field. The row says how the value of the field is
+ * parsed and printed. The canonical text consists of all fields that are not zero, in the order of
+ * the table.
  */
 #include "recipe/recipe_text.h"
 
@@ -18,7 +19,7 @@
 
 enum { COLOUR_TEXT_BYTES = 10, KEEP_TEXT_BYTES = 32 };
 
-/* The basic colour names of CSS, and transparent. */
+/* The basic colour names of CSS, and the word "transparent". */
 static const struct {
 	const char *name;
 	uint32_t rgba;
@@ -72,8 +73,8 @@ static bool find_name(const char *word, uint32_t *ret_rgba, const char **best)
 	return false;
 }
 
-/* Parse a colour: a name, or # with 3, 4, 6 or 8 hexadecimal digits. Of 4 digits the last is alpha,
- * of 8 digits the last two. */
+/* Parse a colour: a name, or # with 3, 4, 6 or 8 hexadecimal digits. If there are 4 digits, the
+ * last one is alpha. If there are 8 digits, the last two are alpha. */
 static bool colour_parse(struct colour *ret_colour, const char *word,
                          struct failure *ret_failure)
 {
@@ -121,7 +122,7 @@ static const struct choice kept[] = {
 	{NULL, 0},
 };
 
-/* Parse "all", "none", or classes of metadata separated by commas. */
+/* Parse "all", "none", or a list of classes of metadata with commas between them. */
 static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure)
 {
 	const char *next = value;
@@ -146,7 +147,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 		if (!*next)
 			break;
 	}
-	/* EXIF, XMP and IPTC together include the class copyright. */
+	/* If EXIF, XMP and IPTC are all kept, the class copyright is kept too. */
 	if ((mask & (KEEP_EXIF | KEEP_XMP | KEEP_IPTC)) ==
 	    (KEEP_EXIF | KEEP_XMP | KEEP_IPTC))
 		mask |= KEEP_COPYRIGHT;
@@ -270,7 +271,7 @@ static const struct choice positions[] = {
 	{"northwest", POSITION_NORTHWEST},
 	{"entropy", POSITION_ENTROPY},
 	{"attention", POSITION_ATTENTION},
-	{"X%,Y%", POSITION_POINT}, /* printed with the choices, parsed elsewhere */
+	{"X%,Y%", POSITION_POINT}, /* only listed in messages; set_position() parses it */
 	{"center", POSITION_CENTRE},
 	{"top", POSITION_NORTH},
 	{"bottom", POSITION_SOUTH},
@@ -338,7 +339,8 @@ static void print_background(const struct recipe *recipe, char *text, size_t n_t
 	snprintf(text, n_text, "%s", word);
 }
 
-/* Parse the name of a space, or "file:" and the hash of a profile in 16 hexadecimal digits. */
+/* Parse the name of a colour space, or "file:" and 16 hexadecimal digits, which are the hash of a
+ * profile. */
 static bool set_profile(struct recipe *recipe, const char *value,
                         struct failure *ret_failure)
 {
@@ -522,10 +524,10 @@ static const struct field {
 	const char *name;
 	/* The names of the values, if the field is an enum. */
 	const struct choice *choices;
-	size_t offset; /* offset in struct recipe; used if set is NULL */
+	size_t offset; /* offset in struct recipe; not used if `set` is not NULL */
 	bool (*set)(struct recipe *recipe, const char *value,
 	            struct failure *ret_failure);
-	/* Prints the value. Prints nothing if the field is zero. */
+	/* Print the value of the field, or nothing if the field is zero. */
 	void (*print)(const struct recipe *recipe, char *text, size_t n_text);
 } fields[N_RECIPE_FIELDS] = {
 	[RECIPE_SIZE] =
@@ -725,8 +727,8 @@ bool recipe_set(struct recipe *recipe, enum recipe_field id, const char *value,
 	return true;
 }
 
-/* Print the value of a field in the form that recipe_set() parses. For a field that is only on or
- * off, the text is "". Returns false if the field is zero. */
+/* Print the value of a field in the form that recipe_set() parses. A field that is only on or off
+ * has the text "". Returns false if the field is zero. */
 static bool get_field(const struct recipe *recipe, enum recipe_field id,
                       char word[RECIPE_WORD_BYTES])
 {
@@ -816,7 +818,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
-			break; /* the end of the text */
+			break; /* no field after the last semicolon */
 		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}
@@ -826,7 +828,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 
 uint64_t recipe_fingerprint(const struct recipe *recipe)
 {
-	/* The key is not secret, because the fingerprint must be the same everywhere. */
+	/* The key is a constant, because the fingerprint must be the same on every machine. */
 	static const struct hash_key key = {{0x706978706f6f6c21, RECIPE_PICTURE_VERSION}};
 	char text[RECIPE_TEXT_BYTES];
 

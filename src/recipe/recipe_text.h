@@ -1,6 +1,6 @@
 /*
- * Recipes as text: the fields of a recipe, and its canonical text. Options of the command line set
- * these fields.
+ * Recipes as text: the fields of a recipe, and the canonical text of a recipe. The options of the
+ * command line set these fields.
  */
 #ifndef PXP_RECIPE_TEXT_H
 #define PXP_RECIPE_TEXT_H
@@ -42,28 +42,29 @@ enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 /* Whether the field has a value. A field that is only on or off has no value. */
 bool recipe_field_has_value(enum recipe_field field);
 
-/* Set a field to a value. For a field that is only on or off, value is NULL, and the field is set
- * to on. If the value is invalid, returns false with a failure that gives the valid values, and
- * leaves the recipe unchanged. */
+/* Set a field to a value. If a field is only on or off, `value` is NULL, and the field becomes on.
+ * If the value is invalid, returns false and leaves the recipe unchanged. The text of the failure
+ * then lists the valid values. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
                 struct failure *ret_failure);
 
 /*
- * Print and parse the canonical text, such as "size 640x480; fit cover; format webp; filter blur
- * 1.5, flip": all fields that are not zero. Each value has exactly one form. Parsing the text of a
- * recipe gives the same recipe. Only recipes from recipe_set(), recipe_parse() or recipe_unpack()
- * may be printed.
+ * Print and parse the canonical text of a recipe, such as "size 640x480; fit cover; format webp;
+ * filter blur 1.5, flip". The text contains all fields that are not zero. There is exactly one way
+ * to write each value. Parsing the text of a recipe gives the same recipe. recipe_print() may only
+ * be called with a recipe from recipe_set(), recipe_parse() or recipe_unpack().
  */
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES]);
 bool recipe_parse(struct recipe *ret_recipe, const char *words,
                   struct failure *ret_failure);
 
-/* The picture version. Increase it when the same recipe gives pictures that look different. */
+/* The version of the pictures. Increase it when the same recipe gives pictures that look
+ * different. */
 enum { RECIPE_PICTURE_VERSION = 1 };
 
-/* A hash of the canonical text and the picture version. It is the same on every machine, whatever
- * libraries are installed. Two different recipes have different fingerprints, except with a
- * probability of 1 in 2^64. */
+/* A hash of the canonical text and of RECIPE_PICTURE_VERSION. The hash is the same on every
+ * machine, whatever libraries are installed. Two different recipes have the same fingerprint only
+ * with a probability of 1 in 2^64. */
 uint64_t recipe_fingerprint(const struct recipe *recipe);
 
 #endif
