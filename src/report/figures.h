@@ -1,4 +1,4 @@
-/* Prints numbers in a form that people read easily. The form does not depend on the locale. */
+/* Prints numbers for people. The text does not depend on the locale. */
 #ifndef PXP_FIGURES_H
 #define PXP_FIGURES_H
 
@@ -9,17 +9,18 @@
 /* Print a count with commas, as in 1,234,567. */
 void figure_count(struct text *text, uint64_t count);
 
-/* Print a value of 0 or more as in 31.0, rounded to n_decimals (0 to 2). NaN and negative values
- * are shown as 0, and values that need more than 64 bits as the largest 64-bit number. */
+/* Print a value with n_decimals decimals (0 to 2), as in 31.0. NaN and negative values are printed
+ * as 0. Values that are too large are printed as the largest number that fits into 64 bits. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);
 
-/* Print a size in powers of 1000, with one decimal from 1 kB on: 812 B, 9.1 kB, 105.2 MB. */
+/* Print a size in units of powers of 1000. From 1 kB on, the number has one decimal: 812 B, 9.1 kB,
+ * 105.2 MB. */
 void figure_bytes(struct text *text, uint64_t n_bytes);
 
-/* Print a rate as in 56.3/s; two decimals below 1/s, no decimals from 100/s on. */
+/* Print a rate, as in 56.3/s. Below 1/s the number has two decimals, and from 100/s on none. */
 void figure_rate(struct text *text, double per_second);
 
-/* Print a duration as in 0:29, 1:02:03, and from 100 hours on in whole days: 5d. */
+/* Print a duration, as in 0:29 or 1:02:03. From 100 hours on, print whole days, as in 5d. */
 void figure_clock(struct text *text, double seconds);
 
 #endif

@@ -1,4 +1,4 @@
-/* Writes JSON: structure, strings with their escapes, base64. */
+/* Writes JSON: objects and lists, strings with their escapes, and base64. */
 #include "report/json.h"
 
 #include "report/figures.h"
@@ -17,7 +17,8 @@ size_t utf8_length(const char *s)
 		return 0;
 	n = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
 
-	/* The final zero of s is not a continuation byte, so this loop stops there. */
+	/* The zero at the end of s is not a continuation byte, so this loop does not read beyond
+	 * it. */
 	for (size_t i = 1; i < n; i++) {
 		if ((c[i] & 0xc0) != 0x80)
 			return 0;
@@ -70,7 +71,7 @@ static void add_character(struct text *text, const char *s, size_t n)
 	else if (c < 0x20 || c == 0x7f)
 		text_format(text, "\\u%04x", c);
 	else if (n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0)
-		/* Escape C1 control characters, because terminals obey them too. */
+		/* C1 control characters are escaped, because terminals obey them too. */
 		text_format(text, "\\u%04x", (unsigned char)s[1]);
 	else
 		text_add(text, s, n);

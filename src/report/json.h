@@ -1,7 +1,7 @@
 /*
- * A writer of JSON: members in the order of the calls, without spaces. The text is always valid
- * UTF-8, in any locale: control characters are escaped, and a byte of a string that is not UTF-8
- * becomes U+FFFD.
+ * A writer of JSON. Members are written in the order of the calls, without spaces. The text is
+ * always valid UTF-8, in any locale. Control characters are escaped. If a byte of a string is not
+ * valid UTF-8, U+FFFD is written in its place.
  */
 #ifndef PXP_JSON_H
 #define PXP_JSON_H
@@ -13,16 +13,18 @@
 
 struct json {
 	struct text *text;
-	/* Whether the open object or list has a member, so that the next member needs a comma. */
+	/* Whether the open object or list already has a member. If so, a comma comes before the
+	 * next member. */
 	bool has_member;
 };
 
-/* Begin a member that is an object. json_close() ends the object. key is NULL for the outermost
- * object and for items of a list. */
+/* Begin a member that is an object. json_close() ends the object. `key` is NULL for the outermost
+ * object, and for an object in a list. */
 void json_open(struct json *json, const char *key);
 void json_close(struct json *json);
 
-/* Begin a member that is a list. json_close_list() ends the list. The key of its items is NULL. */
+/* Begin a member that is a list. json_close_list() ends the list. Pass NULL as the key of each
+ * item. */
 void json_open_list(struct json *json, const char *key);
 void json_close_list(struct json *json);
 
@@ -35,8 +37,8 @@ void json_decimal(struct json *json, const char *key, double value, unsigned n_d
  * gets the suffix "_b64". */
 void json_path(struct json *json, const char *key, const char *path);
 
-/* The length in bytes of the character at s, or 0 if it is not valid UTF-8 (Unicode 15, table 3-7:
- * no overlong forms, no surrogates, nothing above U+10FFFF). */
+/* Get the length in bytes of the character at s. Returns 0 if the bytes are not valid UTF-8
+ * (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t utf8_length(const char *s);
 
 /* Write bytes in base64 (RFC 4648, section 4) with padding. */

@@ -1,4 +1,4 @@
-/* Counts images, and estimates the rate and the remaining time from samples of the last seconds. */
+/* Counts images. Estimates the rate and the remaining time from samples of the last seconds. */
 #include "report/meter.h"
 
 #include <string.h>
@@ -6,13 +6,14 @@
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
 
-/* With this distance between samples, METER_SAMPLES samples cover more than the window. */
+/* The time between two samples. METER_SAMPLES samples at this distance cover more than the
+ * window. */
 static const int64_t SAMPLE_NS = INT64_C(250) * 1000000;
 
-/* If images take seconds, few images finish in a window, and the rate would jump with each image.
- * So a window with fewer than WINDOW_IMAGES images is extended into the past. No rate is given
- * before RATE_IMAGES images are finished and RATE_NS have passed, because that rate would describe
- * only the start of the batch. */
+/* If each image takes seconds, few images are finished within WINDOW_NS, and the rate would jump
+ * with each image. So a window with fewer than WINDOW_IMAGES images is extended into the past. No
+ * rate is given until RATE_IMAGES images are finished and RATE_NS have passed: an earlier rate
+ * would describe only the start of the batch. */
 static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
 static const int64_t RATE_NS = INT64_C(500) * 1000000;
 
@@ -22,7 +23,7 @@ static void add_to(uint64_t *sum, uint64_t n)
 		*sum = UINT64_MAX;
 }
 
-/* Subtract, but return 0 instead of a negative number. */
+/* Subtract b from a. Returns 0 if the result would be negative. */
 static uint64_t difference(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -76,8 +77,8 @@ static void count_unread(struct report_counts *counts, const char *format)
 	counts->n_unread += i == counts->n_unread;
 }
 
-/* Whether a finished image took work. Skipped images and known failures are found in a moment, so
- * they say nothing about the time that other images take. */
+/* Whether a finished image took a worker's time. Skipped images, known failures and existing
+ * outputs are found at once, so they say nothing about the time that other images take. */
 static bool took_work(const struct record *record)
 {
 	return record->status == RECORD_OK || record->status == RECORD_PLANNED ||
@@ -85,7 +86,7 @@ static bool took_work(const struct record *record)
 	        record->failure.class != FAIL_EXISTS);
 }
 
-/* Count the work of an image, and take a sample if it is time for one. */
+/* Count the work of an image. Take a sample if the last sample is old enough. */
 static void count_work(struct meter *meter, const struct record *record, uint64_t n_bytes,
                        int64_t now_ns)
 {
@@ -93,8 +94,8 @@ static void count_work(struct meter *meter, const struct record *record, uint64_
 		add_to(&meter->worked_images, 1);
 		add_to(&meter->worked_bytes, n_bytes);
 	} else if (meter->worked_images == 0 && meter->n_samples > 0) {
-		/* A continued run begins with skipped images. The time of the work begins after
-		 * them. */
+		/* A run that continues an earlier run begins with skipped images. The time for the
+		 * rate begins after these images. */
 		meter->n_samples = 0;
 		take_sample(meter, now_ns);
 	}
@@ -138,8 +139,9 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 	}
 	if (record->status == RECORD_CANCELLED || record->status == RECORD_IGNORED)
 		return;
-	/* The size of a file that was never opened is not known here, but the planned bytes include
-	 * it. Count the average size instead, so that the remaining bytes reach 0 at the end. */
+	/* If the file was never opened, its size is not in the record, but it is a part of the
+	 * planned bytes. Add the average size instead, so that the remaining bytes are 0 at the
+	 * end. */
 	if (n_bytes == 0 && meter->planned_images > 0)
 		n_bytes = meter->planned_bytes / meter->planned_images;
 	add_to(&meter->finished_bytes, n_bytes);
@@ -228,8 +230,8 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 	return begin;
 }
 
-/* Get the length of the window until now, and the work finished in this time. Returns false if the
- * time is too short or too few images were finished. */
+/* Get the length of the window, which ends now, and the work that was finished in the window.
+ * Returns false if the window is too short, or if too few images were finished in it. */
 static bool look_back(const struct meter *meter, int64_t now_ns, double *ret_seconds,
                       struct meter_sample *ret_passed)
 {

@@ -1,6 +1,7 @@
 /*
- * The numbers of a batch: counts, rate, and remaining time. The functions print nothing and read no
- * clock: callers pass the time in nanoseconds of the monotonic clock. All sums saturate.
+ * The numbers of a batch: counts, rate, and remaining time. The functions print nothing. They do
+ * not read the clock: the caller passes the time, in nanoseconds of the monotonic clock. If a sum
+ * overflows, it stays at the maximum.
  */
 #ifndef PXP_METER_H
 #define PXP_METER_H
@@ -16,18 +17,18 @@ struct meter_sample {
 
 struct meter {
 	int64_t begun_ns;
-	/* sums over finished images; counts.inputs is not used and stays 0 */
+	/* sums over the reported images; counts.inputs stays 0 */
 	struct report_counts counts;
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
 	uint64_t finished_bytes; /* bytes of finished inputs */
-	/* The finished images that took work, and the bytes of these inputs. The rate comes from
-	 * them. */
+	/* The number of finished images that took a worker's time, and the bytes of their inputs.
+	 * The rate is computed from these numbers. */
 	uint64_t worked_images, worked_bytes;
-	bool is_ending; /* the batch ends early: no more images start */
+	bool is_ending; /* the batch ends early, and no more images will start */
 
-	/* Samples of the progress and their times, in a ring buffer. The first sample is taken when
-	 * the plan is made. */
+	/* Samples of the progress, each with its time, in a ring buffer. The first sample is taken
+	 * when the plan is complete. */
 	struct meter_sample samples[METER_SAMPLES];
 	unsigned n_samples, newest;
 };
@@ -39,34 +40,35 @@ void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns);
 void meter_ignored(struct meter *meter);
 
-/* From now on, planned images that are not finished count as cancelled. If the plan is not made
+/* From now on, planned images that are not finished count as cancelled. If the plan is not complete
  * yet, the images that were found so far count as planned. */
 void meter_cancel_rest(struct meter *meter);
 
 struct report_counts meter_counts(const struct meter *meter);
 
-/* Call this when no more images will start. */
+/* Call this function when the batch ends early and no more images will start. */
 void meter_ending(struct meter *meter);
 
-/* meter_done() returns the number of finished images, without cancelled images. meter_total()
- * returns the number of all images, which is never less than meter_done(). */
+/* meter_done() returns the number of finished images. Cancelled images are not counted.
+ * meter_total() returns the number of all images, and never less than meter_done(). */
 uint64_t meter_done(const struct meter *meter);
 uint64_t meter_total(const struct meter *meter);
 
 /* The progress in percent, from 0 to 100. It is 100 only when all images are finished. */
 unsigned meter_percent(const struct meter *meter);
 
-/* The rate in finished images per second, over the last 10 seconds. Skipped images and failures that
- * an earlier run found do not count, because they took no time. If fewer than 8 images were
- * finished in this time, the time is extended into the past until it contains 8. Negative: too few
- * images are finished. */
+/* The number of finished images per second, over the last 10 seconds. Skipped images and failures
+ * from an earlier run are not counted, because they took no time. If fewer than 8 images were
+ * finished in the last 10 seconds, the time begins earlier, so that it contains 8 images. A
+ * negative rate means that too few images are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
 /* The number of bytes of finished inputs per second, over the same time as meter_rate(). */
 double meter_byte_rate(const struct meter *meter, int64_t now_ns);
 
-/* The remaining time in seconds, estimated from the rate of bytes if the sizes of the inputs are
- * known. If not, estimated from the rate of images. Negative: too few images are finished. */
+/* The remaining time in seconds. If the sizes of the inputs are known, it is estimated from the
+ * rate of bytes, otherwise from the rate of images. A negative time means that too few images are
+ * finished. */
 double meter_seconds_left(const struct meter *meter, int64_t now_ns);
 
 /* The time since meter_init(), in seconds. */

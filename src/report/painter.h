@@ -1,8 +1,8 @@
 /*
- * A painter turns events into text: progress bar, plain lines, JSON or nothing. The report decides
- * where and when the text is written. The text consists of whole lines, each with its newline,
- * except the live line of the progress bar. A painter adds nothing for an event that it does not
- * show.
+ * A painter turns events into text: a progress bar, plain lines, JSON or nothing. The report
+ * decides where and when the text is written. The text consists of whole lines, each with its
+ * newline. Only the live line of the progress bar has no newline. If a painter does not show an
+ * event, it adds no text.
  */
 #ifndef PXP_PAINTER_H
 #define PXP_PAINTER_H
@@ -18,20 +18,20 @@ struct view {
 	const struct failures *failures;
 	const struct report_options *options;
 	int64_t now_ns;
-	/* The image that has been processed for the longest time. NULL: all images in progress
-	 * began only a short time ago. */
+	/* The image that has been in progress for the longest time; NULL: no image has taken
+	 * long. */
 	const char *slowest;
 	double slowest_seconds;
-	/* The number of columns of a line of progress, at least 1. The last column stays empty. */
+	/* The number of columns for a line of progress, at least 1. The last column stays empty. */
 	unsigned width;
 	bool is_utf8; /* whether the terminal shows block characters */
 };
 
 struct painter {
-	/* Whether progress is a line without newline, which replaces the previous line of
-	 * progress. */
+	/* Whether progress is a live line: a line without a newline, which replaces the previous
+	 * live line. */
 	bool is_live;
-	int tick_ms; /* milliseconds between two calls of progress */
+	int tick_ms; /* milliseconds between two updates of the progress */
 
 	/* NULL: the painter shows no progress */
 	void (*progress)(struct text *text, const struct view *view);

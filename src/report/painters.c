@@ -1,6 +1,7 @@
 /*
- * The painters: progress bar, plain lines, JSON, and none, which prints only the summary. The
- * painters for people share their lines, and the summary at the end of a run.
+ * The painters: progress bar, plain lines, JSON, and none. The painter none prints only messages
+ * and the summary. The functions for lines and for the summary are shared by all painters except
+ * JSON.
  */
 #include "report/painter.h"
 
@@ -64,7 +65,7 @@ void figure_bytes(struct text *text, uint64_t n_bytes)
 		text_format(text, "%" PRIu64 " B", n_bytes);
 		return;
 	}
-	/* The rounded number decides the unit: 999,950 is 1.0 MB, not 1000.0 kB. */
+	/* The unit is chosen for the rounded number: 999,950 is 1.0 MB, not 1000.0 kB. */
 	while (n_bytes / tenth + (n_bytes % tenth >= tenth / 2) >= 10000) {
 		tenth *= 1000;
 		unit++;
@@ -99,7 +100,7 @@ void figure_clock(struct text *text, double seconds)
 
 /* ---- the summary: the line of sums ---- */
 
-/* Add a part such as ", 2 failed", or nothing if the count is 0. */
+/* Add a part such as ", 2 failed". Add nothing if the count is 0. */
 static void add_some(struct text *text, uint64_t count, const char *what)
 {
 	if (count == 0)
@@ -109,8 +110,8 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 	text_put(text, what);
 }
 
-/* Add the number of files that cannot be read, by format, and then the number of all other files
- * that are not images. Each part begins with the separator. */
+/* Add the number of files that cannot be read, for each format. Then add the number of all other
+ * files that are not images. The separator comes before each number. */
 static void add_ignored(struct text *text, const struct report_counts *counts,
                         const char *separator)
 {
@@ -143,8 +144,8 @@ const char *report_print_ignored(const struct report_counts *counts, char *text,
 	return text;
 }
 
-/* Add the number of failures, and how many of them were not tried again, because an earlier run
- * found them. */
+/* Add the number of failures. Also add how many of them are known from an earlier run and were not
+ * tried again. */
 static void add_failed(struct text *text, const struct report_counts *counts)
 {
 	add_some(text, counts->failed, " failed");
@@ -161,8 +162,8 @@ static void add_failed(struct text *text, const struct report_counts *counts)
 static void add_sums(struct text *text, const struct report_counts *counts,
                      double seconds, bool has_cancelled, bool is_plan)
 {
-	/* Skipped images, failures that were remembered, and images that were not started took no
-	 * time, so they do not count in the speed. */
+	/* Skipped images, failures known from an earlier run, and images that were not started took
+	 * no time. They are not counted in the speed. */
 	uint64_t n_worked = counts->ok + counts->failed - counts->remembered;
 
 	figure_count(text, counts->inputs);
@@ -186,7 +187,7 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	if (counts->bytes_in > 0) {
 		text_put(text, ", ");
 		figure_bytes(text, counts->bytes_in);
-		/* verify writes nothing */
+		/* bytes_out is 0 for verify, which writes no outputs */
 		if (counts->bytes_out > 0) {
 			text_put(text, " -> ");
 			figure_bytes(text, counts->bytes_out);
@@ -209,8 +210,8 @@ static size_t n_digits(uint64_t count)
 	return digits.n;
 }
 
-/* Add a line such as "  3 truncated JPEG: a.jpg, b.jpg, ...", with the count right-aligned in width
- * columns. */
+/* Add the line of a group, such as "3 truncated JPEG: a.jpg, b.jpg, ...". The count is
+ * right-aligned in `width` columns. */
 static void add_group(struct text *text, const struct failure_group *group, size_t width)
 {
 	text_fill(text, ' ', 2 + width - n_digits(group->n_images));
@@ -225,8 +226,8 @@ static void add_group(struct text *text, const struct failure_group *group, size
 	text_put(text, "\n");
 }
 
-/* Sort the groups by size, the largest first. Groups of equal size stay in the order in which they
- * first occurred. */
+/* Sort the groups by size. The largest group comes first. Groups of equal size stay in the order of
+ * their first failures. */
 static void sort_groups(const struct failures *failures,
                         const struct failure_group *sorted[MAX_FAILURE_GROUPS])
 {
@@ -266,8 +267,8 @@ static void add_failures(struct text *text, const struct failures *failures)
 		text_put(text, "  (--report FILE lists them all)\n");
 }
 
-/* Add the line about the images that were not started, and those that were cancelled while they were
- * processed, after a run that stopped early. */
+/* Add the line for a run that stopped early: the number of images that were not started, the number
+ * of images that were cancelled while they were processed, and the advice. */
 static void add_rest(struct text *text, const struct report_counts *counts,
                      const char *how_to_continue)
 {
@@ -285,9 +286,9 @@ static void add_rest(struct text *text, const struct report_counts *counts,
 	text_format(text, "; %s\n", how_to_continue);
 }
 
-/* Add the lines of the summary. how_to_continue: advice after a run that stopped early. With this
- * advice, the images that were not finished get a line of their own. NULL: no advice; the first line
- * counts these images. */
+/* Add the lines of the summary. `how_to_continue` is the advice after a run that stopped early. If
+ * it is not NULL, the images that were not finished get a line of their own, with the advice. If it
+ * is NULL, they are counted in the first line. */
 static void summary_lines(struct text *text, const struct report_counts *counts,
                           double seconds, bool is_plan, const struct failures *failures,
                           const char *how_to_continue)
@@ -301,7 +302,7 @@ static void summary_lines(struct text *text, const struct report_counts *counts,
 
 /* ---- lines for people, and the painters that write only such lines ---- */
 
-/* The interval at which a painter that shows no progress is called. */
+/* The interval in milliseconds at which report_tick() is called for a painter without progress. */
 enum { IDLE_TICK_MS = 1000 };
 
 static void add_side(struct text *text, const struct record_side *side)
@@ -339,7 +340,7 @@ static void add_ok(struct text *text, const struct view *view,
 		text_format(text, "%s%s", i == 0 ? ", lost " : " ", record->lost[i]);
 }
 
-/* Add the line of an image. The painters for people share this function. */
+/* Add the line of an image. All painters except JSON use this function. */
 static void lines_record(struct text *text, const struct view *view,
                          const struct record *record)
 {
@@ -373,8 +374,9 @@ static void lines_ignored(struct text *text, const char *path)
 	text_put(text, "\n");
 }
 
-/* Other programs may write to standard error too, so a message begins with the program's name. A
- * line that begins with a blank continues the previous line, so it does not get the name. */
+/* Other programs may write to standard error too, so a message begins with the name of this
+ * program. A line that begins with a blank continues the previous line, and does not get the
+ * name. */
 static void lines_message(struct text *text, const char *line)
 {
 	if (*line != ' ')
@@ -388,10 +390,10 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 	struct report_counts counts = meter_counts(view->meter);
 	bool is_whole = exit_status < EXIT_STOPPED;
 
-	/* For these exit statuses, a message has already said everything. */
+	/* For these exit statuses, an earlier message says everything, so there is no summary. */
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
 		return;
-	/* The reader of standard output has closed the pipe, as head does, so end without a
+	/* If the reader of standard output has closed the pipe, as head does, there is no
 	 * summary. */
 	if (exit_status == EXIT_SIGNAL + SIGPIPE)
 		return;
@@ -416,8 +418,8 @@ static void plain_image(struct text *text, const struct view *view,
 	lines_record(text, view, record);
 }
 
-/* The summary lists failures. With -Q there is no summary, so each failure is printed when it
- * occurs. */
+/* Normally the summary lists the failures. With -Q there is no summary, so each failure is printed
+ * when it occurs. */
 static void none_image(struct text *text, const struct view *view,
                        const struct record *record)
 {
@@ -461,18 +463,18 @@ enum part { PERCENT, COUNT, RATE, BYTES, FAILED, LEFT, SLOWEST, N_PARTS };
 static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT,
                                           RATE,    BYTES, SLOWEST};
 
-/* A bar is shown only if this number of parts fits. */
+/* A bar is shown only if this number of the most important parts fits. */
 enum { N_NEEDED = 5 };
 
 struct parts {
 	struct part_text {
 		char bytes[PART_BYTES];
-		size_t n; /* length in bytes; 0: not shown */
+		size_t n; /* length in bytes; 0: the part is not shown */
 	} part[N_PARTS];
 };
 
-/* Add the base name of a path, quoted and cut to NAME_COLUMNS. Returns the number of columns that
- * the name takes. */
+/* Add the base name of a path, quoted, in at most NAME_COLUMNS columns. Returns the number of
+ * columns of the name. */
 static size_t add_base_name(struct text *text, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -509,7 +511,8 @@ static size_t add_slowest(struct text *text, const struct view *view)
 	return n_columns + add_base_name(text, view->slowest);
 }
 
-/* Write a part, or nothing if the part is empty. Returns the number of columns. */
+/* Write a part of the progress line. If there is nothing to show, write nothing. Returns the number
+ * of columns. */
 static size_t write_part(struct text *text, const struct view *view, enum part part)
 {
 	const struct meter *meter = view->meter;
@@ -559,8 +562,9 @@ static size_t write_part(struct text *text, const struct view *view, enum part p
 	return text->n;
 }
 
-/* Write the parts that fit into room columns. The most important parts come first. Returns the
- * number of columns left for the bar; 0: no bar is shown, because a necessary part does not fit. */
+/* Write the parts that fit into `room` columns, in the order of their importance. Returns the
+ * number of columns that remain for the bar. Returns 0 if one of the N_NEEDED most important parts
+ * does not fit. In this case no bar is shown. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -585,7 +589,7 @@ static size_t fit_parts(struct parts *parts, const struct view *view, size_t roo
 	return room - used;
 }
 
-/* How much of a bar of n cells is filled, in eighths of a cell. */
+/* The length of the filled part of a bar of n cells, in eighths of a cell. */
 static size_t filled_eighths(const struct meter *meter, size_t n)
 {
 	double total = (double)meter_total(meter);
@@ -597,7 +601,8 @@ static size_t filled_eighths(const struct meter *meter, size_t n)
 
 static void add_blocks(struct text *text, size_t eighths, size_t n)
 {
-	/* U+2588 fills a cell; U+2589 to U+258F fill seven eighths of a cell down to one eighth. */
+	/* U+2588 fills a whole cell. U+2589 to U+258F fill seven eighths to one eighth of a
+	 * cell. */
 	char block[] = "\xe2\x96\x88";
 
 	for (size_t i = 0; i < n; i++) {
@@ -627,8 +632,8 @@ static void add_bar(struct text *text, const struct view *view, size_t n)
 	text_put(text, "]");
 }
 
-/* If the line is too long, drop the words around the count. Never cut the count, because the rest
- * would be a wrong number. */
+/* If the line is too long, leave out the words before and after the count. Never truncate the
+ * count, because its first digits alone would be a wrong number. */
 static void bar_scanning(struct text *text, const struct view *view, size_t room)
 {
 	static const char before[] = "scanning: ", after[] = " images";
@@ -698,8 +703,8 @@ static void end_line(struct json *json)
 	text_put(json->text, "\n");
 }
 
-/* Add the numbers of bytes if the sizes of the inputs are known. Add the rates and the remaining
- * time if enough images are finished. */
+/* If the sizes of the inputs are known, add the numbers of bytes. If enough images are finished,
+ * add the rates and the remaining time. */
 static void add_json_rates(struct json *json, const struct view *view)
 {
 	const struct meter *meter = view->meter;

@@ -19,13 +19,13 @@
 #include <wchar.h>
 #include <wctype.h>
 
-/* The length in bytes of the character at s, in the locale's encoding. A byte that is not part of a
- * character counts as one character, and is not printable. */
+/* Get the length in bytes of the character at s, in the locale's encoding. If the byte at s does
+ * not begin a valid character, the length is 1, and the character is not printable. */
 static size_t character(const char *s, bool *ret_is_printable)
 {
 	mbstate_t state = {0};
 	wchar_t wide;
-	/* Not strlen(): for a very long name, that would take a time that is quadratic. */
+	/* strlen() instead of strnlen() would make the time quadratic for a very long name. */
 	size_t n = mbrtowc(&wide, s, strnlen(s, MB_LEN_MAX), &state);
 
 	if (n == 0 || n > MB_LEN_MAX) {
@@ -46,8 +46,7 @@ static bool is_harmless(unsigned char c)
 struct needs {
 	bool quotes, escapes;
 	bool apostrophe;
-	/* The name has a special character other than an apostrophe, so double quotes do not
-	 * suffice. */
+	/* The name contains a character that GNU ls does not put into double quotes. */
 	bool more_than_double;
 };
 
@@ -63,7 +62,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '{':
-	case '}': /* special only if the name has no other character */
+	case '}': /* needs quotes only if it is the whole name */
 		if (name[1]) {
 			needs->more_than_double = true;
 			return;
@@ -71,7 +70,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '#':
-	case '~': /* special only at the start of the name */
+	case '~': /* needs quotes only at the start of the name */
 		if (at == name)
 			needs->quotes = true;
 		else
@@ -99,7 +98,7 @@ static struct needs needs_of(const char *name)
 	return needs;
 }
 
-/* Add n bytes, escaped for the inside of $'...'. */
+/* Add n bytes, escaped as in $'...'. */
 static void escape(struct text *text, const char *bytes, size_t n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
@@ -182,8 +181,9 @@ const char *report_quote(const char *name, char *text, size_t n)
 	bool has_room = n > sizeof(ellipsis);
 	char *end = text + (has_room ? n - sizeof(ellipsis) : n - 1);
 
-	/* Do not cut inside a UTF-8 character; in other encodings a character is one byte. If there
-	 * is no room for the ellipsis, only remove an incomplete character at the end. */
+	/* Do not cut inside a UTF-8 character. In other encodings, assume that a character is one
+	 * byte. If there is no room for the ellipsis, only remove an incomplete character at the
+	 * end. */
 	if (!has_room && end > text)
 		end--;
 	while (end > text && ((unsigned char)*end & 0xc0) == 0x80)

@@ -1,4 +1,4 @@
-/* The table that turns a failure's class and text into a reason. */
+/* The table that gives the reason for a failure's class and text. */
 #include "report/reason.h"
 
 #include "report/quote.h"
@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The reason comes from the first row that has the failure's class and whose `part` occurs in the
- * failure's text, in upper or lower case. "%s" becomes the name of the format, or "image". */
+/* The first matching row gives the reason. A row matches if it has the failure's class, and if its
+ * `part` occurs in the failure's text, in upper or lower case. In the reason, "%s" becomes the name
+ * of the format, or "image". */
 static const struct {
 	enum fail_class class;
 	const char *part; /* "" occurs in every text */
@@ -103,7 +104,7 @@ const char *reason_of(const struct failure *failure, const char *format,
 {
 	char name[REASON_BYTES];
 
-	/* The table has every class. A failure with any other class is a bug in pixpool. */
+	/* The table has a row for each valid class, so this text is only for an invalid class. */
 	snprintf(text, REASON_BYTES, "internal error");
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		const char *reason = reasons[i].reason, *place = strstr(reason, "%s");
@@ -141,7 +142,7 @@ void reason_add(struct text *text, const struct record *record)
 	char reason[REASON_BYTES];
 
 	reason_of(&record->failure, record->in.format, reason);
-	/* A failure's text that begins with the reason says everything. */
+	/* If the failure's text begins with the reason, print only this text. */
 	if (strncmp(record->failure.text, reason, strlen(reason)) == 0) {
 		quote_message(text, record->failure.text);
 		return;

@@ -1,7 +1,8 @@
 /*
- * Why an image failed, in words for users: "truncated JPEG", "not an image". A failure's own text
- * has the stage and the library's message, and goes into the records; the terminal shows a reason.
- * Failures with the same reason are one group of the summary, so a reason contains no numbers.
+ * Reasons say in words for users why an image failed: "truncated JPEG", "not an image". A failure
+ * also has a text with the stage and the message of the library. This text goes into the records,
+ * and the terminal shows the reason. Failures with the same reason form one group in the summary.
+ * So a reason contains no sizes and no names of files.
  */
 #ifndef PXP_REASON_H
 #define PXP_REASON_H
@@ -11,8 +12,8 @@
 
 enum { REASON_BYTES = 96 };
 
-/* The reason for the failure of an image. format: the format of the image, such as "jpeg"; NULL:
- * unknown. Returns text, which is safe for a terminal in any locale. */
+/* Print the reason for the failure of an image. `format` is the format of the image, such as
+ * "jpeg", or NULL if it is unknown. Returns `text`, which is safe for a terminal in any locale. */
 const char *reason_of(const struct failure *failure, const char *format,
                       char text[REASON_BYTES]);
 
@@ -20,8 +21,8 @@ const char *reason_of(const struct failure *failure, const char *format,
  * string. */
 const char *reason_format_name(const char *format, char text[REASON_BYTES]);
 
-/* Add the reason of a failed record, and the failure's text if it tells users more: for example,
- * which signal killed the worker. */
+/* Add the reason of a failed record. Also add the failure's text if it tells users more, for
+ * example which signal killed the worker. */
 void reason_add(struct text *text, const struct record *record);
 
 #endif

@@ -1,5 +1,5 @@
-/* Records for scripts. Names and order of the members are a contract; the tests of the suite record
- * compare whole lines. */
+/* Writes records for scripts. Scripts depend on the names and the order of the members, so do not
+ * change them. The tests of the suite `record` compare whole lines. */
 #include "report/record.h"
 
 #include "report/json.h"
@@ -99,7 +99,7 @@ static void add_ok(struct json *json, const struct record *record)
 	add_lost(json, record->lost);
 }
 
-/* Add the end of a dead worker's log, without trailing blanks. Zero bytes become '?'. */
+/* Add the end of a dead worker's log. Blanks at the end are left out. Zero bytes become '?'. */
 static void add_detail(struct json *json, const struct record *record)
 {
 	struct text detail = TEXT_EMPTY;

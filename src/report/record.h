@@ -8,7 +8,7 @@
 /* Write the record of an image. */
 void record_line(struct text *text, const struct record *record);
 
-/* Write the last record: sums, exit status, version and recipe. */
+/* Write the last record, with the sums, the exit status, the version and the recipe. */
 void record_summary_line(struct text *text, const struct report_counts *counts,
                          double seconds, int exit_status,
                          const struct report_options *options);

@@ -1,11 +1,11 @@
 /*
- * A report handles each event in three ways: the meter counts it, an image gets a record, and the
- * painter makes lines of it. Only show() writes to the terminal.
+ * A report handles each event in three ways: the meter counts the event, each image gets a record,
+ * and the painter turns the event into lines. Only show(), report_hide() and write_list() write to
+ * the terminal.
  *
- * Each line and each repaint is one write(2), so that workers that share standard error, and
- * readers of the records, never see half a line. The tests
- * each_record_is_written_by_a_single_write_call and
- * lines_and_progress_bar_are_written_by_a_single_write_call check that.
+ * Each line and each repaint is one write(2). So no reader ever sees half a line, even if workers
+ * share standard error. The tests each_record_is_written_by_a_single_write_call and
+ * lines_and_progress_bar_are_written_by_a_single_write_call check this.
  */
 #include "report/report.h"
 
@@ -40,14 +40,15 @@
  */
 
 struct screen {
-	int fd;       /* a descriptor that belongs to the caller */
+	int fd;       /* borrowed from the caller */
 	bool is_live; /* whether the cursor is in a live line */
 };
 
 static const char erase_to_end[] = "\033[K";
 
-/* The width in columns, at least 1: the width of the terminal; if that is unknown, the environment
- * variable COLUMNS; if that is not set, 80. */
+/* The width in columns, at least 1. It is the width of the terminal. If this is unknown, it is the
+ * environment variable COLUMNS. If COLUMNS is not a number from 1 to 10000, the width is
+ * 80. */
 static unsigned screen_width(const struct screen *screen)
 {
 	const char *columns = getenv("COLUMNS");
@@ -69,8 +70,8 @@ static bool screen_can_paint(const struct screen *screen)
 	return isatty(screen->fd) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-/* Write lines above the live line, and then the new live line. lines may be empty. live: the new
- * live line; NULL: no live line remains. */
+/* Write lines above the live line, and then the new live line. `lines` may be empty. If `live` is
+ * NULL, no live line remains. */
 static void screen_write(struct screen *screen, const struct text *lines,
                          const struct text *live)
 {
@@ -96,7 +97,8 @@ static void screen_write(struct screen *screen, const struct text *lines,
 
 /* ---- the failures, in groups ---- */
 
-/* Find or make the group of a reason. Returns NULL if there are too many groups. */
+/* Find the group of a reason, or make a new group. Returns NULL if there is no room for another
+ * group. */
 static struct failure_group *group_of(struct failures *failures, const char *reason)
 {
 	struct failure_group *group = failures->groups;
@@ -113,7 +115,7 @@ static struct failure_group *group_of(struct failures *failures, const char *rea
 	return group;
 }
 
-/* Count the failure of an image, and keep its name while its group has room. */
+/* Count the failure of an image. Keep the name of the image if its group has room. */
 static void failures_add(struct failures *failures, const struct record *record)
 {
 	struct failure_group *group;
@@ -150,11 +152,12 @@ struct report {
 	struct meter meter;
 	struct failures failures;
 	bool is_utf8;
-	/* A record could not be written completely, so no more records are written. */
+	/* True after a record could not be written completely. No more records are written then. */
 	bool is_records_broken;
-	int list_errno; /* why a line of the list could not be written completely; 0: none */
+	/* errno of the first failed write of the list or the plan; 0: none failed */
+	int list_errno;
 	bool is_finished;
-	bool is_hidden; /* the live line is hidden until the next tick */
+	bool is_hidden; /* no live line is shown until the next tick */
 	char *slowest;  /* as in struct view */
 	double slowest_seconds;
 	int64_t painted_ns; /* the time when progress was last shown */
@@ -166,7 +169,7 @@ static const struct painter *painter_of(const struct report_options *options,
 	enum progress progress = options->progress;
 
 	if (progress == PROGRESS_AUTO && options->is_plan)
-		progress = PROGRESS_NONE; /* the printed plan shows progress itself */
+		progress = PROGRESS_NONE; /* the plan itself shows the progress */
 	if (progress == PROGRESS_AUTO)
 		progress = screen_can_paint(screen) ? PROGRESS_BAR : PROGRESS_PLAIN;
 	if (progress == PROGRESS_JSON)
@@ -187,7 +190,7 @@ struct report *report_create_in(const struct report_options *options,
 	report->world = *world;
 	report->screen.fd = world->fd;
 	report->painter = painter_of(options, &report->screen);
-	/* In locales in which block characters take two columns, the bar is ASCII. */
+	/* In some locales a block character takes two columns. There the bar is ASCII. */
 	report->is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 &&
 	                  wcwidth(0x2588) == 1;
 	report->painted_ns = world->now_ns();
@@ -225,9 +228,9 @@ static struct view view_of(const struct report *report)
 }
 
 /*
- * Get the columns for progress. Two columns stay free for "^C", which a terminal echoes after the
- * live line. If the echo made the line wrap, half of the line would stay on the screen, in a row
- * that the next line cannot replace.
+ * Get the number of columns for the progress. Two columns stay free, because a terminal echoes "^C"
+ * after the live line. Otherwise the echo could make the line wrap. Half of the line would then
+ * stay on the screen, in a row that the next live line cannot replace.
  */
 static unsigned width_of_progress(const struct report *report)
 {
@@ -237,8 +240,8 @@ static unsigned width_of_progress(const struct report *report)
 	return width > ECHO_COLUMNS ? width - ECHO_COLUMNS : 1;
 }
 
-/* Write lines, which may be empty, and free them. Also write the progress if it is due, or if it is
- * a live line that the lines push down. */
+/* Write lines, and free them. `lines` may be empty. Also write the progress if it is due. A live
+ * line is also written again if lines were written above it. */
 static void show(struct report *report, struct text *lines, struct view *view)
 {
 	const struct painter *painter = report->painter;
@@ -312,7 +315,7 @@ void report_ignored(struct report *report, const char *path)
 	show(report, &lines, &view);
 }
 
-/* After a record that could not be written completely, write no more records: they would follow an
+/* If a record could not be written completely, write no more records: they would come after an
  * incomplete line. */
 static void write_record(struct report *report, struct text *line)
 {
@@ -323,7 +326,7 @@ static void write_record(struct report *report, struct text *line)
 	text_fini(line);
 }
 
-/* Add the line of an image to the list of verify, or nothing if the image is neither broken nor
+/* Add the line of an image to the list of verify. Add nothing if the image is neither broken nor
  * misnamed. */
 static void list_line(struct text *text, const struct record *record)
 {
@@ -342,8 +345,8 @@ static void list_line(struct text *text, const struct record *record)
 	text_put(text, ")\n");
 }
 
-/* Add the line of one output of an image to the plan. output: path of the output; NULL: the image
- * has no output. */
+/* Add the line of one output of an image to the plan. `output` is the path of the output, or NULL
+ * if the image has no output. */
 static void plan_line(struct text *text, const struct record *record, const char *output)
 {
 	text_put(text, record->status == RECORD_PLANNED   ? "make "
@@ -362,7 +365,7 @@ static void plan_line(struct text *text, const struct record *record, const char
 	text_put(text, ")\n");
 }
 
-/* Add the lines of an image in the plan. */
+/* Add the lines of an image to the plan. */
 static void plan_lines(struct text *text, const struct record *record)
 {
 	if (record->status == RECORD_CANCELLED || record->status == RECORD_IGNORED)
@@ -379,7 +382,7 @@ static void write_list(struct report *report, struct text *lines)
 	const int fd = report->options.is_plan ? report->options.plan
 	                                       : report->options.list;
 
-	/* The list may go to the same terminal, so the bar is erased first. */
+	/* The list may go to the terminal that shows the bar, so erase the bar first. */
 	if (lines->n > 0 && report->screen.is_live)
 		screen_write(&report->screen, &TEXT_EMPTY, NULL);
 	if (lines->n > 0 && fd > 0 && report->list_errno == 0) {
@@ -391,7 +394,7 @@ static void write_list(struct report *report, struct text *lines)
 	text_fini(lines);
 }
 
-/* Add the lines of an image in the list or the plan. */
+/* Write the lines of an image to the list or the plan. */
 static void list_record(struct report *report, const struct record *record)
 {
 	struct text lines = TEXT_EMPTY;

@@ -5,7 +5,7 @@
 #include "report/report.h"
 
 struct report_world {
-	int fd; /* descriptor in place of standard error; borrowed */
+	int fd; /* used instead of standard error; borrowed */
 	int64_t (*now_ns)(void);
 };
 

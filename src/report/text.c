@@ -1,4 +1,4 @@
-/* Text that grows, or stays in the memory of the caller. */
+/* Text in memory that grows, or in memory of the caller. */
 #include "report/text.h"
 
 #include <stdint.h>
@@ -21,7 +21,7 @@ void text_fini(struct text *text)
 	*text = TEXT_EMPTY;
 }
 
-/* Make room for n more bytes and the final zero. Returns how many of the n bytes fit. */
+/* Make room for n more bytes and the NUL. Returns how many of the n bytes fit. */
 static size_t reserve(struct text *text, size_t n)
 {
 	size_t room = text->room ? text->room : FIRST_ROOM;
