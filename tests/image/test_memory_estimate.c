@@ -314,3 +314,67 @@ TEST(memory_estimate, the_size_of_a_tiff_is_read_in_both_byte_orders)
 	EXPECT_EQ(header.size.height, 20000);
 	EXPECT_EQ(header.n_pixel_bytes, 2);
 }
+
+TEST(memory_estimate, the_depth_of_a_tiff_with_several_samples_is_read_at_its_offset)
+{
+	enum { ARRAY_AT = 70000 };
+	static const uint8_t large[] = "MM\0*\0\0\0\10\0\4"
+				       "\1\0\0\3\0\0\0\1\x27\x10\0\0"
+				       "\1\1\0\4\0\0\0\1\0\0\x4e\x20"
+				       "\1\2\0\3\0\0\0\4\0\0\0\x3e"
+				       "\1\x15\0\3\0\0\0\1\0\4\0\0"
+				       "\0\0\0\0\0\x20\0\x20\0\x20\0\x20";
+	static const uint8_t little[] = "II*\0\10\0\0\0\4\0"
+					"\0\1\3\0\1\0\0\0\x10\x27\0\0"
+					"\1\1\4\0\1\0\0\0\x20\x4e\0\0"
+					"\2\1\3\0\4\0\0\0\x70\x11\1\0"
+					"\x15\1\3\0\1\0\0\0\4\0\0";
+	static uint8_t far[ARRAY_AT + 8];
+	struct picture_header header;
+
+	REQUIRE(look_at(large, sizeof(large) - 1, "x", &header));
+	EXPECT_EQ(header.n_pixel_bytes, 16);
+	memcpy(far, little, sizeof(little));
+	for (size_t i = 0; i < 4; i++)
+		far[ARRAY_AT + 2 * i] = 32;
+	REQUIRE(look_at(far, sizeof(far), "x", &header));
+	EXPECT_EQ(header.n_pixel_bytes, 16);
+}
+
+/* An entry of a BigTIFF has room for 8 bytes. A size may have that many. */
+TEST(memory_estimate, the_size_and_depth_of_a_bigtiff_are_read_in_both_byte_orders)
+{
+	static const uint8_t large[] = "MM\0+\0\10\0\0\0\0\0\0\0\0\0\x10"
+				       "\0\0\0\0\0\0\0\4"
+				       "\1\0\0\x10\0\0\0\0\0\0\0\1"
+				       "\0\0\0\0\0\0\x27\x10"
+				       "\1\1\0\4\0\0\0\0\0\0\0\1"
+				       "\0\0\x4e\x20\0\0\0\0"
+				       "\1\2\0\3\0\0\0\0\0\0\0\4"
+				       "\0\x20\0\x20\0\x20\0\x20"
+				       "\1\x15\0\3\0\0\0\0\0\0\0\1"
+				       "\0\4\0\0\0\0\0\0";
+	static const uint8_t little[] = "II+\0\10\0\0\0\x10\0\0\0\0\0\0\0"
+					"\4\0\0\0\0\0\0\0"
+					"\0\1\x10\0\1\0\0\0\0\0\0\0"
+					"\x10\x27\0\0\0\0\0\0"
+					"\1\1\4\0\1\0\0\0\0\0\0\0"
+					"\x20\x4e\0\0\0\0\0\0"
+					"\2\1\3\0\4\0\0\0\0\0\0\0"
+					"\x20\0\x20\0\x20\0\x20\0"
+					"\x15\1\3\0\1\0\0\0\0\0\0\0"
+					"\4\0\0\0\0\0\0";
+	const struct bytes_of_file {
+		const uint8_t *at;
+		size_t n;
+	} files[] = {{large, sizeof(large) - 1}, {little, sizeof(little)}};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct picture_header header;
+
+		REQUIRE(look_at(files[i].at, files[i].n, "x", &header), "file %zu", i);
+		EXPECT_EQ(header.size.width, 10000);
+		EXPECT_EQ(header.size.height, 20000);
+		EXPECT_EQ(header.n_pixel_bytes, 16);
+	}
+}

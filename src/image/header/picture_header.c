@@ -219,52 +219,70 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	return header->size.width > 0;
 }
 
-/* Read the value of a TIFF entry: 2 bytes if its type is SHORT, else 4 bytes. */
-static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
-                           uint32_t (*number)(struct input *, uint64_t, unsigned))
-{
-	uint32_t kind = number(input, entry + 2, 2);
-	uint64_t at = entry + (is_big ? 12 : 8);
+/* A TIFF that is being read: its byte order, and whether it is a BigTIFF. */
+struct tiff_input {
+	struct input *input;
+	bool is_big_endian, is_big_tiff;
+};
 
-	return number(input, at, kind == 3 ? 2 : 4);
+static uint64_t tiff_number(const struct tiff_input *tiff, uint64_t at, unsigned n)
+{
+	uint64_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 |
+		         byte_at(tiff->input, at + (tiff->is_big_endian ? i : n - 1 - i));
+	return number;
+}
+
+/* Read the first value of a TIFF entry. If the values do not all fit into the entry, the entry has
+ * their offset in the file. A value of more than 32 bits becomes UINT32_MAX. */
+static uint32_t tiff_value(const struct tiff_input *tiff, uint64_t entry)
+{
+	/* The size of a value of each type; 0: a type that has no place in a size or depth. */
+	static const uint8_t sizes[] = {0, 1, 0, 2, 4, 0, 1, 0, 2, 4,
+	                                0, 0, 0, 4, 0, 0, 8, 8, 8};
+	unsigned n_room = tiff->is_big_tiff ? 8 : 4;
+	uint64_t kind = tiff_number(tiff, entry + 2, 2), at = entry + 4 + n_room, value;
+	unsigned n_value = kind < sizeof(sizes) ? sizes[kind] : 0;
+
+	if (n_value == 0)
+		return 0;
+	if (tiff_number(tiff, entry + 4, n_room) > n_room / n_value)
+		at = tiff_number(tiff, at, n_room);
+	value = tiff_number(tiff, at, n_value);
+	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
 static bool read_tiff(struct input *input, struct picture_header *header)
 {
 	enum { WIDTH = 256, HEIGHT, BITS, SAMPLES = 277, TILE_HEIGHT = 323 };
-	bool is_mm = byte_at(input, 0) == 'M';
-	uint32_t (*number)(struct input *, uint64_t, unsigned) = is_mm ? big : little;
-	bool is_big = number(input, 2, 2) == 43;
-	uint64_t at = is_big ? number(input, is_mm ? 12 : 8, 4) : number(input, 4, 4);
-	uint32_t n_entries = number(input, at, 2), bits = 8, samples = 1;
+	struct tiff_input tiff = {input, byte_at(input, 0) == 'M', false};
+	uint32_t bits = 8, samples = 1;
+	uint64_t at, n_entries;
 
-	/* In a BigTIFF the number of entries has 8 bytes. If it is big-endian, the low 2 bytes are
-	 * the last. */
-	if (is_big && is_mm)
-		n_entries = number(input, at + 6, 2);
-	at += is_big ? 8 : 2;
-	for (uint32_t i = 0; i < n_entries && i < 512; i++) {
-		uint64_t entry = at + (uint64_t)i * (is_big ? 20 : 12);
-		uint32_t value = tiff_value(input, entry, is_big, number);
+	tiff.is_big_tiff = tiff_number(&tiff, 2, 2) == 43;
+	at = tiff.is_big_tiff ? tiff_number(&tiff, 8, 8) : tiff_number(&tiff, 4, 4);
+	n_entries = tiff_number(&tiff, at, tiff.is_big_tiff ? 8 : 2);
+	at += tiff.is_big_tiff ? 8 : 2;
+	for (uint64_t i = 0; i < n_entries && i < 512; i++) {
+		uint64_t entry = at + i * (tiff.is_big_tiff ? 20 : 12);
 
-		switch (number(input, entry, 2)) {
+		switch (tiff_number(&tiff, entry, 2)) {
 		case WIDTH:
-			header->size.width = value;
+			header->size.width = tiff_value(&tiff, entry);
 			break;
 		case HEIGHT:
-			header->size.height = value;
+			header->size.height = tiff_value(&tiff, entry);
 			break;
 		case BITS:
-			/* If the entry has one or two values, they are in the entry itself. If it
-			 * has more, the entry has their offset in the file. */
-			bits = number(input, entry + 4, 4) <= 2 ? value & 0xffff
-			                                        : number(input, value, 2);
+			bits = tiff_value(&tiff, entry);
 			break;
 		case SAMPLES:
-			samples = value & 0xffff;
+			samples = tiff_value(&tiff, entry);
 			break;
 		case TILE_HEIGHT:
-			header->tile_height = value;
+			header->tile_height = tiff_value(&tiff, entry);
 			break;
 		default:
 			break;
