@@ -96,8 +96,8 @@ static int finish_report(struct report *report, int status, bool is_plan)
 	               : status;
 }
 
-/* The advice after a run that stopped early: how to process only the remaining images. NULL: no
- * advice, because another run would process all images again. */
+/* Get the advice after a run that stopped early: how to process only the remaining images. Returns
+ * NULL if another run would process all images again. */
 static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY ||
@@ -124,7 +124,7 @@ static void print_recipe(const struct command_line *line, struct recipe_words *w
 	         recipe_fingerprint(&recipe));
 }
 
-/* Say that the walk found no image in the inputs. */
+/* Print a message that the walk found no image in the inputs. */
 static void say_no_image(const struct command_line *line, struct report *report)
 {
 	struct report_counts counts = report_counts(report);

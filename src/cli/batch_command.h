@@ -1,4 +1,4 @@
-/* The commands that work through images: resize, thumb, convert, filter and verify. */
+/* The commands that process images: resize, thumb, convert, filter and verify. */
 #ifndef PXP_BATCH_COMMAND_H
 #define PXP_BATCH_COMMAND_H
 

@@ -84,8 +84,8 @@ static void fill_tables(struct getopt_tables *tables)
 	}
 }
 
-/* The option that getopt_long() returned, found by its letter or its index. NULL: no such
- * option. */
+/* Find the option that getopt_long() returned, by its letter or by its index. Returns NULL if there
+ * is no such option. */
 static const struct cli_option *option_of(int got)
 {
 	if (got >= LONG_OPTION)
@@ -97,8 +97,8 @@ static const struct cli_option *option_of(int got)
 	return NULL;
 }
 
-/* Whether a long option was typed with its complete name. typed: the argument, with its dashes and
- * perhaps a value. */
+/* Whether the user typed the complete name of a long option. `typed` is the argument, with its
+ * dashes and perhaps with a value. */
 static bool is_typed_whole(const char *typed, const struct cli_option *option)
 {
 	size_t n = strcspn(typed + 2, "=");
@@ -122,8 +122,8 @@ static bool refuse_unknown(const char *typed, struct failure *ret_failure)
 	return false;
 }
 
-/* Refuse an argument. got: the error code that getopt_long() returned. typed: the argument as the
- * user typed it. */
+/* Refuse an argument. `got` is the error code that getopt_long() returned. `typed` is the argument
+ * as the user typed it. */
 static bool refuse_typed(int got, const char *typed, struct failure *ret_failure)
 {
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
@@ -198,8 +198,8 @@ static enum command find_command(const char *word)
 	return COMMAND_NONE;
 }
 
-/* Take the command from the first word. "help COMMAND" asks for the help of that command, and
- * "help" alone for the general help. */
+/* Get the command from the first word. "help COMMAND" requests the help of that command. "help"
+ * alone requests the general help. */
 static bool take_command(struct command_line *line, char **words,
                          struct failure *ret_failure)
 {
@@ -461,7 +461,7 @@ static bool is_one_file_alone(const struct command_line *line,
 	return true;
 }
 
-/* Split -o FILE into folder and name, and take the format from its suffix. */
+/* Split -o FILE into folder and name. The suffix of FILE gives the format. */
 static bool take_output_file(struct command_line *line, struct failure *ret_failure)
 {
 	const char *output = line->batch.output, *slash = strrchr(output, '/');
@@ -587,8 +587,8 @@ static bool fits_output(struct command_line *line, struct failure *ret_failure)
 	return true;
 }
 
-/* Returns the path of the folder that contains a file. The caller frees it. NULL: memory ran
- * out. */
+/* Get the path of the folder that contains a file. The caller frees the path. Returns NULL if
+ * memory ran out. */
 static char *folder_of(const char *file)
 {
 	const char *slash = strrchr(file, '/');

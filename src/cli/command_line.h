@@ -46,7 +46,7 @@ struct command_line {
 	const char *report_file;
 	struct geometry size; /* the value of -s, with its modifier */
 	bool keeps_no_backup; /* --no-backup */
-	/* Which options were given, by the index in the table of options. */
+	/* For each row of the table of options: whether the option was given. */
 	bool is_given[MAX_OPTIONS];
 
 	/* ---- memory that the struct owns ---- */

@@ -167,7 +167,7 @@ static void print_examples(enum command command, bool is_short)
 	}
 }
 
-/* Print one screen: the commands and some examples. */
+/* Print the short help: one screen with the commands and some examples. */
 static void print_short(void)
 {
 	print_usage(COMMAND_NONE);
@@ -176,7 +176,7 @@ static void print_short(void)
 	printf("\nMore: pixpool --help, or pixpool COMMAND --help.\n");
 }
 
-/* Print the help of one command; for COMMAND_NONE, the help of all commands. */
+/* Print the help of one command. For COMMAND_NONE, print the help of all commands. */
 static void print_long(enum command command)
 {
 	bool has_filters = is_shown(option_find("filter"), command) ||

@@ -4,9 +4,10 @@
 
 #include "cli/command_line.h"
 
-/* Print what the command line asks for: the short help (one screen with the commands and some
- * examples); the options of one command, or of all commands for COMMAND_NONE; or the version of
- * pixpool and of the libraries that it was built with. */
+/* Print the text that the command line requests. The short help is one screen with the commands and
+ * some examples. The long help lists the options of one command, or of all commands for
+ * COMMAND_NONE. The version text has the versions of pixpool and of the libraries that it was built
+ * with. */
 void help_print(const struct command_line *line);
 
 #endif

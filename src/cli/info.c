@@ -229,7 +229,7 @@ static void add_limits(struct json *json, const struct batch_options *options)
 	json_close(json);
 }
 
-/* Print one line of JSON. A limit that is not set has no member. */
+/* Print one line of JSON. If a limit is not set, the JSON has no member for the limit. */
 static void print_json(const struct batch_options *options,
                        const struct catalogue *catalogue,
                        const struct sandbox_state *state)

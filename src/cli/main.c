@@ -51,7 +51,7 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* Returns false and prints a message on failure. */
+/* Set up the process. On failure, prints a message and returns false. */
 static bool set_up_process(void)
 {
 	struct pxp_error error;

@@ -35,7 +35,7 @@ struct cli_option {
 	enum recipe_field field;
 };
 
-/* The options in the order of the help. In the last row, help is NULL. */
+/* The options, in the order of the help. The last row has no `help`. */
 extern const struct cli_option cli_options[];
 
 /* Store the value of an option. `value` is NULL if the option takes no value. Returns false if the

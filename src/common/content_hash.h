@@ -38,7 +38,7 @@ void input_hash_of_bytes(const void *bytes, size_t n, struct input_hash *ret_has
 /* Hash the first n_bytes of a file. Does not move the file position. */
 bool input_hash_of_file(int fd, uint64_t n_bytes, struct input_hash *ret_hash);
 
-/* Hash n_bytes of a file from offset on. Does not move the file position. */
+/* Hash n_bytes of a file, beginning at `offset`. Does not move the file position. */
 bool output_hash_of_range(int fd, uint64_t offset, uint64_t n_bytes,
                           struct output_hash *ret_hash);
 

@@ -54,8 +54,8 @@ struct failure {
  * "internal". Returns static text. */
 const char *fail_class_name(enum fail_class class);
 
-/* Set class and text; control characters become '?'. Always returns false, so that a caller can
- * write `return failure_set(...)`. */
+/* Set the class and the text of a failure. Control characters become '?'. Always returns false, so
+ * that a caller can write `return failure_set(...)`. */
 _Bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

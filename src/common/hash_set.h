@@ -1,6 +1,6 @@
 /*
- * A set of 64-bit hashes, in 8 bytes each. The caller first fills it, then sorts it, then searches
- * it. A hash may be in the set several times.
+ * A set of 64-bit hashes. Each hash takes 8 bytes. The caller first fills the set, then sorts it,
+ * then searches it. A hash may be in the set several times.
  *
  * Only one thread at a time may use a set.
  */

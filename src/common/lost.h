@@ -28,7 +28,7 @@ enum lost {
 
 enum { N_LOST = 12 };
 
-/* The names of the losses in a mask, in the order of enum lost, followed by NULL. */
+/* Get the names of the losses in a mask, in the order of enum lost. The list ends with NULL. */
 void lost_words(unsigned lost, const char *ret_words[N_LOST + 1]);
 
 #endif

@@ -98,7 +98,7 @@ bool filters_parse(struct filter_chain *ret_chain, const char *words,
  * does not compute new ones. */
 bool filter_is_quarter_turn(const struct filter *filter);
 
-/* Whether every kind and number of the chain is one that the parser can produce. */
+/* Whether the parser could produce this chain: every kind and every number must be valid. */
 bool filters_are_sound(const struct filter_chain *chain);
 
 enum { FILTERS_TEXT_BYTES = 1024 };

@@ -4,7 +4,7 @@
 
 #include "report/text.h"
 
-/* Add a name as GNU ls quotes it (shell-escape), of any length. */
+/* Add a name of any length, quoted as GNU ls quotes it (shell-escape). */
 void quote_name(struct text *text, const char *name);
 
 /* Add a message; characters that cannot be printed become '?'. */

@@ -158,7 +158,7 @@ struct report {
 	int list_errno;
 	bool is_finished;
 	bool is_hidden; /* no live line is shown until the next tick */
-	char *slowest;  /* as in struct view */
+	char *slowest;  /* the slowest image, as in struct view */
 	double slowest_seconds;
 	int64_t painted_ns; /* the time when progress was last shown */
 };
