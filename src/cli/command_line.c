@@ -470,7 +470,7 @@ static bool take_output_file(struct command_line *line, struct failure *ret_fail
 	if (is_given(line, "format") && line->batch.format != FORMAT_NONE &&
 	    line->batch.format != format)
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--format %s and -o '%.60s' name different formats",
+		                   "--format %s and -o '%.60s' request different formats",
 		                   format_info(line->batch.format)->extension, output);
 	if (!option_store(option_find("format"), line, format_info(format)->extension,
 	                  ret_failure))
@@ -773,11 +773,11 @@ static bool fits_in_place(const struct command_line *line, struct failure *ret_f
 	if (line->batch.state)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"--in-place cannot be combined with --state FILE: records are kept only on the files");
+			"--in-place cannot be combined with --state FILE: records are kept only as attributes of the images");
 	if (line->size.percent != 0)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"--in-place cannot be combined with a size in percent: each run would scale again");
+			"--in-place cannot be combined with a size in percent: each run would scale the images again");
 	if (!line->batch.backup_suffix == !line->keeps_no_backup)
 		return failure_set(
 			ret_failure, FAIL_USAGE,
@@ -808,10 +808,11 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 		                   "off");
 	if (line->name_format != FORMAT_NONE && is_given(line, "format") &&
 	    line->batch.format != line->name_format)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--format and --name '%.60s' name different formats; "
-		                   "end the template in .{ext}",
-		                   line->batch.style.pattern);
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--format and --name '%.60s' request different formats; "
+			"end the template with .{ext}",
+			line->batch.style.pattern);
 	if (line->command == COMMAND_INFO)
 		return line->batch.walk.n_inputs == 0 ||
 		       failure_set(ret_failure, FAIL_USAGE,

@@ -67,13 +67,13 @@ static void say_layer(const struct sandbox_state *state, enum sandbox_layer laye
 	case SANDBOX_LANDLOCK:
 		snprintf(
 			text, n_text,
-			"version %u: workers can open no files, except fonts for svg and "
+			"version %u: workers cannot open files, except fonts for svg and "
 			"pdf",
 			state->landlock_abi);
 		break;
 	default:
 		snprintf(text, n_text,
-		         "few system calls are allowed; others kill the worker");
+		         "few system calls are allowed; any other kills the worker");
 	}
 }
 
@@ -124,10 +124,10 @@ static void print_limits(const struct batch_options *options)
 	else
 		printf("    memory     no limit, because this build has sanitizers\n");
 	if (options->timeout_ms > 0)
-		printf("    time       %.3f s, after it is read\n",
+		printf("    time       %.3f s, after the image is read\n",
 		       (double)options->timeout_ms / 1000);
 	else
-		printf("    time       60 s plus 2 s per megapixel, after it is read\n");
+		printf("    time       60 s plus 2 s per megapixel, after the image is read\n");
 
 	printf("\nmachine:\n    memory     %ju MiB for all processes of a run together\n    processors %u usable, by affinity and CPU quota\n    workers    %u processes, each replaced after %u images\n",
 	       mib(limits.memory), cpus_usable(""), limits.n_workers,

@@ -61,8 +61,9 @@ static bool set_up_process(void)
 	 * thread. */
 	if (pxp_zygote_start(&error) != PXP_OK) {
 		fprintf(stderr, "pixpool: %s%s\n", error.text,
-		        error.sys_errno == EMFILE ? "; raise their limit (ulimit -n)"
-		                                  : "");
+		        error.sys_errno == EMFILE
+		                ? "; raise the limit on open files (ulimit -n)"
+		                : "");
 		return false;
 	}
 	setlocale(LC_ALL, "");

@@ -439,9 +439,9 @@ const struct cli_option cli_options[] = {
 		.name = "include", .argument = "GLOB", .commands = READS,
 		.take = take_include,
 		.help = "take only files that match GLOB, such as '*.jpg'. GLOB\n"
-		        "is compared with the file name, or if it contains a /\n"
-		        "with the end of the path. The last --include or\n"
-		        "--exclude that matches decides",
+		        "is compared with the file name. If GLOB contains a /,\n"
+		        "it is compared with the end of the path. The last\n"
+		        "--include or --exclude that matches decides",
 	}, {
 		.name = "exclude", .argument = "GLOB", .commands = READS,
 		.take = take_exclude,
@@ -450,8 +450,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "max-depth", .argument = "N", .commands = READS,
 		.take = take_max_depth,
-		.help = "search N levels of folders; with 1, the INPUT folder\n"
-		        "without its subfolders",
+		.help = "search at most N levels of folders; 1 is the INPUT\n"
+		        "folder without its subfolders",
 	}, {
 		.letter = 'L', .name = "follow", .commands = READS, .is_flag = true,
 		OF_LINE(batch.walk.follows_links),
@@ -530,7 +530,7 @@ const struct cli_option cli_options[] = {
 		        "complete run that found an image in each INPUT",
 	}, {
 		.name = "redo", .commands = WRITES, .is_flag = true, OF_LINE(batch.redo),
-		.help = "also make outputs again that are up to date",
+		.help = "make outputs again even if they are up to date",
 	}, {
 		.letter = 'c', .name = "checksum", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.compare_contents),
@@ -545,9 +545,9 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "no-wait", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_wait),
-		.help = "end with status 4 instead of waiting for another run\n"
-		        "on the same output folder, or in place on the same\n"
-		        "folder",
+		.help = "if another run uses the same output folder (or, with\n"
+		        "--in-place, replaces images in the same folder): end\n"
+		        "with status 4 instead of waiting",
 	}, {
 		.name = "no-fsync", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.no_fsync),
@@ -562,8 +562,8 @@ const struct cli_option cli_options[] = {
 		.letter = 's', .name = "size", .argument = "GEOM",
 		.commands = SCALES, .take = take_size,
 		.help = "1600 is the longest side, 800x600 a box, 800x the\n"
-		        "width, x600 the height, 50% a scale. A last character,\n"
-		        "in quotes for the shell, as in '800x600>': > only\n"
+		        "width, x600 the height, 50% a scale. A character may\n"
+		        "follow, quoted for the shell, as in '800x600>': > only\n"
 		        "shrinks, < only enlarges, ! ignores proportions",
 		.group = "Size",
 	}, {
@@ -663,8 +663,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "fail-on", .argument = "LEVEL", .commands = READS,
 		.field = RECIPE_FAIL_ON,
-		.help = "damage that fails an image: none (save what can be\n"
-		        "read), truncated (the file ends early), error\n"
+		.help = "damage that makes an image fail: none (save what can\n"
+		        "be read), truncated (the file ends early), error\n"
 		        "(default: any damage), warning (anything unusual)",
 		.group = "Limits and safety",
 	}, {

@@ -261,7 +261,7 @@ TEST(bounds, info_shows_the_limits_in_force)
 		pxp_memory_is_limited()
 			? "    memory     800 MiB: 128 MiB reserved, the rest on request\n"
 			: "    memory     no limit, because this build has sanitizers\n"));
-	EXPECT(strstr(ended.out, "    time       8.000 s, after it is read\n"));
+	EXPECT(strstr(ended.out, "    time       8.000 s, after the image is read\n"));
 	EXPECT(strstr(ended.out, "    memory     1024 MiB for all processes"));
 	EXPECT(strstr(ended.out, "    workers    2 processes, each replaced after 9 "));
 	fixture_leave();

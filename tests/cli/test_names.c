@@ -135,8 +135,8 @@ TEST(output_names, an_invalid_template_is_refused)
 		{"--name 'small/{name}.{ext}'", "--name: must be a file name without "
 	                                        "'/', got 'small/{name}.{ext}'"},
 		{"--name '{name}.webp' -f png",
-	         "--format and --name '{name}.webp' name different formats; end the "
-	         "template in .{ext}"},
+	         "--format and --name '{name}.webp' request different formats; end "
+	         "the template with .{ext}"},
 		{"--on-collision keep",
 	         "--on-collision: must be one of stop, keep-ext; got 'keep'"},
 	};

@@ -124,7 +124,7 @@ TEST(single_file, options_without_effect_on_a_single_output_are_refused)
 	expect_refused("pixpool thumb a.jpg -o b.jpg --state s.db",
 	               "no state is kept for the single output -o b.jpg; remove --state");
 	expect_refused("pixpool thumb a.jpg -o b.jpg -f png",
-	               "--format png and -o 'b.jpg' name different formats");
+	               "--format png and -o 'b.jpg' request different formats");
 	expect_refused("pixpool thumb a.jpg -o b.svg",
 	               "--output: no image can be written as '.svg'; choose another "
 	               "suffix, such as .jpg, .png or .webp");

@@ -337,7 +337,7 @@ TEST(outputs, a_link_with_the_name_of_a_folder_of_outputs_is_not_followed)
 	ended = run("pixpool resize -s 32 in -o out");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.err, "in/sub/a.jpg: failed: a file or a link has the name of "
-	                         "the folder of its output\n"),
+	                         "its output folder\n"),
 	       "%s", ended.err);
 	EXPECT_STR(tree("elsewhere"), "");
 	fixture_leave();

@@ -73,7 +73,7 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 		{FAIL_EXISTS,
 	         "publish: cannot open the folder of the output: a file or a link has "
 	         "the name of the folder",
-	         NULL, "a file or a link has the name of the folder of its output"},
+	         NULL, "a file or a link has the name of its output folder"},
 		{FAIL_EXISTS, "publish: the existing file was changed during the run",
 	         NULL, "somebody changed its output during the run"},
 		{FAIL_PERMISSION,
