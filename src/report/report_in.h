@@ -5,7 +5,7 @@
 #include "report/report.h"
 
 struct report_world {
-	int fd; /* used instead of standard error; borrowed */
+	int fd; /* descriptor that replaces standard error; borrowed */
 	int64_t (*now_ns)(void);
 };
 
