@@ -769,7 +769,7 @@ const struct cli_option cli_options[] = {
 /* clang-format on */
 
 _Static_assert(sizeof(cli_options) / sizeof(cli_options[0]) <= MAX_OPTIONS,
-               "struct command_line has a bit for each option");
+               "struct command_line has room for each option");
 
 /* ---- storing values ---- */
 

@@ -1,7 +1,6 @@
 /*
  * A report handles each event in three ways: the meter counts the event, each image gets a record,
- * and the painter turns the event into lines. Only screen_write() writes to the
- * screen.
+ * and the painter turns the event into lines. Only screen_write() writes to the screen.
  *
  * Each line and each repaint is one write(2). So no reader ever sees half a line, even if workers
  * share standard error. The tests each_record_is_written_by_a_single_write_call and
