@@ -58,6 +58,7 @@ static const struct row {
 	/* Forged answers. Their controls are in tests/exec/test_hostile.c. */
 	{"answer twice", "violation", "the worker's answer is not valid", NULL},
 	{"answer wrong", "violation", "answered a task that it does not have", NULL},
+	{"answer cancel", "violation", "reported a cancel that was not requested", NULL},
 	{"answer short", "violation", "sent an answer that is too short", NULL},
 	{"send fds", "violation", "sent descriptors that were not requested", NULL},
 	{"scribble 0", NULL, NULL, NULL},

@@ -354,6 +354,14 @@ static enum pxp_status task_forges_pipe(struct pxp_task *task)
 	return PXP_OK;
 }
 
+static enum pxp_status task_forges_cancel(struct pxp_task *task)
+{
+	if (!forge((struct answer_frame){.error = {.status = PXP_ECANCELLED}}, NULL, 0))
+		return PXP_ESYS;
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
 TEST(hostile, a_worker_that_forges_an_answer_is_killed_for_a_breach)
 {
 	const struct {
@@ -367,6 +375,9 @@ TEST(hostile, a_worker_that_forges_an_answer_is_killed_for_a_breach)
 	         "and was killed"},
 		{task_forges_pipe,
 	         "the worker sent a result that does not match its description, "
+	         "and was killed"},
+		{task_forges_cancel,
+	         "the worker reported a cancel that was not requested, "
 	         "and was killed"},
 	};
 

@@ -4,6 +4,7 @@
  *
  *   answer twice    send two empty answers for the picture, then do nothing more
  *   answer wrong    send an answer for another task than this one
+ *   answer cancel   claim that the task was cancelled on request, then end the worker
  *   answer short    send a frame that is too short to be an answer
  *   send fds        send descriptors that nobody asked for
  *   scribble N      fill the shared memory with bytes of this value
@@ -85,6 +86,16 @@ static void answer_twice(void)
 		;
 }
 
+/* The worker ends, so that it sends no answer for the task after this one. */
+static void answer_cancel(void)
+{
+	const struct answer_frame frame = {.at = own_slot(FRAME_ANSWER),
+	                                   .error = {.status = PXP_ECANCELLED}};
+
+	channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, NULL, 0);
+	_exit(0);
+}
+
 static void send_descriptors(void)
 {
 	const struct slot_frame frame = own_slot(FRAME_DEADLINE);
@@ -104,6 +115,8 @@ static bool run_attack(const char *command, const char *word, bool *ret_known,
 		answer_twice();
 	else if (strcmp(command, "answer") == 0 && strcmp(word, "wrong") == 0)
 		answer(1000);
+	else if (strcmp(command, "answer") == 0 && strcmp(word, "cancel") == 0)
+		answer_cancel();
 	else if (strcmp(command, "answer") == 0)
 		channel_send(WORKER_SOCKET, &kind, sizeof(kind), NULL, 0, NULL, 0);
 	else if (strcmp(command, "send") == 0)

@@ -705,6 +705,10 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 
 	if (worker->limit_state != LIMIT_STEADY)
 		return "answered while it waited for memory";
+	/* A worker must not hide a task from its caller as cancelled. */
+	if (answer->error.status == PXP_ECANCELLED &&
+	    !atomic_load(&slot->task->is_asked_to_end))
+		return "reported a cancel that was not requested";
 
 	completion = pool_worker_completion(worker, slot, pool->now_ns);
 	if (answer->error.status == PXP_OK) {
