@@ -346,15 +346,20 @@ static bool was_not_sent(struct pxp_future *task)
 	       is_lack_of_descriptors(outcome->error.sys_errno);
 }
 
-/* Whether a file of a shared task must be submitted again in a task of its own. There are three
+/* Whether a file of a shared task must be submitted again in a task of its own. There are four
  * reasons: the worker has not done the file, or the file has killed the worker and may be retried,
- * or the file needs memory that only a task of its own can get. */
-static bool returns_alone(struct file *file, const struct picture_taken *taken)
+ * or the file needs memory that only a task of its own can get, or the task was cancelled although
+ * the batch goes on. A hostile worker can cause the last one: it may claim that the request to end
+ * has cancelled the task, or that it has not begun the task. */
+static bool returns_alone(struct file *file, struct pxp_future *task,
+                          const struct picture_taken *taken)
 {
 	const enum fail_class class = taken->answer.failure.class;
 
 	if (!is_shared(file))
 		return false;
+	if (pxp_future_state(task) == PXP_CANCELLED)
+		return batch_goes_on(file->batch);
 	if (class == FAIL_CRASHED && file->batch->options->retries > 0) {
 		file->has_killed_shared = true;
 		return true;
@@ -378,7 +383,7 @@ static void file_take(struct file *file, struct pxp_future *task,
 		file_complete(file, FILE_CANCELLED);
 		return;
 	}
-	if (returns_alone(file, taken)) {
+	if (returns_alone(file, task, taken)) {
 		file_leave(file);
 		return;
 	}

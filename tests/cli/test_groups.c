@@ -289,7 +289,7 @@ TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image
 		const char *script;
 	} attacks[] = {
 		{'a', "write 3000000"}, {'d', "answer twice"}, {'d', "answer wrong"},
-		{'d', "answer short"},  {'d', "send fds"},
+		{'d', "answer short"},  {'d', "send fds"},     {'d', "answer cancel"},
 	};
 
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
@@ -300,6 +300,27 @@ TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image
 		expect_others_done(attacks[i].name);
 		fixture_leave();
 	}
+}
+
+/* When the other images are done, the task was split, so its worker was asked to end. Its claim
+ * that the task was cancelled is accepted then. In a task of its own, the image is not asked to end,
+ * and the claim is refused. */
+TEST(groups,
+     an_image_whose_worker_claims_a_cancel_when_its_task_is_split_is_processed_alone)
+{
+	struct command command;
+
+	fixture_enter();
+	make_images('d', "gate d\nanswer cancel");
+	command = begin("env SCRIPT_GROUP=8 pixpool-scripted resize -s 8 -j 2 in -o out "
+	                "--report r");
+	await_gate("d");
+	await_error(&command, "[7/8] ");
+	let_pass("in/d.png");
+	EXPECT_EQ(end(&command).status, 1);
+	expect_record("{'input':'in/d.png','status':'failed','class':'violation',");
+	expect_others_done('d');
+	fixture_leave();
 }
 
 TEST(groups, images_that_share_a_task_are_replaced_in_place)
