@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The last bytes of a picture's data, between which a test splits the data. */
+enum { N_LAST = 8 };
+
 struct png_settings {
 	uint32_t width, height;
 	unsigned colour_type, depth;
@@ -335,6 +338,109 @@ TEST(png_read, every_kind_of_png_is_reduced_by_averaging_pixels)
 				expect_reduced(&settings, factors[k]);
 		}
 	}
+}
+
+/* Make a PNG of RGB pixels with the same data as `whole`, whose data is in one IDAT chunk that
+ * begins at byte IDAT_AT. Bit i of `splits` says whether an IDAT chunk ends i + 1 bytes before the
+ * end of the data. An empty IDAT chunk is put at each of these places if has_empty is true. */
+static struct bytes split_data(const struct png *whole, unsigned splits, bool has_empty)
+{
+	enum { IDAT_AT = 33 };
+	const uint8_t *chunk = whole->file.at + IDAT_AT;
+	/* The size of the data, without the frame of its chunk and without IEND. */
+	const size_t n = whole->file.n - IDAT_AT - 24;
+	struct bytes split = {0};
+	size_t begin = 0;
+
+	REQUIRE(memcmp(chunk + 4, "IDAT", 4) == 0);
+	append(&split, whole->file.at, IDAT_AT);
+	for (size_t at = n - N_LAST; at < n; at++) {
+		if (!(splits & 1U << (n - at - 1)))
+			continue;
+		append_chunk(&split, "IDAT", chunk + 8 + begin, at - begin);
+		if (has_empty)
+			append_chunk(&split, "IDAT", NULL, 0);
+		begin = at;
+	}
+	append_chunk(&split, "IDAT", chunk + 8 + begin, n - begin);
+	if (has_empty)
+		append_chunk(&split, "IDAT", NULL, 0);
+	append_chunk(&split, "IEND", NULL, 0);
+	return split;
+}
+
+static void expect_equal_planes(const struct box *got, const struct box *want,
+                                unsigned splits)
+{
+	for (unsigned i = 0; i < want->n_planes; i++) {
+		const struct plane *plane = &want->planes[i];
+
+		for (uint32_t y = 0; y < plane->height; y++)
+			EXPECT(memcmp(plane_row(&got->planes[i], y), plane_row(plane, y),
+			              plane->width * sizeof(uint16_t)) == 0,
+			       "splits %#x, plane %u, row %u", splits, i, y);
+	}
+}
+
+static const struct box *decode_png(struct png_reader *reader, struct bytes file)
+{
+	struct png_reader_header header;
+	const struct box *box = NULL;
+
+	REQUIRE(reader != NULL);
+	REQUIRE(png_reader_open(reader, file.at, file.n, &header) == READ_OK);
+	REQUIRE(png_reader_decode(reader, 1, &box) == READ_OK, "%s",
+	        png_reader.reason(reader));
+	return box;
+}
+
+/* The last four bytes of the data are the checksum of the stream. */
+TEST(png_read, data_that_is_split_near_its_end_gives_the_same_picture)
+{
+	const struct png_settings settings = {
+		.width = 20, .height = 12, .colour_type = 2, .depth = 8};
+	struct png whole = make_png(&settings);
+	struct png_reader *reader = png_reader.create(), *other = png_reader.create();
+	const struct box *want = decode_png(reader, whole.file);
+
+	for (unsigned splits = 1; splits < 1U << N_LAST; splits++) {
+		for (int has_empty = 0; has_empty < 2; has_empty++) {
+			struct bytes split = split_data(&whole, splits, has_empty);
+
+			expect_equal_planes(decode_png(other, split), want, splits);
+			free(split.at);
+		}
+	}
+	png_reader.destroy(reader);
+	png_reader.destroy(other);
+	png_free(&whole);
+}
+
+/* The checksums of the chunks are those of the changed bytes. */
+TEST(png_read, a_wrong_checksum_of_the_data_is_detected)
+{
+	const struct png_settings settings = {
+		.width = 20, .height = 12, .colour_type = 2, .depth = 8};
+	struct png png = make_png(&settings);
+	struct png_reader *reader = png_reader.create();
+	struct png_reader_header header;
+	const struct box *box;
+
+	REQUIRE(reader != NULL);
+	for (size_t i = 1; i <= 4; i++) {
+		uint8_t *byte = png.file.at + png.file.n - 16 - i;
+		struct bytes changed;
+
+		*byte ^= 1;
+		changed = split_data(&png, 1, false);
+		*byte ^= 1;
+		REQUIRE(png_reader_open(reader, changed.at, changed.n, &header) ==
+		        READ_OK);
+		EXPECT_EQ(png_reader_decode(reader, 1, &box), READ_DAMAGED);
+		free(changed.at);
+	}
+	png_reader.destroy(reader);
+	png_free(&png);
 }
 
 TEST(png_read, truncation_at_any_byte_is_detected)
