@@ -179,8 +179,9 @@ struct profile {
 	size_t n;
 };
 
-/* Get a profile of the file. ret_profile->n is 0 if the file has no such profile. */
-static void get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
+/* Get a profile of the file. ret_profile->n is 0 if the file has no such profile. Returns false if
+ * memory ran out. */
+static bool get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
                         struct profile *ret_profile)
 {
 	size_t n = 0;
@@ -188,16 +189,18 @@ static void get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
 	*ret_profile = (struct profile){0};
 	if (JxlDecoderGetICCProfileSize(decoder, NULL, target, &n) != JXL_DEC_SUCCESS ||
 	    n == 0 || n > MAX_PROFILE_BYTES)
-		return;
+		return true;
 	ret_profile->bytes = malloc(n);
-	if (ret_profile->bytes &&
-	    JxlDecoderGetColorAsICCProfile(decoder, NULL, target, ret_profile->bytes,
+	if (!ret_profile->bytes)
+		return false;
+	if (JxlDecoderGetColorAsICCProfile(decoder, NULL, target, ret_profile->bytes,
 	                                   n) == JXL_DEC_SUCCESS) {
 		ret_profile->n = n;
-		return;
+		return true;
 	}
 	free(ret_profile->bytes);
 	ret_profile->bytes = NULL;
+	return true;
 }
 
 static bool are_equal(const struct profile *a, const struct profile *b)
@@ -273,9 +276,10 @@ static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
 	unsigned n_bands = info->num_color_channels + (info->alpha_bits > 0 ? 1 : 0);
 	bool is_deep = info->bits_per_sample > 8 || is_hdr(state);
 
-	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL, &decoding->original);
-	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given);
-	if (!samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
+	if (!get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL,
+	                 &decoding->original) ||
+	    !get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given) ||
+	    !samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
 	                  n_bands, is_deep))
 		return fail_of_memory(ret_failure, "decode");
 	return !needs_conversion(decoding) || make_transform(decoding) ||

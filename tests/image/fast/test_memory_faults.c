@@ -117,15 +117,22 @@ static bool expect_sound_failures(const struct blob *input, const struct recipe 
 }
 
 /* No engine runs in the parent, because its threads and its memory would affect the runs. */
+static struct blob output_of(const struct blob *input, const struct recipe *recipe,
+                             struct report *report)
+{
+	struct blob output = {0};
+
+	run(input, recipe, 0, report);
+	REQUIRE(report->is_done, "%s", report->answer.failure.text);
+	blob_append(&output, report->output, (size_t)report->answer.out[0].bytes);
+	return output;
+}
+
 static struct blob webp_of(const struct blob *input, struct report *report)
 {
 	struct recipe recipe = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
-	struct blob webp = {0};
 
-	run(input, &recipe, 0, report);
-	REQUIRE(report->is_done, "%s", report->answer.failure.text);
-	blob_append(&webp, report->output, (size_t)report->answer.out[0].bytes);
-	return webp;
+	return output_of(input, &recipe, report);
 }
 
 TEST(memory_faults, a_failed_allocation_never_makes_a_wrong_output)
@@ -213,6 +220,44 @@ TEST(memory_faults, a_failed_allocation_in_another_engine_never_makes_a_wrong_ou
 		}
 		blob_fini(&inputs[i]);
 	}
+	munmap(whole, sizeof(*whole));
+	munmap(report, sizeof(*report));
+}
+
+/* Make a JPEG whose profile has another curve than sRGB. */
+static struct blob make_jpeg_with_profile(void)
+{
+	struct blob jpeg = make_jpeg(90, 60, 3, &rgbw), segment = {0};
+	struct blob profile = make_rgb_profile("gamma 1.8", 1.8);
+
+	blob_append(&segment, "ICC_PROFILE\0\1\1", 14);
+	blob_append(&segment, profile.bytes, profile.n);
+	jpeg_insert(&jpeg, 0xe2, segment.bytes, segment.n);
+	blob_fini(&segment);
+	blob_fini(&profile);
+	return jpeg;
+}
+
+/* The colours of a lossy file with a profile are converted by code of the reader. */
+TEST(memory_faults, a_failed_allocation_while_a_jxl_is_read_never_makes_a_wrong_output)
+{
+	static const char *const words[] = {"profile keep; keep icc; lossless",
+	                                    "profile keep; keep icc; quality 80"};
+	const struct recipe to_png = recipe_of_words("profile keep; keep icc", FORMAT_PNG,
+	                                             ENGINE_VIPS);
+	struct report *whole = report_create(), *report = report_create();
+	struct blob jpeg = make_jpeg_with_profile();
+	struct failure failure = {0};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct recipe to_jxl = recipe_of_words(words[i], FORMAT_JXL, ENGINE_VIPS);
+		struct blob jxl = output_of(&jpeg, &to_jxl, whole);
+
+		EXPECT(!expect_sound_failures(&jxl, &to_png, whole, report));
+		blob_fini(&jxl);
+	}
+	blob_fini(&jpeg);
 	munmap(whole, sizeof(*whole));
 	munmap(report, sizeof(*report));
 }
