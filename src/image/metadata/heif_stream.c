@@ -22,9 +22,11 @@ static uint32_t take(struct bits *bits, unsigned n)
 		bits->has_ended = true;
 		return 0;
 	}
-	for (; n > 0; n--, bits->at++)
-		number = number << 1 |
-		         (bits->bytes.at[bits->at / 8] >> (7 - bits->at % 8) & 1U);
+	for (; n > 0; n--, bits->at++) {
+		uint32_t byte = bits->bytes.at[bits->at / 8];
+
+		number = number << 1 | (byte >> (7 - bits->at % 8) & 1);
+	}
 	return number;
 }
 
