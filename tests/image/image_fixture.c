@@ -211,7 +211,9 @@ struct blob make_rgb_profile(const char *words, double gamma)
 	static const char *const curves[] = {"rTRC", "gTRC", "bTRC"};
 	enum { XYZ_AT = 228, CURVE_AT = XYZ_AT + 80, CURVE_BYTES = 32, DESC_AT = 340 };
 	size_t n_words = strlen(words) + 1, n_desc = 12 + n_words + 78;
-	struct blob profile = {calloc(1, DESC_AT + n_desc), DESC_AT + n_desc};
+	/* libpng refuses a profile of version 4 whose length is not a multiple of 4. */
+	size_t n = (DESC_AT + n_desc + 3) / 4 * 4;
+	struct blob profile = {calloc(1, n), n};
 	uint8_t *bytes = profile.bytes;
 
 	REQUIRE(bytes != NULL);

@@ -334,6 +334,29 @@ TEST(profiles, a_broken_output_profile_fails_the_picture)
 	blob_fini(&exchanged);
 }
 
+/* lcms2 accepts the impossible intent of this profile, but libpng does not. */
+TEST(profiles, an_output_profile_that_the_saver_refuses_fails_the_picture)
+{
+	struct blob odd = make_exchanged(2), blob = plain(colours[0], NULL);
+	struct recipe recipe = recipe_of_words("size 16x16", FORMAT_PNG, ENGINE_AUTO);
+	struct outcome outcome;
+
+	memset(odd.bytes + 64, 0xff, 4);
+	recipe.space = SPACE_FILE;
+	outcome = run_picture_to_profile(&blob, &recipe, &odd);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	EXPECT_STR(outcome.answer.failure.text,
+	           "colour: the library that writes png does not accept the profile of "
+	           "--profile");
+	outcome_fini(&outcome);
+	recipe.format = FORMAT_TIFF;
+	outcome = run_picture_to_profile(&blob, &recipe, &odd);
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+	blob_fini(&odd);
+}
+
 TEST(profiles, formats_without_profiles_get_srgb_values)
 {
 	static const enum image_format formats[] = {FORMAT_PNM, FORMAT_GIF};

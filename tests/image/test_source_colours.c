@@ -617,3 +617,61 @@ TEST(source_colours, a_profile_is_reported_lost_only_if_it_should_be_kept)
 	blob_fini(&jpeg);
 	blob_fini(&profile);
 }
+
+/* lcms2 accepts the impossible intent of this profile. libpng and libjxl do not. */
+static struct blob make_odd_profile(double gamma)
+{
+	enum { INTENT_AT = 64 };
+	struct blob profile = make_rgb_profile("x", gamma);
+
+	memset(profile.bytes + INTENT_AT, 0xff, 4);
+	return profile;
+}
+
+TEST(source_colours, a_profile_that_the_saver_refuses_is_applied_and_reported_lost)
+{
+	struct blob profile = make_odd_profile(1.8),
+		    jpeg = jpeg_with_profile(3, &profile);
+	struct recipe png = recipe_of_words("profile keep; keep all", FORMAT_PNG,
+	                                    ENGINE_AUTO);
+	VipsImage *image;
+
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_PNG, ENGINE_AUTO),
+	          LOST_PROFILE);
+	if (vips_type_find("VipsForeignSave", "jxlsave_target"))
+		EXPECT_EQ(
+			lost_of(&jpeg, "profile keep; keep all", FORMAT_JXL, ENGINE_AUTO),
+			LOST_PROFILE);
+	EXPECT_EQ(lost_of(&jpeg, "profile srgb", FORMAT_PNG, ENGINE_AUTO), 0);
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_TIFF, ENGINE_AUTO), 0);
+	image = cooked(&jpeg, &png);
+	is_colour(image, 56, 8, patch_of_18, 4);
+	g_object_unref(image);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+TEST(source_colours, an_srgb_profile_that_the_saver_refuses_is_reported_lost)
+{
+	struct blob profile = make_odd_profile(0), jpeg = jpeg_with_profile(3, &profile);
+
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_PNG, ENGINE_AUTO),
+	          LOST_PROFILE);
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_TIFF, ENGINE_AUTO), 0);
+	EXPECT_EQ(lost_of(&jpeg, "profile keep", FORMAT_PNG, ENGINE_AUTO), 0);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+TEST(source_colours, a_profile_that_cannot_be_used_is_reported_lost)
+{
+	struct blob profile = make_rgb_profile("x", 1.8), jpeg;
+
+	memcpy(profile.bytes + 12, "link", 4);
+	jpeg = jpeg_with_profile(3, &profile);
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_TIFF, ENGINE_AUTO),
+	          LOST_PROFILE);
+	EXPECT_EQ(lost_of(&jpeg, "profile srgb", FORMAT_TIFF, ENGINE_AUTO), 0);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}

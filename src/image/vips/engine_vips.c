@@ -458,6 +458,34 @@ static bool profile_works(VipsImage *image, const struct pv_job *job)
 	return is_working;
 }
 
+/* Whether the saver of the output writes the image's profile. */
+static bool can_carry_profile(VipsImage *image, const struct pv_job *job)
+{
+	const void *profile;
+	size_t n;
+
+	return vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n) ||
+	       pv_writes_profile(job->recipe->format, profile, n);
+}
+
+/* Whether the output should keep the embedded profile but cannot, although no colour changes: the
+ * profile is unusable, or it is sRGB and the saver does not write it. An sRGB profile that does not
+ * fit the samples, such as one for RGB on grey, means nothing and is not lost. */
+static bool loses_profile(VipsImage *image, const struct pv_job *job)
+{
+	const void *profile;
+	size_t n;
+
+	if (job->profile == PROFILE_SRGB)
+		return (job->recipe->keep & KEEP_ICC) && job->to->has_profile &&
+		       (job->space == SPACE_KEEP || job->space == SPACE_SRGB) &&
+		       !can_carry_profile(image, job);
+	return job->profile == PROFILE_NONE && job->space == SPACE_KEEP &&
+	       vips_image_get_typeof(image, VIPS_META_ICC_NAME) &&
+	       !vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n) &&
+	       !profile_is_srgb(profile, n);
+}
+
 /* Convert to the working space: grey, RGB or CMYK with 8 or 16 bits, or linear light. Sets the
  * members of the job that describe the colours of the picture: profile, is_cmyk, is_grey,
  * had_alpha. */
@@ -482,6 +510,10 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		job->intent = icc_usable_intent(profile, n, job->recipe->intent);
 	if (job->profile == PROFILE_OTHER && !profile_works(*image, job))
 		job->profile = PROFILE_NONE;
+	if (loses_profile(*image, job)) {
+		job->lost |= LOST_PROFILE;
+		job->profile = PROFILE_NONE;
+	}
 	if (job->profile == PROFILE_NONE && !drop_profile(image))
 		return false;
 	if (!job->is_cmyk || job->keeps_cmyk)
@@ -587,7 +619,12 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->variant->profile,
 	                         job->variant->n_profile);
 	if (export(image, job, NULL))
-		return true;
+		return pv_writes_profile(job->recipe->format, job->variant->profile,
+		                         job->variant->n_profile) ||
+		       failure_set(job->failure, FAIL_UNSUPPORTED,
+		                   "colour: the library that writes %s does not accept "
+		                   "the profile of --profile",
+		                   job->to->name);
 	vips_error_clear();
 	return failure_set(job->failure, FAIL_UNSUPPORTED,
 	                   "colour: libvips cannot use the profile of --profile");
@@ -601,7 +638,7 @@ static bool has_grey(enum image_format format)
 }
 
 /* Whether the output keeps the space of the input's profile. If the recipe asks for this space, but
- * the format cannot keep the profile, the profile is recorded as lost. */
+ * the output cannot keep the profile, the profile is recorded as lost. */
 static bool keeps_space(VipsImage *image, struct pv_job *job)
 {
 	bool is_grey = vips_image_get_bands(image) < 3;
@@ -609,7 +646,7 @@ static bool keeps_space(VipsImage *image, struct pv_job *job)
 	if (job->space != SPACE_KEEP || job->profile != PROFILE_OTHER)
 		return false;
 	if (job->to->has_profile && (!job->is_cmyk || job->keeps_cmyk) &&
-	    (!is_grey || has_grey(job->recipe->format)))
+	    (!is_grey || has_grey(job->recipe->format)) && can_carry_profile(image, job))
 		return true;
 	job->lost |= LOST_PROFILE;
 	return false;

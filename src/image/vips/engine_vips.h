@@ -272,6 +272,12 @@ bool pv_with_alpha_in(VipsImage **image, double max_alpha,
 /* ---- pv_save.c ---- */
 
 bool pv_writes(enum image_format format);
+
+/* Whether the saver of a format writes this profile. libpng leaves out a profile that it finds
+ * invalid, and libjxl refuses it, although lcms2 may accept it. So the saver of PNG or JPEG XL
+ * writes a small picture to find out. */
+bool pv_writes_profile(enum image_format format, const void *profile, size_t n);
+
 bool pv_save(const struct rendering *rendering, const struct recipe *recipe, int output,
              struct failure *ret_failure);
 

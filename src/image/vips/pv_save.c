@@ -2,6 +2,7 @@
 #include "image/vips/engine_vips.h"
 
 #include "base/fd.h"
+#include "image/header/profile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -406,6 +407,40 @@ bool pv_writes(enum image_format format)
 	if (!known[format])
 		known[format] = try_saver(format);
 	return known[format] >= 0;
+}
+
+bool pv_writes_profile(enum image_format format, const void *profile, size_t n)
+{
+	static uint8_t black[8 * 8 * 3];
+	const struct pixels pixels = {
+		.size = {8, 8},
+		.n_bands = profile_has_space(profile, n, "GRAY") ? 1 : 3,
+		.bytes = black,
+	};
+	const struct recipe recipe = {.format = format, .has_effort = true, .effort = 3};
+	VipsImage *image;
+	VipsTarget *target;
+	VipsBlob *blob = NULL;
+	bool is_written;
+
+	if (format != FORMAT_PNG && format != FORMAT_JXL)
+		return true;
+	image = image_of_pixels(&pixels);
+	target = vips_target_new_to_memory();
+	if (image)
+		vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, n);
+	is_written = image && target && !savers[format](image, target, &recipe, false);
+	if (is_written && format == FORMAT_PNG) {
+		g_object_get(target, "blob", &blob, NULL);
+		is_written = blob && memmem(VIPS_AREA(blob)->data,
+		                            VIPS_AREA(blob)->length, "iCCP", 4);
+	}
+	if (blob)
+		vips_area_unref(VIPS_AREA(blob));
+	VIPS_UNREF(target);
+	VIPS_UNREF(image);
+	pv_clear_errors();
+	return is_written;
 }
 
 bool pv_save(const struct rendering *rendering, const struct recipe *recipe, int output,
