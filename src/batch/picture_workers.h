@@ -147,8 +147,9 @@ bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_
 /*
  * ---- the two pools ----
  *
- * Only the feeder submits pictures and changes the turn. Any thread may call pools_stop(),
- * pools_suspend() and pools_resume().
+ * One pool decodes and the other draws, and they take turns. Only the feeder submits pictures, and only
+ * the feeder ends the turn of a pool. Any thread may call pools_stop(), pools_suspend() and
+ * pools_resume().
  */
 
 enum pool_kind { POOL_DECODES, POOL_DRAWS };
