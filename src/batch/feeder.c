@@ -862,8 +862,11 @@ void *feeder_main(void *data)
 	struct batch *batch = data;
 
 	/* A plan lists its files in the order of the walk. With one worker, the order does not
-	 * change the time at which the run ends. */
-	batch->plan->keeps_largest = batch->n_workers > 1 && !batch->options->plans_only;
+	 * change the time at which the run ends. A run in place makes backups in the folders of its
+	 * inputs, so the walk must list a folder before a file of the folder is fed. */
+	batch->plan->keeps_largest = batch->n_workers > 1 &&
+	                             !batch->options->plans_only &&
+	                             !batch->options->in_place;
 	batch->plan_result = plan_make(batch->plan, &batch->walk, batch->rules,
 	                               batch->n_outputs, &batch->options->shard,
 	                               may_go_on, batch);

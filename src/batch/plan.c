@@ -68,7 +68,7 @@ struct pass {
 };
 
 static void count_image(struct plan *plan, const struct walk_item *item,
-                        const struct stat *opened)
+                        enum image_format from, const struct stat *opened)
 {
 	struct stat stat = {0};
 
@@ -85,8 +85,10 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		(void)walk_stat_file(item, &stat);
 	if (stat.st_size > 0)
 		plan->n_bytes += (uint64_t)stat.st_size;
-	/* Small files are not added, because each of them takes little time whenever it is fed. */
-	if (plan->keeps_largest && stat.st_size > SMALL_FILE_BYTES)
+	/* Small files are not added, because each of them takes little time whenever it is fed.
+	 * Drawings are not added, because they wait for all other images anyway. */
+	if (plan->keeps_largest && stat.st_size > SMALL_FILE_BYTES &&
+	    !format_info(from)->is_drawn)
 		largest_add(&plan->largest, item, (uint64_t)stat.st_size);
 }
 
@@ -211,7 +213,7 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 	     is_of_other_shard(pass, item, from)))
 		return true;
 	if (pass->counts)
-		count_image(plan, item, is_open ? &stat : NULL);
+		count_image(plan, item, from, is_open ? &stat : NULL);
 	return item->kind != WALK_FILE || visit_outputs(plan, pass, item, from);
 }
 

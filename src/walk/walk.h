@@ -127,7 +127,8 @@ enum walk_kind {
 	WALK_END
 };
 
-/* An item of the walk. All of it, including the descriptor, is valid until the next walk_next(). */
+/* An item of the walk. All of it, including the descriptor, is valid until the next walk_next(), or
+ * as long as walk_visit() says. */
 struct walk_item {
 	enum walk_kind kind;
 	bool is_named;     /* whether the item is the INPUT itself */
@@ -195,7 +196,8 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
  * position of the walk does not change.
  *
  * Returns false with errno if no regular file is at the address any more, or if a walk would not
- * enter its folder. ETIMEDOUT, ECANCELED: one of options.calls gave up.
+ * enter its folder. But the mark of a folder is not looked for, so a folder that got its mark after
+ * the earlier walk is entered. ETIMEDOUT, ECANCELED: one of options.calls gave up.
  */
 bool walk_visit(struct walk *walk, const struct walk_address *address,
                 struct walk_item *ret_item);

@@ -249,6 +249,28 @@ TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 	fixture_leave();
 }
 
+/* If a run with several workers fed the largest images first, it would make backups in a folder that
+ * the walk has yet to list. There are more images than two workers may have waiting. */
+TEST(in_place, backups_of_large_images_are_not_met_as_other_files)
+{
+	struct ended ended;
+
+	fixture_enter();
+	for (int i = 0; i < 20; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "in/%d.png", i);
+		write_script(path, "size 2 2");
+		REQUIRE(truncate(path, 100000) == 0);
+	}
+	ended = run("pixpool-scripted resize -s 8 -j 2 --in-place --backup .orig "
+	            "--progress none in");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "20 images: 20 done"), "%s", ended.err);
+	EXPECT(!strstr(ended.err, "ignored"), "%s", ended.err);
+	fixture_leave();
+}
+
 /* Each backup has a mark. By this mark a later run recognises the backup, even if --backup gives
  * another suffix in that run. */
 TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
