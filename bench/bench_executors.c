@@ -70,7 +70,7 @@ struct run {
 	unsigned n_workers;
 	double min_s;
 	const char *python;
-	/* The question and the subject to measure. NULL means all of them. */
+	/* If not NULL, only this question is measured, or only this executor (subject). */
 	const char *only_question, *only_subject;
 	const char *payload;
 };

@@ -54,10 +54,10 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 		{0, 'X'},   {1, 'M'}, {2, 41},           /* wrong byte order or magic */
 		{4, 9},     {4, 25},  {5, 1},  {7, 255}, /* wrong directory offset */
 		{8, 0},                                  /* no directory entry */
-		{10, 0x13},                              /* another tag */
-		{12, 4},                                 /* another value type */
-		{14, 2},    {17, 1},                     /* another number of values */
-		{18, 0},    {18, 9},  {19, 1},           /* invalid orientation */
+		{10, 0x13},                    /* not the tag of the orientation */
+		{12, 4},                       /* not the type SHORT */
+		{14, 2},    {17, 1},           /* more than one value */
+		{18, 0},    {18, 9},  {19, 1}, /* invalid orientation */
 	};
 	uint8_t exif[EXIF_BYTES];
 

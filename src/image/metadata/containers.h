@@ -14,7 +14,7 @@
 /*
  * Read the blocks of a file.
  *
- * ret_metadata  all members are set. The caller frees it with metadata_fini(). Its member lost is
+ * ret_metadata  all members are set. The caller frees it with metadata_fini(). Its member `lost` is
  *               a mask of enum lost: the parts of the file that no output will have.
  *
  * Returns false if memory ran out; *ret_metadata is empty then. For a format without a container

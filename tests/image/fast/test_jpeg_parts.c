@@ -137,7 +137,8 @@ TEST(jpeg_plan, the_noise_estimate_counts_the_skipped_bits_of_used_coefficients)
 	for (unsigned k = 0; k < 64; k++)
 		quantization[k] = (uint16_t)(k + 1);
 	EXPECT(jpg_noise(quantization, known_bit, ~UINT64_C(0)) == 0);
-	known_bit[4] = 1; /* step 5, lowest bit unknown: the error is at most 10 */
+	/* The quantization step is 5, and the lowest bit is unknown, so the error is at most 10. */
+	known_bit[4] = 1;
 	EXPECT(fabs(jpg_noise(quantization, known_bit, ~UINT64_C(0)) - 100.0 / 3 / 64) <
 	       1e-9);
 	EXPECT(jpg_noise(quantization, known_bit, 1) == 0);

@@ -202,8 +202,8 @@ TEST(webp_read, reduced_planes_cover_the_picture_exactly)
 		for (unsigned factor = 1; factor <= 4; factor++) {
 			struct decoded decoded;
 
-			/* The reader may reduce a picture as long as four times the resolution of
-			 * the output remains. So it must reduce this picture by `factor`. */
+			/* The reader reduces a picture by the largest factor that leaves at least
+			 * four times the resolution of the output: here by `factor`. */
 			REQUIRE(decode(reader, factor * 4.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.planes[0].width,
 			          ((unsigned)settings.width + factor - 1) / factor);
@@ -266,8 +266,8 @@ TEST(webp_read, lossless_pictures_and_alpha_are_reduced_by_averaging_pixels)
 		for (unsigned factor = 1; factor <= 3; factor++) {
 			struct decoded decoded;
 
-			/* The reader may reduce a picture as long as twice the resolution of the
-			 * output remains. So it must reduce this picture by `factor`. */
+			/* The reader reduces a picture by the largest factor that leaves at least
+			 * twice the resolution of the output: here by `factor`. */
 			REQUIRE(decode(reader, factor * 2.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.size.width, width);
 			expect_like_box(&decoded, rgba, factor);
