@@ -2,6 +2,7 @@
 #include "support/test.h"
 
 #include "image/header/header_quirks.h"
+#include "image/header/metadata_scan.h"
 #include "vips_fixture.h"
 
 #include <math.h>
@@ -216,6 +217,38 @@ TEST(header_quirks, a_ycbcr_tiff_is_read_if_it_is_jpeg_compressed_and_unsupporte
 	g_object_unref(image);
 }
 
+/* A BigTIFF with two directories. The first one is empty. The second one says that its pixels are
+ * compressed with deflate, and that it has 2^63 offsets and 2^63 lengths of strips, of 2 bytes each.
+ * The number of bytes of such a list exceeds 64 bits. */
+static const char endless_strips[] = "II+\0\10\0\0\0\20\0\0\0\0\0\0\0"
+				     "\0\0\0\0\0\0\0\0\40\0\0\0\0\0\0\0"
+				     "\3\0\0\0\0\0\0\0"
+				     "\3\1\3\0\1\0\0\0\0\0\0\0\10\0\0\0\0\0\0\0"
+				     "\21\1\3\0\0\0\0\0\0\0\0\200\0\0\0\0\0\0\0\0"
+				     "\27\1\3\0\0\0\0\0\0\0\0\200\0\0\0\0\0\0\0\0"
+				     "\0\0\0\0\0\0\0";
+
+/* Zeros follow the file. They would be strips without bytes, which are not damage. */
+TEST(header_quirks,
+     values_behind_the_end_of_a_tiff_are_not_read_if_the_number_of_bytes_overflows)
+{
+	uint8_t bytes[8 * sizeof(endless_strips)] = {0};
+	struct tiff_pages pages;
+
+	memcpy(bytes, endless_strips, sizeof(endless_strips));
+	tiff_find_pages(bytes, sizeof(endless_strips), &pages);
+	EXPECT_EQ(pages.n, 2);
+	EXPECT(!pages.is_whole);
+}
+
+static bool accept_strip(void *data, const uint8_t *strip, size_t n_strip)
+{
+	(void)data;
+	(void)strip;
+	(void)n_strip;
+	return true;
+}
+
 /* The headers are read from copies of exact length, so that a sanitizer notices reads past the
  * end. */
 TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
@@ -237,6 +270,17 @@ TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 			EXPECT(!is_all || tiff_is_raw_ycbcr(exact, n) == (i >= 1));
 			free(exact);
 		}
+	}
+	for (size_t n = 0; n <= sizeof(endless_strips); n++) {
+		struct tiff_range all = {0, UINT32_MAX};
+		uint8_t *exact = malloc(n ? n : 1);
+		struct tiff_pages pages;
+
+		REQUIRE(exact != NULL);
+		memcpy(exact, endless_strips, n);
+		tiff_find_pages(exact, n, &pages);
+		EXPECT(tiff_visit_deflated(exact, n, all, accept_strip, NULL));
+		free(exact);
 	}
 }
 

@@ -160,7 +160,7 @@ static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint6
 	if (n_value == 0 || i >= n_values)
 		return otherwise;
 	entry += tiff->shape->value_at;
-	if (n_values * n_value <= n_room)
+	if (n_values <= n_room / n_value)
 		return tiff_number(tiff, entry + i * n_value, n_value);
 	at = tiff_number(tiff, entry, n_room);
 	if (at > tiff->n || (tiff->n - at) / n_value <= i)
