@@ -187,7 +187,7 @@ TEST(naming, a_tag_is_put_before_the_extension)
 	scratch_leave();
 }
 
-TEST(naming, a_name_gets_its_hash_or_stays_as_it_is_if_memory_runs_out)
+TEST(naming, a_name_stays_unchanged_if_no_memory_is_left_to_fill_in_its_hash)
 {
 	const struct walk_item item = item_of("sub/a.jpg", false);
 	const struct variant_rule rule = {.style.pattern = "{name}-{hash}.{ext}"};

@@ -288,7 +288,8 @@ static const char *largest_of(struct plan *plan)
 	return text;
 }
 
-TEST(plan, the_largest_inputs_come_first_and_equal_ones_in_the_order_of_the_walk)
+TEST(plan,
+     the_largest_inputs_come_first_and_inputs_of_equal_size_in_the_order_of_the_walk)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -314,7 +315,7 @@ TEST(plan, the_largest_inputs_come_first_and_equal_ones_in_the_order_of_the_walk
 
 /* File number i is one byte longer than file number i - 1, and its name is i * 389 modulo the
  * number of files. So large and small files are mixed when they are sorted by name. */
-TEST(plan, of_more_than_1024_inputs_the_largest_are_kept)
+TEST(plan, the_list_of_largest_inputs_keeps_the_1024_largest_inputs_of_a_plan)
 {
 	enum { N_FILES = 2000 };
 	enum plan_result result;

@@ -46,7 +46,8 @@ TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 
 /* The feeder cannot open the second image, because no descriptor is free while the first image is
  * at work. But the first image is done and reported before the feeder waits for a descriptor. */
-TEST(run, an_input_is_opened_again_if_all_others_were_closed_before_the_feeder_waits)
+TEST(run,
+     an_open_that_failed_for_lack_of_a_descriptor_is_repeated_after_other_inputs_are_closed)
 {
 	struct command command;
 	struct ended ended;
@@ -218,7 +219,7 @@ TEST(run, several_workers_begin_with_the_largest_images)
 	fixture_leave();
 }
 
-TEST(run, one_worker_and_a_plan_keep_the_order_of_the_walk)
+TEST(run, the_plan_and_a_run_with_one_worker_take_images_in_the_order_of_the_walk)
 {
 	fixture_enter();
 	write_large_script("in/a.png", "size 2 2", 1);
@@ -317,7 +318,7 @@ static bool may_go(enum batch_state from, enum batch_state to)
 	return is_legal;
 }
 
-TEST(run, the_outputs_of_a_task_count_as_memory_until_its_last_file_is_done)
+TEST(run, the_output_bytes_of_a_task_are_counted_until_its_last_output_is_released)
 {
 	const struct batch_options options = {.decodes_only = true};
 	struct batch batch;

@@ -16,7 +16,7 @@ TEST(output_names, the_flat_option_puts_all_outputs_into_one_folder)
 	fixture_leave();
 }
 
-TEST(output_names, collisions_caused_by_flat_are_found_before_any_work)
+TEST(output_names, collisions_caused_by_the_option_flat_are_found_before_any_work)
 {
 	struct ended ended;
 
@@ -154,7 +154,7 @@ TEST(output_names, an_invalid_template_is_refused)
 	fixture_leave();
 }
 
-TEST(output_names, on_collision_keep_ext_keeps_the_suffix_of_every_input)
+TEST(output_names, the_option_on_collision_keep_ext_keeps_the_suffix_of_every_input)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");

@@ -139,7 +139,7 @@ static int count_outputs(const char *folder)
 	return n;
 }
 
-TEST(old_folder, each_run_over_a_folder_of_twenty_years_makes_only_missing_outputs)
+TEST(old_folder, each_run_over_twenty_years_of_pictures_makes_only_missing_outputs)
 {
 	const char *nobody = make_tree();
 
@@ -180,7 +180,7 @@ TEST(old_folder, each_run_over_a_folder_of_twenty_years_makes_only_missing_outpu
 }
 
 TEST(old_folder,
-     an_interrupted_run_over_a_folder_of_twenty_years_is_completed_by_the_same_command)
+     an_interrupted_run_over_twenty_years_of_pictures_is_completed_by_the_same_command)
 {
 	const char *nobody = make_tree();
 	struct command command;
@@ -202,7 +202,8 @@ TEST(old_folder,
 }
 #endif
 
-TEST(old_folder, following_circular_links_in_a_folder_of_twenty_years_ends)
+TEST(old_folder,
+     a_run_over_twenty_years_of_pictures_follows_circular_links_and_still_ends)
 {
 	const char *nobody = make_tree();
 	struct ended ended;
@@ -223,7 +224,8 @@ TEST(old_folder, following_circular_links_in_a_folder_of_twenty_years_ends)
 	leave_tree();
 }
 
-TEST(old_folder, on_collision_keep_ext_avoids_all_collisions_in_a_folder_of_twenty_years)
+TEST(old_folder,
+     the_option_on_collision_keep_ext_avoids_all_collisions_in_twenty_years_of_pictures)
 {
 	const char *nobody = make_tree();
 

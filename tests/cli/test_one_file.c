@@ -82,7 +82,8 @@ TEST(single_file, an_existing_output_folder_with_an_image_suffix_is_used_as_a_fo
 	fixture_leave();
 }
 
-TEST(single_file, a_misspelt_suffix_of_the_output_is_refused_and_the_right_one_suggested)
+TEST(single_file,
+     a_misspelt_suffix_of_the_output_is_refused_and_the_right_suffix_is_suggested)
 {
 	static const char *const folders[] = {"v1.2", "a.old", "is.jpgg"};
 

@@ -75,7 +75,7 @@ TEST(outputs, images_of_every_orientation_become_upright)
 	fixture_leave();
 }
 
-TEST(outputs, resize_enlarges_and_thumb_does_not)
+TEST(outputs, the_command_resize_enlarges_pictures_and_the_command_thumb_does_not)
 {
 	fixture_enter();
 	sample("orientation/1.jpg", "small.jpg");
@@ -175,7 +175,7 @@ TEST(outputs, an_existing_output_is_kept_and_its_image_fails)
 	fixture_leave();
 }
 
-TEST(outputs, overwrite_skip_skips_existing_outputs)
+TEST(outputs, existing_outputs_are_skipped_if_the_option_overwrite_is_skip)
 {
 	struct ended ended;
 
@@ -198,7 +198,7 @@ TEST(outputs, overwrite_skip_skips_existing_outputs)
 	fixture_leave();
 }
 
-TEST(outputs, overwrite_always_replaces_existing_outputs)
+TEST(outputs, existing_outputs_are_replaced_if_the_option_overwrite_is_always)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");

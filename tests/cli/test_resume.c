@@ -193,7 +193,7 @@ TEST(resume, an_output_changed_by_somebody_else_is_left_alone)
 	fixture_leave();
 }
 
-TEST(resume, all_outputs_are_made_again_if_the_recipe_changed_or_redo_is_given)
+TEST(resume, all_outputs_are_made_again_if_the_recipe_changed_or_the_option_redo_is_given)
 {
 	first_run();
 	EXPECT_EQ(resize("-q 50").status, 0);
@@ -265,7 +265,7 @@ TEST(resume, a_picture_that_killed_its_worker_in_two_runs_is_not_tried_again)
 	fixture_leave();
 }
 
-TEST(resume, state_none_writes_neither_a_database_nor_stamps)
+TEST(resume, the_option_state_none_writes_neither_a_database_nor_stamps)
 {
 	fixture_enter();
 	make_inputs();
@@ -300,7 +300,7 @@ TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
 	fixture_leave();
 }
 
-TEST(resume, the_message_about_a_state_that_may_not_be_created_gives_the_reason)
+TEST(resume, the_message_about_a_state_in_a_read_only_folder_gives_the_reason)
 {
 	const char *nobody;
 	struct ended ended;
@@ -322,7 +322,8 @@ TEST(resume, the_message_about_a_state_that_may_not_be_created_gives_the_reason)
 	fixture_leave();
 }
 
-TEST(resume, a_file_given_to_option_state_that_is_no_database_is_left_unchanged)
+TEST(resume,
+     a_file_given_to_the_option_state_is_left_unchanged_if_the_file_is_not_a_database)
 {
 	static const char *const files[] = {"in", "in/lake.jpg", "notes.txt"};
 
@@ -382,7 +383,8 @@ TEST(resume, a_database_found_damaged_during_a_run_is_reported_and_stamps_replac
 }
 
 /* The test itself holds the lock of the state database, as another run would. */
-TEST(resume, a_concurrent_second_run_waits_and_with_no_wait_exits_with_status_4)
+TEST(resume,
+     a_concurrent_second_run_waits_unless_the_option_no_wait_makes_it_exit_with_status_4)
 {
 	struct command waits;
 	struct ended ended;
@@ -473,7 +475,7 @@ static void make_deep_input(void)
 }
 
 TEST(resume,
-     a_tree_deeper_than_the_maximum_path_length_is_processed_and_resumed_and_also_in_place)
+     a_tree_deeper_than_the_maximum_path_length_is_processed_and_resumed_even_in_place)
 {
 	fixture_enter();
 	scratch_folder("in");
@@ -495,7 +497,7 @@ TEST(resume,
 	fixture_leave();
 }
 
-TEST(resume, a_dry_run_leaves_the_hidden_files_of_killed_runs)
+TEST(resume, a_dry_run_does_not_remove_the_hidden_files_of_killed_runs)
 {
 	static const char *const hidden[] = {"out/.pixpool-0123456789abcdef.tmp",
 	                                     "out/sub/.pixpool-0123456789abcdef.tmp",
@@ -717,7 +719,7 @@ TEST(prune, an_interrupted_run_prunes_nothing)
 	fixture_leave();
 }
 
-TEST(prune, prune_is_refused_in_runs_that_cannot_know_all_inputs_or_outputs)
+TEST(prune, the_option_prune_is_refused_in_runs_that_cannot_know_all_inputs_or_outputs)
 {
 	first_run();
 	EXPECT_EQ(resize("--prune --shard 0/2").status, 2);

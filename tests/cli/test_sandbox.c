@@ -63,7 +63,7 @@ TEST(sandbox, info_shows_the_layers_of_the_sandbox)
 	fixture_leave();
 }
 
-TEST(sandbox, sandbox_off_prints_no_message)
+TEST(sandbox, the_option_sandbox_off_prints_no_message)
 {
 	struct ended ended;
 

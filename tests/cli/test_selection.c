@@ -28,7 +28,7 @@ static void expect_outputs(const char *options, const char *outputs)
 	EXPECT_EQ(run("rm -rf out").status, 0);
 }
 
-TEST(selection, include_selects_only_files_that_match)
+TEST(selection, the_option_include_selects_only_files_that_match_its_pattern)
 {
 	make_tree();
 	expect_outputs("--include '*.png'", "b.png png 32x32\n");
@@ -39,7 +39,7 @@ TEST(selection, include_selects_only_files_that_match)
 	fixture_leave();
 }
 
-TEST(selection, exclude_leaves_out_files_that_match)
+TEST(selection, the_option_exclude_leaves_out_files_that_match_its_pattern)
 {
 	make_tree();
 	expect_outputs("--exclude '*.jpg'", "b.png png 32x32\n");
@@ -84,7 +84,7 @@ TEST(selection, patterns_that_leave_no_image_say_how_many_files_they_left_out)
 	fixture_leave();
 }
 
-TEST(selection, max_depth_limits_the_levels_of_folders)
+TEST(selection, the_option_max_depth_limits_the_levels_of_folders)
 {
 	make_tree();
 	expect_outputs("--max-depth 1", "a.jpg jpeg 32x21\nb.png png 32x32\n");
@@ -144,7 +144,7 @@ TEST(selection, for_a_folder_that_holds_only_links_the_message_suggests_the_opti
 	fixture_leave();
 }
 
-TEST(selection, one_file_system_skips_mounted_file_systems)
+TEST(selection, the_option_one_file_system_skips_mounted_file_systems)
 {
 	struct ended ended;
 
@@ -267,7 +267,7 @@ TEST(selection, a_list_with_the_line_ends_and_the_byte_order_mark_of_windows_is_
 	fixture_leave();
 }
 
-TEST(selection, a_list_of_lines_with_the_null_option_is_refused)
+TEST(selection, a_list_of_lines_is_refused_if_the_option_null_is_given)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");

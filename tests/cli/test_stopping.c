@@ -68,7 +68,7 @@ static void expect_stop(int n_failing, const char *options, const char *message)
 	EXPECT(strstr(records("r"), "'exit':4,"));
 }
 
-TEST(stopping, fail_fast_stops_at_the_first_failure)
+TEST(stopping, the_option_fail_fast_stops_a_run_at_the_first_failure)
 {
 	make_inputs(1);
 	expect_stop(1, "--fail-fast", "pixpool: stopping after 1 failure\n");
@@ -76,7 +76,7 @@ TEST(stopping, fail_fast_stops_at_the_first_failure)
 }
 
 /* The worker may have begun some of the 15 images that were sent to it in advance. */
-TEST(stopping, fail_fast_begins_no_image_once_the_failure_is_known)
+TEST(stopping, the_option_fail_fast_lets_no_image_start_once_a_failure_is_known)
 {
 	fixture_enter();
 	write_script("in/a.png", "fail bad-image");
@@ -90,7 +90,7 @@ TEST(stopping, fail_fast_begins_no_image_once_the_failure_is_known)
 	fixture_leave();
 }
 
-TEST(stopping, max_failures_stops_a_run_at_the_given_number_of_failures)
+TEST(stopping, the_option_max_failures_stops_a_run_at_the_given_number_of_failures)
 {
 	make_inputs(3);
 	expect_stop(3, "--max-failures 3", "pixpool: stopping after 3 failures\n");
@@ -119,7 +119,7 @@ TEST(stopping, a_failure_of_the_last_image_does_not_count_as_an_early_stop)
 	fixture_leave();
 }
 
-TEST(stopping, with_accept_known_a_known_failure_does_not_stop_a_run)
+TEST(stopping, with_the_option_accept_known_a_known_failure_does_not_stop_a_run)
 {
 #ifdef PIXPOOL_STATE
 	fixture_enter();
@@ -136,7 +136,7 @@ TEST(stopping, with_accept_known_a_known_failure_does_not_stop_a_run)
 #endif
 }
 
-TEST(stopping, no_image_starts_once_the_time_of_stop_after_is_over)
+TEST(stopping, no_image_starts_once_the_time_of_the_option_stop_after_is_over)
 {
 	make_inputs(0);
 	expect_stop(0, "--stop-after 2s",

@@ -23,7 +23,7 @@ static const char *sorted(const char *line)
 	return run("%s | LC_ALL=C sort", line).out;
 }
 
-TEST(verify, verify_lists_only_broken_and_misnamed_images)
+TEST(verify, the_command_verify_lists_only_broken_and_misnamed_images)
 {
 	struct ended ended;
 
@@ -46,7 +46,7 @@ TEST(verify, verify_lists_only_broken_and_misnamed_images)
 	fixture_leave();
 }
 
-TEST(verify, verify_flags_a_misnamed_image_without_failing_it)
+TEST(verify, the_command_verify_flags_a_misnamed_image_but_does_not_fail_the_image)
 {
 	struct ended ended;
 
@@ -104,7 +104,7 @@ TEST(verify, a_list_that_cannot_be_written_exits_with_status_4_and_the_reason)
 	fixture_leave();
 }
 
-TEST(verify, verify_prints_no_list_when_records_go_to_standard_output)
+TEST(verify, the_command_verify_prints_no_list_if_records_go_to_standard_output)
 {
 	struct ended ended;
 
@@ -118,7 +118,7 @@ TEST(verify, verify_prints_no_list_when_records_go_to_standard_output)
 	fixture_leave();
 }
 
-TEST(verify, verify_has_the_same_exit_statuses_as_other_commands)
+TEST(verify, the_command_verify_has_the_same_exit_statuses_as_other_commands)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -137,7 +137,7 @@ TEST(verify, verify_has_the_same_exit_statuses_as_other_commands)
 
 /* Two images whose names differ only in the suffix do not collide. An image that is named several
  * times is read once. */
-TEST(verify, verify_accepts_inputs_whose_outputs_would_collide)
+TEST(verify, the_command_verify_accepts_inputs_whose_outputs_would_collide)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -147,7 +147,7 @@ TEST(verify, verify_accepts_inputs_whose_outputs_would_collide)
 	fixture_leave();
 }
 
-TEST(verify, verify_finds_a_truncation_that_other_commands_accept)
+TEST(verify, the_command_verify_finds_a_truncation_that_other_commands_accept)
 {
 	fixture_enter();
 	sample("pendulum.gif", "in/a.gif");
@@ -158,7 +158,7 @@ TEST(verify, verify_finds_a_truncation_that_other_commands_accept)
 	fixture_leave();
 }
 
-TEST(verify, the_option_fail_on_decides_which_damage_verify_accepts)
+TEST(verify, the_option_fail_on_decides_which_damage_the_command_verify_accepts)
 {
 	static const char *const names[] = {"lake.jpg", "balloon.png", "pendulum.gif",
 	                                    "lighthouse.tiff", "meadow.webp"};
@@ -185,7 +185,7 @@ TEST(verify, the_option_fail_on_decides_which_damage_verify_accepts)
 	fixture_leave();
 }
 
-TEST(verify, verify_fails_an_image_whose_worker_dies_or_hangs)
+TEST(verify, the_command_verify_fails_an_image_whose_worker_dies_or_hangs)
 {
 	struct ended ended;
 
@@ -229,7 +229,7 @@ static const char *statuses(const char *report)
 	        .out;
 }
 
-TEST(verify, verify_and_convert_agree_on_which_images_are_broken)
+TEST(verify, the_commands_verify_and_convert_agree_on_which_images_are_broken)
 {
 	static const char *const samples[] = {"lake.jpg", "balloon.png", "pendulum.gif",
 	                                      "meadow.webp", "lighthouse.tiff"};

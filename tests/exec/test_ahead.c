@@ -270,7 +270,8 @@ TEST(prefetch, quick_tasks_wake_one_worker_only)
 
 /* The supervisor is woken after fifteen tasks, or at once when the running task turns out not to be
  * quick. */
-TEST(prefetch, behind_a_quick_task_only_every_fifteenth_submission_wakes_the_supervisor)
+TEST(prefetch,
+     while_a_quick_task_runs_only_every_fifteenth_submission_wakes_the_supervisor)
 {
 	struct pxp_executor *pool = create_ready(2);
 	struct process_pool *inside = probe_inside(pool);
@@ -440,7 +441,7 @@ TEST(prefetch, an_answer_is_delivered_while_the_next_task_is_still_running)
 	gate_destroy(&hold);
 }
 
-TEST(prefetch, a_crash_fails_one_task_and_all_others_run_once)
+TEST(prefetch, a_crash_fails_one_task_and_all_other_tasks_run_once)
 {
 	enum { N = N_BEHIND, CRASHES = 6 };
 	struct pxp_executor *pool = create_ready(1);

@@ -338,7 +338,7 @@ TEST(order, a_wait_returns_after_another_thread_cancels_the_task)
 	wait_while_another_completes(PXP_PROCESSES, cancel_one);
 }
 
-TEST(order, a_wait_returns_after_a_shutdown_in_another_thread_cancels_the_task)
+TEST(order, a_wait_returns_when_a_shutdown_in_another_thread_cancels_the_task)
 {
 	wait_while_another_completes(PXP_THREADS, cancel_pending);
 	wait_while_another_completes(PXP_PROCESSES, cancel_pending);

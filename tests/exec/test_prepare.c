@@ -42,7 +42,7 @@ static enum pxp_status task_steps(struct pxp_task *task)
 	return pxp_task_return(task, steps, strlen(steps) + 1);
 }
 
-TEST(prepare, prepare_runs_before_the_preload_and_gets_the_init_bytes)
+TEST(prepare, the_prepare_function_runs_before_the_preload_and_gets_the_init_bytes)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 1,
@@ -66,7 +66,7 @@ static enum pxp_status prepare_fails(const void *bytes, size_t n,
 	return pxp_fail(ret_error, PXP_ETASK, "this process cannot give up rights");
 }
 
-TEST(prepare, a_failing_prepare_breaks_the_pool_and_gives_the_reason)
+TEST(prepare, a_failing_prepare_function_breaks_the_pool_and_gives_the_reason)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 1, .prepare = prepare_fails});
@@ -365,7 +365,7 @@ static struct pxp_executor *pool_without_files(void)
 	return pool;
 }
 
-TEST(prepare, prepare_may_change_the_root_folder)
+TEST(prepare, the_prepare_function_may_change_the_root_folder)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;

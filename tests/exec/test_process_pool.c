@@ -372,7 +372,7 @@ static enum pxp_status task_writes_line(struct pxp_task *task)
 	return input[0] == '!' ? PXP_EINVAL : PXP_OK;
 }
 
-TEST(process_pool, the_log_of_one_task_is_not_attached_to_another)
+TEST(process_pool, the_log_of_one_task_is_not_attached_to_another_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *fine = pool_submit(pool, task_writes_line, "all is well",

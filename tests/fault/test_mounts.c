@@ -75,7 +75,7 @@ TEST(mounts, outputs_are_made_on_a_mount_that_lacks_links_or_rename_flags_or_att
 /* The state cannot be opened and the mount has no attributes for stamps, so nothing records the
  * outputs. */
 TEST(mounts,
-     a_run_without_state_and_stamps_warns_that_a_second_run_will_not_know_the_outputs)
+     a_run_without_state_and_stamps_warns_that_a_second_run_cannot_recognise_the_outputs)
 {
 	if (enter()) {
 		struct ended ended = run(
@@ -165,7 +165,7 @@ TEST(mounts, two_outputs_collide_in_a_folder_that_normalises_unicode)
 	expect_collisions("normalise", "caf\xc3\xa9.jpg", "cafe\xcc\x81.jpg");
 }
 
-TEST(mounts, file_times_that_a_mount_refuses_to_set_fail_no_output)
+TEST(mounts, an_output_succeeds_even_if_the_mount_refuses_to_set_its_file_times)
 {
 	static const int refusals[] = {EPERM, EACCES, ENOSYS, EOPNOTSUPP};
 
@@ -281,7 +281,7 @@ TEST(mounts, a_folder_whose_listing_never_returns_fails_alone)
 }
 
 /* A run in place also looks up the folders of its inputs, to lock them. */
-TEST(mounts, lookups_that_never_return_fail_the_files_of_a_list_in_place)
+TEST(mounts, a_run_in_place_over_a_list_fails_only_the_files_whose_lookup_never_returns)
 {
 	struct ended ended;
 

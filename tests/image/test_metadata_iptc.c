@@ -28,7 +28,7 @@ static struct block filtered(const struct block *datasets, unsigned keep, unsign
 	return iptc;
 }
 
-TEST(metadata_iptc, each_iptc_dataset_is_kept_only_with_its_class)
+TEST(metadata_iptc, an_iptc_dataset_is_kept_only_if_its_metadata_class_is_kept)
 {
 	static const struct {
 		unsigned record, number;

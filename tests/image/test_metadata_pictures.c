@@ -88,7 +88,7 @@ static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG,  FORMAT_WEB
                                             FORMAT_TIFF, FORMAT_AVIF, FORMAT_HEIC,
                                             FORMAT_JXL};
 
-TEST(metadata_pictures, without_the_gps_class_no_location_is_left_in_any_format)
+TEST(metadata_pictures, no_location_is_left_in_any_format_unless_the_gps_class_is_kept)
 {
 	struct blob input = jpeg_of_everything();
 
@@ -117,7 +117,7 @@ TEST(metadata_pictures, without_the_gps_class_no_location_is_left_in_any_format)
 	blob_fini(&input);
 }
 
-TEST(metadata_pictures, keep_copyright_keeps_only_the_copyright_in_any_format)
+TEST(metadata_pictures, the_option_keep_copyright_keeps_only_the_copyright_in_any_format)
 {
 	struct blob input = jpeg_of_everything();
 
@@ -312,7 +312,7 @@ TEST(metadata_pictures, pixel_density_is_kept_and_never_invented)
 }
 
 TEST(metadata_pictures,
-     formats_without_a_density_of_their_own_get_it_in_exif_if_exif_is_kept)
+     formats_without_a_density_field_store_the_density_in_exif_if_exif_is_kept)
 {
 	static const enum image_format plain[] = {FORMAT_WEBP, FORMAT_HEIC, FORMAT_AVIF,
 	                                          FORMAT_JXL};

@@ -149,7 +149,7 @@ static const struct {
          0},
 };
 
-TEST(metadata_xmp, each_xmp_property_is_kept_only_with_its_class)
+TEST(metadata_xmp, an_xmp_property_is_kept_only_if_its_metadata_class_is_kept)
 {
 	struct metadata_target target = fixture_target();
 
@@ -577,7 +577,7 @@ TEST(metadata_xmp, a_large_xmp_packet_is_split_for_jpeg_and_can_be_joined_again)
 	block_fini(&text);
 }
 
-TEST(metadata_xmp, a_large_xmp_attribute_is_moved_to_the_extended_part_too)
+TEST(metadata_xmp, a_large_xmp_attribute_is_moved_to_the_extended_part_as_an_element)
 {
 	struct block packet = packet_of(
 		"dc:title='0123456789012345678901234567890123456789'", "");

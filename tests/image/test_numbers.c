@@ -91,7 +91,7 @@ TEST(sharpen, the_parameter_jagged_sharpens_at_edges_and_the_parameter_flat_else
 	blob_fini(&calm);
 }
 
-TEST(normalise, normalise_stretches_the_range_between_its_two_percentages)
+TEST(normalise, the_filter_normalise_stretches_the_range_between_its_two_percentages)
 {
 	struct blob blob = make_columns(ramp);
 
@@ -104,7 +104,7 @@ TEST(normalise, normalise_stretches_the_range_between_its_two_percentages)
 	blob_fini(&blob);
 }
 
-TEST(threshold, threshold_makes_values_at_or_above_its_level_white)
+TEST(threshold, the_filter_threshold_makes_values_at_or_above_its_level_white)
 {
 	struct blob blob = make_columns(ramp);
 
@@ -164,7 +164,7 @@ static int framed(int x)
 	return x < 20 || x >= 80 ? 100 + 3 * (x % 6) : 200;
 }
 
-TEST(trim, trim_removes_a_border_that_differs_by_at_most_its_threshold)
+TEST(trim, the_filter_trim_removes_a_border_that_differs_by_at_most_its_threshold)
 {
 	struct blob blob = make_columns(framed);
 

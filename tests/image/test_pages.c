@@ -174,7 +174,7 @@ static void expect_pages(const struct blob *tiff, enum image_format format, int 
 	outcome_fini(&outcome);
 }
 
-TEST(pages, the_first_full_page_is_used_and_previews_do_not_count)
+TEST(pages, the_first_full_page_is_the_picture_and_previews_do_not_count_as_pages)
 {
 	struct blob blob = make_pages(".tif");
 
@@ -203,8 +203,7 @@ TEST(pages, pages_of_different_sizes_or_separated_by_a_preview_are_reported_lost
 	blob_fini(&blob);
 }
 
-TEST(pages,
-     a_tiff_without_its_last_page_fails_and_is_accepted_as_damaged_with_fail_on_none)
+TEST(pages, a_tiff_without_its_last_page_fails_unless_the_option_fail_on_is_none)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");
@@ -272,7 +271,7 @@ static void expect_damage(struct outcome outcome, bool has_damage, bool is_accep
 
 /* Wrong bytes can make a strip longer than its page. libtiff stops at the last row of the page, so
  * it does not reach the checksum at the end of such a strip. */
-TEST(pages, wrong_bytes_in_deflate_are_found_by_convert_and_verify)
+TEST(pages, wrong_bytes_in_deflate_data_are_found_by_the_commands_convert_and_verify)
 {
 	static const char *const words[] = {"", "fail-on warning", "fail-on truncated",
 	                                    "fail-on none"};
@@ -310,7 +309,7 @@ static struct blob make_page_with_profile(void)
 
 /* If a palette or a profile is not inside the file, libtiff ignores it, and the colours are
  * wrong. */
-TEST(pages, a_tiff_without_the_end_of_its_palette_or_profile_ends_early)
+TEST(pages, a_tiff_that_ends_inside_its_palette_or_profile_is_reported_as_ending_early)
 {
 	enum { PALETTE = 320, PROFILE = 34675 };
 

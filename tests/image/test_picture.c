@@ -206,7 +206,7 @@ TEST(picture, limits_are_checked_before_decoding)
 	blob_fini(&png);
 }
 
-TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
+TEST(picture, a_picture_with_a_side_too_long_for_the_output_format_fails_as_too_big)
 {
 	static const struct {
 		enum image_format format;
@@ -242,7 +242,7 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 	blob_fini(&png);
 }
 
-TEST(picture, a_side_over_the_maximum_is_too_big)
+TEST(picture, a_picture_with_a_side_over_the_maximum_fails_as_too_big)
 {
 	struct blob png = make_png(2, 4, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);

@@ -245,7 +245,8 @@ static void find_xyz(const struct outcome *outcome, const char *tag, double ret_
 	g_object_unref(image);
 }
 
-TEST(profiles, profile_p3_embeds_the_display_p3_primaries_and_converts_the_values)
+TEST(profiles,
+     the_option_profile_p3_embeds_the_display_p3_primaries_and_converts_the_values)
 {
 	/* sRGB and Display P3 both have the white point D65, so only the primaries are
 	 * converted. */
@@ -416,7 +417,7 @@ TEST(profiles, a_grey_profile_keeps_the_picture_grey)
 	blob_fini(&profile);
 }
 
-TEST(profiles, the_embedded_profile_is_kept_with_space_keep_and_applied_with_space_srgb)
+TEST(profiles, the_embedded_profile_is_kept_or_applied_as_the_option_profile_says)
 {
 	struct blob profile = make_exchanged(1.5);
 

@@ -134,7 +134,7 @@ TEST(shapes, every_kernel_scales_without_a_shift)
 	blob_fini(&blob);
 }
 
-TEST(shapes, cover_keeps_the_part_that_the_position_names)
+TEST(shapes, fit_cover_keeps_the_part_that_the_position_names)
 {
 	/* The output is 45 x 45. At half the size the picture is 60 x 45, so 15 columns are
 	 * cropped. */
@@ -170,7 +170,7 @@ TEST(shapes, cover_keeps_the_part_that_the_position_names)
 }
 
 /* If the whole picture were scaled, it would have 400 x 12000000 pixels. */
-TEST(shapes, cover_on_a_very_long_picture_scales_only_the_kept_part)
+TEST(shapes, fit_cover_scales_only_the_kept_part_of_a_very_long_picture)
 {
 	enum { LENGTH = 30000, SIDE = 400 };
 	static const struct {
@@ -200,7 +200,7 @@ TEST(shapes, cover_on_a_very_long_picture_scales_only_the_kept_part)
 	blob_fini(&blob);
 }
 
-TEST(shapes, entropy_and_attention_find_the_interesting_part)
+TEST(shapes, the_positions_entropy_and_attention_find_the_interesting_part)
 {
 	static uint8_t bytes[200 * 50 * 3];
 	VipsImage *image;
@@ -263,7 +263,8 @@ static struct blob red_in_a_thread(int width, int length, bool is_lying)
 	return blob;
 }
 
-TEST(shapes, entropy_and_attention_find_the_interesting_part_of_a_very_long_picture)
+TEST(shapes,
+     the_positions_entropy_and_attention_find_the_interesting_part_of_a_very_long_picture)
 {
 	static const struct {
 		int width, length;
@@ -291,7 +292,7 @@ TEST(shapes, entropy_and_attention_find_the_interesting_part_of_a_very_long_pict
 	}
 }
 
-TEST(shapes, contain_fills_the_remaining_area_with_the_background)
+TEST(shapes, fit_contain_fills_the_remaining_area_with_the_background)
 {
 	static const double white[] = {255, 255, 255}, blue[] = {0, 0, 255, 255},
 			    clear[] = {0, 0, 0, 0};

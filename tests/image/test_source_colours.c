@@ -300,7 +300,7 @@ static void calibrate(struct blob *bmp, const unsigned xy[6], unsigned gamma)
 		bmp->bytes[POINTS_AT + i] = (uint8_t)(numbers[i / 4] >> 8 * (i % 4));
 }
 
-TEST(source_colours, the_colours_of_a_calibrated_bmp_are_applied_if_they_are_possible)
+TEST(source_colours, the_calibration_of_a_bmp_is_applied_if_its_values_are_possible)
 {
 	static const uint8_t colour[] = {230, 120, 40};
 	static const double plain[] = {230, 120, 40}, adobe[] = {255, 121, 25};
@@ -461,7 +461,8 @@ TEST(source_colours,
 
 /* libpng ignores a profile that follows the chunk sRGB. But the PNG specification gives precedence
  * to the profile. */
-TEST(source_colours, the_profile_of_a_png_is_applied_if_the_chunk_srgb_stands_before_it)
+TEST(source_colours,
+     the_profile_of_a_png_is_applied_even_if_an_srgb_chunk_precedes_the_profile)
 {
 	static const double stored_patch[] = {230, 120, 40};
 	struct recipe kept = recipe_of_words("profile keep; keep icc", FORMAT_PNG,
@@ -586,7 +587,8 @@ TEST(source_colours, alpha_is_reported_lost_only_if_it_is_not_opaque)
 	blob_fini(&other);
 }
 
-TEST(source_colours, depth_is_reported_lost_only_if_it_should_be_kept)
+TEST(source_colours,
+     a_lower_bit_depth_is_reported_as_a_loss_only_if_the_depth_should_be_kept)
 {
 	struct blob png = make_stored_png(), deep;
 	VipsImage *image, *wide = NULL;

@@ -359,7 +359,7 @@ static struct blob make_damaged(int how)
 	return blob;
 }
 
-TEST(vips, each_level_of_fail_on_accepts_only_the_documented_kinds_of_damage)
+TEST(vips, each_level_of_the_option_fail_on_accepts_only_the_documented_kinds_of_damage)
 {
 	static const struct {
 		const char *word;
@@ -417,7 +417,8 @@ static struct blob make_noise_and_red(void)
 	return png_of_bytes(bytes, WIDTH, HEIGHT, 3);
 }
 
-TEST(vips, position_entropy_keeps_the_detailed_part_and_attention_the_coloured_part)
+TEST(vips,
+     the_position_entropy_keeps_the_detailed_part_and_attention_keeps_the_coloured_part)
 {
 	static const char *const words[] = {"size 60x60; fit cover; position entropy",
 	                                    "size 60x60; fit cover; position attention"};

@@ -56,7 +56,7 @@ TEST(report, progress_without_a_terminal_is_plain_lines)
 	       0);
 }
 
-TEST(report, progress_none_prints_only_the_summary)
+TEST(report, the_option_progress_none_prints_only_the_summary)
 {
 	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
 	                                            .records = -1}),

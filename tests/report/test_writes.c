@@ -127,7 +127,7 @@ TEST(report, a_record_that_could_not_be_written_fails_the_report_at_the_end)
 }
 
 /* A record that is cut short must not be followed by another on the same line. */
-TEST(report, no_record_is_written_after_one_that_could_not_be_written)
+TEST(report, after_a_failed_write_no_further_record_is_written)
 {
 	int fd = capture_open(), records = capture_open();
 	struct report *report = fixture_report_with(

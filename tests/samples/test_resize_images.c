@@ -44,7 +44,7 @@ static void expect_two_halves(const char *path)
 	stbi_image_free(pixels);
 }
 
-TEST(resize_images, a_broken_picture_is_reported_and_the_others_are_resized)
+TEST(resize_images, a_broken_picture_is_reported_and_the_other_pictures_are_resized)
 {
 	const char *samples = getenv("PIXPOOL_SAMPLES");
 	struct transcript said;
@@ -71,7 +71,7 @@ TEST(resize_images, a_broken_picture_is_reported_and_the_others_are_resized)
 	scratch_leave();
 }
 
-TEST(resize_images, the_sample_exits_with_0_for_a_picture_one_pixel_wide)
+TEST(resize_images, the_sample_program_exits_with_0_for_a_picture_one_pixel_wide)
 {
 	struct transcript said;
 

@@ -158,7 +158,7 @@ TEST(training_input, pictures_of_the_second_batch_follow_those_of_the_first)
 }
 
 TEST(training_input,
-     the_sample_exits_with_0_for_good_pictures_and_reports_an_unwritable_output)
+     the_sample_program_exits_with_0_for_good_pictures_and_reports_an_unwritable_output)
 {
 	struct transcript said;
 

@@ -91,7 +91,7 @@ static void require_landlock(void)
 		SKIP("Landlock is not in force here");
 }
 
-TEST(reading, a_readable_folder_gives_access_to_the_files_below_it_and_no_others)
+TEST(reading, a_readable_folder_gives_access_only_to_the_files_below_this_folder)
 {
 	require_landlock();
 	open_both();

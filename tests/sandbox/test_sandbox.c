@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TEST(sandbox, each_requested_layer_that_is_not_in_force_has_a_reason)
+TEST(sandbox, a_reason_is_recorded_for_each_requested_layer_that_is_not_in_force)
 {
 	struct sandbox_state state = state_here();
 	char missing[512];
@@ -71,7 +71,7 @@ static void put_up_landlock_alone(void *data)
 		_exit(1);
 }
 
-TEST(sandbox, a_layer_requested_alone_has_a_reason_if_it_is_not_in_force)
+TEST(sandbox, a_reason_is_recorded_if_a_layer_requested_alone_is_not_in_force)
 {
 	static const struct {
 		void (*run)(void *data);

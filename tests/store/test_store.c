@@ -144,7 +144,7 @@ static void own_and_skip_keep_what_is_there(int way)
 	store_close(store);
 }
 
-TEST(store, an_existing_file_fails_by_default_and_is_skipped_with_overwrite_skip)
+TEST(store, an_output_that_exists_fails_by_default_and_is_skipped_in_overwrite_mode_skip)
 {
 	by_every_way(own_and_skip_keep_what_is_there);
 }
@@ -170,7 +170,7 @@ static void always_replaces(int way)
 	store_close(store);
 }
 
-TEST(store, overwrite_always_replaces_a_file_but_not_a_folder)
+TEST(store, an_existing_file_is_replaced_in_overwrite_mode_always_but_a_folder_is_not)
 {
 	by_every_way(always_replaces);
 }

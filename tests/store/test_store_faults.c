@@ -292,7 +292,7 @@ static bool is_whole(const char *path)
 	return n == 100000 && memcmp(bytes, bytes + 1, 99999) == 0;
 }
 
-TEST(store_faults, a_reader_sees_one_complete_file_while_others_replace_it)
+TEST(store_faults, a_reader_sees_one_complete_file_while_writers_replace_the_file)
 {
 	pthread_t threads[N_THREADS];
 

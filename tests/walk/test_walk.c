@@ -450,7 +450,7 @@ TEST(walk, links_are_followed_on_request_and_loops_are_detected)
 
 /* ---- the names of a list ---- */
 
-TEST(walk, a_listed_name_keeps_its_folders)
+TEST(walk, the_output_path_of_a_name_in_a_list_keeps_the_folders_below_the_base)
 {
 	static const struct {
 		const char *name, *base, *line;
@@ -579,7 +579,7 @@ static void expect_all_same(struct walk_options options, unsigned n_files)
 	walk_close(other);
 }
 
-TEST(walk, a_visited_file_has_the_same_item_as_in_the_walk)
+TEST(walk, visiting_the_address_of_a_file_gives_the_same_item_as_the_walk)
 {
 	static const char *const inputs[] = {"d//", "d/a.jpg", "link", ".", "d/sub/.."};
 
@@ -607,7 +607,7 @@ TEST(walk, a_visited_file_has_the_same_item_as_in_the_walk)
 	scratch_leave();
 }
 
-TEST(walk, a_visit_follows_no_link_that_has_replaced_a_folder)
+TEST(walk, visiting_an_address_follows_no_link_that_has_replaced_a_folder)
 {
 	const char *const inputs[] = {"d"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
@@ -629,7 +629,7 @@ TEST(walk, a_visit_follows_no_link_that_has_replaced_a_folder)
 	scratch_leave();
 }
 
-TEST(walk, a_visit_finds_only_a_regular_file)
+TEST(walk, visiting_an_address_succeeds_only_for_a_regular_file)
 {
 	const char *const inputs[] = {"d"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
@@ -650,7 +650,7 @@ TEST(walk, a_visit_finds_only_a_regular_file)
 	scratch_leave();
 }
 
-TEST(walk, a_visit_does_not_enter_the_output_folder)
+TEST(walk, visiting_an_address_in_the_output_folder_fails)
 {
 	const char *const inputs[] = {"d"};
 	struct walk_options options = {.inputs = inputs, .n_inputs = 1};

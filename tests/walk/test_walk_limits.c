@@ -189,7 +189,7 @@ TEST(walk_limits, a_hundred_thousand_files_in_a_hundred_folders_take_less_than_a
 	scratch_leave();
 }
 
-TEST(walk_limits, a_folder_removed_before_its_turn_is_skipped)
+TEST(walk_limits, a_folder_removed_before_the_walk_reaches_it_is_skipped)
 {
 	struct walk *walk = walk_of("photos");
 

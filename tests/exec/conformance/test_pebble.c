@@ -84,7 +84,7 @@ TEST(pebble, the_pid_and_status_of_a_dead_worker_are_reported)
 }
 
 /* test_process_pool_exception_isolated */
-TEST(pebble, a_failed_task_does_not_affect_others)
+TEST(pebble, a_failed_task_does_not_affect_other_tasks)
 {
 	EVERY_EXECUTOR(kind)
 	{

@@ -763,7 +763,7 @@ TEST(png_write, every_saturated_colour_is_written_exactly)
 	png_reader.destroy(reader);
 }
 
-TEST(png_read, trimming_frees_the_memory_of_a_reader_and_it_still_works)
+TEST(png_read, a_reader_still_works_after_trimming_has_freed_its_memory)
 {
 	const struct png_settings settings = {
 		.width = 50, .height = 30, .colour_type = 6, .depth = 8};

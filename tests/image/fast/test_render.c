@@ -275,7 +275,7 @@ TEST(render, layouts_with_a_canvas_or_enlarging_or_a_content_dependent_crop_are_
 	EXPECT(!render_takes_layout(&layout, from));
 }
 
-TEST(render, trimming_frees_the_memory_of_a_renderer_and_it_still_works)
+TEST(render, a_renderer_still_works_after_trimming_has_freed_its_memory)
 {
 	const struct render_options options = {.has_half_chroma = true};
 	struct layout layout = layout_of((struct size){50, 40},

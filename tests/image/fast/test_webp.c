@@ -123,7 +123,7 @@ static void expect_widened(const struct plane *plane, const uint8_t *limited, in
 	EXPECT_EQ(n_wrong, 0);
 }
 
-TEST(webp_read, planes_of_lossy_pictures_get_the_full_range)
+TEST(webp_read, planes_of_lossy_pictures_are_converted_to_full_range)
 {
 	static const int sizes[][2] = {{1, 1}, {3, 5}, {64, 48}, {301, 133}};
 	bool seen[2][256] = {{false}};
@@ -402,7 +402,7 @@ TEST(webp_read, animations_and_unannounced_alpha_are_left_to_other_engines)
 	EXPECT(status_with_flags(ALPHA_FLAG | ANIMATION_FLAG) != READ_OK);
 }
 
-TEST(webp_read, trimming_frees_the_memory_of_a_reader_and_it_still_works)
+TEST(webp_read, a_reader_still_works_after_trimming_has_freed_its_memory)
 {
 	const struct webp_settings kinds[] = {
 		{200, 100, .slope = 0},
