@@ -43,17 +43,15 @@ static void skip(struct bits *bits, unsigned n)
 }
 
 /* Read a number of variable length: n zero bits, a one bit, and then n bits of the number. Its name
- * is uvlc in AV1, and ue in HEVC. */
+ * is uvlc in AV1, and ue in HEVC. No valid header has more than 31 zero bits here. */
 static uint32_t take_variable(struct bits *bits)
 {
 	unsigned n = 0;
 
 	while (!bits->has_ended && !take_flag(bits))
-		n++;
-	if (n > 31) {
-		bits->has_ended = true;
+		bits->has_ended |= ++n > 31;
+	if (bits->has_ended)
 		return 0;
-	}
 	return (1U << n) - 1 + take(bits, n);
 }
 

@@ -1,0 +1,96 @@
+/* Tests of the reader of AV1 headers in HEIC and AVIF, with files made by hand. No codec is needed. */
+#include "support/test.h"
+
+#include "image/metadata/heif_properties.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* Begin a box of length 0, which extends to the end of the file. Returns its offset. */
+static size_t begin_box(struct block *to, const char *type)
+{
+	size_t begin = to->n;
+
+	block_add_number(to, 0, 4, true);
+	block_add_text(to, type);
+	return begin;
+}
+
+static void end_box(struct block *to, size_t begin)
+{
+	block_set_number(to, begin, to->n - begin, 4, true);
+}
+
+/* The bits of a header of AV1. */
+struct header {
+	struct block block;
+	size_t n_bits;
+};
+
+/* Add the n lowest bits of a number. */
+static void add_bits(struct header *to, unsigned number, unsigned n)
+{
+	for (; n > 0; n--, to->n_bits++) {
+		if (to->n_bits % 8 == 0)
+			block_add_number(&to->block, 0, 1, true);
+		if (number >> (n - 1) & 1)
+			to->block.at[to->block.n - 1] |= (uint8_t)(0x80 >>
+			                                           to->n_bits % 8);
+	}
+}
+
+/* Make the header of a picture whose timing begins with a number of variable length. The number is
+ * missing: the caller adds its bits. */
+static struct header header_before_number(void)
+{
+	struct header header = {0};
+
+	add_bits(&header, 0,
+	         3 + 1 + 1);     /* the profile, not a still picture, not reduced */
+	add_bits(&header, 1, 1); /* has timing */
+	add_bits(&header, 1, 32);
+	add_bits(&header, 1, 32);
+	add_bits(&header, 1, 1); /* all pictures have the same duration: the number */
+	return header;
+}
+
+/* Begin the box "av1C" with an OBU, a unit of AV1, that extends to the end of the box. */
+static size_t begin_config(struct block *to)
+{
+	enum { SEQUENCE_HEADER = 1 };
+	size_t begin = begin_box(to, "av1C");
+
+	block_add_number(to, 0, 4, true);
+	block_add_number(to, SEQUENCE_HEADER << 3, 1, true);
+	return begin;
+}
+
+/* A number of variable length begins with at most 31 zero bits. Pages past the first 64 KiB cannot
+ * be read, so the test crashes if the reader looks for the end of the zero bits. */
+TEST(heif_stream, a_number_with_too_many_zero_bits_is_not_read_to_its_end)
+{
+	enum { N_FILE = 1 << 20, N_READABLE = 1 << 16 };
+	struct header header = header_before_number();
+	uint8_t *pages = mmap(NULL, N_FILE, PROT_READ | PROT_WRITE,
+	                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct block file = {0};
+	struct heif_stream stream;
+	size_t ipma;
+
+	REQUIRE(pages != MAP_FAILED);
+	begin_box(&file, "meta");
+	block_add_number(&file, 0, 4, true);
+	begin_box(&file, "iprp");
+	ipma = begin_box(&file, "ipma");
+	block_add(&file, BYTES_OF("\0\0\0\0\0\0\0\1\0\1\1\1"));
+	end_box(&file, ipma);
+	begin_box(&file, "ipco");
+	begin_config(&file);
+	block_add(&file, block_bytes(&header.block));
+	memcpy(pages, file.at, file.n);
+	REQUIRE(mprotect(pages + N_READABLE, N_FILE - N_READABLE, PROT_NONE) == 0);
+	EXPECT(!heif_read_stream((struct bytes){pages, N_FILE}, 1, &stream));
+	munmap(pages, N_FILE);
+	block_fini(&file);
+	block_fini(&header.block);
+}
