@@ -98,7 +98,7 @@ struct history_input {
 
 /* Decide whether the outputs of a file must be made. The function may open input->fd, which the
  * caller closes. *ret_known has n_variants elements, and the caller frees it. *ret_known is NULL
- * when nothing is written, when memory ran out, or when the input could not be examined. In the
+ * if the file has no outputs (verify), if memory ran out, or if the input could not be examined. In the
  * last case the verdict is HISTORY_MAKE: the caller opens the input, and reports why that fails. */
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,

@@ -30,8 +30,10 @@
 /* ---- the sandbox ---- */
 
 enum sandbox_mode {
-	SANDBOX_AUTO, /* use the layers that are available, and report the missing ones */
-	SANDBOX_REQUIRE, /* use all layers; if one is missing, the batch does not start */
+	/* Use the layers of the sandbox that are available, and report the missing ones. */
+	SANDBOX_AUTO,
+	/* Use all layers of the sandbox. If one is missing, the batch does not start. */
+	SANDBOX_REQUIRE,
 	SANDBOX_OFF,
 };
 

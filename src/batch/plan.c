@@ -74,7 +74,8 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 
 	atomic_fetch_add_explicit(&plan->n_images, 1, memory_order_relaxed);
 	plan->has_errors |= item->kind == WALK_ERROR;
-	/* The walk takes the INPUTs in order, so each is counted at its first image. */
+	/* Count the INPUTs that have an image. The walk takes them in order, so an INPUT is counted
+	 * when its first image comes. */
 	if (item->kind == WALK_FILE && item->input >= plan->next_input) {
 		plan->next_input = item->input + 1;
 		plan->n_inputs++;

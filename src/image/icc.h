@@ -32,7 +32,7 @@ enum icc_result {
 };
 
 /*
- * Make the profile that corresponds to code points. For an HDR transfer, the profile describes the
+ * Make the profile of the colour space that CICP code points describe. For an HDR transfer, the profile describes the
  * SDR picture that hdr_to_sdr() makes: it has the same primaries, and the curve of sRGB.
  *
  * is_grey      make a grey profile, which has only the curve.

@@ -78,7 +78,7 @@ enum image_format format_of_word(const char *word);
  * A TGA has no magic number. A file is a TGA if it has the suffix of a TGA, no other format
  * matches, and its header is a possible TGA header. A gzip file is an SVG only if it has the suffix
  * of an SVG. Do not let a library detect the format of a gzip file: libvips 8.14.1 never returns
- * from a certain gzip file of 33 bytes. All other files have the format FORMAT_NONE.
+ * from a certain gzip file of 33 bytes. Returns FORMAT_NONE if the file has no known format.
  */
 enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *name);
 

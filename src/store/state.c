@@ -236,7 +236,7 @@ static void say_why(struct failure *failure, sqlite3 *database, int code,
  */
 static bool refuses_locks(const char *path)
 {
-	/* Test a byte after the bytes that SQLite locks. */
+	/* Try to lock a byte that SQLite never locks: one after the bytes that it uses. */
 	struct flock lock = {.l_type = F_RDLCK,
 	                     .l_whence = SEEK_SET,
 	                     .l_start = 0x40000000 + 1024,

@@ -12,8 +12,8 @@
 
 enum { SIDE = 8 };
 
-/* A sample of the picture, which shows the quarters of rgbw. It is 0 or the maximum value; in the
- * first row it is 0 or half the maximum value. */
+/* A sample of the test picture, whose four quarters have the four colours of `rgbw`. The sample is 0 or
+ * the maximum value; in the first row of pixels it is 0 or half the maximum value. */
 static unsigned sample_at(int x, int y, int band, unsigned most)
 {
 	unsigned value = rgbw.colours[2 * (y >= SIDE / 2) + (x >= SIDE / 2)][band];

@@ -70,7 +70,7 @@ bool gif_is_whole(const uint8_t *bytes, size_t n);
  * the tag is missing, or if its value is not exactly one number of type SHORT. */
 unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise);
 
-/* The samples of a pixel in the first page of a TIFF. */
+/* How many samples each pixel has in the first page of a TIFF, and of which kinds. */
 struct tiff_samples {
 	/* the number of colour samples; 0: the colour space is unknown */
 	uint32_t n_colours;
