@@ -754,6 +754,42 @@ TEST(metadata_containers, brotli_compressed_boxes_of_a_jxl_are_read)
 	metadata_fini(&metadata);
 }
 
+/* Neither JPEG nor GIF tells the encoding of a comment. In PNG, tEXt is Latin-1 and iTXt is UTF-8. */
+TEST(metadata_containers, a_comment_becomes_png_text_of_the_encoding_that_it_has)
+{
+	static const struct {
+		const char *comment, *chunk;
+	} comments[] = {
+		{"plain", "tEXtComment"},
+		{"caf\xc3\xa9", "iTXtComment"},
+		{"\xf0\x9f\x98\x80", "iTXtComment"},
+		{"caf\xe9", "tEXtComment"},
+		{"\xe9t\xe9", "tEXtComment"},
+		{"\xc3\xa9 caf\xe9", "tEXtComment"},
+		{"\xc0\xaf", "tEXtComment"},     /* longer than necessary */
+		{"\xe0\x80\xaf", "tEXtComment"}, /* longer than necessary */
+		{"\xed\xa0\x80", "tEXtComment"}, /* a surrogate */
+		{"\xf4\x90\x80\x80", "tEXtComment"},
+		{"\xf0\x9f\x98", "tEXtComment"}, /* cut */
+	};
+
+	for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++) {
+		struct metadata metadata = {0};
+		struct block file = bare_png(), to;
+		unsigned lost;
+
+		block_add_text(&metadata.comment, comments[i].comment);
+		to = written(FORMAT_PNG, block_bytes(&file), &metadata, &lost);
+		EXPECT(fixture_holds(block_bytes(&to), comments[i].chunk), "comment %zu",
+		       i);
+		EXPECT(fixture_holds(block_bytes(&to), comments[i].comment));
+		EXPECT_EQ(lost, 0);
+		block_fini(&to);
+		block_fini(&file);
+		metadata_fini(&metadata);
+	}
+}
+
 TEST(metadata_containers, comments_and_xmp_of_a_gif_are_read)
 {
 	struct block file = {0};

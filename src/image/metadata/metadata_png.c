@@ -301,21 +301,57 @@ static void add_iptc(struct block *to, struct bytes iptc)
 	block_fini(&text);
 }
 
-/* Write a comment that comes from another format. An ASCII comment is written in tEXt. Any other
- * comment is assumed to be UTF-8, and is written in iTXt. */
-static void add_comment(struct block *to, struct bytes comment)
+/* The length of the UTF-8 character at the beginning of a text. 0: the bytes are not UTF-8. */
+static size_t character_length(struct bytes text)
+{
+	const uint8_t *c = text.at;
+	size_t n;
+
+	if (c[0] < 0x80)
+		return 1;
+	if (c[0] < 0xc2 || c[0] > 0xf4)
+		return 0;
+	n = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+	if (n > text.n)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* These are longer than necessary, surrogates, or beyond the last character of Unicode. */
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* Whether a text is UTF-8 and not only ASCII. */
+static bool is_wide_utf8(struct bytes text)
 {
 	bool is_ascii = true;
+	size_t n;
 
-	for (size_t i = 0; i < comment.n; i++) {
-		is_ascii &= comment.at[i] < 0x80;
-		if (comment.at[i] == 0) /* PNG text cannot contain a zero byte */
-			comment.n = i;
+	for (; text.n > 0; text = bytes_after(text, n)) {
+		n = character_length(text);
+		if (n == 0)
+			return false;
+		is_ascii &= n == 1;
 	}
-	if (is_ascii)
-		add_chunk(to, "tEXt", BYTES_OF("Comment\0"), comment);
+	return !is_ascii;
+}
+
+/* Write a comment that comes from another format. These formats do not tell the encoding. A comment
+ * in UTF-8 is written in iTXt. Any other comment is assumed to be Latin-1, which is the encoding of
+ * tEXt. */
+static void add_comment(struct block *to, struct bytes comment)
+{
+	/* PNG text cannot contain a zero byte. */
+	struct bytes text = take_string(&comment);
+
+	if (is_wide_utf8(text))
+		add_chunk(to, "iTXt", BYTES_OF("Comment\0\0\0\0\0"), text);
 	else
-		add_chunk(to, "iTXt", BYTES_OF("Comment\0\0\0\0\0"), comment);
+		add_chunk(to, "tEXt", BYTES_OF("Comment\0"), text);
 }
 
 static void add_blocks(struct block *to, const struct metadata *metadata)
