@@ -451,6 +451,53 @@ TEST(metadata_xmp, properties_about_a_removed_video_or_gain_map_are_dropped_and_
 	}
 }
 
+#define DEPTH_SPACE     "http://ns.google.com/photos/1.0/depthmap/"
+#define CONTAINER_SPACE "http://ns.google.com/photos/1.0/container/"
+
+/* These packets have no words for a video or a gain map, not even as a namespace. */
+TEST(metadata_xmp, a_depth_map_is_reported_lost_even_if_no_xmp_is_kept)
+{
+	static const char head[] =
+		"<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+		"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+		"<rdf:Description rdf:about='' ";
+	static const char tail[] = "</rdf:Description></rdf:RDF></x:xmpmeta>";
+	static const char *const descriptions[] = {
+		"xmlns:a='" DEPTH_SPACE "' a:Format='RangeInverse'>",
+		"xmlns:c='" CONTAINER_SPACE "' xmlns:i='" CONTAINER_SPACE
+		"item/'><c:Directory><rdf:Seq><rdf:li><c:Item i:Semantic='Depth' "
+		"i:Mime='image/jpeg'/></rdf:li></rdf:Seq></c:Directory>",
+		"xmlns:c='" CONTAINER_SPACE "' xmlns:i='" CONTAINER_SPACE
+		"item/'><c:Directory><rdf:Seq><rdf:li><c:Item i:Semantic='Confidence' "
+		"i:Mime='image/jpeg'/></rdf:li></rdf:Seq></c:Directory>",
+	};
+	struct metadata_target target = fixture_target();
+	struct block plain = {0};
+
+	block_add_text(&plain, head);
+	block_add_text(&plain, ">");
+	block_add_text(&plain, tail);
+	for (size_t i = 0; i < N_OF(descriptions); i++) {
+		struct block packet = {0}, xmp = {0};
+		unsigned lost;
+
+		block_add_text(&packet, head);
+		block_add_text(&packet, descriptions[i]);
+		block_add_text(&packet, tail);
+		xmp = filtered(block_bytes(&packet), 0, &target, &lost);
+		EXPECT_EQ(lost, LOST_DEPTH);
+		EXPECT_EQ(xmp.n, 0);
+		lost = 0;
+		REQUIRE(xmp_filter(&xmp, block_bytes(&plain), block_bytes(&packet), 0,
+		                   &target, &lost));
+		EXPECT_EQ(lost, LOST_DEPTH);
+		EXPECT_EQ(xmp.n, 0);
+		block_fini(&xmp);
+		block_fini(&packet);
+	}
+	block_fini(&plain);
+}
+
 TEST(metadata_xmp,
      panorama_properties_are_scaled_with_the_picture_and_dropped_after_a_crop)
 {

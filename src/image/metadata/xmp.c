@@ -1000,14 +1000,16 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 	return root;
 }
 
-/* Whether a packet contains words for a video or a gain map. If the recipe keeps nothing of XMP, a
- * packet is parsed only if it contains such words. */
+/* Whether a packet contains words for a video, a gain map or a depth map. If the recipe keeps
+ * nothing of XMP, a packet is parsed only if it contains such words. */
 static bool may_tell_of_parts(struct bytes packet)
 {
-	const struct bytes words[] = {BYTES_OF("MotionPhoto"), BYTES_OF("MicroVideo"),
-	                              BYTES_OF("LivePhoto"),   BYTES_OF("hdr-gain-map"),
-	                              BYTES_OF("GainMap"),     BYTES_OF("video/"),
-	                              BYTES_OF("VideoLength")};
+	const struct bytes words[] = {
+		BYTES_OF("MotionPhoto"),  BYTES_OF("MicroVideo"), BYTES_OF("LivePhoto"),
+		BYTES_OF("hdr-gain-map"), BYTES_OF("GainMap"),    BYTES_OF("video/"),
+		BYTES_OF("VideoLength"),  BYTES_OF("depthmap"),   BYTES_OF("Depth"),
+		BYTES_OF("Confidence"),
+	};
 
 	return bytes_contain_any(packet, words, sizeof(words) / sizeof(words[0]));
 }
@@ -1056,7 +1058,7 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
 	struct filtering filtering = {.keep = keep & of_xmp, .target = target};
 	struct xml_node *root;
 
-	if (!filtering.keep && !may_tell_of_parts(packet))
+	if (!filtering.keep && !may_tell_of_parts(packet) && !may_tell_of_parts(extended))
 		return true;
 	filtering.tree = xml_tree_create();
 	if (!filtering.tree)
