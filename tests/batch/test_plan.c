@@ -160,7 +160,7 @@ TEST(plan, a_file_named_several_times_is_planned_once_and_fed_once)
 	scratch_leave();
 }
 
-TEST(plan, two_files_with_the_same_output_collide_even_if_one_is_named_twice)
+TEST(plan, two_files_with_the_same_output_collide_even_if_one_file_is_named_twice)
 {
 	const char *inputs[] = {"in/a.jpg", "in", "other/a.jpg"};
 	enum plan_result result;
@@ -344,7 +344,7 @@ TEST(plan, the_list_of_largest_inputs_keeps_the_1024_largest_inputs_of_a_plan)
 	scratch_leave();
 }
 
-TEST(plan, a_walk_recognises_each_input_that_was_fed_before_it)
+TEST(plan, a_walk_recognises_each_input_that_was_fed_before_the_walk)
 {
 	const char *inputs[] = {"in", "in/b.jpg"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 2};

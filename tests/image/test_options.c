@@ -34,7 +34,7 @@ static void colour_of_tile(int column, int row, uint8_t colour[3])
 	colour[2] = 20;
 }
 
-TEST(position, the_option_position_selects_the_part_that_fit_cover_keeps)
+TEST(position, the_option_position_selects_the_part_that_the_fit_mode_cover_keeps)
 {
 	enum { TILE = 20, SIDE = 3 * TILE };
 	static uint8_t bytes[SIDE * SIDE * 3];
@@ -65,7 +65,7 @@ TEST(position, the_option_position_selects_the_part_that_fit_cover_keeps)
 	blob_fini(&png);
 }
 
-TEST(position, the_option_position_selects_where_fit_contain_places_the_picture)
+TEST(position, the_option_position_selects_where_the_fit_mode_contain_places_the_picture)
 {
 	static const struct quarters red = {
 		{{255, 0, 0, 255}, {255, 0, 0, 255}, {255, 0, 0, 255}, {255, 0, 0, 255}}};

@@ -134,7 +134,7 @@ TEST(shapes, every_kernel_scales_without_a_shift)
 	blob_fini(&blob);
 }
 
-TEST(shapes, fit_cover_keeps_the_part_that_the_position_names)
+TEST(shapes, the_fit_mode_cover_keeps_the_part_that_the_position_names)
 {
 	/* The output is 45 x 45. At half the size the picture is 60 x 45, so 15 columns are
 	 * cropped. */
@@ -170,7 +170,7 @@ TEST(shapes, fit_cover_keeps_the_part_that_the_position_names)
 }
 
 /* If the whole picture were scaled, it would have 400 x 12000000 pixels. */
-TEST(shapes, fit_cover_scales_only_the_kept_part_of_a_very_long_picture)
+TEST(shapes, the_fit_mode_cover_scales_only_the_kept_part_of_a_very_long_picture)
 {
 	enum { LENGTH = 30000, SIDE = 400 };
 	static const struct {
@@ -292,7 +292,7 @@ TEST(shapes,
 	}
 }
 
-TEST(shapes, fit_contain_fills_the_remaining_area_with_the_background)
+TEST(shapes, the_fit_mode_contain_fills_the_remaining_area_with_the_background)
 {
 	static const double white[] = {255, 255, 255}, blue[] = {0, 0, 255, 255},
 			    clear[] = {0, 0, 0, 0};
