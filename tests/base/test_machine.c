@@ -59,7 +59,7 @@ static void group_v2(const char *folder, const char *max, const char *used,
 static const char v2_mount[] = "22 1 0:1 / /proc rw - proc proc rw\n"
 			       "37 30 0:40 / /cg rw,relatime - cgroup2 cgroup2 rw\n";
 
-TEST(machine, without_cgroups_free_memory_is_the_kernels_estimate)
+TEST(machine, without_cgroups_the_kernels_estimate_of_free_memory_is_used)
 {
 	enter("", "");
 	EXPECT_EQ(machine_free_memory(here()), 1000 * MIB);

@@ -215,7 +215,7 @@ TEST(bounds, a_failure_of_class_too_big_names_the_exceeded_limit)
 
 /* ---- workers ---- */
 
-TEST(bounds, a_worker_is_replaced_after_the_number_of_images_given_by_recycle)
+TEST(bounds, a_worker_is_replaced_after_the_number_of_images_given_by_the_option_recycle)
 {
 	fixture_enter();
 	make_good_ones();
@@ -230,7 +230,7 @@ TEST(bounds, a_worker_is_replaced_after_the_number_of_images_given_by_recycle)
 	fixture_leave();
 }
 
-TEST(bounds, a_small_memory_option_reduces_the_number_of_workers)
+TEST(bounds, a_small_value_of_the_option_memory_reduces_the_number_of_workers)
 {
 	struct ended ended;
 
@@ -245,7 +245,7 @@ TEST(bounds, a_small_memory_option_reduces_the_number_of_workers)
 	fixture_leave();
 }
 
-TEST(bounds, info_shows_the_limits_in_force)
+TEST(bounds, the_command_info_shows_the_limits_in_force)
 {
 	struct ended ended;
 

@@ -301,7 +301,8 @@ TEST(drawings, drawings_are_drawn_after_all_other_images)
 
 /* The limit on descriptors leaves room for about 20 deferred drawings. More drawings fit only if
  * the drawing workers get a turn in the middle of the walk. */
-TEST(drawings, more_drawings_than_fit_the_queue_take_turns_with_other_images)
+TEST(drawings,
+     some_drawings_are_drawn_before_other_images_if_not_all_drawings_fit_the_queue)
 {
 	struct ended ended;
 	char path[32];

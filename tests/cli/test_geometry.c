@@ -26,7 +26,8 @@ static void expect_shows(const struct act *acts, size_t n)
 
 #define EXPECT_SHOWS(acts) expect_shows(acts, sizeof(acts) / sizeof((acts)[0]))
 
-TEST(geometry, each_value_of_the_option_fit_gives_the_documented_size_and_part)
+TEST(geometry,
+     each_value_of_the_option_fit_gives_the_documented_size_and_part_of_the_picture)
 {
 	static const struct act acts[] = {
 		{"resize -s 40x40", "40x20 rg/bw"},
@@ -97,7 +98,7 @@ TEST(geometry, the_options_no_enlarge_and_no_reduce_keep_the_size)
 	fixture_leave();
 }
 
-TEST(geometry, the_last_of_two_size_options_wins_with_its_modifier)
+TEST(geometry, the_last_of_two_size_options_wins_and_the_modifier_of_the_first_is_ignored)
 {
 	static const struct act acts[] = {
 		{"resize -s '40x40!' -s 20", "20x10 rg/bw"},

@@ -107,7 +107,7 @@ TEST(groups, a_crash_in_a_shared_task_fails_only_its_own_image)
 	}
 }
 
-TEST(groups, a_crash_in_a_shared_task_is_not_retried_if_there_are_no_retries)
+TEST(groups, a_crash_in_a_shared_task_is_not_retried_if_the_option_retries_is_0)
 {
 	fixture_enter();
 	make_images('d', "signal SIGSEGV");

@@ -149,7 +149,7 @@ TEST(in_place, an_image_whose_owner_or_group_would_change_is_not_replaced)
 	fixture_leave();
 }
 
-TEST(in_place, a_second_run_in_place_makes_no_image_again)
+TEST(in_place, a_second_run_in_place_processes_no_image_again)
 {
 	make_photos();
 	if (!has_stamps()) {
@@ -405,7 +405,7 @@ TEST(in_place, a_damaged_image_is_not_replaced)
 	fixture_leave();
 }
 
-TEST(in_place, depth_colours_and_metadata_are_kept_by_default)
+TEST(in_place, the_depth_colours_and_metadata_of_an_image_are_kept_by_default)
 {
 	fixture_enter();
 	sample("orientation/6.jpg", "a.jpg");
@@ -419,7 +419,7 @@ TEST(in_place, depth_colours_and_metadata_are_kept_by_default)
 	fixture_leave();
 }
 
-TEST(in_place, state_none_writes_no_stamps_in_place)
+TEST(in_place, the_option_state_none_writes_no_stamps_in_place)
 {
 	char value[1024];
 
@@ -440,7 +440,7 @@ TEST(in_place, shards_process_each_image_once_however_the_path_of_the_folder_is_
 	fixture_leave();
 }
 
-TEST(in_place, options_that_contradict_in_place_are_refused)
+TEST(in_place, options_that_contradict_the_option_in_place_are_refused)
 {
 	static const struct {
 		const char *options, *message;
@@ -519,7 +519,7 @@ static void make_folders_of_scripts(void)
 }
 
 TEST(in_place,
-     a_run_in_place_locks_its_folder_exclusively_and_shares_locks_on_the_folders_above)
+     a_run_in_place_locks_its_folder_exclusively_and_takes_shared_locks_on_the_folders_above)
 {
 	struct command first;
 
@@ -538,7 +538,8 @@ TEST(in_place,
 
 /* The test itself holds the locks that a run on the folder "in" would hold. The second run works on
  * this folder, on a folder above or below it, or on a file in it. */
-TEST(in_place, a_second_run_on_the_same_folder_waits_and_with_no_wait_exits_with_status_4)
+TEST(in_place,
+     a_second_run_on_the_same_folder_waits_or_exits_with_status_4_with_the_option_no_wait)
 {
 	static const char *const inputs[] = {"in", ".", "in/sub", "in/b.png", "link.png"};
 	const char *const convert = "pixpool-scripted convert --in-place --no-backup";
@@ -588,7 +589,8 @@ TEST(in_place, shards_share_the_lock_of_their_folder)
 	fixture_leave();
 }
 
-TEST(in_place, a_folder_that_the_command_flock_locked_for_the_run_is_not_waited_for)
+TEST(in_place,
+     a_run_started_by_the_command_flock_does_not_wait_for_the_lock_that_flock_holds)
 {
 	make_folders_of_scripts();
 	let_pass("in/a.png");
@@ -610,7 +612,7 @@ TEST(in_place, a_folder_that_the_command_flock_locked_for_the_run_is_not_waited_
 
 /* The test itself holds the lock, as another run would. Descriptor 9, which the program inherits,
  * does not hold the lock. */
-TEST(in_place, a_folder_whose_inherited_descriptor_holds_no_lock_is_waited_for)
+TEST(in_place, a_folder_lock_that_no_inherited_descriptor_holds_is_respected)
 {
 	const char *const convert =
 		"pixpool-scripted convert --in-place --no-backup --no-wait in";

@@ -224,7 +224,7 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_reads)
 
 #ifndef PIXPOOL_VIPS
 
-TEST(info, info_lists_only_stb_in_a_build_without_libvips)
+TEST(info, info_lists_stb_as_the_only_engine_in_a_build_without_libvips)
 {
 	static const struct row all[] = {
 		{"jpeg", "stb", "stb", ""}, {"png", "stb", "stb", ""},
@@ -279,7 +279,7 @@ static void expect_in_json(const struct row *row, const char *json)
 	EXPECT(strstr(json, want), "%s in %s", want, json);
 }
 
-TEST(info, info_json_has_the_contents_of_the_tables_in_one_line)
+TEST(info, info_with_the_option_json_prints_the_contents_of_the_tables_in_one_line)
 {
 	struct ended ended;
 

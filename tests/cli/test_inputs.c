@@ -60,7 +60,8 @@ TEST(inputs, a_folder_without_images_exits_with_status_3)
 	fixture_leave();
 }
 
-TEST(inputs, files_that_are_not_images_are_counted_as_ignored_and_listed_by_verbose)
+TEST(inputs,
+     files_that_are_not_images_are_counted_as_ignored_and_listed_with_the_option_verbose)
 {
 	struct ended ended;
 
@@ -101,7 +102,7 @@ TEST(inputs, an_image_with_unknown_suffix_is_found_by_its_content)
 	fixture_leave();
 }
 
-TEST(inputs, a_file_named_as_an_input_is_always_tried)
+TEST(inputs, a_file_given_on_the_command_line_is_processed_whatever_its_name)
 {
 	fixture_enter();
 	scratch_file("notes.txt", "no image");

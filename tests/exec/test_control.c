@@ -183,7 +183,7 @@ TEST(control, a_task_that_starts_too_late_fails_with_a_queue_timeout)
 }
 
 /* The expired tasks are removed from the middle of the queue. */
-TEST(control, queued_tasks_between_expired_ones_still_run)
+TEST(control, queued_tasks_between_expired_tasks_still_run)
 {
 	static const int64_t timeouts_ms[] = {60000, 20, 0, 40, 60000, 1, 0};
 	enum { N = sizeof(timeouts_ms) / sizeof(timeouts_ms[0]) };
@@ -298,7 +298,8 @@ static enum pxp_status task_works(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(control, an_outcome_reports_cpu_time_and_memory_after_an_answer_or_a_death)
+TEST(control,
+     an_outcome_reports_cpu_time_and_memory_after_an_answer_or_the_death_of_the_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *futures[] = {pool_submit(pool, task_works, NULL, NULL),
@@ -443,7 +444,8 @@ TEST(control, a_worker_is_replaced_after_its_maximum_number_of_tasks)
 	pxp_executor_destroy(pool);
 }
 
-TEST(control, a_task_can_count_as_several_tasks_for_the_replacement_of_its_worker)
+TEST(control,
+     one_task_can_count_as_several_towards_the_maximum_number_of_tasks_of_its_worker)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .max_tasks_per_worker = 3});
@@ -493,7 +495,8 @@ TEST(control, a_worker_ends_after_its_idle_timeout_and_another_starts_when_neede
 	}
 }
 
-TEST(control, a_task_is_not_retried_after_it_has_killed_max_kills_workers)
+TEST(control,
+     a_task_that_has_killed_the_number_of_workers_given_by_max_kills_is_not_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *poison = pool_submit_with(

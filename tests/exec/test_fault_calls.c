@@ -145,7 +145,7 @@ TEST(fault_calls, an_input_that_cannot_be_stored_is_refused)
 }
 
 /* The worker calls mmap(). A seccomp filter, or a kernel before 6.7, may refuse the call. */
-TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
+TEST(fault_calls, a_long_input_is_read_if_it_cannot_be_mapped)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 

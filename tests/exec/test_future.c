@@ -151,7 +151,7 @@ TEST(future, a_callback_may_release_the_last_reference_during_a_cancel)
 	EXPECT(pxp_future_cancel(promise));
 }
 
-TEST(future, a_task_continues_after_a_wait_for_it_timed_out)
+TEST(future, a_task_continues_after_a_wait_for_its_future_has_timed_out)
 {
 	struct pxp_future *promise = pxp_promise_create();
 
@@ -218,7 +218,7 @@ TEST(future, exactly_one_of_many_concurrent_completions_succeeds)
 }
 
 /* A worker can shorten the memfd of its result after the pool has checked the length. */
-TEST(completion, a_result_that_becomes_shorter_breaks_the_protocol)
+TEST(completion, a_result_that_is_shortened_while_it_is_read_breaks_the_protocol)
 {
 	for (size_t n = 0; n < 5; n++) {
 		struct completion completion = completion_of(PXP_FINISHED);

@@ -88,7 +88,7 @@ TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_run
 
 /* The first task in the worker's queue is withdrawn and never starts. So no deadline of a task can
  * end the wait. */
-TEST(hostile, a_worker_that_does_not_acknowledge_a_withdrawal_is_killed)
+TEST(hostile, a_worker_that_does_not_acknowledge_the_withdrawal_of_a_task_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *taken, *next;
@@ -289,7 +289,8 @@ static enum pxp_status task_floods(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, a_worker_that_repeats_a_frame_allowed_only_once_is_killed_for_a_breach)
+TEST(hostile,
+     a_worker_that_repeats_a_frame_allowed_only_once_is_killed_for_breaking_the_protocol)
 {
 	const struct {
 		const char *kind, *text;
@@ -362,7 +363,7 @@ static enum pxp_status task_forges_cancel(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, a_worker_that_forges_an_answer_is_killed_for_a_breach)
+TEST(hostile, a_worker_that_forges_an_answer_is_killed_for_breaking_the_protocol)
 {
 	const struct {
 		pxp_task_fn *run;

@@ -26,7 +26,7 @@ static enum pxp_status task_counts(struct pxp_task *task)
 	return task_echo(task);
 }
 
-TEST(inline_executor, a_submission_runs_the_task_in_the_calling_thread_before_it_returns)
+TEST(inline_executor, a_submission_returns_only_after_the_calling_thread_has_run_the_task)
 {
 	struct pxp_executor *here = pool_create(PXP_INLINE, 1);
 	struct pxp_future *future = pool_submit(here, task_counts, "now", NULL);
@@ -216,7 +216,7 @@ TEST(inline_executor, each_thread_runs_only_the_tasks_that_it_submits)
 
 /* The caller gets a task's future only when the task is done. So only a shutdown could cancel the
  * task, and a shutdown does not touch running tasks. */
-TEST(inline_executor, a_shutdown_with_kill_lets_a_running_task_finish)
+TEST(inline_executor, a_shutdown_with_the_kill_flag_lets_a_running_task_finish)
 {
 	struct held held = {.here = pool_create(PXP_INLINE, 1), .gate = gate_create()};
 	struct pxp_executor_stats stats;

@@ -101,7 +101,7 @@ TEST(map_chunks, an_item_that_kills_its_worker_fails_alone)
 	}
 }
 
-TEST(map_chunks, a_chunk_in_which_every_item_kills_its_worker_completes)
+TEST(map_chunks, every_item_of_a_chunk_gets_a_result_even_if_each_kills_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[9] = {"k", "k", "k", "k", "k", "k", "k", "k", NULL};
@@ -384,7 +384,7 @@ TEST(map_chunks, closing_a_map_skips_the_remaining_items_of_a_running_chunk)
 	}
 }
 
-TEST(map_chunks, on_a_broken_pool_items_fail_and_the_map_ends)
+TEST(map_chunks, items_fail_and_the_map_ends_if_the_pool_is_broken)
 {
 	EACH_KIND(kind)
 	{

@@ -184,7 +184,7 @@ TEST(memory, a_worker_that_freed_its_memory_is_kept_and_gets_its_old_limit_back)
 }
 
 /* loky: test_memory_leak_protection; Deadpool: test_max_memory */
-TEST(memory, a_worker_that_keeps_most_of_its_allowance_is_replaced)
+TEST(memory, a_worker_that_still_uses_most_of_its_allowance_after_a_task_is_replaced)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_future *leaks = pool_submit(pool, task_uses, "0 52", NULL), *next;
@@ -610,7 +610,7 @@ TEST(memory, a_task_can_have_its_own_memory_limit_while_it_runs)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, the_part_of_a_task_limit_above_the_allowance_is_taken_from_the_budget)
+TEST(memory, a_task_limit_above_the_allowance_takes_the_difference_from_the_budget)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -800,7 +800,7 @@ static enum pxp_status task_forges_request(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, endless_or_invalid_memory_requests_kill_the_worker_for_a_breach)
+TEST(memory, a_worker_that_sends_endless_or_invalid_memory_requests_is_killed)
 {
 	struct pxp_executor *pool = create(1);
 

@@ -231,7 +231,7 @@ TEST(fault_loops, running_out_of_descriptors_never_kills_the_main_process)
 }
 
 /* No descriptor is free from the nth call on. One of these calls opens the folder of the input. */
-TEST(fault_loops, an_in_place_run_without_descriptors_stops_and_blames_no_image)
+TEST(fault_loops, an_in_place_run_that_has_no_free_descriptor_stops_and_blames_no_image)
 {
 	struct ended ended = {.status = -1};
 

@@ -63,7 +63,8 @@ TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
 	finish(image, &blob);
 }
 
-TEST(colour, p3_colours_are_kept_with_space_keep_and_converted_with_space_srgb)
+TEST(colour,
+     the_option_profile_keep_keeps_p3_colours_and_the_option_profile_srgb_converts_them)
 {
 	static const uint8_t values[] = {200, 100, 50};
 	static const double kept[] = {200, 100, 50};
@@ -188,7 +189,7 @@ TEST(colour, cmyk_is_kept_in_formats_that_support_it)
 	finish(image, &blob);
 }
 
-TEST(colour, depth_keep_keeps_16_bits_in_every_format_that_supports_them)
+TEST(colour, the_option_depth_keep_keeps_16_bits_in_every_format_that_supports_them)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_PNM,
 	                                            FORMAT_JP2, FORMAT_JXL};
@@ -223,7 +224,8 @@ TEST(colour, depth_keep_keeps_16_bits_in_every_format_that_supports_them)
 	finish(image, &blob);
 }
 
-TEST(colour, grey_with_alpha_keeps_16_bits_with_depth_keep_and_gets_8_bits_by_default)
+TEST(colour,
+     the_option_depth_keep_keeps_16_bits_of_grey_with_alpha_and_the_default_gives_8_bits)
 {
 	uint16_t values[32 * 32 * 2];
 	struct recipe recipe = small(FORMAT_PNG);
@@ -253,7 +255,7 @@ TEST(colour, grey_with_alpha_keeps_16_bits_with_depth_keep_and_gets_8_bits_by_de
 	finish(image, &blob);
 }
 
-TEST(colour, depth_16_turns_8_bit_input_into_16_bit_output)
+TEST(colour, the_option_depth_16_turns_8_bit_input_into_16_bit_output)
 {
 	static const uint8_t colour[] = {10, 128, 255};
 	VipsImage *image = plain(colour, 3), *result;
@@ -280,7 +282,7 @@ static VipsImage *stripes(void)
 }
 
 /* libvips would multiply RGB by 256, so that white would become 65280 instead of 65535. */
-TEST(colour, an_8_bit_picture_has_full_white_and_full_alpha_with_16_bits)
+TEST(colour, an_8_bit_picture_converted_to_16_bits_has_full_white_and_full_alpha)
 {
 	static const uint8_t samples[] = {255, 128, 1, 255};
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};

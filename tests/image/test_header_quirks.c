@@ -144,7 +144,7 @@ TEST(header_quirks, values_above_1_in_a_pfm_are_kept_in_an_hdr_output)
 }
 
 TEST(header_quirks,
-     a_grey_float_tiff_holds_linear_light_if_no_value_exceeds_1_and_levels_up_to_255_otherwise)
+     a_grey_float_tiff_with_values_above_1_has_levels_up_to_255_and_any_other_holds_linear_light)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];

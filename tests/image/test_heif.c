@@ -123,7 +123,7 @@ TEST(heif, premultiplied_colours_are_divided_by_alpha)
 /* Each case interprets the same samples by other code points. The primaries 9 are those of Rec.
  * 2020, and 12 those of Display P3. The transfer 8 is linear light, and 4 is a gamma of 2.2. The
  * member `values` has the colour after the conversion to sRGB. */
-TEST(heif, colours_are_interpreted_by_their_code_points)
+TEST(heif, colours_are_interpreted_by_the_codes_for_primaries_and_transfer)
 {
 	static const struct {
 		unsigned primaries, transfer;
@@ -155,7 +155,7 @@ TEST(heif, colours_are_interpreted_by_their_code_points)
 	}
 }
 
-TEST(heif, without_a_colour_box_the_code_points_of_the_stream_are_used)
+TEST(heif, the_colour_codes_of_the_stream_are_used_if_there_is_no_colour_box)
 {
 	static const struct {
 		unsigned primaries, transfer;
@@ -184,7 +184,7 @@ TEST(heif, without_a_colour_box_the_code_points_of_the_stream_are_used)
 	}
 }
 
-TEST(heif, without_a_colour_box_the_range_of_grey_in_the_stream_is_used)
+TEST(heif, the_range_of_grey_given_by_the_stream_is_used_if_there_is_no_colour_box)
 {
 	static const struct quarters greys = {{{0, 0, 0, 255},
 	                                       {255, 255, 255, 255},
@@ -210,7 +210,7 @@ TEST(heif, without_a_colour_box_the_range_of_grey_in_the_stream_is_used)
 	}
 }
 
-TEST(heif, without_a_colour_box_hdr_in_the_stream_is_reported_lost)
+TEST(heif, hdr_in_the_stream_is_reported_lost_if_there_is_no_colour_box)
 {
 	static const struct quarters grey = {{{148, 148, 148, 255},
 	                                      {148, 148, 148, 255},
@@ -235,7 +235,7 @@ TEST(heif, without_a_colour_box_hdr_in_the_stream_is_reported_lost)
 	blob_fini(&blob);
 }
 
-TEST(heif, code_points_are_converted_to_a_profile_if_colours_are_kept)
+TEST(heif, codes_for_primaries_and_transfer_become_a_profile_if_the_colours_are_kept)
 {
 	struct heif_recipe recipe = {
 		FORMAT_AVIF, 3, 8, .primaries = 12, .transfer = 13, .quarters = &patches};
@@ -440,7 +440,7 @@ static void exchange_sides(struct blob *blob)
 }
 
 /* libheif 1.15 writes the size after the rotation into ispe. */
-TEST(heif, a_size_box_may_have_the_size_after_the_rotation)
+TEST(heif, a_size_box_may_hold_the_size_after_the_rotation)
 {
 	for (unsigned i = 0; i < 2 * 8; i++) {
 		unsigned orientation = i / 2 + 1;

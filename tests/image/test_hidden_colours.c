@@ -117,7 +117,7 @@ static struct blob jp2_of_png(struct blob *png)
 
 /* A decoder can load a JPEG 2000 at a half, a quarter and so on of its size. */
 TEST(hidden_colours,
-     colours_of_transparent_pixels_in_a_jpeg_2000_do_not_affect_a_smaller_one)
+     colours_of_transparent_pixels_in_a_jpeg_2000_do_not_affect_a_smaller_output)
 {
 	struct blob png = disc_that_hides(0, false), black = jp2_of_png(&png), white;
 

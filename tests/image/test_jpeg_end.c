@@ -116,7 +116,8 @@ static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 }
 
 /* A file also counts as truncated if it ends between two scans. */
-TEST(jpeg_end, a_truncated_jpeg_fails_and_is_accepted_as_damaged_with_fail_on_none)
+TEST(jpeg_end,
+     a_truncated_jpeg_fails_unless_the_option_fail_on_none_accepts_it_as_damaged)
 {
 	for (int i = 0; i < 2; i++) {
 		struct blob whole = make_detailed(suffixes[i]);
@@ -213,7 +214,7 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_broken_jpeg_files_of_cmyk_and_
 }
 
 /* libjpeg warns if it has not used all bytes of a scan. Such a scan may have wrong codes. */
-TEST(jpeg_damage, a_jpeg_that_no_strict_engine_checks_fails_at_any_damage)
+TEST(jpeg_damage, a_jpeg_decoded_only_by_libvips_fails_by_default_at_any_detected_damage)
 {
 	struct blob blob = make_detailed(suffixes[1]);
 	unsigned n_damaged = 0;

@@ -79,7 +79,7 @@ static const struct {
 	{FORMAT_HDR, 0},
 };
 
-TEST(keep, keep_none_leaves_no_metadata_in_any_format)
+TEST(keep, the_option_keep_none_leaves_no_metadata_in_any_format)
 {
 	static const char *const words[] = {"word-of", "Exif", "EXIF", "eXIf", "xmpmeta",
 	                                    "8BIM",    "GPS",  "ICC",  "iCCP", "acsp"};
@@ -101,7 +101,7 @@ TEST(keep, keep_none_leaves_no_metadata_in_any_format)
 	blob_fini(&blob);
 }
 
-TEST(keep, keep_with_one_class_keeps_only_that_class)
+TEST(keep, the_option_keep_with_one_class_keeps_only_that_class)
 {
 	static const struct {
 		unsigned keep;
@@ -147,7 +147,7 @@ TEST(keep, keep_with_one_class_keeps_only_that_class)
 	blob_fini(&blob);
 }
 
-TEST(keep, keep_with_one_class_keeps_only_that_class_in_png_too)
+TEST(keep, a_png_keeps_exactly_the_metadata_classes_given_by_the_option_keep)
 {
 	struct blob blob = marked();
 
@@ -215,7 +215,7 @@ static struct blob jpeg_with_xmp(const char *xmp)
 	return jpeg;
 }
 
-TEST(keep, xmp_properties_with_a_location_are_kept_only_with_the_gps_class)
+TEST(keep, xmp_properties_with_a_location_are_kept_only_if_the_class_gps_is_kept)
 {
 	static const char xmp[] =
 		"<x:xmpmeta xmlns:x='adobe:ns:meta/' "

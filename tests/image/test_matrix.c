@@ -298,7 +298,7 @@ TEST(format_matrix, every_kind_of_picture_looks_the_same_in_every_output_format)
 }
 
 TEST(format_matrix,
-     every_kind_of_picture_looks_the_same_if_its_depth_space_and_metadata_are_kept)
+     every_kind_of_picture_looks_the_same_if_its_depth_colour_space_and_metadata_are_kept)
 {
 	struct recipe recipe = quick_recipe();
 

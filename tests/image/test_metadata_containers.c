@@ -210,7 +210,8 @@ TEST(metadata_containers, writing_no_metadata_removes_metadata_added_by_the_enco
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, writing_metadata_to_a_file_of_another_format_reports_it_lost)
+TEST(metadata_containers,
+     a_file_that_is_not_of_the_named_format_gets_no_metadata_and_the_loss_is_reported)
 {
 	struct metadata metadata = all_blocks();
 

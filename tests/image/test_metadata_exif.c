@@ -50,7 +50,7 @@ static struct block kept(const struct fixture_field *fields, size_t n, unsigned 
 	return exif;
 }
 
-TEST(metadata_exif, each_exif_field_is_kept_only_with_its_class)
+TEST(metadata_exif, each_exif_field_is_kept_only_if_its_class_is_kept)
 {
 	static const struct {
 		enum fixture_directory directory;
@@ -263,7 +263,7 @@ TEST(metadata_exif, exif_fields_that_describe_the_input_file_are_dropped)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, geotiff_fields_are_kept_only_with_the_gps_class)
+TEST(metadata_exif, geotiff_fields_are_kept_only_if_the_class_gps_is_kept)
 {
 	static const struct fixture_field fields[] = {
 		{FIXTURE_MAIN, 0x830e, FIXTURE_ASCII, "word-of-scale", {0}, 0},
@@ -338,7 +338,7 @@ TEST(metadata_exif, an_exif_directory_that_points_to_itself_is_read_once)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, exif_fields_that_share_one_large_value_do_not_multiply_it)
+TEST(metadata_exif, a_large_value_shared_by_many_exif_fields_is_not_copied_for_each_field)
 {
 	enum { N_FIELDS = 1000, N_VALUE = 20000 };
 	struct metadata_target target = fixture_target();

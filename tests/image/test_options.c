@@ -390,7 +390,7 @@ TEST(encoders, more_effort_makes_a_png_smaller_with_the_same_pixels)
 	blob_fini(&png);
 }
 
-TEST(fail_on, fail_on_none_accepts_the_readable_part_of_a_truncated_picture)
+TEST(fail_on, the_option_fail_on_none_accepts_the_readable_part_of_a_truncated_picture)
 {
 	static const uint8_t red[] = {255, 0, 0}, green[] = {0, 255, 0};
 	static const char *const stricter[] = {"", "fail-on truncated", "fail-on error",

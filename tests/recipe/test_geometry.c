@@ -109,7 +109,8 @@ static void check_side(uint32_t got, uint32_t side, struct geometry box, struct 
 	       box.width, box.height, got, nearest);
 }
 
-TEST(geometry, an_output_size_is_the_input_size_divided_by_the_larger_side_ratio)
+TEST(geometry,
+     both_sides_of_a_picture_are_divided_by_the_larger_ratio_of_picture_side_to_box_side)
 {
 	unsigned seed = 1;
 
@@ -304,7 +305,8 @@ TEST(geometry, every_layout_lies_inside_the_picture_and_has_the_size_that_its_fi
 /* In each case, the picture has 4 pixels more or fewer than the box on one axis. These 4 pixels are
  * cropped or padded. The offsets are rounded down. At 0, 50 and 100 percent they are equal to the
  * offsets of libvips' gravity. */
-TEST(geometry, a_position_in_percent_divides_the_pixels_that_are_cropped_or_padded)
+TEST(geometry,
+     a_position_in_percent_splits_the_cropped_or_padded_pixels_between_both_sides)
 {
 	static const struct {
 		double x, y;

@@ -56,7 +56,7 @@ TEST(fetch_pages,
 
 /* The test fetches more pages than there are threads, so that each thread uses its curl handle
  * again. */
-TEST(fetch_pages, the_sample_exits_with_0_when_all_pages_are_fetched)
+TEST(fetch_pages, the_sample_program_exits_with_0_when_all_pages_are_fetched)
 {
 	struct http_server *server = serve();
 	const char *page = http_server_address(server, "/page");

@@ -3,7 +3,8 @@
 
 #include "support/test.h"
 
-TEST(hello_futures, the_sample_prints_the_outcome_of_each_word_although_a_worker_crashes)
+TEST(hello_futures,
+     the_sample_program_prints_the_outcome_of_each_word_although_a_worker_crashes)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct transcript said = program_run(argv);

@@ -167,7 +167,7 @@ TEST(committer, a_group_takes_at_most_sixty_four_mebibytes_unless_one_file_is_la
 	files_fini(&files);
 }
 
-TEST(committer, each_output_is_published_from_its_range_of_the_content)
+TEST(committer, each_output_of_a_file_gets_its_own_byte_range_of_the_content)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -191,7 +191,7 @@ TEST(committer, each_output_is_published_from_its_range_of_the_content)
 	files_fini(&files);
 }
 
-TEST(committer, a_file_has_the_failure_of_its_first_failed_output)
+TEST(committer, a_file_fails_with_the_failure_of_its_first_failed_output)
 {
 	struct batch_of_files files;
 	struct committer *committer;

@@ -660,7 +660,7 @@ TEST(durable, an_original_that_changes_while_its_backup_is_copied_is_not_replace
 	replacement_fini(&new, store);
 }
 
-TEST(durable, an_output_replaces_its_input_in_the_folder_whose_descriptor_is_given)
+TEST(durable, an_output_replaces_its_input_in_the_folder_given_by_a_descriptor)
 {
 	int content = content_of('n', 3);
 	struct store_output output = output_of("a.jpg", content, 3);

@@ -259,7 +259,7 @@ TEST(freshness, content_that_cannot_be_read_counts_as_different)
 	EXPECT(freshness_decide(&freshness, &evidence, &said) == VERDICT_MAKE);
 }
 
-TEST(freshness, whether_pixpool_made_an_output_is_decided_without_its_input_and_recipe)
+TEST(freshness, an_output_of_pixpool_is_recognised_without_its_input_and_recipe)
 {
 	struct stamp stamp = record("content", "other", "changed", 60);
 	enum evidence evidence;
@@ -313,7 +313,7 @@ static enum verdict in_place(const char *stamp_says, const char *recipe, bool ha
 	return verdict;
 }
 
-TEST(freshness, only_the_stamp_decides_about_an_output_in_place)
+TEST(freshness, an_output_in_place_is_recognised_only_by_its_stamp)
 {
 	static const struct {
 		const char *stamp, *recipe;

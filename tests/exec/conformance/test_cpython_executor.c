@@ -289,7 +289,7 @@ static void finish_those_that_run(struct pxp_executor *pool, unsigned n_workers)
 }
 
 /* test_blocking, test_blocking_with_limited_workers */
-TEST(cpython_executor, queued_tasks_run_when_the_blocked_running_tasks_may_continue)
+TEST(cpython_executor, queued_tasks_run_after_the_running_tasks_are_unblocked)
 {
 	static const unsigned n_workers[] = {10, 4};
 

@@ -348,7 +348,8 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 
 /* test_partial_frame_has_a_bounded_deadline. In this library channels transmit whole frames, so a
  * frame that is too short is a breach at once. */
-TEST(deadpool, a_worker_that_sends_a_truncated_frame_is_killed_at_once_for_a_breach)
+TEST(deadpool,
+     a_worker_that_sends_a_truncated_frame_is_killed_at_once_for_breaking_the_protocol)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -368,7 +369,8 @@ static enum pxp_status task_sends_much(struct pxp_task *task)
 }
 
 /* test_declared_frame_limit_is_rejected_before_payload_read */
-TEST(deadpool, a_worker_that_sends_a_frame_over_the_maximum_length_is_killed_for_a_breach)
+TEST(deadpool,
+     a_worker_that_sends_a_frame_over_the_maximum_length_is_killed_for_breaking_the_protocol)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 

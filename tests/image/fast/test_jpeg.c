@@ -90,7 +90,7 @@ TEST(jpeg, at_full_scale_all_samples_equal_those_of_the_islow_transform_of_libjp
 	jpeg_reader.destroy(decoder);
 }
 
-TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
+TEST(jpeg, rounded_samples_at_one_eighth_scale_equal_those_of_libjpeg)
 {
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_request request = request_of(JPG_EIGHTH);
@@ -191,7 +191,7 @@ TEST(jpeg, each_component_can_be_decoded_at_its_own_scale)
 	jpeg_reader.destroy(decoder);
 }
 
-TEST(jpeg, luma_that_is_subsampled_keeps_enough_samples_for_the_output)
+TEST(jpeg, subsampled_luma_keeps_enough_samples_for_the_output)
 {
 	struct jpeg_settings settings = {.width = 640,
 	                                 .height = 480,
@@ -252,7 +252,7 @@ TEST(jpeg, decoded_planes_report_which_part_of_them_belongs_to_the_picture)
 	jpeg_reader.destroy(decoder);
 }
 
-TEST(jpeg, scans_that_a_scale_does_not_use_are_skipped)
+TEST(jpeg, scans_that_are_not_needed_at_the_requested_scale_are_skipped)
 {
 	struct jpeg_settings settings = {.width = 200,
 	                                 .height = 150,
@@ -410,7 +410,7 @@ TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
 	jpeg_reader.destroy(decoder);
 }
 
-TEST(jpeg, trimming_frees_the_memory_of_a_decoder_and_it_still_works)
+TEST(jpeg, a_decoder_still_works_after_trimming_has_freed_its_memory)
 {
 	struct jpeg_settings settings = {.width = 100, .height = 80, .quality = 80};
 	struct bytes file = jpeg_encode(&settings);

@@ -384,7 +384,7 @@ TEST(jpeg_damage, fill_bytes_before_markers_are_accepted)
 	expect_status(file, READ_OK);
 }
 
-TEST(jpeg_damage, stray_bytes_between_segments_are_no_error_of_the_decoder)
+TEST(jpeg_damage, stray_bytes_between_segments_are_accepted_by_the_decoder)
 {
 	static const uint8_t stray[] = {1, 2, 3};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);

@@ -95,7 +95,8 @@ TEST(jpeg_idct, transforms_of_every_size_are_close_to_the_exact_result)
 	}
 }
 
-TEST(jpeg_idct, a_block_that_has_only_dc_has_the_level_of_a_full_decoder)
+TEST(jpeg_idct,
+     a_block_with_only_a_dc_coefficient_has_the_same_level_as_after_a_full_transform)
 {
 	_Alignas(16) int16_t block[64] = {0}, quantization[64] = {0};
 

@@ -403,7 +403,7 @@ TEST(jpeg_write, planes_of_any_size_written_with_any_options_decode_to_similar_p
 	}
 }
 
-TEST(jpeg_write, trimming_frees_the_memory_of_a_writer_and_it_still_works)
+TEST(jpeg_write, a_writer_still_works_after_trimming_has_freed_its_memory)
 {
 	const struct write_options options = {.quality = 100};
 	struct workspace workspaces[3] = {{0}};
