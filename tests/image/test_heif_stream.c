@@ -94,3 +94,45 @@ TEST(heif_stream, a_number_with_too_many_zero_bits_is_not_read_to_its_end)
 	block_fini(&file);
 	block_fini(&header.block);
 }
+
+/* The calls of box_next() from the readers of HEIF. */
+static size_t n_steps;
+
+bool __real_box_next(struct bytes boxes, size_t *at, struct box *ret_box);
+bool __wrap_box_next(struct bytes boxes, size_t *at, struct box *ret_box);
+
+bool __wrap_box_next(struct bytes boxes, size_t *at, struct box *ret_box)
+{
+	n_steps++;
+	return __real_box_next(boxes, at, ret_box);
+}
+
+/* 64 items that each name the last of 1,000 boxes 255 times. */
+TEST(heif_stream, a_property_that_an_item_names_many_times_is_looked_for_once)
+{
+	enum { N_BOXES = 1000, N_ITEMS = 64, N_INDICES = 255 };
+	struct block file = {0};
+	struct heif_stream stream;
+	size_t ipco;
+
+	begin_box(&file, "meta");
+	block_add_number(&file, 0, 4, true);
+	begin_box(&file, "iprp");
+	ipco = begin_box(&file, "ipco");
+	for (int i = 0; i < N_BOXES; i++)
+		end_box(&file, begin_box(&file, "free"));
+	end_box(&file, ipco);
+	begin_box(&file, "ipma");
+	block_add_number(&file, 1, 4, true); /* an index has two bytes */
+	block_add_number(&file, N_ITEMS, 4, true);
+	for (unsigned item = 1; item <= N_ITEMS; item++) {
+		block_add_number(&file, item, 2, true);
+		block_add_number(&file, N_INDICES, 1, true);
+		for (int i = 0; i < N_INDICES; i++)
+			block_add_number(&file, N_BOXES, 2, true);
+	}
+	n_steps = 0;
+	EXPECT(!heif_read_stream(block_bytes(&file), 1, &stream));
+	EXPECT(n_steps > 0 && n_steps / N_BOXES < 2 + N_ITEMS, "%zu steps", n_steps);
+	block_fini(&file);
+}

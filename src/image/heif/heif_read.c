@@ -163,7 +163,7 @@ static bool read_transformations(struct transformations *ret_to, struct bytes fi
 {
 	struct heif_properties properties;
 	struct heif_item_properties item;
-	struct box box;
+	struct heif_boxes boxes;
 
 	*ret_to = (struct transformations){.orientation = 1};
 	if (!heif_find_properties(file, &properties))
@@ -171,9 +171,9 @@ static bool read_transformations(struct transformations *ret_to, struct bytes fi
 	for (size_t at = 0; heif_next_item(&properties, &at, &item);) {
 		if (item.id != primary)
 			continue;
-		for (size_t i = 0; i < item.n; i++) {
-			if (heif_property(&properties, &item, i, &box) &&
-			    !take_property(ret_to, &box, ret_failure))
+		heif_item_boxes(&properties, &item, &boxes);
+		for (size_t i = 0; i < boxes.n; i++) {
+			if (!take_property(ret_to, &boxes.at[i], ret_failure))
 				return false;
 		}
 		return true;

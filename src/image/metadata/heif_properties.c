@@ -35,19 +35,33 @@ bool heif_next_item(const struct heif_properties *properties, size_t *at,
 	return true;
 }
 
-bool heif_property(const struct heif_properties *properties,
-                   const struct heif_item_properties *item, size_t i, struct box *ret_box)
+void heif_item_boxes(const struct heif_properties *properties,
+                     const struct heif_item_properties *item,
+                     struct heif_boxes *ret_boxes)
 {
-	unsigned n_index = properties->n_index;
-	uint64_t index = bytes_number(item->indices, i * n_index, n_index, true);
+	struct box found[HEIF_MAX_PROPERTIES], box;
+	uint16_t indices[HEIF_MAX_PROPERTIES];
+	unsigned n_index = properties->n_index, last = 0;
 	size_t at = 0;
 
-	/* The highest bit says that the property is essential. The index of the first property
-	 * is 1. */
-	index &= n_index == 1 ? 0x7f : 0x7fff;
-	for (uint64_t k = 1; index > 0 && box_next(properties->ipco, &at, ret_box); k++) {
-		if (k == index)
-			return true;
+	for (size_t i = 0; i < item->n; i++) {
+		uint64_t index = bytes_number(item->indices, i * n_index, n_index, true);
+
+		/* The highest bit says that the property is essential. */
+		indices[i] = (uint16_t)(index & (n_index == 1 ? 0x7f : 0x7fff));
+		last = indices[i] > last ? indices[i] : last;
+		found[i] = (struct box){0};
 	}
-	return false;
+	/* The index of the first property is 1. */
+	for (unsigned k = 1; k <= last && box_next(properties->ipco, &at, &box); k++) {
+		for (size_t i = 0; i < item->n; i++) {
+			if (indices[i] == k)
+				found[i] = box;
+		}
+	}
+	ret_boxes->n = 0;
+	for (size_t i = 0; i < item->n; i++) {
+		if (found[i].all.n > 0)
+			ret_boxes->at[ret_boxes->n++] = found[i];
+	}
 }

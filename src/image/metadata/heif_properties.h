@@ -18,6 +18,9 @@ struct heif_properties {
 /* Find the properties. Returns false if the file has none. */
 bool heif_find_properties(struct bytes file, struct heif_properties *ret_properties);
 
+/* The maximum number of properties of one item. */
+enum { HEIF_MAX_PROPERTIES = UINT8_MAX };
+
 /* The properties of one item: n of them, in the order in which they apply. */
 struct heif_item_properties {
 	uint64_t id;
@@ -30,10 +33,18 @@ struct heif_item_properties {
 bool heif_next_item(const struct heif_properties *properties, size_t *at,
                     struct heif_item_properties *ret_item);
 
-/* Get the box of property i of an item. Returns false if the file does not have this box. */
-bool heif_property(const struct heif_properties *properties,
-                   const struct heif_item_properties *item, size_t i,
-                   struct box *ret_box);
+/* The boxes of an item's properties, in the order in which they apply. A box that the file does not
+ * have is left out. */
+struct heif_boxes {
+	struct box at[HEIF_MAX_PROPERTIES];
+	size_t n;
+};
+
+/* Get the boxes of an item. Walks over all boxes of the file once, however often the item names
+ * them. */
+void heif_item_boxes(const struct heif_properties *properties,
+                     const struct heif_item_properties *item,
+                     struct heif_boxes *ret_boxes);
 
 /* The first piece of an item's data. It is empty if the file does not have the item. */
 struct bytes heif_item_data(struct bytes file, uint64_t id);

@@ -413,18 +413,19 @@ static bool read_item(struct bytes file, const struct heif_properties *propertie
                       struct heif_stream *ret_stream)
 {
 	enum { AV1_UNITS_AT = 4 };
-	struct box box;
+	struct heif_boxes boxes;
 
 	*ret_has_stream = false;
-	for (size_t i = 0; i < item->n; i++) {
-		if (!heif_property(properties, item, i, &box))
-			continue;
-		*ret_has_stream = box_is(&box, "av1C") || box_is(&box, "hvcC");
-		if (box_is(&box, "hvcC"))
-			return read_hevc(box.data, ret_stream);
-		if (box_is(&box, "av1C"))
+	heif_item_boxes(properties, item, &boxes);
+	for (size_t i = 0; i < boxes.n; i++) {
+		const struct box *box = &boxes.at[i];
+
+		*ret_has_stream = box_is(box, "av1C") || box_is(box, "hvcC");
+		if (box_is(box, "hvcC"))
+			return read_hevc(box->data, ret_stream);
+		if (box_is(box, "av1C"))
 			return read_av1(heif_item_data(file, item->id), ret_stream) ||
-			       read_av1(bytes_after(box.data, AV1_UNITS_AT), ret_stream);
+			       read_av1(bytes_after(box->data, AV1_UNITS_AT), ret_stream);
 	}
 	return false;
 }
