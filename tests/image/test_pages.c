@@ -571,6 +571,24 @@ TEST(tiff, grey_with_further_samples_in_separate_planes_is_unsupported)
 	}
 }
 
+/* libtiff accepts bytes for tags that should have the type SHORT. */
+TEST(tiff, tags_of_samples_may_have_the_type_byte)
+{
+	enum { PHOTOMETRIC = 262, N_SAMPLES = 277, TYPE_BYTE = 1 };
+	static const unsigned tags[] = {PHOTOMETRIC, N_SAMPLES, EXTRA_SAMPLES};
+	static const uint8_t rgba[] = {200, 100, 50, 120};
+	static const double colour[] = {200, 100, 50, 120};
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		struct blob blob = make_tiff_of(rgba, 4, VIPS_INTERPRETATION_sRGB);
+		size_t entry = find_tag(&blob, 0, tags[i]);
+
+		blob.bytes[entry + 2] = TYPE_BYTE;
+		expect_png(&blob, 4, colour, 0, "RGB and alpha");
+		blob_fini(&blob);
+	}
+}
+
 TEST(tiff, among_several_extra_tiff_samples_only_the_declared_alpha_is_alpha)
 {
 	static const uint8_t samples[] = {200, 100, 50, 0, 120};

@@ -129,11 +129,13 @@ static const uint8_t *find_entry(const struct tiff *tiff,
 	return NULL;
 }
 
-/* The size of one value of an entry: 2 bytes for SHORT, 4 for LONG, 8 for LONG8 of BigTIFF. 0: any
- * other type. */
+/* The size of one value of an entry: 1 byte for BYTE, 2 for SHORT, 4 for LONG, 8 for LONG8 of
+ * BigTIFF. 0: any other type. */
 static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
 {
 	switch (tiff_number(tiff, entry + 2, 2)) {
+	case 1:
+		return 1;
 	case 3:
 		return 2;
 	case 4:
