@@ -136,3 +136,77 @@ TEST(heif_stream, a_property_that_an_item_names_many_times_is_looked_for_once)
 	EXPECT(n_steps > 0 && n_steps / N_BOXES < 2 + N_ITEMS, "%zu steps", n_steps);
 	block_fini(&file);
 }
+
+/* Add the box "av1C" with the header of a picture of 64 x 48 pixels that has these primaries. */
+static void add_config(struct block *to, unsigned primaries)
+{
+	enum { HAS_LENGTH = 2 };
+	struct header header = {0};
+	size_t begin;
+
+	add_bits(&header, 0, 3);
+	add_bits(&header, 3, 2);  /* a still picture, with a reduced header */
+	add_bits(&header, 0, 5);  /* the level */
+	add_bits(&header, 5, 4);  /* bits of the width, minus 1 */
+	add_bits(&header, 5, 4);  /* bits of the height, minus 1 */
+	add_bits(&header, 63, 6); /* the width, minus 1 */
+	add_bits(&header, 47, 6); /* the height, minus 1 */
+	add_bits(&header, 0, 6);  /* tools of the encoder */
+	add_bits(&header, 1, 3);  /* 8 bits, colours, code points follow */
+	add_bits(&header, primaries, 8);
+	add_bits(&header, 13, 8); /* the transfer */
+	add_bits(&header, 1, 8);  /* the matrix */
+	add_bits(&header, 1, 1);  /* the full range */
+	begin = begin_config(to);
+	to->at[to->n - 1] |= HAS_LENGTH;
+	block_add_number(to, header.block.n, 1, true);
+	block_add(to, block_bytes(&header.block));
+	end_box(to, begin);
+	block_fini(&header.block);
+}
+
+/* Make a file in which each of n items has a header of its own, in this order. The first item has
+ * the primaries 1, the next item the primaries 2, and so on. The entry count of the box "ipma" is
+ * n_counted. */
+static struct block file_of_items(const unsigned *ids, size_t n, unsigned n_counted)
+{
+	struct block file = {0};
+	size_t ipco, ipma;
+
+	begin_box(&file, "meta");
+	block_add_number(&file, 0, 4, true);
+	begin_box(&file, "iprp");
+	ipco = begin_box(&file, "ipco");
+	for (unsigned i = 1; i <= n; i++)
+		add_config(&file, i);
+	end_box(&file, ipco);
+	ipma = begin_box(&file, "ipma");
+	block_add_number(&file, 0, 4, true);
+	block_add_number(&file, n_counted, 4, true);
+	for (size_t i = 0; i < n; i++) {
+		block_add_number(&file, ids[i], 2, true);
+		block_add_number(&file, 1, 1, true);
+		block_add_number(&file, i + 1, 1, true);
+	}
+	end_box(&file, ipma);
+	return file;
+}
+
+TEST(heif_stream, items_after_the_entry_count_of_the_list_are_ignored)
+{
+	static const unsigned ids[] = {7, 8, 9};
+	struct block file = file_of_items(ids, 3, 2);
+	struct heif_properties properties;
+	struct heif_item_properties item;
+	struct heif_stream stream = {0};
+	size_t at = 0;
+
+	REQUIRE(heif_find_properties(block_bytes(&file), &properties));
+	EXPECT(heif_next_item(&properties, &at, &item) && item.id == 7);
+	EXPECT(heif_next_item(&properties, &at, &item) && item.id == 8);
+	EXPECT(!heif_next_item(&properties, &at, &item));
+	EXPECT(heif_read_stream(block_bytes(&file), 8, &stream));
+	EXPECT(stream.has_colours && stream.primaries == 2 && stream.transfer == 13);
+	EXPECT(stream.width == 64 && stream.height == 48);
+	block_fini(&file);
+}

@@ -1,6 +1,18 @@
 /* Walks over the properties of items in HEIC and AVIF. */
 #include "image/metadata/heif_properties.h"
 
+/* Cut off the bytes after the first n_items items of the list. */
+static void cut_list(struct heif_properties *properties, uint32_t n_items)
+{
+	struct heif_item_properties item;
+	size_t at = 0;
+
+	for (; n_items > 0 && heif_next_item(properties, &at, &item); n_items--)
+		;
+	if (at < properties->list.n)
+		properties->list.n = at;
+}
+
 bool heif_find_properties(struct bytes file, struct heif_properties *ret_properties)
 {
 	struct box meta, iprp, ipco, ipma;
@@ -17,6 +29,7 @@ bool heif_find_properties(struct bytes file, struct heif_properties *ret_propert
 		.n_id = version == 0 ? 2 : 4,
 		.n_index = bytes_number(ipma.data, 3, 1, true) & 1 ? 2 : 1,
 	};
+	cut_list(ret_properties, bytes_be32(ipma.data, 4));
 	return true;
 }
 
