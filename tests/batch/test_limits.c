@@ -52,7 +52,7 @@ TEST(limits, with_almost_no_memory_a_single_worker_gets_the_minimum_amount)
 }
 
 /* Every cgroup file contains "max", so the amount of available memory is not known. */
-TEST(limits, options_computed_without_memory_limits_are_valid_for_the_executor)
+TEST(limits, executor_options_computed_without_memory_limits_are_valid)
 {
 	struct limits limits = limits_share(0, 0, UINT64_MAX, 2);
 

@@ -192,7 +192,7 @@ TEST(attacks, an_attack_that_the_sandbox_forbids_fails_only_its_own_image)
 	}
 }
 
-TEST(attacks, attacks_succeed_with_the_sandbox_off)
+TEST(attacks, attacks_succeed_if_the_sandbox_is_off)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		const struct row *row = &rows[i];
@@ -236,7 +236,7 @@ TEST(attacks, a_worker_in_the_sandbox_cannot_kill_the_main_process)
 	try_row(&row);
 }
 
-TEST(attacks, a_worker_can_kill_the_main_process_with_the_sandbox_off)
+TEST(attacks, a_worker_can_kill_the_main_process_if_the_sandbox_is_off)
 {
 	struct command command;
 

@@ -146,7 +146,7 @@ static const char *make_group(unsigned long n_bytes)
 	return group;
 }
 
-TEST(bounds, a_worker_killed_by_the_oom_killer_fails_with_class_memory_and_not_crash)
+TEST(bounds, an_image_whose_worker_is_killed_by_the_oom_killer_fails_with_class_memory)
 {
 	const char *group;
 

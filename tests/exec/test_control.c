@@ -326,7 +326,7 @@ static enum pxp_status task_burns(struct pxp_task *task)
 }
 
 /* A worker does not query its CPU time from the kernel after each quick task. */
-TEST(control, a_task_between_quick_ones_is_charged_only_its_own_cpu_time)
+TEST(control, a_task_between_quick_tasks_is_charged_only_its_own_cpu_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 

@@ -203,7 +203,7 @@ static void run_through(struct fault fault)
 	run_on(2, fault);
 }
 
-TEST(fault_hooks, a_worker_that_cannot_be_forked_is_forked_later)
+TEST(fault_hooks, a_worker_that_cannot_be_forked_at_first_is_forked_later)
 {
 	run_through((struct fault){
 		.point = FAULT_FORK, .nth = 1, .times = 3, .sys_errno = EAGAIN});
@@ -264,7 +264,7 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 }
 
 /* The frames that cannot be sent raise or lower the limit of a worker, or answer its request. */
-TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
+TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_at_first_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
 		SKIP("a sanitizer build cannot run under RLIMIT_DATA");

@@ -720,7 +720,8 @@ TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_the_pool_was_kil
 	gate_destroy(&other);
 }
 
-TEST(memory, a_crash_at_the_memory_limit_counts_towards_max_kills_even_if_it_is_retried)
+TEST(memory,
+     a_crash_at_the_memory_limit_counts_towards_max_kills_even_if_the_task_is_retried)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options options = {.retry_memory = true, .max_kills = 1};

@@ -276,7 +276,7 @@ TEST(fault_loops, a_batch_that_cannot_start_its_threads_exits_with_an_error)
 	fixture_leave();
 }
 
-TEST(fault_loops, a_read_error_in_a_folder_gets_a_failed_record)
+TEST(fault_loops, a_folder_with_a_read_error_gets_a_failed_record)
 {
 	ENTER();
 	loop("getdents64", EIO, "main", 8);

@@ -248,7 +248,7 @@ TEST(committer, a_file_is_skipped_only_if_all_its_outputs_exist)
 	files_fini(&files);
 }
 
-TEST(committer, files_waiting_when_the_output_folder_fails_are_dropped)
+TEST(committer, waiting_and_new_files_are_dropped_after_the_output_folder_has_failed)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -293,7 +293,7 @@ TEST(committer, files_are_collected_while_the_previous_group_is_committed)
 	files_fini(&files);
 }
 
-TEST(committer, a_group_waits_for_the_files_that_are_announced_to_follow)
+TEST(committer, a_group_waits_for_further_files_that_an_earlier_file_has_announced)
 {
 	struct batch_of_files files;
 	struct committer *committer;

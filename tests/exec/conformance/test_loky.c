@@ -193,7 +193,7 @@ static void submit_next(struct pxp_future *future, void *data)
 }
 
 /* test_submit_from_callback */
-TEST(loky, a_callback_that_submits_the_next_task_builds_a_chain_that_ends)
+TEST(loky, a_chain_of_tasks_in_which_each_callback_submits_the_next_task_ends)
 {
 	EVERY_EXECUTOR(kind)
 	{
