@@ -19,11 +19,12 @@ static void check(const struct metadata_scan *scan, const uint8_t *bytes, size_t
 	CLAIM(scan->n_profile <= n - (size_t)(scan->profile - bytes));
 }
 
-static bool check_strip(void *data, const uint8_t *strip, size_t n)
+static bool check_strip(void *data, const struct tiff_strip *strip)
 {
 	const struct feed *file = data;
 
-	CLAIM(n > 0 && strip >= file->at && n <= (size_t)(file->at + file->n - strip));
+	CLAIM(strip->n > 0 && strip->bytes >= file->at);
+	CLAIM(strip->n <= (size_t)(file->at + file->n - strip->bytes));
 	return true;
 }
 

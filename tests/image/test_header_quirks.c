@@ -241,11 +241,10 @@ TEST(header_quirks,
 	EXPECT(!pages.is_whole);
 }
 
-static bool accept_strip(void *data, const uint8_t *strip, size_t n_strip)
+static bool accept_strip(void *data, const struct tiff_strip *strip)
 {
 	(void)data;
 	(void)strip;
-	(void)n_strip;
 	return true;
 }
 

@@ -242,18 +242,24 @@ static void break_checksum(struct blob *tiff, int directory)
 	tiff->bytes[end - 1] ^= 1;
 }
 
-/* A TIFF of two pages. Each page has one strip of 300 rows, but shows only the first 200 rows. */
-static struct blob make_long_strips(void)
+enum { IMAGE_LENGTH = 257, FEWER_ROWS = 200 };
+
+/* A black TIFF of n pages. Each page has one strip of 300 rows, but shows only the first 200
+ * rows. */
+static struct blob make_long_strips(int n, int width)
 {
-	enum { ROWS = 300, FEWER_ROWS = 200, IMAGE_LENGTH = 257 };
-	uint8_t bytes[2 * ROWS] = {0};
-	VipsImage *roll = image_of_bytes(bytes, 1, 2 * ROWS, 1);
+	enum { ROWS = 300 };
+	VipsImage *roll = NULL, *pages = NULL;
 	struct blob blob;
 
-	vips_image_set_int(roll, VIPS_META_PAGE_HEIGHT, ROWS);
-	blob = encoded(roll, ".tif[compression=deflate,tile_height=300]");
+	vips_fixture_start();
+	REQUIRE(!vips_black(&roll, width, n * ROWS, NULL));
+	REQUIRE(!vips_copy(roll, &pages, NULL));
+	vips_image_set_int(pages, VIPS_META_PAGE_HEIGHT, ROWS);
+	blob = encoded(pages, ".tif[compression=deflate,tile_height=300]");
+	g_object_unref(pages);
 	g_object_unref(roll);
-	for (int page = 0; page < 2; page++)
+	for (int page = 0; page < n; page++)
 		set_tag(&blob, page, IMAGE_LENGTH, FEWER_ROWS);
 	return blob;
 }
@@ -275,7 +281,7 @@ TEST(pages, wrong_bytes_in_deflate_data_are_found_by_the_commands_convert_and_ve
 {
 	static const char *const words[] = {"", "fail-on warning", "fail-on truncated",
 	                                    "fail-on none"};
-	struct blob blob = make_long_strips();
+	struct blob blob = make_long_strips(2, 1);
 
 	/* A PNG gets the first page only, so its conversion does not find a broken second page. */
 	for (int page = 1; page >= 0; page--) {
@@ -292,6 +298,31 @@ TEST(pages, wrong_bytes_in_deflate_data_are_found_by_the_commands_convert_and_ve
 			expect_damage(run_picture(&blob, "a.tif", &recipe), true, i > 1);
 		}
 	}
+	blob_fini(&blob);
+}
+
+TEST(pages, wrong_bytes_in_deflate_are_found_on_the_last_of_many_pages)
+{
+	enum { N_MANY = 60 };
+	struct blob blob = make_long_strips(N_MANY, 300);
+	struct recipe recipe = recipe_for(FORMAT_TIFF, ENGINE_VIPS);
+
+	expect_damage(check_picture(&blob, "a.tif", &recipe), false, false);
+	break_checksum(&blob, N_MANY - 1);
+	expect_damage(check_picture(&blob, "a.tif", &recipe), true, false);
+	expect_damage(run_picture(&blob, "a.tif", &recipe), true, false);
+	blob_fini(&blob);
+}
+
+TEST(pages, wrong_bytes_in_deflate_are_found_on_a_page_that_is_larger_than_the_first)
+{
+	struct blob blob = make_long_strips(2, 300);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+
+	set_tag(&blob, 0, IMAGE_LENGTH, 1);
+	expect_damage(check_picture(&blob, "a.tif", &recipe), false, false);
+	break_checksum(&blob, 1);
+	expect_damage(check_picture(&blob, "a.tif", &recipe), true, false);
 	blob_fini(&blob);
 }
 

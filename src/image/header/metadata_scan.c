@@ -345,10 +345,37 @@ void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_page
 	*ret_pages = pages;
 }
 
+/* The larger one of two sides, which are the values of tags. */
+static uint64_t longer_side(const struct tiff *tiff,
+                            const struct tiff_directory *directory, unsigned tag,
+                            unsigned other_tag)
+{
+	uint64_t side = entry_value(tiff, find_entry(tiff, directory, tag), 0, 0);
+	uint64_t other = entry_value(tiff, find_entry(tiff, directory, other_tag), 0, 0);
+
+	side = side > other ? side : other;
+	return side < UINT32_MAX ? side : UINT32_MAX;
+}
+
+/* The number of pixels of a directory. A picture that is smaller than its tiles counts as one
+ * tile. */
+static uint64_t count_pixels(const struct tiff *tiff,
+                             const struct tiff_directory *directory)
+{
+	enum { WIDTH = 256, HEIGHT = 257, TILE_WIDTH = 322, TILE_HEIGHT = 323 };
+
+	return longer_side(tiff, directory, WIDTH, TILE_WIDTH) *
+	       longer_side(tiff, directory, HEIGHT, TILE_HEIGHT);
+}
+
+/* Visit the strips of the directory with this index. */
 static bool visit_strips(struct tiff *tiff, const struct tiff_directory *directory,
-                         bool (*visit)(void *data, const uint8_t *strip, size_t n_strip),
+                         uint32_t index,
+                         bool (*visit)(void *data, const struct tiff_strip *strip),
                          void *data)
 {
+	struct tiff_strip strip = {.directory = index,
+	                           .n_pixels = count_pixels(tiff, directory)};
 	struct tiff_strips strips = find_strips(tiff, directory);
 	uint64_t at, length;
 
@@ -357,14 +384,16 @@ static bool visit_strips(struct tiff *tiff, const struct tiff_directory *directo
 		length = entry_value(tiff, strips.lengths, i, 0);
 		if (length == 0 || at >= tiff->n || length > tiff->n - at)
 			continue;
-		if (!visit(data, tiff->bytes + at, (size_t)length))
+		strip.bytes = tiff->bytes + at;
+		strip.n = (size_t)length;
+		if (!visit(data, &strip))
 			return false;
 	}
 	return true;
 }
 
 bool tiff_visit_deflated(const uint8_t *bytes, size_t n, struct tiff_range range,
-                         bool (*visit)(void *data, const uint8_t *strip, size_t n_strip),
+                         bool (*visit)(void *data, const struct tiff_strip *strip),
                          void *data)
 {
 	enum { DEFLATE = 8, OLD_DEFLATE = 32946 };
@@ -379,7 +408,7 @@ bool tiff_visit_deflated(const uint8_t *bytes, size_t n, struct tiff_range range
 		if (i < range.first || i - range.first >= range.n ||
 		    (compression != DEFLATE && compression != OLD_DEFLATE))
 			continue;
-		if (!visit_strips(&tiff, &directory, visit, data))
+		if (!visit_strips(&tiff, &directory, i, visit, data))
 			return false;
 	}
 	return true;

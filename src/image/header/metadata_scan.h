@@ -106,17 +106,26 @@ struct tiff_range {
 	uint32_t first, n;
 };
 
+/* The compressed bytes of a strip or tile of a TIFF. */
+struct tiff_strip {
+	const uint8_t *bytes;
+	size_t n;
+	uint32_t directory; /* index of the directory that the strip belongs to */
+	/* The number of pixels of that directory. Tiles can extend beyond the picture: they have
+	 * less than four times this number of pixels. */
+	uint64_t n_pixels;
+};
+
 /*
  * In a range of directories, find the strips and tiles that are compressed with deflate, and call
  * visit() for each of them. Strips and tiles that are not completely inside the file are skipped.
  *
- * visit   gets the compressed bytes of a strip or tile. If it returns false, no more strips are
- *         visited.
+ * visit   gets a strip or tile. If it returns false, no more strips are visited.
  *
  * Returns false if visit returned false.
  */
 bool tiff_visit_deflated(const uint8_t *bytes, size_t n, struct tiff_range range,
-                         bool (*visit)(void *data, const uint8_t *strip, size_t n_strip),
+                         bool (*visit)(void *data, const struct tiff_strip *strip),
                          void *data);
 
 /* The EXIF orientation in a TIFF structure of n bytes; 1 if the tag is missing or malformed. */

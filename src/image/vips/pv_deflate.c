@@ -52,24 +52,38 @@ bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n)
 struct strip_check {
 	struct inflate_state state;
 	uint8_t dropped[64 << 10];
-	/* The number of bytes that may still be decompressed. It bounds the time that a hostile
-	 * file can take. */
+	/* The directory of the last strip, and the number of bytes that may still be decompressed
+	 * for it. This budget bounds the time that a hostile file can take. */
+	uint32_t directory;
 	uint64_t n_budget;
 };
 
+/* Set the budget for the directory of a strip. A pixel has at most 16 bytes, and tiles have less than
+ * four times strip->n_pixels. */
+static void start_directory(struct strip_check *check, const struct tiff_strip *strip)
+{
+	enum { MOST_PIXEL_BYTES = 64 };
+
+	check->directory = strip->directory;
+	check->n_budget = memory_product(strip->n_pixels, MOST_PIXEL_BYTES) +
+	                  sizeof(check->dropped);
+}
+
 /* Check a strip or tile. Returns false if it is damaged. Returns true if it ends early, because
  * libtiff itself notices missing pixels. */
-static bool strip_is_right(void *data, const uint8_t *strip, size_t n)
+static bool strip_is_right(void *data, const struct tiff_strip *strip)
 {
 	struct strip_check *check = data;
 	struct inflate_state *state = &check->state;
 	uint32_t n_done;
 	int result;
 
+	if (strip->directory != check->directory)
+		start_directory(check, strip);
 	isal_inflate_init(state);
 	state->crc_flag = ISAL_ZLIB;
-	state->next_in = (uint8_t *)strip;
-	state->avail_in = n < UINT32_MAX ? (uint32_t)n : 0;
+	state->next_in = (uint8_t *)strip->bytes;
+	state->avail_in = strip->n < UINT32_MAX ? (uint32_t)strip->n : 0;
 	do {
 		state->next_out = check->dropped;
 		state->avail_out = sizeof(check->dropped);
@@ -87,7 +101,6 @@ static bool strip_is_right(void *data, const uint8_t *strip, size_t n)
 bool pv_prove_strips(struct source *source, uint32_t n_directories,
                      struct failure *ret_failure)
 {
-	enum { MOST_PIXEL_BYTES = 64 };
 	const struct pv_state *state = source->state;
 	struct strip_check *check;
 	bool is_right;
@@ -97,8 +110,8 @@ bool pv_prove_strips(struct source *source, uint32_t n_directories,
 	check = malloc(sizeof(*check));
 	if (!check)
 		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
-	check->n_budget = memory_product(memory_area(state->stored), MOST_PIXEL_BYTES) +
-	                  sizeof(check->dropped);
+	check->directory = UINT32_MAX; /* no directory yet */
+	check->n_budget = 0;
 	is_right = tiff_visit_deflated(
 		source->bytes, source->n_bytes,
 		(struct tiff_range){state->first_page, n_directories}, strip_is_right,
