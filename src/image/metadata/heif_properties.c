@@ -78,3 +78,26 @@ void heif_item_boxes(const struct heif_properties *properties,
 			ret_boxes->at[ret_boxes->n++] = found[i];
 	}
 }
+
+bool heif_first_source(struct bytes file, uint64_t id, uint64_t *ret_source)
+{
+	struct box meta, iref, box;
+	struct bytes references;
+	unsigned n_id;
+
+	if (!box_find(file, "meta", &meta) ||
+	    !box_find(bytes_after(meta.data, 4), "iref", &iref))
+		return false;
+	n_id = bytes_number(iref.data, 0, 1, true) == 0 ? 2 : 4;
+	references = bytes_after(iref.data, 4);
+	/* A reference has the number of the derived item, a count of sources and their numbers. */
+	for (size_t at = 0; box_next(references, &at, &box);) {
+		if (!box_is(&box, "dimg") ||
+		    bytes_number(box.data, 0, n_id, true) != id ||
+		    bytes_be16(box.data, n_id) == 0)
+			continue;
+		*ret_source = bytes_number(box.data, n_id + 2, n_id, true);
+		return true;
+	}
+	return false;
+}

@@ -46,6 +46,10 @@ void heif_item_boxes(const struct heif_properties *properties,
                      const struct heif_item_properties *item,
                      struct heif_boxes *ret_boxes);
 
+/* Find the first item from which an item is derived. A grid, for example, is derived from its
+ * tiles. Returns false if the item is not derived. */
+bool heif_first_source(struct bytes file, uint64_t id, uint64_t *ret_source);
+
 /* The first piece of an item's data. It is empty if the file does not have the item. */
 struct bytes heif_item_data(struct bytes file, uint64_t id);
 
@@ -62,9 +66,9 @@ struct heif_stream {
 };
 
 /*
- * Read the stream of the primary item. A picture that consists of other items, such as a grid, has
- * no stream. In this case the first item with a stream is read, whose size is not the size of the
- * picture.
+ * Read the stream of the primary item. A picture that is derived from other items, such as a grid,
+ * has no stream. In this case the stream of the first of these items is read, whose size is not the
+ * size of the picture.
  *
  * Returns false if the stream is missing, malformed or of another kind.
  */

@@ -409,14 +409,19 @@ static bool read_hevc(struct bytes config, struct heif_stream *ret_stream)
 
 /* Read the stream of one item. *ret_has_stream becomes true if the item has a stream. */
 static bool read_item(struct bytes file, const struct heif_properties *properties,
-                      const struct heif_item_properties *item, bool *ret_has_stream,
-                      struct heif_stream *ret_stream)
+                      uint64_t id, bool *ret_has_stream, struct heif_stream *ret_stream)
 {
 	enum { AV1_UNITS_AT = 4 };
+	struct heif_item_properties item = {0};
 	struct heif_boxes boxes;
+	size_t at = 0;
 
 	*ret_has_stream = false;
-	heif_item_boxes(properties, item, &boxes);
+	do {
+		if (!heif_next_item(properties, &at, &item))
+			return false;
+	} while (item.id != id);
+	heif_item_boxes(properties, &item, &boxes);
 	for (size_t i = 0; i < boxes.n; i++) {
 		const struct box *box = &boxes.at[i];
 
@@ -424,7 +429,7 @@ static bool read_item(struct bytes file, const struct heif_properties *propertie
 		if (box_is(box, "hvcC"))
 			return read_hevc(box->data, ret_stream);
 		if (box_is(box, "av1C"))
-			return read_av1(heif_item_data(file, item->id), ret_stream) ||
+			return read_av1(heif_item_data(file, id), ret_stream) ||
 			       read_av1(bytes_after(box->data, AV1_UNITS_AT), ret_stream);
 	}
 	return false;
@@ -432,29 +437,22 @@ static bool read_item(struct bytes file, const struct heif_properties *propertie
 
 bool heif_read_stream(struct bytes file, uint64_t primary, struct heif_stream *ret_stream)
 {
-	/* Only a few items of a grid precede the first item with a stream. The limit bounds the
-	 * time that a hostile file can take. */
-	enum { MAX_ITEMS = 64 };
+	/* A transformed copy of a grid is derived from the grid, which is derived from its tiles.
+	 * A hostile item may be derived from itself. */
+	enum { MAX_DERIVATIONS = 4 };
 	struct heif_properties properties;
-	struct heif_item_properties item;
-	bool has_stream = false, is_read = false;
-	size_t at = 0;
+	uint64_t id = primary;
 
 	if (!heif_find_properties(file, &properties))
 		return false;
-	while (heif_next_item(&properties, &at, &item)) {
-		if (item.id != primary)
-			continue;
-		is_read = read_item(file, &properties, &item, &has_stream, ret_stream);
+	for (int i = 0; i <= MAX_DERIVATIONS; i++) {
+		bool has_stream;
+		bool is_read = read_item(file, &properties, id, &has_stream, ret_stream);
+
 		if (has_stream)
 			return is_read;
-		break;
+		if (!heif_first_source(file, id, &id))
+			return false;
 	}
-	at = 0;
-	for (int i = 0; i < MAX_ITEMS && !has_stream; i++) {
-		if (!heif_next_item(&properties, &at, &item))
-			break;
-		is_read = read_item(file, &properties, &item, &has_stream, ret_stream);
-	}
-	return is_read;
+	return false;
 }
