@@ -358,9 +358,10 @@ static bool reads_alike(const struct recipe *a, const struct recipe *b)
 static bool check_job(const struct picture_job *job, struct failure *ret_failure)
 {
 	if (job->n_variants < 1 || job->n_variants > PICTURE_MAX_VARIANTS)
-		return failure_set(ret_failure, FAIL_INTERNAL,
-		                   "internal: %u outputs, but a picture has 1 to %d",
-		                   job->n_variants, PICTURE_MAX_VARIANTS);
+		return failure_set(
+			ret_failure, FAIL_INTERNAL,
+			"internal: a picture must have 1 to %d outputs, got %u",
+			PICTURE_MAX_VARIANTS, job->n_variants);
 	for (unsigned i = 1; i < job->n_variants; i++) {
 		if (!reads_alike(job->variants[i].recipe, reading_of(job)))
 			return failure_set(

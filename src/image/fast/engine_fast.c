@@ -195,11 +195,11 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 		return cannot(ret_reason, "converts colours to sRGB only");
 	if (recipe->format == FORMAT_WEBP &&
 	    (recipe->lossless || recipe->chroma == CHROMA_444))
-		return cannot(ret_reason, "writes only lossy WebP with chroma 420");
+		return cannot(ret_reason, "writes WebP only as lossy, with chroma 420");
 	if (recipe->format == FORMAT_PNG &&
 	    (recipe->progressive || recipe->depth == DEPTH_16))
 		return cannot(ret_reason,
-		              "writes only PNG of 8 bits without interlacing");
+		              "writes PNG only with 8 bits and without interlacing");
 	return true;
 }
 
@@ -256,7 +256,7 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 			return false;
 		if (source->variants[i].recipe->intent != intent)
 			return cannot(ret_reason,
-			              "does not convert colours with several intents");
+			              "does not make outputs that differ in --intent");
 	}
 	if (is_grey && profile_has_space(profile, n_bytes, "RGB "))
 		return cannot(ret_reason, "does not convert grey with an RGB profile");
@@ -284,10 +284,14 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 	     layout.scaled.width < source->size.width) ||
 	    (layout.scaled.height < MIN_SIDE &&
 	     layout.scaled.height < source->size.height))
-		return cannot(ret_reason, "does not reduce a side to a few pixels");
+		return failure_set(
+			ret_reason, FAIL_UNSUPPORTED,
+			"header: the fast engine does not reduce a side to fewer than %d "
+			"pixels",
+			MIN_SIDE);
 	return render_takes_layout(&layout, source->size) ||
 	       cannot(ret_reason,
-	              "does not enlarge, pad, or search for the part to keep");
+	              "does not enlarge or pad, and does not support this crop");
 }
 
 /*
@@ -348,11 +352,11 @@ static bool takes_format(const struct source *source, const struct recipe *recip
 	if (recipe->format != FORMAT_PNG || recipe->engine[0])
 		return true;
 	if (source->format == FORMAT_JPEG)
-		return cannot(ret_reason, "converts JPEG to PNG only with --engine fast");
+		return cannot(ret_reason, "needs --engine fast to convert JPEG to PNG");
 	return !state->header.has_half_chroma ||
 	       demand_of(source->size, recipe).ratio >= 2 ||
-	       cannot(ret_reason, "converts lossy WebP to PNG of more than half the size "
-	                          "only with --engine fast");
+	       cannot(ret_reason, "needs --engine fast to convert lossy WebP to PNG, "
+	                          "unless both sides are at least halved");
 }
 
 static bool takes_outputs(const struct source *source, struct failure *ret_reason)
@@ -477,7 +481,7 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 {
 	(void)source;
 	if (is_lent) {
-		cannot(ret_reason, "cannot use pixels of other engines");
+		cannot(ret_reason, "cannot use pixels that another engine decoded");
 		return CLAIM_CANNOT;
 	}
 	return takes_recipe(recipe, ret_reason) ? CLAIM_CAN : CLAIM_CANNOT;

@@ -197,12 +197,13 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 	file->width = number16(bytes + 3);
 	file->n_components = bytes[5];
 	if (file->width == 0)
-		return damaged(parser, "picture has no width");
+		return damaged(parser, "the width of the picture is 0");
 	if (file->height == 0)
-		return cannot(parser, "the height comes after the first scan (DNL)");
+		return cannot(parser,
+		              "a height after the first scan (DNL) is not supported");
 	if (file->n_components != 1 && file->n_components != 3 && file->n_components != 4)
 		return cannot(parser,
-		              "the picture has not one, three or four components");
+		              "the picture must have one, three or four components");
 	for (unsigned i = 0; i < file->n_components; i++) {
 		enum read_status status = read_frame_component(parser, i,
 		                                               bytes + 6 + (size_t)3 * i);
@@ -298,12 +299,13 @@ static enum read_status read_segment(struct jpg_parser *parser, unsigned marker)
 	case MARKER_DRI:
 		return read_dri(parser, segment);
 	case MARKER_DAC:
-		return cannot(parser, "arithmetic coding");
+		return cannot(parser, "arithmetic coding is not supported");
 	case MARKER_DNL:
-		return cannot(parser, "the height comes after the first scan (DNL)");
+		return cannot(parser,
+		              "a height after the first scan (DNL) is not supported");
 	case MARKER_DHP:
 	case MARKER_EXP:
-		return cannot(parser, "hierarchical JPEG");
+		return cannot(parser, "hierarchical JPEG is not supported");
 	case MARKER_APP0:
 		read_app0(parser, segment);
 		return READ_OK;

@@ -587,9 +587,10 @@ static bool find_shown(const struct heif_state *state, const struct channels *ch
 			       "decode: the clean aperture is not inside the picture");
 	if (state->transformations.orientation > 4 && size.width == stored.height &&
 	    size.height == stored.width && !is_size(size, stored))
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "decode: the header has the size after the rotation, "
-		                   "which is not supported");
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"decode: the header gives the size of the rotated picture "
+			"instead of the stored one, which is not supported");
 	return is_size(size, stored) ||
 	       failure_set(ret_failure, FAIL_BAD_IMAGE,
 	                   "decode: the picture is %u x %u, but its header says %u x %u",

@@ -242,11 +242,13 @@ static bool bmp_open(struct raster *raster, struct failure *ret_failure)
 
 	read_header(&bmp, raster);
 	if (!is_supported(&bmp, raster_little(raster, FILE_BYTES, 4)))
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a BMP of compression %u with %u bits a pixel "
-		                   "and these masks is not supported: save it as PNG "
-		                   "first",
-		                   (unsigned)bmp.compression, bmp.n_bits);
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"header: this BMP is not supported (compression %u, %u "
+			"bits a pixel, masks %#x %#x %#x %#x): save it as PNG "
+			"first",
+			(unsigned)bmp.compression, bmp.n_bits, bmp.masks[0], bmp.masks[1],
+			bmp.masks[2], bmp.masks[3]);
 	find_profile(raster);
 	find_calibration(raster);
 	raster->size = (struct size){bmp.width, bmp.height};

@@ -446,7 +446,7 @@ static const char *missing_filter(const struct filter_chain *chain)
 		if (!filters[filter->kind])
 			return filter_info(filter->kind)->name;
 		if (filter->kind == FILTER_ROTATE && !filter_is_quarter_turn(filter))
-			return "rotate by a non-multiple of 90";
+			return "rotate by an angle that is not a multiple of 90";
 	}
 	return NULL;
 }
@@ -636,8 +636,8 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Convert stb_image's reason to a failure. The text of the reason determines the class: a damaged
- * file, an unsupported feature, a lack of memory, or a picture that is too large. */
+/* Convert stb_image's reason to a failure. Words in the reason determine the class: a damaged file,
+ * an unsupported feature, a lack of memory, or a picture that is too large. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
 	const char *reason = stbi_failure_reason();

@@ -65,6 +65,8 @@ static bool has_any_word(const char *message, const char *const *words)
  * file, such as its profile or a tag. */
 static void note_damage(const char *message)
 {
+	/* Parts of messages of libraries. Most lack a first letter, because it may be upper or
+	 * lower case. */
 	static const char *const words[] = {
 		"remature end",
 		"orrupt JPEG data",
@@ -143,6 +145,7 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 		snprintf(last_warning, sizeof(last_warning), "%s", message);
 		note_damage(message);
 	}
+	/* these words are a part of a message of GLib */
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
 		pv_has_refused_size = true;
@@ -176,6 +179,8 @@ static bool pv_start(struct failure *ret_failure)
  * contains a known reason, *text becomes this line. If not, returns the argument `otherwise`. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
+	/* Parts of messages of libvips and its libraries. They often lack a first letter, because
+	 * it may be upper or lower case. */
 	static const struct {
 		const char *words;
 		enum fail_class class;

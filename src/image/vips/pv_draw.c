@@ -456,8 +456,8 @@ static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n
 	if (!pv_draw_has_all_text(format, ret_failure))
 		return false;
 	return deviation > 0 || failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                                    "decode: the text of a test drawing is "
-	                                    "missing");
+	                                    "decode: this libvips draws a test "
+	                                    "picture without its text");
 }
 
 bool pv_draws(enum image_format format, struct failure *ret_failure)

@@ -367,6 +367,7 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
  * whether the saver has its codec. */
 static bool is_lack_of_resources(const char *errors)
 {
+	/* parts of messages of libvips and its libraries */
 	return strstr(errors, "creating thread") || strstr(errors, "memory") ||
 	       strstr(errors, "webpsave: unable to encode");
 }
