@@ -644,7 +644,9 @@ static void say_way_out(struct batch *batch, const struct differences *differenc
 	                   ? ", or keep their suffixes in the names of the "
 	                     "outputs with --on-collision keep-ext"
 	                   : "",
-	           differences->by_folder ? ", or keep their folders without --flat" : "",
+	           differences->by_folder
+	                   ? ", or remove --flat to keep the folders of the inputs"
+	                   : "",
 	           differences->by_input
 	                   ? ", or run the command once for each INPUT, with different -o"
 	                   : "");
@@ -758,11 +760,13 @@ static bool open_state(struct batch *batch)
 			                                   "output folder"});
 		return true;
 	case STATE_NONE:
-		report_say(batch->report, "%s; %s", failure.text,
-		           state.rows_alone
-		                   ? "warning: the output folder does not support "
-		                     "stamps, so a second run will not know the outputs"
-		                   : "records are kept only as stamps on the outputs");
+		report_say(
+			batch->report, "%s; %s", failure.text,
+			state.rows_alone
+				? "warning: the output folder does not support attributes "
+				  "either, so outputs are not recorded, and a second run "
+				  "will not replace them; see --overwrite"
+				: "records are kept only as attributes of the outputs");
 		return true;
 	case STATE_PLACE:
 		batch_stop_early(batch, &failure);
@@ -799,9 +803,10 @@ static bool open_state_to_look(struct batch *batch)
 	if (result == STATE_FOREIGN)
 		say_state_is_foreign(batch);
 	else if (result != STATE_OK && facts.st_size > 0) /* empty files are accepted */
-		report_say(batch->report,
-		           "%s; the plan relies on the stamps of the outputs",
-		           failure.text);
+		report_say(
+			batch->report,
+			"%s; the plan uses only the records in attributes of the outputs",
+			failure.text);
 	return result != STATE_FOREIGN;
 }
 
@@ -1461,11 +1466,11 @@ static const char *why_not_to_prune(struct batch *batch)
 	if (state_of(batch) != BATCH_FED)
 		return "the run did not complete";
 	if (has_walk_errors)
-		return "a part of the inputs could not be read";
+		return "some inputs could not be read";
 	if (batch->plan->n_inputs < batch->walk.n_inputs)
 		return "an INPUT contains no image";
 	if (!batch->history || !history_keeps_records(batch->history))
-		return "this run has no records of its outputs";
+		return "this build cannot record outputs: it has no hash library";
 	if (report_counts(batch->report).cancelled > 0)
 		return "images were deleted or moved before they were processed";
 	return NULL;
@@ -1526,7 +1531,7 @@ static void say_stamps(struct batch *batch)
 	if (store_has_lost_mark(batch->store))
 		report_say(batch->report,
 		           "warning: a backup could not be marked as a backup, so a run "
-		           "with another --backup suffix would take it for an image");
+		           "with another --backup suffix would process it as an image");
 	if (batch->options->keeps_no_state)
 		return;
 	if (report_counts(batch->report).ok > 0 &&

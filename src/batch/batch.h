@@ -20,7 +20,7 @@ struct batch_options {
 	/* If the inputs were read from a list: the position of each input in the list, counted from
 	 * 1. NULL: the inputs were not read from a list. */
 	const unsigned *list_positions;
-	/* The text in front of a position in messages: "in line " or "as number ". */
+	/* The word in front of a position in messages: "line" or "name". */
 	const char *list_unit;
 	/* The output folder. "": the current folder, and the names of outputs are shown without a
 	 * folder. NULL if in_place is set. */

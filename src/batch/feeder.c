@@ -669,8 +669,7 @@ static void set_walk_failure(struct file *file, const struct walk_item *item)
 	 * not checked, so such a file may never have existed. */
 	if (item->is_named && options->list_positions &&
 	    (item->sys_errno == ENOENT || item->sys_errno == ENOTDIR))
-		failure_set(failure, class,
-		            "no such file or folder, named %s%u of the list",
+		failure_set(failure, class, "no such file or folder (%s %u of the list)",
 		            options->list_unit, options->list_positions[item->input]);
 	else
 		failure_set(failure, class, "%s: %s",

@@ -352,7 +352,7 @@ static bool divide_list(struct command_line *line, size_t n)
 		line->listed[n_names++] = line->list + at;
 	}
 	line->batch.list_positions = line->listed_positions;
-	line->batch.list_unit = line->is_null_separated ? "as number " : "in line ";
+	line->batch.list_unit = line->is_null_separated ? "name" : "line";
 	line->batch.walk.inputs = line->listed;
 	line->batch.walk.n_inputs = n_names;
 	return true;

@@ -149,9 +149,9 @@ static void print_filter(const struct filter_info *info)
 
 static void print_filters(void)
 {
-	printf("\nFilters of a CHAIN, with commas between them, each with its numbers. If the\n"
-	       "image is scaled, trim, rotate, flip and flop are applied before scaling, and\n"
-	       "all other filters after scaling.\n");
+	printf("\nCommas separate the filters of a CHAIN; the numbers of a filter follow its\n"
+	       "name. The filters trim, rotate, flip and flop are applied before scaling, all\n"
+	       "other filters after scaling.\n");
 	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++)
 		print_filter(filter_info((enum filter_kind)kind));
 }

@@ -72,8 +72,9 @@ static void say_layer(const struct sandbox_state *state, enum sandbox_layer laye
 			state->landlock_abi);
 		break;
 	default:
-		snprintf(text, n_text,
-		         "few system calls are allowed; any other kills the worker");
+		snprintf(
+			text, n_text,
+			"only a few system calls are allowed; any other kills the worker");
 	}
 }
 

@@ -428,8 +428,8 @@ const struct cli_option cli_options[] = {
 		.take = take_files_from,
 		.help = "take the names of inputs from FILE, one name a line; -\n"
 		        "is standard input. If an INPUT folder is given, names\n"
-		        "are relative to it. Outputs keep the folders of the\n"
-		        "names",
+		        "are relative to it. The output of a name such as\n"
+		        "sub/a.jpg goes into a subfolder sub",
 	}, {
 		.letter = '0', .name = "null", .commands = READS, .is_flag = true,
 		OF_LINE(is_null_separated),
@@ -769,7 +769,7 @@ const struct cli_option cli_options[] = {
 /* clang-format on */
 
 _Static_assert(sizeof(cli_options) / sizeof(cli_options[0]) <= MAX_OPTIONS,
-               "struct command_line has room for each option");
+               "MAX_OPTIONS must be at least the number of options");
 
 /* ---- storing values ---- */
 

@@ -42,7 +42,7 @@ static const struct {
 	{FAIL_UNSUPPORTED, "cannot be read:", "%s is not supported"},
 	{FAIL_UNSUPPORTED, "cannot be written", "output format is not supported"},
 	{FAIL_UNSUPPORTED, "cannot draw all text", "%s with a font that is missing"},
-	{FAIL_UNSUPPORTED, "drawn", "%s cannot be drawn here"},
+	{FAIL_UNSUPPORTED, "drawn", "%s needs a worker that cannot be started"},
 	{FAIL_UNSUPPORTED, "", "unsupported kind of %s"},
 
 	{FAIL_TOO_BIG, "frames; the limit", "more frames than --max-frames"},

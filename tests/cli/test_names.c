@@ -25,12 +25,13 @@ TEST(output_names, collisions_caused_by_the_option_flat_are_found_before_any_wor
 	sample("lake.jpg", "in/two/a.jpg");
 	ended = run("pixpool resize -s 32 in -o out --flat");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT_STR(ended.err,
-	           "pixpool: 2 inputs would write the same output out/a.jpg:\n"
-	           "  in/one/a.jpg\n"
-	           "  in/two/a.jpg\n"
-	           "pixpool: nothing was done; leave inputs out with --exclude, or keep "
-	           "their folders without --flat\n");
+	EXPECT_STR(
+		ended.err,
+		"pixpool: 2 inputs would write the same output out/a.jpg:\n"
+		"  in/one/a.jpg\n"
+		"  in/two/a.jpg\n"
+		"pixpool: nothing was done; leave inputs out with --exclude, or remove "
+		"--flat to keep the folders of the inputs\n");
 	EXPECT(access("out", F_OK) != 0);
 	fixture_leave();
 }
@@ -46,16 +47,16 @@ TEST(output_names, the_advice_about_collisions_lists_only_ways_that_help)
 		{"in --name 'x.{ext}' -f webp", ", or put {name} into --name"},
 		{"in --name 'x.{ext}' -f webp --on-collision keep-ext",
 	         ", or put {name} into --name"},
-		{"in/sub --flat", ", or keep their folders without --flat"},
+		{"in/sub --flat", ", or remove --flat to keep the folders of the inputs"},
 		{"in/sub --flat --on-collision keep-ext",
-	         ", or keep their folders without --flat"},
+	         ", or remove --flat to keep the folders of the inputs"},
 #ifdef PIXPOOL_STATE
 		{"in/sub --flat --name '{name}-{hash}.{ext}'",
-	         ", or keep their folders without --flat"},
+	         ", or remove --flat to keep the folders of the inputs"},
 #endif
 		{"in -f webp --flat",
 	         ", or keep their suffixes in the names of the outputs with "
-	         "--on-collision keep-ext, or keep their folders without --flat"},
+	         "--on-collision keep-ext, or remove --flat to keep the folders of the inputs"},
 		{"in/a.jpg in/sub/1/a.jpg",
 	         ", or run the command once for each INPUT, with different -o"},
 		{"in/sub/1 in/sub/2 --flat --on-collision keep-ext",

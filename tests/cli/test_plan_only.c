@@ -118,10 +118,11 @@ TEST(plan_option, a_plan_says_that_the_state_cannot_be_read)
 	ended = run("pixpool resize -s 32 in -o out -n");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.out, "skip in/a.jpg -> out/a.jpg (fresh)\n");
-	EXPECT_STR(plain(ended.err),
-	           "pixpool: the state out/.pixpool.db cannot be used: file is not a "
-	           "database; the plan relies on the stamps of the outputs\n"
-	           "1 image: 0 to make, 1 skipped in # s\n");
+	EXPECT_STR(
+		plain(ended.err),
+		"pixpool: the state out/.pixpool.db cannot be used: file is not a "
+		"database; the plan uses only the records in attributes of the outputs\n"
+		"1 image: 0 to make, 1 skipped in # s\n");
 	EXPECT_STR(run("cat out/.pixpool.db").out, "garbage\n");
 
 	/* A run would refuse this file, so the plan does, too. */

@@ -295,7 +295,7 @@ TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
 	EXPECT(strstr(resize("--state missing/s.db").err,
 	              "pixpool: the state missing/s.db cannot be used: unable to open "
 	              "database file: No such file or directory; records are kept only "
-	              "as stamps on the outputs\n"));
+	              "as attributes of the outputs\n"));
 	EXPECT(access("missing", F_OK) != 0);
 	fixture_leave();
 }
@@ -316,7 +316,7 @@ TEST(resume, the_message_about_a_state_in_a_read_only_folder_gives_the_reason)
 		EXPECT(strstr(ended.err,
 		              "pixpool: the state ro/s.db cannot be used: unable to open "
 		              "database file: Permission denied; records are kept only as "
-		              "stamps on the outputs\n"),
+		              "attributes of the outputs\n"),
 		       "%s", ended.err);
 	}
 	fixture_leave();
@@ -631,7 +631,7 @@ TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an
 			"%s pixpool-scripted resize -s 8 in -o out --progress none --prune",
 			nobody);
 		EXPECT(strstr(ended.err,
-		              "no output was pruned: a part of the inputs could not be read"),
+		              "no output was pruned: some inputs could not be read"),
 		       "%s", ended.err);
 		EXPECT(access("out/4.png", F_OK) == 0);
 	}

@@ -56,7 +56,7 @@ TEST(sandbox, info_shows_the_layers_of_the_sandbox)
 	text = run("pixpool info").out;
 	EXPECT(strstr(text, "\nsandbox:\n"));
 	EXPECT(strstr(text, "\n    landlock   version "));
-	EXPECT(strstr(text, "\n    seccomp    few system calls are allowed"));
+	EXPECT(strstr(text, "\n    seccomp    only a few system calls are allowed"));
 	EXPECT_EQ(!!strstr(text, "\n    user       workers run as uid 65534"),
 	          geteuid() == 0);
 	EXPECT(!strstr(text, "missing"));

@@ -316,27 +316,26 @@ TEST(selection,
 	ended = run("printf 'in/a.jpg\\n\\ngone.jpg\\nin/a.jpg/b.jpg\\n' | "
 	            "pixpool resize -s 32 --files-from - -o out --report r");
 	EXPECT_EQ(ended.status, 1);
-	EXPECT(strstr(ended.err, "gone.jpg: failed: no such file or folder, named in "
-	                         "line 3 of the list\n"),
+	EXPECT(strstr(ended.err, "gone.jpg: failed: no such file or folder "
+	                         "(line 3 of the list)\n"),
 	       "%s", ended.err);
 	EXPECT(strstr(ended.err, "failed:\n  2 no such file or folder: gone.jpg, "
 	                         "in/a.jpg/b.jpg\n"),
 	       "%s", ended.err);
 	EXPECT(strstr(records("r"),
 	              "{'input':'gone.jpg','status':'failed','class':'vanished',"
-	              "'message':'no such file or folder, named in line 3 of the list',"),
+	              "'message':'no such file or folder (line 3 of the list)',"),
 	       "%s", records("r"));
 
 	/* The list may have the line ends of Windows, or a NUL after each name. */
 	EXPECT(strstr(run("printf 'in/a.jpg\\r\\n\\r\\ngone.jpg\\r\\n' | "
 	                  "pixpool verify --files-from - --progress plain")
 	                      .err,
-	              "named in line 3 of the list\n"));
+	              "no such file or folder (line 3 of the list)\n"));
 	EXPECT(strstr(run("printf 'in/a.jpg\\0gone.jpg\\0' | "
 	                  "pixpool verify --files-from - -0 --progress plain")
 	                      .err,
-	              "gone.jpg: failed: no such file or folder, named as number 2 of "
-	              "the list\n"));
+	              "gone.jpg: failed: no such file or folder (name 2 of the list)\n"));
 	fixture_leave();
 }
 

@@ -183,7 +183,7 @@ TEST(hostile, an_invalid_answer_in_a_shared_slot_fails_only_the_running_task)
 	gate_open(&gate);
 	EXPECT_STR(
 		probe_outcome(leaves).error.text,
-		"the worker left a result that is too long for its slot, and was killed");
+		"the worker wrote a result that is too long for its slot, and was killed");
 	EXPECT_EQ(end_of(leaves), PXP_EPROTO);
 	EXPECT_EQ(end_of(next), PXP_OK);
 	pxp_executor_destroy(pool);
@@ -297,8 +297,9 @@ TEST(hostile,
 		int64_t deadline_ms;
 	} floods[] = {
 		{"30", "the worker reported twice that it is ready, and was killed", 0},
-		{"34", "the worker asked for time too often, and was killed", 100000},
-		{"34", "the worker asked for time too often, and was killed", 0},
+		{"34", "the worker asked for more time too often, and was killed",
+	         100000},
+		{"34", "the worker asked for more time too often, and was killed", 0},
 	};
 
 	_Static_assert(FRAME_READY == 30 && FRAME_DEADLINE == 34, "the kinds above");

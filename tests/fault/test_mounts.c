@@ -75,18 +75,25 @@ TEST(mounts, outputs_are_made_on_a_mount_that_lacks_links_or_rename_flags_or_att
 /* The state cannot be opened and the mount has no attributes for stamps, so nothing records the
  * outputs. */
 TEST(mounts,
-     a_run_without_state_and_stamps_warns_that_a_second_run_cannot_recognise_the_outputs)
+     a_run_without_state_and_stamps_warns_that_a_second_run_will_not_replace_outputs)
 {
 	if (enter()) {
-		struct ended ended = run(
-			FUSE_MIRROR " back mnt no-attributes -- pixpool resize -s 32 "
-				    "mnt/in -o mnt/out --state missing/db");
+		static const char command[] = FUSE_MIRROR
+			" back mnt no-attributes -- pixpool resize -s 32 "
+			"mnt/in -o mnt/out --state missing/db";
+		struct ended ended = run(command);
 
 		EXPECT_EQ(ended.status, 0);
-		EXPECT(strstr(ended.err, "; warning: the output folder does not support "
-		                         "stamps, so a second run will not know the "
-		                         "outputs\n"),
+		EXPECT(strstr(ended.err,
+		              "; warning: the output folder does not support "
+		              "attributes either, so outputs are not recorded, "
+		              "and a second run will not replace them; see "
+		              "--overwrite\n"),
 		       "%s", ended.err);
+		ended = run(command);
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(ended.err, " output exists; see --overwrite: "), "%s",
+		       ended.err);
 	}
 	fixture_leave();
 }

@@ -777,7 +777,7 @@ static const char *on_slot_answer(struct process_pool *pool, struct pool_worker 
 	struct frame none = {0};
 
 	if (left->n_result > sizeof(left->result))
-		return "left a result that is too long for its slot";
+		return "wrote a result that is too long for its slot";
 	return accept_answer(pool, worker, &answer, left->result, (size_t)left->n_result,
 	                     &none);
 }
@@ -812,9 +812,9 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	int64_t ms = at->number;
 
 	if (!is_about_front(worker, at) || !slot->task || ms < 0)
-		return "asked for time for a task that it does not have";
+		return "asked for more time for a task that it does not have";
 	if (worker->n_restarts >= slot->task->max_restarts)
-		return "asked for time too often";
+		return "asked for more time too often";
 	int64_t maximum = slot->task->max_deadline_ms > slot->task->deadline_ms
 	                          ? slot->task->max_deadline_ms
 	                          : slot->task->deadline_ms;

@@ -49,7 +49,7 @@ enum {
 };
 
 _Static_assert(MAIN_PIDFD == CONTROL + 1,
-               "close_range() of a zygote keeps CONTROL and MAIN_PIDFD");
+               "no descriptor may lie between CONTROL and MAIN_PIDFD");
 
 /* The handle of the zygote: one per process. A thread holds the lock from its request to the zygote
  * until it has the answer. */
