@@ -10,7 +10,15 @@
 #include <string.h>
 
 enum { WIDTH = 6, HEIGHT = 4, N_PAGES = 3 };
-enum { SUBFILE_TYPE = 254, PREVIEW = 1, MASK = 4, IMAGE_WIDTH = 256 };
+enum {
+	SUBFILE_TYPE = 254,
+	PREVIEW = 1,
+	MASK = 4,
+	IMAGE_WIDTH = 256,
+	IMAGE_LENGTH,
+	STRIPS = 273,
+	STRIP_BYTES = 279
+};
 
 /* Every pixel of page i has the grey value 50 * (i + 1). */
 static VipsImage *roll_of_pages(int n)
@@ -234,7 +242,6 @@ TEST(pages, a_tiff_without_its_last_page_fails_unless_the_option_fail_on_is_none
  * to the checksum of the compressed pixels. */
 static void break_checksum(struct blob *tiff, int directory)
 {
-	enum { STRIPS = 273, STRIP_BYTES = 279 };
 	size_t end = get_tag(tiff, directory, STRIPS) +
 	             get_tag(tiff, directory, STRIP_BYTES);
 
@@ -242,7 +249,7 @@ static void break_checksum(struct blob *tiff, int directory)
 	tiff->bytes[end - 1] ^= 1;
 }
 
-enum { IMAGE_LENGTH = 257, FEWER_ROWS = 200 };
+enum { FEWER_ROWS = 200 };
 
 /* A black TIFF of n pages. Each page has one strip of 300 rows, but shows only the first 200
  * rows. */
@@ -324,6 +331,118 @@ TEST(pages, wrong_bytes_in_deflate_are_found_on_a_page_that_is_larger_than_the_f
 	break_checksum(&blob, 1);
 	expect_damage(check_picture(&blob, "a.tif", &recipe), true, false);
 	blob_fini(&blob);
+}
+
+static void add_number(struct blob *blob, uint32_t number, size_t n)
+{
+	uint8_t bytes[4] = {(uint8_t)number, (uint8_t)(number >> 8),
+	                    (uint8_t)(number >> 16), (uint8_t)(number >> 24)};
+
+	blob_append(blob, bytes, n);
+}
+
+static void add_entry(struct blob *tiff, unsigned tag, uint32_t n, uint32_t value)
+{
+	enum { LONG = 4 };
+
+	add_number(tiff, tag, 2);
+	add_number(tiff, LONG, 2);
+	add_number(tiff, n, 4);
+	add_number(tiff, value, 4);
+}
+
+/* A stream of deflate. It has 100 zeros, or n_blocks empty blocks. */
+static struct blob make_stream(bool is_empty, unsigned n_blocks)
+{
+	static const uint8_t zeros[100] = {0}, head[] = {0x78, 0x01};
+	static const uint8_t block[] = {0, 0, 0, 0xff, 0xff},
+			     last[] = {1, 0, 0, 0xff, 0xff};
+	static const uint8_t empty_sum[] = {0, 0, 0, 1}, sum[] = {0, 100, 0, 1};
+	struct blob stream = {0};
+
+	blob_append(&stream, head, sizeof(head));
+	for (unsigned i = 0; i < n_blocks; i++)
+		blob_append(&stream, block, sizeof(block));
+	if (is_empty) {
+		blob_append(&stream, last, sizeof(last));
+		blob_append(&stream, empty_sum, sizeof(empty_sum));
+	} else {
+		blob_append(&stream, last, 1);
+		add_number(&stream, 100 | (uint32_t)~100 << 16, 4);
+		blob_append(&stream, zeros, sizeof(zeros));
+		blob_append(&stream, sum, sizeof(sum));
+	}
+	return stream;
+}
+
+/* A TIFF of 1 x 100 pixels. The first strip has the pixels, and the last strip has a wrong checksum.
+ * The other n strips share the same stream. Zeros follow, so that the file has 40 KB or more. */
+static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
+{
+	enum { N_ENTRIES = 9, HEAD = 8 + 2 + 12 * N_ENTRIES + 4 };
+	struct blob pixels = make_stream(false, 0);
+	uint32_t n_pixels = (uint32_t)pixels.n, n_shared = (uint32_t)shared->n;
+	uint32_t wrong_at = HEAD + n_pixels + n_shared, places_at = wrong_at + n_pixels;
+	struct blob tiff = {0};
+
+	blob_append(&tiff, "II*\0\10\0\0\0", 8);
+	add_number(&tiff, N_ENTRIES, 2);
+	add_entry(&tiff, IMAGE_WIDTH, 1, 1);
+	add_entry(&tiff, IMAGE_LENGTH, 1, 100);
+	add_entry(&tiff, 258, 1, 8); /* bits */
+	add_entry(&tiff, 259, 1, 8); /* deflate */
+	add_entry(&tiff, 262, 1, 1); /* 0 is black */
+	add_entry(&tiff, STRIPS, n + 2, places_at);
+	add_entry(&tiff, 277, 1, 1);   /* bands */
+	add_entry(&tiff, 278, 1, 100); /* rows of a strip */
+	add_entry(&tiff, STRIP_BYTES, n + 2, places_at + 4 * (n + 2));
+	add_number(&tiff, 0, 4);
+	blob_append(&tiff, pixels.bytes, pixels.n);
+	blob_append(&tiff, shared->bytes, shared->n);
+	pixels.bytes[pixels.n - 1] ^= 1;
+	blob_append(&tiff, pixels.bytes, pixels.n);
+	for (uint32_t i = 0; i < n + 2; i++)
+		add_number(&tiff, i == 0 ? HEAD : i <= n ? HEAD + n_pixels : wrong_at, 4);
+	for (uint32_t i = 0; i < n + 2; i++)
+		add_number(&tiff, i == 0 || i > n ? n_pixels : n_shared, 4);
+	for (int i = 0; i < 10000; i++)
+		add_number(&tiff, 0, 4);
+	blob_fini(&pixels);
+	return tiff;
+}
+
+/* Expect that the wrong checksum after n strips is found or not. */
+static void expect_checked(const struct blob *shared, uint32_t n, bool is_checked)
+{
+	struct blob blob = make_shared_strips(shared, n);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+
+	expect_damage(check_picture(&blob, "a.tif", &recipe), is_checked, false);
+	blob_fini(&blob);
+}
+
+/* The budget for the compressed bytes is twice the size of the file. */
+TEST(pages, the_check_of_deflate_ends_if_strips_without_output_share_their_bytes)
+{
+	struct blob blocks = make_stream(true, 2000);
+
+	expect_checked(&blocks, 0, true);
+	expect_checked(&blocks, 5, true);
+	expect_checked(&blocks, 100, false);
+	blob_fini(&blocks);
+}
+
+/* The budget for the decompressed bytes is 64 for each pixel, and 64 KiB. */
+TEST(pages, the_check_of_deflate_ends_if_strips_have_far_more_bytes_than_the_page)
+{
+	struct blob page = make_long_strips(1, 100);
+	struct blob strip = {page.bytes + get_tag(&page, 0, STRIPS),
+	                     get_tag(&page, 0, STRIP_BYTES)};
+
+	REQUIRE(strip.n < 1000); /* 30,000 bytes when decompressed */
+	expect_checked(&strip, 1, true);
+	expect_checked(&strip, 5, false);
+	blob_fini(&page);
 }
 
 static struct blob make_page_with_profile(void)

@@ -48,14 +48,19 @@ bool pv_inflate_profile(struct pv_state *state, const uint8_t *bytes, size_t n)
 
 /* ---- TIFF ---- */
 
-/* The state of a check that decompresses strips. The decompressed bytes are not used. */
+/* The state of a check that decompresses strips. The decompressed bytes are not used. Two budgets
+ * bound the time that a hostile file can take. When a budget is used up, strips are no longer
+ * checked. */
 struct strip_check {
 	struct inflate_state state;
 	uint8_t dropped[64 << 10];
 	/* The directory of the last strip, and the number of bytes that may still be decompressed
-	 * for it. This budget bounds the time that a hostile file can take. */
+	 * for it. */
 	uint32_t directory;
-	uint64_t n_budget;
+	uint64_t n_output;
+	/* The number of compressed bytes that may still be read, for all directories. Strips can
+	 * overlap, and compressed bytes may produce no output. */
+	uint64_t n_input;
 };
 
 /* Set the budget for the directory of a strip. A pixel has at most 16 bytes, and tiles have less than
@@ -65,7 +70,7 @@ static void start_directory(struct strip_check *check, const struct tiff_strip *
 	enum { MOST_PIXEL_BYTES = 64 };
 
 	check->directory = strip->directory;
-	check->n_budget = memory_product(strip->n_pixels, MOST_PIXEL_BYTES) +
+	check->n_output = memory_product(strip->n_pixels, MOST_PIXEL_BYTES) +
 	                  sizeof(check->dropped);
 }
 
@@ -75,15 +80,20 @@ static bool strip_is_right(void *data, const struct tiff_strip *strip)
 {
 	struct strip_check *check = data;
 	struct inflate_state *state = &check->state;
+	uint64_t n_in = strip->n < check->n_input ? strip->n : check->n_input;
 	uint32_t n_done;
 	int result;
 
 	if (strip->directory != check->directory)
 		start_directory(check, strip);
+	if (check->n_output == 0 || check->n_input == 0)
+		return true;
+	if (n_in > UINT32_MAX)
+		n_in = UINT32_MAX;
 	isal_inflate_init(state);
 	state->crc_flag = ISAL_ZLIB;
 	state->next_in = (uint8_t *)strip->bytes;
-	state->avail_in = strip->n < UINT32_MAX ? (uint32_t)strip->n : 0;
+	state->avail_in = (uint32_t)n_in;
 	do {
 		state->next_out = check->dropped;
 		state->avail_out = sizeof(check->dropped);
@@ -92,9 +102,10 @@ static bool strip_is_right(void *data, const struct tiff_strip *strip)
 		    result == ISAL_INVALID_LOOKBACK || result == ISAL_INCORRECT_CHECKSUM)
 			return false;
 		n_done = (uint32_t)sizeof(check->dropped) - state->avail_out;
-		check->n_budget -= n_done < check->n_budget ? n_done : check->n_budget;
-	} while (result == ISAL_DECOMP_OK && n_done > 0 && check->n_budget > 0 &&
+		check->n_output -= n_done < check->n_output ? n_done : check->n_output;
+	} while (result == ISAL_DECOMP_OK && n_done > 0 && check->n_output > 0 &&
 	         state->block_state != ISAL_BLOCK_FINISH);
+	check->n_input -= n_in - state->avail_in;
 	return true;
 }
 
@@ -111,7 +122,9 @@ bool pv_prove_strips(struct source *source, uint32_t n_directories,
 	if (!check)
 		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 	check->directory = UINT32_MAX; /* no directory yet */
-	check->n_budget = 0;
+	check->n_output = 0;
+	/* Some files use one tile several times. */
+	check->n_input = memory_product(source->n_bytes, 2);
 	is_right = tiff_visit_deflated(
 		source->bytes, source->n_bytes,
 		(struct tiff_range){state->first_page, n_directories}, strip_is_right,
