@@ -255,6 +255,23 @@ TEST(memory_estimate, impossible_side_lengths_do_not_give_a_small_estimate)
 	EXPECT(picture_header_fits(&header, &same, 0));
 }
 
+TEST(memory_estimate, impossible_tile_heights_do_not_give_a_small_estimate)
+{
+	static const uint32_t tile_heights[] = {INT32_MAX, (uint32_t)INT32_MAX + 1,
+	                                        UINT32_MAX};
+	struct picture_header header = {.format = FORMAT_TIFF,
+	                                .size = {1000, 100000},
+	                                .n_frames = 1,
+	                                .n_pixel_bytes = 3};
+
+	SKIP_WITHOUT_VIPS();
+	for (size_t i = 0; i < sizeof(tile_heights) / sizeof(tile_heights[0]); i++) {
+		header.tile_height = tile_heights[i];
+		EXPECT(estimate(&header, &small, 0, 1) >
+		       (uint64_t)1000 * 100000 * header.n_pixel_bytes);
+	}
+}
+
 TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 {
 	static uint8_t bytes[64 * 1024];

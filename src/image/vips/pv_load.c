@@ -1414,9 +1414,11 @@ enum {
 /* Memory for fonts and shapes, in bytes. */
 static const uint64_t drawing_bytes = (uint64_t)8 << 20;
 
-static uint64_t lines_of(const struct picture_header *header, uint32_t n_lines)
+static uint64_t lines_of(const struct picture_header *header, uint64_t n_lines)
 {
-	n_lines += 2 * header->tile_height > n_lines ? 2 * header->tile_height : 0;
+	uint64_t n_tile_lines = (uint64_t)2 * header->tile_height;
+
+	n_lines += n_tile_lines > n_lines ? n_tile_lines : 0;
 	if (n_lines > header->size.height)
 		n_lines = header->size.height;
 	return memory_product(memory_product(header->size.width, n_lines),
