@@ -428,8 +428,8 @@ TEST(plan, a_plan_of_a_hundred_thousand_files_takes_under_eight_megabytes)
 			snprintf(path, sizeof(path),
 			         "in/holiday pictures %02d/IMG_%04d.jpg", i, j);
 			REQUIRE(mknod(path, S_IFREG | 0666, 0) == 0);
-			/* the last folders have the largest files, so that the largest
-			 * inputs change often */
+			/* Sizes grow from folder to folder, so the plan often replaces the
+			 * inputs that it keeps as the largest. */
 			REQUIRE(truncate(path, SMALL_FILE_BYTES + 1 + i) == 0);
 		}
 	}

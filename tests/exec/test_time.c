@@ -174,8 +174,9 @@ __attribute__((constructor(65535))) static void be_stopped(int argc, char **argv
 	_exit(pxp_zygote_start(NULL) == PXP_OK && a_stop_moves_deadlines_once() ? 0 : 1);
 }
 
-/* The supervisor kills no task while it is held in a callback. But this time extends no deadline:
- * one deadline passes in that time, and the other one soon after it. */
+/* A callback holds up the supervisor, which kills no task during that time. Two tasks never end: the
+ * deadline of the first passes while the callback runs, and that of the second soon after its end.
+ * Neither gets more time because of the callback. */
 TEST(time, a_slow_callback_extends_no_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
