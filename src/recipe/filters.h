@@ -48,7 +48,7 @@ enum filter_kind {
 
 enum { FILTER_NUMBERS = 3, FILTER_CHAIN_MAX = 16 };
 
-/* A filter and its numbers. Each number is a multiple of 0.000001. If a kind of filter has fewer
+/* A filter and its numbers, which are rounded to six decimal places. If a kind of filter has fewer
  * numbers, the other numbers are 0. */
 struct filter {
 	enum filter_kind kind;

@@ -97,8 +97,8 @@ enum output_kind {
 	OUTPUT_FILE,
 	OUTPUT_LINK, /* a link, socket or device: may be replaced, is never our output */
 	OUTPUT_FOLDER, /* a folder, which cannot be replaced */
-	/* An output of this run that has another name. The folder finds it under this name too,
-	 * because the folder ignores case or normalises Unicode. */
+	/* Another output of this run. Its name differs, but is the same file in this folder, which
+	 * ignores case or normalises Unicode. */
 	OUTPUT_TWIN
 };
 
