@@ -532,7 +532,7 @@ static bool choose_guard(struct batch *batch, struct picture_guard *ret_guard,
 	return true;
 }
 
-/* Allocate space for the futures of all files that can be fed and not yet reported. */
+/* Allocate space for futures: one for each file that may be fed and not reported at the same time. */
 static bool make_room_for_complete(struct batch *batch)
 {
 	enum { COMPLETE_FILES = 1024 };

@@ -57,8 +57,8 @@ bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
  * Name an output of an input by a rule. `from` is the format of the input. The name keeps the
  * folders of the input's relative name. A known suffix is replaced by the extension of the output's
  * format, or kept if the format does not change ("a.JPG"). After an unknown suffix the extension is
- * appended. An image on standard input is called "stdin". In place an output has the path of its
- * input.
+ * appended. An image on standard input is called "stdin". With --in-place, an output has the path of
+ * its input.
  *
  * Returns false if memory ran out. Otherwise *ret_variant has the rule, the format and the name,
  * which the caller frees. The name is NULL if the output must have the format of the input and

@@ -42,7 +42,8 @@ static const struct {
 	{FAIL_UNSUPPORTED, "cannot be read:", "%s is not supported"},
 	{FAIL_UNSUPPORTED, "cannot be written", "output format is not supported"},
 	{FAIL_UNSUPPORTED, "cannot draw all text", "%s with a font that is missing"},
-	{FAIL_UNSUPPORTED, "drawn", "%s needs a worker that cannot be started"},
+	{FAIL_UNSUPPORTED, "drawn",
+         "%s cannot be drawn, because no drawing worker can be started"},
 	{FAIL_UNSUPPORTED, "", "unsupported kind of %s"},
 
 	{FAIL_TOO_BIG, "frames; the limit", "more frames than --max-frames"},
@@ -57,7 +58,7 @@ static const struct {
 	{FAIL_VANISHED, "no such file or folder", "no such file or folder"},
 	{FAIL_VANISHED, "", "deleted or changed during the run"},
 	{FAIL_PERMISSION, "belongs to another",
-         "image whose owner or group would change in place; use -o DIR"},
+         "image that would lose its owner or group in place; use -o DIR"},
 	{FAIL_PERMISSION, "publish:", "no permission to write its output"},
 	{FAIL_PERMISSION, "folder", "folder without permission to read"},
 	{FAIL_PERMISSION, "", "no permission to read"},

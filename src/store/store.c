@@ -896,7 +896,7 @@ static void write_outputs(struct store *store, struct work *works, size_t n)
 	}
 }
 
-/* Let the caller record the outputs that are about to get their names without a stamp. */
+/* Some outputs have no stamp. Let the caller record these outputs before they get their names. */
 static void intend_names(struct store *store, struct work *works,
                          struct store_output *outputs, size_t n)
 {

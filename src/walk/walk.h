@@ -161,8 +161,8 @@ struct walk_item {
 };
 
 /*
- * The address of a WALK_FILE: with it, walk_visit() finds the file again and lists no folder. All
- * zeros is an address of no file.
+ * Where a walk has found a WALK_FILE: its path and some numbers. With this address, walk_visit() finds
+ * the file again without listing a folder. A struct of zeros is the address of no file.
  */
 struct walk_address {
 	char *path; /* the path of the item */
@@ -173,8 +173,8 @@ struct walk_address {
 	bool is_named, follows_link;
 };
 
-/* Get the address of a WALK_FILE other than standard input. The caller frees it with
- * walk_address_fini(). Returns false if memory ran out. */
+/* Get the address at which walk_visit() finds a WALK_FILE again. The file must not be standard input.
+ * The caller frees the address with walk_address_fini(). Returns false if memory ran out. */
 bool walk_address_of(const struct walk_item *item, struct walk_address *ret_address);
 void walk_address_fini(struct walk_address *address);
 

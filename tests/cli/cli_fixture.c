@@ -151,7 +151,7 @@ const char *as_nobody(void)
 		             "cannot drop the rights of root here");
 		return NULL;
 	}
-	/* The user nobody may be unable to enter the build folder, so the program is copied. */
+	/* The build folder may be closed to the user `nobody`, so the program is copied. */
 	scratch_folder(".bin");
 	REQUIRE(run("cp -p '%s/pixpool' .bin/", PIXPOOL_PROGRAMS).status == 0);
 	here = realpath(".bin", NULL);

@@ -55,7 +55,7 @@ static const struct row {
 	{"exec", "violation", "worker died of SIGSYS", "worker exited with status 42"},
 	{"fork", "violation", "worker died of SIGSYS", "script: fork: got through"},
 	{"chmod", "violation", "worker died of SIGSYS", "script: chmod: got through"},
-	/* Forged answers. Their controls are in tests/exec/test_hostile.c. */
+	/* Forged answers. The negative controls of these attacks are in tests/exec/test_hostile.c. */
 	{"answer twice", "violation", "the worker's answer is not valid", NULL},
 	{"answer wrong", "violation", "answered a task that it does not have", NULL},
 	{"answer cancel", "violation", "reported a cancel that was not requested", NULL},

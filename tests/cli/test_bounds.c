@@ -261,7 +261,9 @@ TEST(bounds, the_command_info_shows_the_limits_in_force)
 		pxp_memory_is_limited()
 			? "    memory     800 MiB: 128 MiB reserved, the rest on request\n"
 			: "    memory     no limit, because this build has sanitizers\n"));
-	EXPECT(strstr(ended.out, "    time       8.000 s, after the image is read\n"));
+	EXPECT(strstr(
+		ended.out,
+		"    time       at most 8.000 s, counted once the image is read\n"));
 	EXPECT(strstr(ended.out, "    memory     1024 MiB for all processes"));
 	EXPECT(strstr(ended.out, "    workers    2 processes, each replaced after 9 "));
 	fixture_leave();

@@ -54,7 +54,7 @@ TEST(geometry,
 	fixture_leave();
 }
 
-TEST(geometry, the_option_position_decides_where_fit_contain_places_the_picture)
+TEST(geometry, the_option_position_decides_where_the_fit_mode_contain_places_the_picture)
 {
 	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);

@@ -1,6 +1,6 @@
 /*
  * Tests of signals. The only worker waits at the gate of one image and the other images are queued,
- * so every run finishes and cancels the same images.
+ * so every run finishes that one image and cancels the others.
  */
 #include "cli_fixture.h"
 

@@ -32,9 +32,9 @@ static void make_inputs(int n_failing)
 	}
 }
 
-/* Run until the message is printed, then open gate b. The run makes the image b. With a second
- * worker, which has run the failing images, it may also make the images that were sent to this
- * worker in advance. */
+/* Run until the message is printed, then open gate b. One worker processes the image b. The
+ * other worker, if there is one, has processed the failing images. It may also process images that
+ * were sent to it in advance. */
 static void expect_stop(int n_failing, const char *options, const char *message)
 {
 	struct command command = begin(

@@ -425,7 +425,7 @@ TEST(memory, tasks_prefetched_behind_a_task_that_asks_for_memory_run_on_other_wo
 	gate_destroy(&never);
 }
 
-/* ---- ends of tasks that wait for memory ---- */
+/* ---- tasks that end while they wait for memory ---- */
 
 TEST(memory, a_worker_that_dies_while_waiting_for_memory_gives_up_its_turn)
 {

@@ -146,8 +146,8 @@ TEST(colour, cmyk_is_converted_by_its_embedded_profile)
 	is_colour(result, 8, 8, want, 6);
 	g_object_unref(result);
 
-	/* If the file has no profile, libvips uses its built-in CMYK profile. Here this is the
-	 * profile that was embedded before. */
+	/* If a file has no profile, libvips uses its built-in CMYK profile. The file above had the
+	 * same profile embedded, so the colours must be equal. */
 	blob_fini(&blob);
 	blob = encoded(cmyk, ".tif[strip]");
 	result = cooked(&blob, &recipe);

@@ -756,7 +756,7 @@ TEST(metadata_containers, brotli_compressed_boxes_of_a_jxl_are_read)
 }
 
 /* Neither JPEG nor GIF tells the encoding of a comment. In PNG, tEXt is Latin-1 and iTXt is UTF-8. */
-TEST(metadata_containers, a_comment_becomes_png_text_of_the_encoding_that_it_has)
+TEST(metadata_containers, a_comment_becomes_png_text_in_the_encoding_of_the_comment)
 {
 	static const struct {
 		const char *comment, *chunk;

@@ -422,7 +422,7 @@ static void expect_checked(const struct blob *shared, uint32_t n, bool is_checke
 }
 
 /* The budget for the compressed bytes is twice the size of the file. */
-TEST(pages, the_check_of_deflate_ends_if_strips_without_output_share_their_bytes)
+TEST(pages, the_deflate_check_gives_up_if_empty_strips_share_the_same_bytes)
 {
 	struct blob blocks = make_stream(true, 2000);
 
@@ -433,7 +433,7 @@ TEST(pages, the_check_of_deflate_ends_if_strips_without_output_share_their_bytes
 }
 
 /* The budget for the decompressed bytes is 64 for each pixel, and 64 KiB. */
-TEST(pages, the_check_of_deflate_ends_if_strips_have_far_more_bytes_than_the_page)
+TEST(pages, the_deflate_check_gives_up_if_strips_have_far_more_bytes_than_the_page)
 {
 	struct blob page = make_long_strips(1, 100);
 	struct blob strip = {page.bytes + get_tag(&page, 0, STRIPS),

@@ -1,5 +1,5 @@
-/* Tests of the stb engine: which options it refuses, and that its outputs never show other
- * memory. */
+/* Tests of the stb engine: which options it refuses, and that its outputs never contain
+ * bytes of memory that are not part of the image. */
 #include "support/test.h"
 
 #include "image_fixture.h"

@@ -106,7 +106,7 @@ TEST(reason, the_reason_uses_the_common_names_of_formats)
 		{FAIL_UNSUPPORTED,
 	         "format: SVG and PDF are drawn by separate workers, which cannot be "
 	         "started: no sandbox",
-	         "svg", "SVG needs a worker that cannot be started"},
+	         "svg", "SVG cannot be drawn, because no drawing worker can be started"},
 		{FAIL_UNSUPPORTED,
 	         "header: cannot draw all text: no font is installed; install one", "pdf",
 	         "PDF with a font that is missing"},

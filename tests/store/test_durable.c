@@ -693,7 +693,7 @@ TEST(durable, an_output_replaces_its_input_in_the_folder_given_by_a_descriptor)
 	scratch_leave();
 }
 
-/* ---- what killed runs leave ---- */
+/* ---- files that remain after a run was killed ---- */
 
 TEST(durable, hidden_files_of_killed_runs_are_removed_and_those_of_living_runs_are_kept)
 {

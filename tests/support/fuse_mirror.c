@@ -308,7 +308,8 @@ static void *serve(void *fuse)
 	return NULL;
 }
 
-/* Mount the mirror in a new mount name space. Returns NULL after a message. */
+/* Mount the mirror in a new mount name space. If that fails, prints a message and
+ * returns NULL. */
 static struct fuse *mount_mirror(char *program, const char *mountpoint)
 {
 	char *words[] = {program, "-oallow_other", NULL};

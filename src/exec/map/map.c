@@ -299,7 +299,7 @@ struct chunk {
 	size_t n_sent;
 	/* The packed items. */
 	struct buffer input;
-	/* A single unpacked item, which belongs to the source. */
+	/* If the chunk has one item, the item is not packed: its bytes, which belong to the source. */
 	const void *bytes;
 	size_t n_bytes;
 	/* For each item, how many workers died while they ran it; NULL: no worker has died. */

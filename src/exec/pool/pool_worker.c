@@ -18,7 +18,7 @@ enum {
 	ANSWER_MS = 500,
 	/* How long a worker may take to acknowledge a withdrawal. */
 	ACKNOWLEDGE_MS = 5000,
-	/* How long to wait between the end of a channel and the death of its worker. */
+	/* A worker that has closed its channel is killed if it does not end within this time. */
 	HUNG_UP_MS = 1000,
 	/* A task is quick if it takes no longer than this. */
 	QUICK_NS = 1000 * 1000,

@@ -56,7 +56,7 @@ struct worker {
 	/* Whether a task has used up all descriptors. If so, the worker ends after it has sent the
 	 * answer. */
 	bool lacks_descriptors;
-	/* How many answers are in slots since the last notification. */
+	/* How many answers the worker has put into slots since its last notification. */
 	unsigned n_unnotified;
 	/* /proc/self/statm, opened before the lock-down; -1: not open. */
 	int statm;

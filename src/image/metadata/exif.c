@@ -938,8 +938,8 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* These fields of the metadata describe the samples of the input. The file has such fields
-	 * for the samples of the output. */
+	/* These fields of the metadata describe the samples of the input, so they are not copied.
+	 * The output file has fields of its own for this. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};

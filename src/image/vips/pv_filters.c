@@ -369,7 +369,7 @@ static double find_percent(const struct lightness *lightness, double percent)
 	return (step > PERCENT_STEPS ? last : step) * 100.0 / PERCENT_STEPS;
 }
 
-/* Count the lightness of the visible pixels of an image. */
+/* Count how many visible pixels of an image have each lightness. */
 static bool measure_lightness(struct lightness *ret_lightness, VipsImage *image)
 {
 	VipsImage *steps = NULL, *alpha = NULL, *made = NULL;

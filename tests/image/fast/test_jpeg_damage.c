@@ -456,9 +456,10 @@ TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
 	expect_scan_refused(7, 1);    /* the same component twice */
 	expect_scan_refused(6, 0x40); /* a fifth Huffman table */
 	expect_scan_refused(6, 0x22); /* a Huffman table that is not defined */
-	/* only some of the coefficients in a sequential file */
+	/* a scan of a sequential file that has only some of the coefficients */
 	expect_scan_refused(12, 5);
-	expect_scan_refused(13, 0x01); /* only some of the bits in a sequential file */
+	/* a scan of a sequential file that has only some bits of the coefficients */
+	expect_scan_refused(13, 0x01);
 }
 
 TEST(jpeg_damage, progressive_scans_out_of_order_are_refused)

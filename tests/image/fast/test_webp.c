@@ -1,6 +1,6 @@
 /*
- * Tests of reading WebP. libwebp makes the files. It also decodes them, to planes of the limited
- * range or to pixels, from which the simplest possible code computes the expected planes.
+ * Tests of reading WebP. libwebp makes the files, and decodes them again to planes or to pixels. From
+ * these the simplest possible code computes the planes that our reader must give.
  */
 #include "support/test.h"
 
