@@ -119,7 +119,7 @@ TEST(stopping, a_failure_of_the_last_image_does_not_count_as_an_early_stop)
 	fixture_leave();
 }
 
-TEST(stopping, with_the_option_accept_known_a_known_failure_does_not_stop_a_run)
+TEST(stopping, a_known_failure_does_not_stop_a_run_with_the_option_accept_known)
 {
 #ifdef PIXPOOL_STATE
 	fixture_enter();

@@ -119,7 +119,8 @@ static void locked_attack_by_reader(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(reading, a_worker_that_may_read_a_folder_is_killed_for_system_calls_that_no_decoder_makes)
+TEST(reading,
+     a_worker_that_may_read_a_folder_is_killed_for_system_calls_that_no_decoder_makes)
 {
 	require_landlock();
 	open_both();

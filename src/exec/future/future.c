@@ -174,9 +174,9 @@ bool future_start(struct pxp_future *future)
 {
 	bool starts;
 
-	/* No lock is needed for a task: to cancel a pending task, the executor first takes it back
-	 * from the worker that would start it. A promise may be cancelled by any thread at any
-	 * time, so its start needs the lock. */
+	/* A task starts without the lock. It cannot be cancelled at the same moment, because the
+	 * executor first takes a pending task back from the worker that would start it. A promise
+	 * starts with the lock, because any thread may cancel it at any time. */
 	if (!future->is_promise)
 		return start(future);
 	lock_acquire(&future->lock);
