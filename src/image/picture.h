@@ -45,8 +45,8 @@ bool picture_can_draw(void);
  * after picture_preload(). */
 const char *const *picture_font_folders(void);
 
-/* Whether this worker can draw the format with its text. The function draws a small picture to find
- * out. If the answer is no, the failure gives the reason. */
+/* Whether this worker can draw pictures of a format, with the text in them. The function draws a small
+ * picture to find out. If the answer is no, the failure gives the reason. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
 /* Start the engines. The fork server of a pool calls this once, before it forks workers, because

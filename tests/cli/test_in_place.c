@@ -216,7 +216,7 @@ TEST(in_place, an_existing_backup_is_never_replaced)
 	EXPECT_STR(
 		run("pixpool resize -s 64 --in-place --backup .orig -Q photos/lake.jpg")
 			.err,
-		"photos/lake.jpg: failed: another file has the name of its backup\n");
+		"photos/lake.jpg: failed: another file has the name of the backup\n");
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 1);
 	EXPECT(strstr(records("r"), "'status':'failed','class':'exists'"), "%s",
 	       records("r"));

@@ -337,7 +337,7 @@ TEST(outputs, a_link_with_the_name_of_a_folder_of_outputs_is_not_followed)
 	ended = run("pixpool resize -s 32 in -o out");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.err, "in/sub/a.jpg: failed: a file or a link has the name of "
-	                         "its output folder\n"),
+	                         "the output folder\n"),
 	       "%s", ended.err);
 	EXPECT_STR(tree("elsewhere"), "");
 	fixture_leave();
@@ -357,7 +357,7 @@ TEST(outputs, a_folder_with_the_name_of_an_output_is_never_replaced)
 
 		EXPECT_EQ(ended.status, 1);
 		EXPECT(strstr(ended.err,
-		              "in/a.jpg: failed: a folder has the name of its output\n"),
+		              "in/a.jpg: failed: a folder has the name of the output\n"),
 		       "%s", ended.err);
 		EXPECT(strstr(records("r"), "'class':'exists',"), "%s", records("r"));
 	}

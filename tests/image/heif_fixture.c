@@ -115,7 +115,7 @@ static struct heif_error append(struct heif_context *context, const void *bytes,
 	return ok;
 }
 
-/* The code points that libheif must write into the stream. If the result is NULL, libheif chooses
+/* The numbers of the colour primaries, curve and matrix (CICP) that libheif must write into the stream. If the result is NULL, libheif chooses
  * them. */
 static struct heif_color_profile_nclx *make_code_points(const struct heif_recipe *recipe)
 {

@@ -69,17 +69,17 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	         "publish: a file with the name of the output exists and was not replaced; see --overwrite",
 	         NULL, "output exists; see --overwrite"},
 		{FAIL_EXISTS, "publish: a folder with the name of the output exists",
-	         NULL, "a folder has the name of its output"},
+	         NULL, "a folder has the name of the output"},
 		{FAIL_EXISTS,
 	         "publish: cannot open the folder of the output: a file or a link has "
 	         "the name of the folder",
-	         NULL, "a file or a link has the name of its output folder"},
+	         NULL, "a file or a link has the name of the output folder"},
 		{FAIL_EXISTS, "publish: the existing file was changed during the run",
-	         NULL, "somebody changed its output during the run"},
+	         NULL, "somebody changed the output during the run"},
 		{FAIL_PERMISSION,
 	         "publish: cannot open the folder of the output: "
 	         "Permission denied",
-	         "png", "no permission to write its output"},
+	         "png", "no permission to write the output"},
 		{FAIL_IO,
 	         "publish: cannot open the folder of the output: File name "
 	         "too long",
