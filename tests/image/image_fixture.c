@@ -46,7 +46,8 @@ void blob_insert(struct blob *blob, size_t at, const void *bytes, size_t n)
 	blob->bytes = realloc(blob->bytes, blob->n + n + 1);
 	REQUIRE(blob->bytes != NULL && at <= blob->n);
 	memmove(blob->bytes + at + n, blob->bytes + at, blob->n - at);
-	memcpy(blob->bytes + at, bytes, n);
+	if (n > 0) /* then bytes is not NULL, as memcpy() demands */
+		memcpy(blob->bytes + at, bytes, n);
 	blob->n += n;
 }
 
