@@ -8,9 +8,11 @@ packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libjpe
 # bench/quality needs the last three packages.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
 	fonts-dejavu-core libfuse3-dev strace acl attr e2fsprogs xfsprogs dosfstools exfat-fuse exfatprogs libvips-tools python3-numpy python3-pil)
-# clang's sanitizers are in libclang-rt. tests/structure needs universal-ctags.
+# clang's sanitizers and libFuzzer are in libclang-rt.
+packages_to_fuzz=("${packages_to_build[@]}" clang libclang-rt-14-dev)
+# tests/structure needs universal-ctags.
 # shellcheck disable=SC2034 # for .ci/run
-packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev lld shellcheck
+packages_to_check=("${packages_to_test[@]}" "${packages_to_fuzz[@]}" git clang-format clang-tidy lld shellcheck
 	universal-ctags)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -82,6 +84,12 @@ build_in() {
 	}
 	[[ -t 1 ]] || quiet=(-- --quiet)
 	cmake --build "$folder" -j "$(nproc)" "${quiet[@]}"
+}
+
+# build_to_fuzz [CMAKE-OPTION]...: build the fuzz targets in build/fuzz.
+build_to_fuzz() {
+	build_in fuzz -DCMAKE_C_COMPILER=clang -DPIXPOOL_FUZZ=ON -DPIXPOOL_STATE=ON -DPIXPOOL_BUILD_TESTS=OFF \
+		-DPIXPOOL_BUILD_SAMPLES=OFF "$@"
 }
 
 # run_tests_in FOLDER [CTEST-OPTION]...: run the tests of build/FOLDER in bounded time, and write the results to
