@@ -4,11 +4,16 @@
  * budget.
  *
  * Assertions: planes have the size that the header gives. A file that passes when all scans are
- * read also passes when scans are skipped, and has the same samples if no noise is allowed.
+ * read also passes when scans are skipped, and has the same samples if no noise is allowed. The
+ * functions of the reader, which choose the scales for an output, decode the file as well. The
+ * inverse transforms with SIMD give the samples of the portable ones.
  */
 #include "fuzz.h"
 
+#include "image/fast/codec.h"
 #include "image/fast/jpeg.h"
+#include "image/fast/jpeg_idct.h"
+#include "image/header/picture_header.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +58,51 @@ static uint64_t hash(const struct jpg_picture *picture)
 	return sum;
 }
 
+/* Decode the file again by the functions that the engine calls, for two outputs. */
+static void decode_for_outputs(const uint8_t *bytes, size_t n, unsigned choice)
+{
+	const double ratio = 1 + choice % 16;
+	const struct demand demands[] = {
+		{.ratio = ratio, .has_half_chroma = choice & 64, .noise_budget = 4},
+		{.ratio = 2 * ratio, .is_lossless = choice & 128},
+	};
+	const struct read_request request = {demands, 2, choice & 32};
+	struct picture_header picture = {.n_components = 3};
+	struct read_header header;
+	struct decoded decoded;
+
+	if (jpeg_reader.open(decoder, bytes, n, &header) != READ_OK ||
+	    (uint64_t)header.size.width * header.size.height > MAX_PIXELS)
+		return;
+	picture.size = header.size;
+	CLAIM(jpeg_reader.memory(&picture, &request) > 0);
+	if (jpeg_reader.decode(decoder, &request, &decoded) != READ_OK)
+		return;
+	CLAIM(decoded.size.width == header.size.width);
+	CLAIM(decoded.size.height == header.size.height);
+	CLAIM(decoded.n_planes >= 1);
+}
+
+/* Transform a block of the input's bytes by both variants of each transform. */
+static void compare_transforms(const uint8_t *bytes, size_t n)
+{
+	_Alignas(16) int16_t block[64], quantization[64];
+	uint8_t fast[8 * 16] = {0}, portable[8 * 16] = {0};
+
+	if (n < 128)
+		return;
+	for (unsigned i = 0; i < 64; i++) {
+		block[i] = (int8_t)bytes[i];
+		quantization[i] = (int16_t)(bytes[64 + i] + 1);
+	}
+	jpg_idct_8x8(fast, 16, block, quantization);
+	jpg_idct_8x8_portable(portable, 16, block, quantization);
+	CLAIM(memcmp(fast, portable, sizeof(fast)) == 0);
+	jpg_idct_4x4(fast, 16, block, quantization);
+	jpg_idct_4x4_portable(portable, 16, block, quantization);
+	CLAIM(memcmp(fast, portable, sizeof(fast)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
@@ -91,6 +141,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		}
 		CLAIM(everything == READ_OK || jpeg_reader.reason(decoder)[0] != '\0');
 	}
+	decode_for_outputs(copy, feed.n, choice);
+	compare_transforms(copy, feed.n);
 	if (choice & 32)
 		jpeg_reader.trim(decoder, 0);
 	free(copy);
