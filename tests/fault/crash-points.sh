@@ -40,11 +40,14 @@ visit_calls() {
 			batch "$stepped" first || status=$?
 			((status == 0)) || break
 		done
+		n_visited=$((n_visited + 1))
+		# How often malloc() calls brk() depends on the lengths of paths, which are other ones in the trace. A run
+		# that ends before its last brk() was not killed, and has nothing to check.
+		[[ $status != 0 || ${calls[i]} != brk ]] || continue
 		{ ((status == 137)) && visit "$stepped" $status; } || {
 			((status == 137)) || echo "$point: not killed: status $status" >&2
 			note_wrong
 		}
-		n_visited=$((n_visited + 1))
 	done
 }
 
