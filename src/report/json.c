@@ -1,40 +1,18 @@
 /* Writes JSON: objects and lists, strings with their escapes, and base64. */
 #include "report/json.h"
 
+#include "common/utf8.h"
 #include "report/figures.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-size_t utf8_length(const char *s)
-{
-	const unsigned char *c = (const unsigned char *)s;
-	size_t n;
-
-	if (c[0] < 0x80)
-		return 1;
-	if (c[0] < 0xc2 || c[0] > 0xf4)
-		return 0;
-	n = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
-
-	/* The zero at the end of s is not a continuation byte, so this loop does not read beyond
-	 * it. */
-	for (size_t i = 1; i < n; i++) {
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
-	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
-		return 0;
-	return n;
-}
 
 static bool is_utf8(const char *s)
 {
 	size_t n;
 
 	for (; *s; s += n) {
-		n = utf8_length(s);
+		n = utf8_length(s, SIZE_MAX);
 		if (n == 0)
 			return false;
 	}
@@ -81,7 +59,7 @@ static void add_string(struct text *text, const char *s)
 {
 	text_put(text, "\"");
 	while (*s) {
-		size_t n = utf8_length(s);
+		size_t n = utf8_length(s, SIZE_MAX);
 
 		if (n > 0)
 			add_character(text, s, n);

@@ -37,10 +37,6 @@ void json_decimal(struct json *json, const char *key, double value, unsigned n_d
  * gets the suffix "_b64". */
 void json_path(struct json *json, const char *key, const char *path);
 
-/* Get the length in bytes of the character at s. Returns 0 if the bytes are not valid UTF-8
- * (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
-size_t utf8_length(const char *s);
-
 /* Write bytes in base64 (RFC 4648, section 4) with padding. */
 void base64_add(struct text *text, const char *bytes, size_t n);
 

@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 
+#include "common/utf8.h"
 #include "report/json.h"
 #include "report/record.h"
 
@@ -24,7 +25,7 @@ static const char *read_string(const char *at)
 {
 	CLAIM(*at == '"');
 	for (at++; *at != '"';) {
-		size_t n = utf8_length(at);
+		size_t n = utf8_length(at, SIZE_MAX);
 
 		CLAIM(n > 0 && (unsigned char)*at >= 0x20 && *at != 0x7f);
 		if (*at == '\\' && at[1] == 'u') {

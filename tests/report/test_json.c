@@ -3,6 +3,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
+#include "common/utf8.h"
 #include "report/figures.h"
 #include "report/json.h"
 
@@ -111,7 +112,11 @@ TEST(utf8, only_valid_utf8_characters_have_a_length)
 	};
 
 	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
-		EXPECT_EQ(utf8_length(edges[i].bytes), edges[i].length);
+		EXPECT_EQ(utf8_length(edges[i].bytes, SIZE_MAX), edges[i].length);
+	/* The number of bytes is a limit as well as the zero is. */
+	EXPECT_EQ(utf8_length("\xe2\x82\xac", 3), 3);
+	EXPECT_EQ(utf8_length("\xe2\x82\xac", 2), 0);
+	EXPECT_EQ(utf8_length("a", 0), 0);
 }
 
 /* RFC 4648, section 10. */

@@ -5,6 +5,7 @@
  */
 #include "image/metadata/containers.h"
 
+#include "common/utf8.h"
 #include "image/metadata/exif.h"
 #include "image/metadata/iptc.h"
 
@@ -301,30 +302,6 @@ static void add_iptc(struct block *to, struct bytes iptc)
 	block_fini(&text);
 }
 
-/* The length of the UTF-8 character at the beginning of a text. 0: the bytes are not UTF-8. */
-static size_t character_length(struct bytes text)
-{
-	const uint8_t *c = text.at;
-	size_t n;
-
-	if (c[0] < 0x80)
-		return 1;
-	if (c[0] < 0xc2 || c[0] > 0xf4)
-		return 0;
-	n = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
-	if (n > text.n)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	/* These are longer than necessary, surrogates, or beyond the last character of Unicode. */
-	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
-	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* Whether a text is UTF-8 and not only ASCII. */
 static bool is_wide_utf8(struct bytes text)
 {
@@ -332,7 +309,7 @@ static bool is_wide_utf8(struct bytes text)
 	size_t n;
 
 	for (; text.n > 0; text = bytes_after(text, n)) {
-		n = character_length(text);
+		n = utf8_length((const char *)text.at, text.n);
 		if (n == 0)
 			return false;
 		is_ascii &= n == 1;
