@@ -451,8 +451,8 @@ static const char *missing_filter(const struct filter_chain *chain)
 	return NULL;
 }
 
-/* Find the first feature of a recipe that this engine does not support. Returns the name of the
- * feature, or NULL if there is none. */
+/* Get the name of the first feature of a recipe that this engine does not support. Returns NULL if
+ * the engine supports the whole recipe. */
 static const char *missing(const struct recipe *recipe)
 {
 	bool is_jpeg = recipe->format == FORMAT_JPEG;

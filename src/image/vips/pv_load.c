@@ -644,8 +644,8 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 }
 
 /* If a JPEG has no end marker, let libvips read a copy with an end marker. Without this copy,
- * libjpeg would always warn, even if nothing but the marker is missing. If scans are missing too,
- * the JPEG is refused, unless fail_on is none. */
+ * libjpeg would always warn, even if nothing but the marker is missing. A JPEG that also
+ * lacks scans fails. With fail_on none it is read nevertheless. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
