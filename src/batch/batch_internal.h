@@ -168,12 +168,22 @@ bool batch_fini(struct batch *batch);
  * thread has already changed to a later state. Any thread may call this function. */
 bool batch_enter(struct batch *batch, enum batch_state state);
 
+/* Get the state. Any thread may call this function. */
+enum batch_state batch_state(struct batch *batch);
+
 /* Whether the feeder may continue planning or feeding. Any thread may call this function. */
 bool batch_goes_on(struct batch *batch);
+
+/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is already
+ * past that state. Any thread may call this function. */
+void batch_stop(struct batch *batch, enum batch_state state);
 
 /* Drain the batch because of an error that no single file has caused, and stop publishing outputs.
  * If this is called several times, the first error is kept. Any thread may call this function. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
+
+/* Whether batch_stop_early() was called. Any thread may call this function. */
+bool batch_was_stopped_early(struct batch *batch);
 
 /* Count an image that failed, and drain the batch at --max-failures. Any thread may call this
  * function. Call it as soon as the failure is known, so that no other image begins. is_remembered:
@@ -202,6 +212,24 @@ void batch_wake_main(struct batch *batch);
  * call that finds it running.
  */
 char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns);
+
+/* ---- functions of the main thread ---- */
+
+/* Handle the signals that have arrived: end, suspend or kill the batch. */
+void batch_on_signals(struct batch *batch);
+
+/* End the batch as if by SIGPIPE. Called when the reader of standard output has closed the pipe. */
+void batch_end_by_closed_pipe(struct batch *batch);
+
+/* Wait a moment for another run, which uses a folder that this run needs. `use` is the verb phrase
+ * for the message, such as "using the output folder"; only the first call prints the message.
+ * Returns false if the user chose not to wait, or if the batch is being stopped. */
+bool batch_wait_for_other_run(struct batch *batch, const char *use, const char *folder);
+
+/* Quote a name for a message. The text is valid until the next call. */
+const char *batch_quote(const char *name);
+
+/* ---- functions of other threads ---- */
 
 /* The main function of the feeder thread (feeder.c). data is the batch. */
 void *feeder_main(void *data);

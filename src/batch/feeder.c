@@ -6,6 +6,7 @@
 #include "batch/group.h"
 
 #include "base/fd.h"
+#include "batch/descriptors.h"
 #include "batch/naming.h"
 
 #include <errno.h>

@@ -11,18 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void file_result_destroy(struct file_result *result)
-{
-	if (!result)
-		return;
-	pxp_future_release(result->task);
-	for (size_t i = 0; i < result->n_variants; i++)
-		free(result->variants[i].name);
-	fd_close(&result->content);
-	free(result->input);
-	free(result);
-}
-
 /* Make an empty result for an item of the walk. Returns NULL if memory ran out. */
 static struct file_result *create_result(const struct walk_item *item, size_t n_variants)
 {

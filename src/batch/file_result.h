@@ -64,4 +64,9 @@ struct file_result {
 /* Free a result. NULL is allowed. */
 void file_result_destroy(struct file_result *result);
 
+/* Add the record of a result to the report. In the record, `folder`, the output folder, stands in
+ * front of the names of the outputs. Only the main thread may call this function. */
+void file_result_report(const struct file_result *result, const char *folder,
+                        struct report *report);
+
 #endif

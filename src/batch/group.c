@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "batch/descriptors.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,21 +319,6 @@ void batch_split_groups(struct batch *batch)
 void batch_end_groups(struct batch *batch)
 {
 	end_groups(batch, false);
-}
-
-bool is_lack_of_descriptors(int sys_errno)
-{
-	return sys_errno == EMFILE || sys_errno == ENFILE;
-}
-
-void batch_stop_for_descriptors(struct batch *batch, int sys_errno)
-{
-	struct failure failure;
-
-	failure_set(&failure, FAIL_IO, "too many open files%s",
-	            sys_errno == EMFILE ? "; raise their limit (ulimit -n)"
-	                                : " on this machine");
-	batch_stop_early(batch, &failure);
 }
 
 /* Whether the task never reached a worker because descriptors ran out. An answer of a worker is not

@@ -24,7 +24,7 @@ void batch_submit_if_old(struct batch *batch);
 /* Submit the files of shared tasks that must have a task of their own. */
 void batch_submit_left(struct batch *batch);
 
-/* ---- lists of files, and descriptors ---- */
+/* ---- lists of files ---- */
 
 /* Defer a file with an open input until the drawing workers can take it. was_at_work: true if a
  * decoding worker has found the drawing. The caller must not use the file any more. */
@@ -33,11 +33,5 @@ void file_defer(struct file *file, bool was_at_work);
 /* Take the oldest file from a list, and count it as an input of the workers again. Returns NULL if
  * the list is empty. */
 struct file *file_list_take(struct batch *batch, struct file_list *list);
-
-/* Whether a system call failed because too many files are open. */
-bool is_lack_of_descriptors(int sys_errno);
-
-/* End the batch because descriptors ran out, which is not the fault of any picture. */
-void batch_stop_for_descriptors(struct batch *batch, int sys_errno);
 
 #endif

@@ -56,7 +56,7 @@ static const char *reason_of(int sys_errno)
 		return "the name is longer than the file system allows; choose a shorter one "
 		       "with --name";
 	case EMFILE:
-		return "too many open files; raise their limit (ulimit -n)";
+		return "too many open files; raise the limit (ulimit -n)";
 	default:
 		text = strerrordesc_np(sys_errno);
 		return text ? text : "unknown error";
