@@ -1,4 +1,4 @@
-/* Time: see clock.h. */
+/* Reads the clock and computes deadlines: see clock.h. */
 #include "base/clock.h"
 
 #include <limits.h>

@@ -9,7 +9,7 @@
 /* The current time. Cannot fail on supported versions of Linux. */
 int64_t clock_now_ns(void);
 
-/* now_ns plus ms milliseconds, at most INT64_MAX. -1 if ms is negative. */
+/* Returns `now_ns` plus `ms` milliseconds, at most INT64_MAX. Returns -1 if `ms` is negative. */
 int64_t clock_deadline_ns(int64_t now_ns, int64_t ms);
 
 /* The earlier of two times. Either may be -1 (never). */

@@ -12,8 +12,8 @@ void error_clear(struct pxp_error *error)
 	memset(error, 0, offsetof(struct pxp_error, text) + 1);
 }
 
-/* An error becomes one line of a report or on a terminal, so it must not contain characters that move
- * the cursor or begin a new line. */
+/* The text of an error is printed as one line, in a report or on a terminal. So it must not contain
+ * characters that move the cursor or begin a new line. */
 static void error_write(struct pxp_error *error, enum pxp_status status,
                         const char *format, va_list args)
 {

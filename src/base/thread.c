@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
-/* The minimum size of a thread's stack. Threads keep messages of up to 64 KiB in local variables, and
- * the default of the system (ulimit -s) may be too small for two of them. */
+/* The minimum size of a thread's stack. A thread keeps messages of up to 64 KiB in local variables,
+ * and the default stack size of the system (ulimit -s) may be too small for two such messages. */
 enum { MIN_STACK_BYTES = 512 * 1024 };
 
 static int create(pthread_t *ret_thread, void *(*run)(void *), void *data)
