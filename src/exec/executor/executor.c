@@ -91,8 +91,8 @@ static bool copy_input(struct task *task, const void *input, size_t n, size_t ma
 	return true;
 }
 
-/* Free everything that the task holds, except its reference to the future, whose memory block
- * contains the task. */
+/* Free everything that the task holds, except its reference to the future: the task itself is in
+ * the memory block of the future. */
 static void task_fini(struct task *task)
 {
 	for (unsigned i = 0; i < task->n_descriptors && !task->keeps_descriptors; i++)
@@ -334,8 +334,8 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	unsigned n_before = n_forks;
 	enum pxp_status status = run(view);
 
-	/* A child process that the task forked must not answer in place of its parent. So it ends
-	 * here if it returns from the task's function. */
+	/* A child process that the task forked must not answer in place of its parent. So the child
+	 * ends here if it returns from the task's function. */
 	if (n_forks != n_before)
 		_exit(0);
 	if (status == PXP_OK) {

@@ -49,7 +49,7 @@ struct task {
 	unsigned retries_left;
 	/* How many workers the task may still kill. UINT_MAX: any number. */
 	unsigned kills_left;
-	/* Three times in milliseconds; 0 means no limit. deadline_ms is the deadline of the task,
+	/* Time limits in milliseconds; 0: no limit. deadline_ms is the deadline of the task,
 	 * max_deadline_ms the longest deadline that the task may request, and stall_ms the stall
 	 * timeout. */
 	int64_t deadline_ms, max_deadline_ms, stall_ms;

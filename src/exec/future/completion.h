@@ -18,12 +18,12 @@ struct completion {
 	int long_result;
 	unsigned n_descriptors;
 	int descriptors[PXP_MAX_DESCRIPTORS];
-	/* The log, to which outcome.log points once the future is done: from malloc(), or NULL. */
+	/* The log, from malloc(), or NULL. Once the future is done, outcome.log points to it. */
 	char *log;
 	struct pxp_outcome outcome;
 };
 
-/* Make a completion with this state, without a result, a log and descriptors. */
+/* Make a completion with this state, but without a result, a log or descriptors. */
 struct completion completion_of(enum pxp_future_state state);
 
 /* Initialise *completion as completion_of() does, but faster: the array of descriptors is not

@@ -174,9 +174,9 @@ bool future_start(struct pxp_future *future)
 {
 	bool starts;
 
-	/* A task starts without the lock. It cannot be cancelled at the same moment, because the
-	 * executor first takes a pending task back from the worker that would start it. A promise
-	 * starts with the lock, because any thread may cancel it at any time. */
+	/* The future of a task needs no lock here: the task cannot be cancelled at the same moment,
+	 * because a cancel first takes a pending task back from the worker that would start it. A
+	 * promise needs the lock, because any thread may cancel a promise at any time. */
 	if (!future->is_promise)
 		return start(future);
 	lock_acquire(&future->lock);

@@ -80,8 +80,8 @@ void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
  * task may already be running. */
 enum pxp_future_state future_peek(struct pxp_future *future);
 
-/* Whether a wait in this thread could never end: the future is not done, and this thread works
- * for its owner. */
+/* Whether a wait for the future in this thread could never end: the future is not done, and this
+ * thread works for the owner of the future. */
 bool future_would_deadlock(struct pxp_future *future);
 
 /*
@@ -95,7 +95,7 @@ bool future_would_deadlock(struct pxp_future *future);
  */
 struct future_hook {
 	void (*notify)(struct future_hook *hook, enum pxp_future_state state);
-	/* Both pointers are guarded by the future's lock. The pointer `at` is NULL once the hook
+	/* The members `next` and `at` are guarded by the future's lock. `at` is NULL once the hook
 	 * has notified or was removed. */
 	struct future_hook *next, **at;
 };

@@ -238,7 +238,8 @@ bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items)
 	return at == n_result;
 }
 
-/* Read the error of an item. The worker is not trusted, so only possible statuses are accepted. */
+/* Read the error of an item. The worker is not trusted, so a status that an item cannot have
+ * becomes PXP_ETASK. */
 static void read_error(const char *bytes, struct pxp_error *ret_error)
 {
 	struct pxp_error sent;
@@ -321,12 +322,13 @@ struct pxp_map {
 	struct pxp_map_options options;
 	int64_t deadline_ns;
 
-	/* In an unordered map: watches the submitted chunks. */
+	/* The waiter that watches the submitted chunks. Only an unordered map uses it. */
 	struct waiter waiter;
 	size_t n_taken; /* how many watches were taken from the waiter */
 	/* Chunks that are submitted and not read yet. */
 	struct chunk *first, *last;
-	/* A chunk with inputs that could not be submitted because the executor had no room. */
+	/* A chunk whose inputs were read, but that could not be submitted because the executor had
+	 * no room. */
 	struct chunk *unsent;
 	/* The chunk whose items are being returned. */
 	struct chunk *current;

@@ -33,14 +33,15 @@ enum {
 	MAX_OVERTAKERS = 2,
 	/* The estimate of a task's time before any task has run. */
 	FIRST_NS = 8 * AHEAD_NS,
-	/* How often the slots of a worker are polled while the worker does not notify the
-	 * supervisor. */
+	/* The interval at which the slots of a worker are polled while the worker does not notify
+	 * the supervisor. */
 	POLL_SLOTS_MS = 1,
 	/* The approximate time to wake a worker. */
 	WAKE_NS = 20 * 1000,
 	/* The supervisor is not woken for quick tasks before this number of them is queued. */
 	N_GATHERED = N_SLOTS - 1,
-	/* The pause after descriptors, processes or socket space ran out. */
+	/* How long the pool waits before it tries again after descriptors, processes or socket
+	 * space ran out. */
 	RETRY_MS = 10,
 	/* How long a worker may take to end, finaliser included, before it is killed. */
 	STOP_MS = 5000,
@@ -223,7 +224,7 @@ static struct prefetched find_oldest(struct process_pool *pool)
 	return oldest;
 }
 
-/* Whether too many newer tasks were sent before this one. */
+/* Whether too many newer tasks have overtaken this prefetched task. */
 static bool is_overtaken(const struct process_pool *pool, const struct task *task)
 {
 	const struct task *queued = pool->executor.queue.first;
@@ -280,8 +281,8 @@ static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
 	return send_task(pool, worker, next_task_ahead(pool, worker, oldest));
 }
 
-/* Every worker prefetches one task before any prefetches a second, so that tasks start about in the
- * order of submission. */
+/* Every worker prefetches one task before any worker prefetches a second one, so that tasks start
+ * about in the order of submission. */
 static void prefetch(struct process_pool *pool, size_t n_coming)
 {
 	const struct task_list *queue = &pool->executor.queue;
@@ -303,8 +304,8 @@ static void prefetch(struct process_pool *pool, size_t n_coming)
 
 /* ---- tasks that are quicker than a wake-up ---- */
 
-/* Let an awake worker prefetch as many quick tasks as it finishes before another worker could be
- * woken. */
+/* Let an awake worker prefetch as many quick tasks as it can finish in the time that another worker
+ * needs to wake up. */
 static void fill_awake_worker(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct task_list *queue = &pool->executor.queue;
@@ -464,7 +465,7 @@ size_t pool_n_to_wake(const struct process_pool *pool)
 	return maximum < N_GATHERED ? maximum : N_GATHERED;
 }
 
-/* When the next worker will have been idle for too long; -1: never. */
+/* The next time at which a worker will have been idle for too long; -1: never. */
 static int64_t recycle_ns(const struct process_pool *pool)
 {
 	int64_t first_ns = -1;

@@ -33,8 +33,8 @@ enum {
 	 * stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	/* Before the log is read, waiting frames are read, because they may be the answers of
-	 * earlier tasks. This is the maximum number of these frames. */
+	/* Before the log is read, the frames that have already arrived are read, because they may
+	 * be the answers of earlier tasks. This is the maximum number of these frames. */
 	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
 	/* The maximum number of frames that are read from a dead worker. Its children may hold the
 	 * other end of the channel open and send frames without end. */
@@ -43,7 +43,8 @@ enum {
 	/* The pool breaks when this number of workers in a row have died before they were ready,
 	 * and no worker is ready. */
 	MAX_FAILED_STARTS = 3,
-	/* This many failures of fork() in a row break the pool if it has no worker left. */
+	/* If starting a worker process fails this number of times in a row, and the pool has no
+	 * worker left, the pool breaks. */
 	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
 	/* If this number of workers have died while they had a task but had not started it, the
@@ -56,13 +57,13 @@ enum {
 	 * long, up to MAX_BACK_OFF_MS. */
 	BACK_OFF_MS = 10,
 	MAX_BACK_OFF_MS = 1000,
-	/* How many crashes in a row cause no pause. */
+	/* A pause begins only after more than this number of crashes in a row. */
 	FREE_CRASHES = 2,
 	/* The maximum number of bytes of the log that are read when a task has failed, and when a
 	 * worker is ready. */
 	LOG_AT_ONCE = 64 * 1024,
-	/* As long as a worker has not started a task, the deadline of the task is deferred, until
-	 * it was deferred by this much in total. */
+	/* While a worker has not started its front task, the deadline of the task is deferred again
+	 * and again, until these delays add up to this time. */
 	BEGIN_MS = 5000,
 	LEAST_BEGIN_MS = 20,
 };
@@ -187,8 +188,8 @@ static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 	worker->reap_is_sent = ask_fork_server(pool, &request, NULL, 0);
 }
 
-/* Send the requests to reap workers that could not be sent before because the control socket was
- * full. */
+/* Some requests to reap a worker could not be sent, because the control socket was full. Send them
+ * again. */
 static void send_missing_reaps(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -705,7 +706,7 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 
 	if (worker->limit_state != LIMIT_STEADY)
 		return "answered while it waited for memory";
-	/* A worker must not hide a task from its caller as cancelled. */
+	/* A worker may report a cancel only for a task that got a cancel request. */
 	if (answer->error.status == PXP_ECANCELLED &&
 	    !atomic_load(&slot->task->is_asked_to_end))
 		return "reported a cancel that was not requested";
@@ -728,8 +729,9 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 	if (answer->cpu_ns >= 0)
 		outcome->cpu_ns = answer->cpu_ns;
 	outcome->peak_bytes = answer->peak_bytes;
-	/* Use the run time that the worker reports, except if it is impossible. The time measured
-	 * here includes the delay until the answer was read. */
+	/* The run time that was measured here includes the delay until the answer was read. So use
+	 * the run time that the worker reports, unless that time is negative or longer than the
+	 * measured one. */
 	if (answer->run_ns >= 0 && answer->run_ns < outcome->run_ns)
 		outcome->run_ns = answer->run_ns;
 	pool_note_time(pool, outcome->run_ns);
@@ -1158,7 +1160,7 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
-/* Overwrite *error with the error `by`, but keep the signal and the exit code that *error has. */
+/* Replace *error with `by`, but keep the signal and the exit code of the old *error. */
 static void replace_error(struct pxp_error *error, struct pxp_error by)
 {
 	by.signal = error->signal;
@@ -1398,7 +1400,7 @@ static void on_fork_server_death(struct process_pool *pool)
 static void continue_fork_server(struct process_pool *pool)
 {
 	/* As long as no worker was started, the fork server may be running the preload, which may
-	 * take any time. It is not killed then. */
+	 * take any time. So the fork server is not killed before it has started a worker. */
 	if (++pool->n_continues <= POOL_MAX_CONTINUES || pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
 	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {

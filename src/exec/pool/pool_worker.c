@@ -245,8 +245,7 @@ static uint64_t generation_begun_last(struct pool_worker *worker)
 }
 
 /* Set log_mark to the end of the log text that was read so far. Only tasks that have started by now
- * can have written this text. An earlier mark is kept until all tasks that had started when it was
- * set have ended. */
+ * can have written this text. The mark then does not move until all these tasks have ended. */
 static void mark_log(struct pool_worker *worker)
 {
 	if (worker->log_mark > worker->log_begins)

@@ -5,8 +5,8 @@
  *   STARTING -> READY    the worker's initialiser and lock-down have succeeded
  *   STARTING -> ABSENT   the fork server could not start the worker
  *   READY -> STOPPING    the worker was told to end
- *   any -> HUNG_UP       the worker was STARTING, READY or STOPPING and has closed its channel: it
- *                        has died, or it will be killed
+ *   STARTING, READY, STOPPING -> HUNG_UP
+ *                        the worker has closed its channel: it has died, or it will be killed
  *   any -> DYING         the worker was killed
  *   any -> REAPING       the worker has died; everything that it sent was read, and the fork
  *                        server is told to reap it
@@ -113,7 +113,8 @@ struct pool_worker {
 
 	/* Whether the worker has sent FRAME_READY. */
 	bool is_ready;
-	/* Whether the fork server was told to reap this worker, which is REAPING. */
+	/* Whether the fork server was told to reap the worker. Valid only while the worker is
+	 * REAPING. */
 	bool reap_is_sent;
 
 	enum limit_state limit_state;
@@ -151,8 +152,8 @@ struct pool_worker {
 	uint64_t n_logged;
 	/* Log bytes before this position belong to earlier tasks or to the initialiser. */
 	uint64_t log_begins;
-	/* Log bytes before log_mark were not written by any task that is newer than
-	 * log_generation. */
+	/* Only the task with the generation log_generation, and older tasks, can have written the
+	 * log bytes before log_mark. */
 	uint64_t log_mark;
 	uint64_t log_generation;
 };
@@ -192,7 +193,7 @@ bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t
  * were read so far are not attributed to the next task, unless that task may have written them. */
 void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 
-/* Defer all deadlines of the worker by by_ns, a time that must not count for its tasks. */
+/* Defer all deadlines of the worker by `by_ns`: this time must not count for the worker's tasks. */
 void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 
 /* Called when the pool wanted to kill the worker for the task in `slot`, but the worker reports

@@ -48,8 +48,8 @@ struct process_pool {
 	int64_t wake_ns;
 	/* Whether another thread changed something since the last pool_schedule(). */
 	bool must_schedule;
-	/* When to call pool_schedule() even if nothing has happened, and neither retry_ns nor
-	 * spawn_ns has passed; -1: never. */
+	/* The time by which pool_schedule() must be called again even if nothing happens; -1:
+	 * never. */
 	int64_t next_schedule_ns;
 	/* The queue length at which a sleeping supervisor is woken. */
 	size_t n_to_wake;
@@ -65,7 +65,7 @@ struct process_pool {
 	int64_t retry_ns;
 	/* The end of a pause in starting workers; -1: no pause. */
 	int64_t spawn_ns;
-	/* How many times in a row no worker process could be forked. */
+	/* How many attempts in a row to start a worker process have failed. */
 	unsigned n_failed_spawns;
 	/* How many workers in a row died before they were ready. */
 	unsigned n_failed_starts;

@@ -30,8 +30,8 @@ bool channel_pair(int ret_ends[2])
 		fd_close(&ret_ends[1]);
 		return false;
 	}
-	/* If the buffer stays smaller, that is no error, because a frame that does not fit is sent
-	 * again later. */
+	/* The kernel may set a smaller buffer. That is no error, because a frame that does not fit
+	 * is sent again later. */
 	for (int i = 0; i < 2; i++)
 		(void)setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return true;

@@ -15,8 +15,8 @@ enum {
 	FRAME_MAX_DESCRIPTORS = 10,
 };
 
-/* Create a connected pair. Both ends are close-on-exec, and neither is a standard descriptor.
- * Returns false with errno. */
+/* Create two connected sockets, the ends of a channel. Both are close-on-exec, and neither is a
+ * standard descriptor. On failure returns false with errno. */
 bool channel_pair(int ret_ends[2]);
 
 bool channel_set_nonblocking(int socket);

@@ -29,9 +29,10 @@
 #include <unistd.h>
 
 enum {
-	/* How long to kill and reap orphans before the death of a worker is reported. */
+	/* The maximum time for killing and reaping orphans before the death of a worker is
+	 * reported. */
 	REAP_PATIENCE_MS = 100,
-	/* How long to kill and reap orphans when the pool ends. */
+	/* The maximum time for killing and reaping orphans when the pool ends. */
 	END_PATIENCE_MS = 1000,
 	/* When a child has ended, ended orphans are reaped in several passes over the list of
 	 * children. This is the maximum number of passes. */
@@ -44,7 +45,7 @@ struct fork_server {
 	int control;
 	/* A descriptor of /dev/null for the workers. */
 	int dev_null;
-	/* The list of our child processes in /proc; -1: not available. */
+	/* A descriptor of the file in /proc that lists our child processes; -1: not open. */
 	int children_list;
 	bool is_loaded, has_failed;
 	/* Whether some orphans were killed but could not be reaped yet. */
@@ -198,7 +199,7 @@ static void reap_orphans(const struct fork_server *server)
 		;
 }
 
-/* Wait a millisecond, or until a child ends. */
+/* Wait until a child ends, but at most a millisecond. */
 static void wait_a_moment(void)
 {
 	const struct timespec ms = {.tv_nsec = 1000000};

@@ -90,7 +90,8 @@ struct fork_server_frame {
 	/* The memory allowance in bytes; 0: no limit. */
 	uint64_t memory_allowance;
 	uint64_t max_output;
-	uint64_t survive_signals; /* a flag, 0 or 1 */
+	/* Whether workers survive SIGTERM and SIGHUP: 0 or 1. */
+	uint64_t survive_signals;
 };
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
@@ -161,7 +162,7 @@ struct answer_frame {
 	int64_t run_ns;
 	int64_t cpu_ns;
 	uint64_t peak_bytes;
-	/* Private memory that the worker keeps; 0: unknown. */
+	/* The size of the private memory that the worker keeps, in bytes; 0: unknown. */
 	uint64_t data_bytes;
 	/* How many descriptors the task returned. */
 	uint32_t n_descriptors;
@@ -189,12 +190,13 @@ _Static_assert(
  * The main process withdraws a task by changing QUEUED to WITHDRAWN, and the worker starts it by
  * changing QUEUED to STARTED. Whichever change comes first succeeds, and the other one fails. In
  * the same way the worker changes STARTED to DONE or ANSWERED, and the main process changes STARTED
- * to KILLED. So a worker that is killed for a task has neither ended that task nor started another.
+ * to KILLED. So if a worker is killed because of a task, it has neither ended that task nor started
+ * another one.
  *
  * While the main process has set suppress_notify, it does not need a frame for every answer. The
  * worker leaves a short answer in the slot and sets ANSWERED. Only then does it start the next
- * task, so that a crash of this task does not harm the answer. The main process polls the slots,
- * and the worker sends FRAME_DOORBELL before it sleeps. After the main process has cleared
+ * task, so that a crash of the next task does not harm the answer. The main process polls the
+ * slots, and the worker sends FRAME_DOORBELL before it sleeps. After the main process has cleared
  * suppress_notify, it polls once more. After the worker has left an answer, it checks
  * suppress_notify once more. So no answer is missed.
  */
@@ -231,7 +233,7 @@ struct shared_slot {
 	/* Whether the task was asked to end. Written by the main process, read by the worker. */
 	atomic_bool is_asked_to_end;
 	struct shared_progress progress;
-	/* Valid only if the state is SLOT_ANSWERED. */
+	/* The answer in the slot. It is valid only if the state is SLOT_ANSWERED. */
 	struct slot_answer answer;
 };
 

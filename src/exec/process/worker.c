@@ -31,8 +31,8 @@ struct worker {
 	/* The slot of the task that runs. */
 	struct slot_frame at;
 	/* deadline_ms is the deadline of the task, and max_deadline_ms the longest deadline that
-	 * the task may request, both in milliseconds; 0: no limit. deadline_ns is the time at which
-	 * the current deadline ends, as far as the worker knows. */
+	 * the task may request, both in milliseconds; 0: no limit. deadline_ns is the time of the
+	 * current deadline, as far as the worker knows. */
 	int64_t deadline_ms, max_deadline_ms, deadline_ns;
 	/* How many times the task restarted its deadline, and how many times it may do so. */
 	unsigned n_restarts, max_restarts;
@@ -47,7 +47,7 @@ struct worker {
 	/* The time at which the worker last asked the kernel for its use of processor time and
 	 * memory. */
 	int64_t counted_ns;
-	/* The peak of memory use at the time counted_ns. */
+	/* The peak memory use of the process, as the kernel reported it at counted_ns. */
 	uint64_t peak_bytes;
 	/* The memory limit of the worker; 0: none. */
 	uint64_t limit;
@@ -151,8 +151,8 @@ static void arrange_descriptors(int null, int socket, int log)
 }
 
 /* If the machine runs out of memory, the kernel must kill workers first, because the death of a
- * worker fails only one task. The score is written before the user may change, because after that
- * our files in /proc may not belong to us any more. */
+ * worker fails only one task. The score is written before the worker can change its user, because
+ * after that the worker may not own its files in /proc any more. */
 static void raise_oom_score(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -162,7 +162,8 @@ static void raise_oom_score(void)
 	fd_close(&fd);
 }
 
-/* Without this, the kernel could write a core file into a user's photo folder. */
+/* Without this function, the kernel could write a core file into a user's photo folder when a
+ * worker crashes. */
 static void forbid_core_dumps(void)
 {
 	const struct rlimit none = {0, 0};
@@ -380,7 +381,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 /* ---- running tasks ---- */
 
 /* Sending a frame wakes the pool. If the new deadline differs from the current one by less than a
- * 64th of ms, no frame is sent. That is common, because a quick task restarts its deadline just
+ * 64th of `ms`, no frame is sent. That is common, because a quick task restarts its deadline just
  * after the task has started. */
 static void restart_deadline(void *data, int64_t ms)
 {

@@ -72,8 +72,9 @@ static struct {
 
 enum { MAX_MODULES = 256 };
 
-/* The start addresses of the modules that were loaded when the zygote was forked. If n is more
- * than MAX_MODULES, the modules are not known. */
+/* The start addresses of the modules that were loaded when the zygote was forked. If `n` is more
+ * than MAX_MODULES, some modules are missing here, and zygote_has_function() always returns
+ * true. */
 static struct {
 	uintptr_t begins[MAX_MODULES];
 	unsigned n;
@@ -101,7 +102,7 @@ static int note_module(struct dl_phdr_info *info, size_t n, void *data)
 
 struct search {
 	uintptr_t address;
-	/* the start of the module that contains the address; 0: no module contains it */
+	/* The start address of the module that contains `address`; 0: no module contains it. */
 	uintptr_t begin;
 };
 
@@ -122,7 +123,8 @@ static int find_module(struct dl_phdr_info *info, size_t n, void *data)
 
 bool zygote_has_function(uintptr_t function)
 {
-	static _Atomic uintptr_t known; /* the function that was found last */
+	/* A cache: the last function for which a search was successful. */
+	static _Atomic uintptr_t known;
 	struct search search = {.address = function};
 
 	if (function == 0 || known == search.address || modules.n > MAX_MODULES)
@@ -244,9 +246,9 @@ static bool await_request(void)
 	return both[1].revents == 0;
 }
 
-/* End the fork servers, because the main process has ended or has stopped the zygote. They notice
- * this too and end by themselves, unless one is stopped or busy with its preload. They are in our
- * process group. */
+/* End the fork servers, because the main process has ended or has stopped the zygote. A fork server
+ * notices this too and ends by itself, unless it is stopped or busy with its preload. The fork
+ * servers are in our process group. */
 static void end_fork_servers(void)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
@@ -304,7 +306,7 @@ static ino_t inode_of(int fd)
 
 /* Called in a child of the process that started the zygote. The lock may be held by a thread that
  * does not exist in this process, so it is made anew. The socket is closed only if its inode shows
- * that its number was not given to another file. */
+ * that its descriptor number was not given to another file. */
 static void disown_zygote(void)
 {
 	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
@@ -397,8 +399,8 @@ static bool fork_zygote(int null)
 	return sys_errno == 0;
 }
 
-/* Whether the zygote has died although this process did not end it: its end of the socket is
- * closed. */
+/* Whether the zygote's end of the socket is closed. This means that the zygote has died, because
+ * this process has not ended it. */
 static bool has_died(void)
 {
 	struct pollfd control = {.fd = zygote.control};
