@@ -101,9 +101,9 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 	return n;
 }
 
-/* If the user's limit leaves fewer free tasks, reduce the number of free tasks. The limit does not
- * apply to root. But the workers of root run as another user, and the limit applies to this user.
- * This user has no other processes. */
+/* If the user's limit leaves fewer free tasks than *tasks says, reduce *tasks to that number. The
+ * limit does not apply to root. But the workers of root run as another user, and the limit applies
+ * to this user. This user has no other processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
 	/* Higher limits are ignored: counting so many tasks takes long, and users rarely have so

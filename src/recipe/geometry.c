@@ -200,8 +200,8 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* Compute how many of n_over excess pixels come before the part to keep. If `side` is -1, none. If
- * `side` is 0, half. If `side` is 1, all. */
+/* Compute how many of n_over excess pixels come before the part to keep: none if `side` is -1, half
+ * of them if `side` is 0, all if `side` is 1. */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)

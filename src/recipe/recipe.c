@@ -16,7 +16,7 @@ enum { PACKED_VERSION = 4 };
 struct packing {
 	uint8_t *at;
 	bool is_reading;
-	bool is_sound; /* no value outside its range was unpacked yet */
+	bool is_sound; /* all values unpacked so far are within their ranges */
 };
 
 static uint64_t pack_number(struct packing *packing, uint64_t number, int n_bytes)

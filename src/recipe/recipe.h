@@ -23,8 +23,8 @@ enum kernel {
 };
 
 /* A background colour in sRGB. Each value is from 0 to 255. If alpha is 255, the colour is opaque.
- * If is_set is false, flattened pictures get a white background. The new area of a canvas that
- * grows is then transparent, or white if the format has no alpha. */
+ * If is_set is false, the defaults apply: flattened pictures get a white background, and the new
+ * area of a canvas that grows is transparent. If the format has no alpha, the new area is white. */
 struct colour {
 	bool is_set;
 	uint8_t red, green, blue, alpha;
@@ -56,7 +56,7 @@ enum intent {
 enum depth {
 	DEPTH_8 = 0,
 	DEPTH_16,
-	DEPTH_KEEP, /* 16 bits if the input has more than 8 bits, otherwise 8 */
+	DEPTH_KEEP, /* 16 if a sample of the input has more than 8 bits, otherwise 8 */
 	N_DEPTHS
 };
 

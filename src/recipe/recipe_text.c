@@ -271,7 +271,7 @@ static const struct choice positions[] = {
 	{"northwest", POSITION_NORTHWEST},
 	{"entropy", POSITION_ENTROPY},
 	{"attention", POSITION_ATTENTION},
-	{"X%,Y%", POSITION_POINT}, /* only listed in messages; set_position() parses it */
+	{"X%,Y%", POSITION_POINT}, /* for messages only: set_position() parses it */
 	{"center", POSITION_CENTRE},
 	{"top", POSITION_NORTH},
 	{"bottom", POSITION_SOUTH},
@@ -818,7 +818,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
-			break; /* no field after the last semicolon */
+			break; /* the text is empty or ends with a semicolon */
 		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}
