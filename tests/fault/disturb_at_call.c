@@ -52,10 +52,10 @@ static const struct error {
 
 struct disturbance {
 	long call;
-	/* The number of the first call that is disturbed, and of the last. */
+	/* The numbers of the first and the last call that are disturbed. */
 	long first, last;
 	int error;
-	/* How many calls the program has made. */
+	/* How many calls of this kind the program has made. */
 	long n;
 };
 
@@ -138,7 +138,7 @@ static void disturb(pid_t pid, struct disturbance *what)
 		kill(pid, SIGKILL);
 	} else if (!fail_call(pid, what->error)) {
 		perror("disturb_at_call");
-		exit(CANNOT); /* then the kernel kills the program */
+		exit(CANNOT); /* when this process ends, the kernel kills the program */
 	}
 }
 
@@ -161,7 +161,7 @@ static int run(pid_t program, struct disturbance *what)
 		is_started |= status >> 16 == PTRACE_EVENT_EXEC;
 		if (status >> 16 == PTRACE_EVENT_SECCOMP && is_started)
 			disturb(pid, what);
-		/* Each new thread or child stops with SIGSTOP once. */
+		/* Each new thread or child stops with a SIGSTOP that the program must not get. */
 		if (status >> 16 == 0 && WSTOPSIG(status) != SIGSTOP)
 			signal = WSTOPSIG(status);
 		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)signal);

@@ -159,7 +159,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 	               : NEXT(pthread_create)(thread, attributes, run, data);
 }
 
-/* Count a call of open() separately if it creates a file. */
+/* The calls of open() that create a file are counted separately, as "create". */
 static const char *kind_of(int flags)
 {
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? "create" : "open";

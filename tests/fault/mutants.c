@@ -101,7 +101,8 @@ static void cut(struct blob *blob, struct dice *dice)
 	blob->n = 1 + somewhere(blob, dice);
 }
 
-/* A parser refuses a damaged keyword at once, but not a different number. */
+/* Change a character of a number in an SVG. A parser refuses a damaged keyword at once, but it
+ * accepts most other numbers. */
 static void change_digit(struct blob *blob, struct dice *dice)
 {
 	static const char marks[] = "0123456789.-e";
@@ -170,7 +171,7 @@ struct cuts {
 
 static void cut_at(struct cuts *cuts, size_t at)
 {
-	/* Cut at the boundary, and one byte before and after it. */
+	/* Cut at the boundary `at`, one byte before it, and one byte after it. */
 	for (size_t cut = at > 0 ? at - 1 : 0; cut <= at + 1; cut++) {
 		if (cut < cuts->n_whole && cuts->n < cuts->room)
 			cuts->at[cuts->n++] = cut;

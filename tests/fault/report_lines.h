@@ -22,13 +22,14 @@ struct tally {
 		size_t n;
 	} of[20];
 	size_t n_inputs;
-	char crashed[2048]; /* the names of inputs that crashed, as many as fit */
+	/* The names of the inputs with the outcome "crashed", as many as fit. */
+	char crashed[2048];
 };
 
 /* Add the outcomes of a whole report. */
 void tally_add(struct tally *tally, const char *file);
 size_t tally_of(const struct tally *tally, const char *outcome);
-/* Print the tally, and the names of inputs that crashed, to standard error in one line. */
+/* Print the tally, and the names in `crashed`, to standard error in one line. */
 void tally_print(const struct tally *tally, const char *what);
 
 #endif

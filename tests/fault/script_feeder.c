@@ -24,7 +24,7 @@ enum pxp_status __wrap_pools_submit(struct pools *pools,
 int __real_walk_open_file(const struct walk_item *item, struct stat *ret_stat);
 int __wrap_walk_open_file(const struct walk_item *item, struct stat *ret_stat);
 
-/* Returns whether the gate exists. A gate is passed only once. */
+/* Wait until the test opens the gate, then remove the gate. Returns whether the gate existed. */
 static bool wait_at(const char *gate)
 {
 	int fd = open(gate, O_RDONLY | O_CLOEXEC);

@@ -1,8 +1,10 @@
 /*
- * The number of small files that share a task, for tests. SCRIPT_GROUP in the environment sets it:
- * then the files of a task wait for each other without a time limit, and a task may take any time.
- * With SCRIPT_LONG every task takes too long, so it ends after the file at work. The program itself
- * decides by the times that it has measured, and these differ between runs.
+ * Lets a test choose how many small files share a task. The program itself derives this number from
+ * the times that it has measured, and these differ between runs.
+ *
+ * If SCRIPT_GROUP is in the environment, its value is the number of files. The files of a task then
+ * wait for each other without a time limit, and a task may take any time. If SCRIPT_LONG is in the
+ * environment, the time of every task is over at once, so each task ends after its current file.
  *
  * This file is linked with --wrap for each function that has a name with __wrap_.
  */

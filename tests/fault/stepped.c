@@ -170,7 +170,7 @@ void __wrap_pxp_zygote_stop(void)
 
 /* ---- outputs of tasks, which the inline executor does not provide ---- */
 
-static int output = -1; /* outputs of the last task */
+static int output = -1; /* the memfd for the outputs of the last task; -1: none */
 
 enum pxp_status __real_pxp_executor_submit(struct pxp_executor *executor,
                                            pxp_task_fn *run, const void *input,
@@ -195,7 +195,7 @@ enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
 		.keep_descriptors = options->keep_descriptors,
 	};
 
-	fd_close(&output); /* if the last task failed, nobody took its output */
+	fd_close(&output); /* still open if the last task failed */
 	output = memfd_create("output", MFD_CLOEXEC);
 	if (output < 0)
 		return PXP_ENOMEM;

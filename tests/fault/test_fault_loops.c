@@ -115,7 +115,7 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned ma
 }
 
 #ifdef PIXPOOL_SANITIZE
-/* The malloc() of the sanitizer is found before that of the preloaded library. */
+/* The program calls the malloc() of the sanitizer, not the malloc() of the preloaded library. */
 #define ENTER()                                                                          \
 	SKIP("calls cannot be replaced in a sanitizer build");                           \
 	return
@@ -129,7 +129,7 @@ TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
 {
 	static const struct {
 		const char *call;
-		unsigned nth; /* the first file that is created is the report */
+		unsigned nth; /* the first call of "create" creates the report */
 		int sys_errno;
 	} steps[] = {
 		{"create", 2, ENOSPC},   {"create", 3, EROFS},   {"create", 2, EDQUOT},

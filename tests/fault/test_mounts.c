@@ -133,7 +133,7 @@ static void expect_collision(const char *lacks, const char *policy)
 	EXPECT(strstr(records("r"),
 	              "{'summary':{'inputs':2,'ok':1,'skipped':0,'failed':1,"),
 	       "%s: %s", policy, records("r"));
-	/* A second run does not treat the file as the output of both inputs either. */
+	/* In a second run, too, the file is the output of one input only: the other input fails. */
 	ended = run(FUSE_MIRROR
 	            " back mnt %s -- pixpool resize -s 32 %s twins -o mnt/out "
 	            "--report r",
@@ -218,7 +218,8 @@ TEST(mounts, files_are_read_completely_on_a_mount_that_reports_their_size_as_0)
 
 /* ---- calls that never return ---- */
 
-/* Enter a scratch folder with files that can be opened, and n files whose calls hang. */
+/* Enter a scratch folder with files that can be opened, and with n files that can hang: a switch
+ * of the mirror selects the call that never returns. */
 static bool enter_with_hanging(int n)
 {
 	bool can = enter();
