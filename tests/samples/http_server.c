@@ -22,7 +22,8 @@ enum { SECONDS = 30 }; /* how long the server and the test wait for each other *
 struct http_server {
 	pthread_t thread;
 	int listener, port;
-	/* A pipe to the server thread: 'r' releases /slow, the end of file stops the thread. */
+	/* A pipe to the server thread. The byte 'r' lets the thread answer requests for
+	 * /slow. The end of file stops the thread. */
 	int control[2];
 	/* The members below are used by the server thread only. */
 	int slow; /* the connection of a client that waits for /slow; -1: none */

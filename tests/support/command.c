@@ -29,8 +29,8 @@ enum { TEXT_BYTES = 512 * 1024, LINE_BYTES = 4096, MAX_PROCESSES = 512 };
 
 static char path[LINE_BYTES];
 
-/* The leak check at the end of each process would take a third of the time of all commands. Tests
- * of single folders of src/ check for leaks. */
+/* Commands run without a leak check, which would take a third of their time at the end of each
+ * process. Other tests check single folders of src/ for leaks. */
 static void switch_off_leak_check(void)
 {
 #ifdef PIXPOOL_SANITIZE_ADDRESS

@@ -65,8 +65,9 @@ static bool is_here(enum fault_place place)
 	return (getpid() == shared->main) == (place == FAULT_IN_MAIN);
 }
 
-/* Returns whether the call must fail; then errno is set. If it must not fail, *n_bytes may have
- * been reduced to the number of bytes that the call may transfer. */
+/* Apply the armed fault, if any, to a call. If the call must fail, sets errno and returns true.
+ * Otherwise returns false. If the call may transfer fewer than *n_bytes bytes, *n_bytes becomes the
+ * number of bytes that it may transfer. */
 static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
 	struct armed *armed = atomic_load(&shared->now);

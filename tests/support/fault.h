@@ -43,16 +43,15 @@ struct fault {
 	enum fault_place place;
 	unsigned nth;   /* the number of the first call that fails, from 1 */
 	unsigned times; /* how many calls fail, starting with the nth; 0: all of them */
-	/* The errno with which the call fails. If it is 0, the call does not fail. It is changed as
-	 * at_most, meanwhile or delay_ms says. If several of these are set, only the first one
-	 * counts. */
+	/* The errno with which the call fails. If it is 0, the call does not fail, and the first of
+	 * the members at_most, meanwhile and delay_ms that is set takes effect instead. */
 	int sys_errno;
 	size_t at_most; /* the maximum number of bytes that a read or write transfers */
-	/* A function that is called before the call, or after it at FAULT_UNLOCK. It runs in the
+	/* A function that runs before the call; for FAULT_UNLOCK, after the unlock. It runs in the
 	 * process that makes the call. */
 	void (*meanwhile)(void *data);
 	void *data;
-	int delay_ms; /* delay before the call, or after it at FAULT_UNLOCK */
+	int delay_ms; /* the delay before the call; for FAULT_UNLOCK, after the unlock */
 };
 
 /* Arm this fault, and disarm any earlier one. */

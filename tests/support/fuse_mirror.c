@@ -352,6 +352,6 @@ int main(int argc, char **argv)
 	if (pid < 0 || pthread_create(&server, NULL, serve, fuse) != 0 ||
 	    waitpid(pid, &status, 0) != pid)
 		_exit(NOT_POSSIBLE);
-	/* Threads that hang, and the mount, end with this process. */
+	/* The hanging threads and the mount end with this process. */
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }

@@ -183,7 +183,8 @@ static void *do_nothing(void *data)
 	return data;
 }
 
-/* ThreadSanitizer starts a thread of its own with the first of ours, and keeps it. */
+/* When our first thread starts, ThreadSanitizer starts a thread of its own, which does not end. So
+ * start a thread before threads are counted. */
 static void start_sanitizer_thread(void)
 {
 	pthread_t thread;

@@ -26,7 +26,8 @@ bool residue_is_none(const struct residue *before);
 /* From now on, residue_is_none() waits for this time instead of ten seconds. */
 void residue_set_patience(int ms);
 
-/* Check no test of this program, because its libraries keep threads of their own. */
+/* Turn off the check for all tests of this program. Call this in a program whose libraries keep
+ * threads of their own. */
 void residue_ignore(void);
 
 /* Call these before and after every test. residue_end() returns whether the test left nothing
