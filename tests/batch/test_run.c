@@ -44,8 +44,9 @@ TEST(run, each_worker_has_at_most_four_open_inputs_if_images_share_no_task)
 	fixture_leave();
 }
 
-/* The feeder cannot open the second image, because no descriptor is free while the first image is
- * at work. But the first image is done and reported before the feeder waits for a descriptor. */
+/* The second image cannot be opened, because no descriptor is free while the first image is
+ * processed. But the first image is done and reported before the feeder begins to wait for a free
+ * descriptor. Then no image is in progress, so the feeder must try again without waiting. */
 TEST(run,
      an_open_that_failed_for_lack_of_a_descriptor_is_repeated_after_other_inputs_are_closed)
 {
@@ -253,7 +254,7 @@ TEST(run, each_of_many_large_images_is_processed_once)
 	EXPECT(strstr(run("tail -n 1 r").out,
 	              "{\"summary\":{\"inputs\":1600,\"ok\":1600,"));
 #ifdef PIXPOOL_STATE
-	/* the same run again finds all of them up to date */
+	/* A second run finds all images up to date. */
 	EXPECT_EQ(
 		run("pixpool-scripted resize -s 8 -j 2 in ./in in/7.png -o out --no-fsync "
 	            "--report r -Q")

@@ -5,8 +5,9 @@
  *
  * Assertions: planes have the size that the header gives. A file that passes when all scans are
  * read also passes when scans are skipped, and has the same samples if no noise is allowed. The
- * functions of the reader, which choose the scales for an output, decode the file as well. The
- * inverse transforms with SIMD give the samples of the portable ones.
+ * inverse transforms with SIMD give the same samples as the portable transforms.
+ *
+ * The target also calls the functions that the engine calls, which choose the scales themselves.
  */
 #include "fuzz.h"
 

@@ -131,7 +131,7 @@ static size_t from_string(const char *at, char *bytes)
 			unsigned long c = strtoul(hex, NULL, 16);
 
 			/* Only control characters are written as \u escapes. In UTF-8 a control
-			 * character is one byte below U+0080, and two bytes from U+0080 on. */
+			 * character below U+0080 has one byte, the others have two bytes. */
 			if (c >= 0x80)
 				bytes[n++] = (char)0xc2;
 			bytes[n++] = (char)c;

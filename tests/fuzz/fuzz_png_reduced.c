@@ -3,8 +3,9 @@
  * first byte chooses the factor. In a fuzzing build the checksums of chunks are not checked,
  * because otherwise no input would get far.
  *
- * Assertion: planes have the size from the header divided by the factor. The functions that the
- * engine calls, which choose the factor for an output, decode the file as well.
+ * Assertion: planes have the size from the header divided by the factor.
+ *
+ * The target also calls the functions that the engine calls, which choose the factor themselves.
  */
 #include "fuzz.h"
 

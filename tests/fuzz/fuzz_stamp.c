@@ -1,8 +1,8 @@
 /*
  * Fuzz target: stamps, which anybody who can write to an output can forge. A stamp with a wrong
  * checksum is refused. A stamp that was decoded encodes to the same bytes. The exception is a stamp
- * of version 1, which gets a root. This target corrects the checksum, so that the fuzzer reaches
- * the code behind the check of the checksum.
+ * of version 1, which has no root: it is encoded as version 2, with the root 0. This target
+ * corrects the checksum, so that the fuzzer reaches the code behind the check of the checksum.
  */
 #include "fuzz.h"
 

@@ -12,7 +12,8 @@
 
 static const int64_t MS = 1000000;
 
-/* A meter that has counted 1,234 of 2,900 images, of which this run has made 563 in ten seconds. */
+/* A meter that has counted 1,234 of 2,900 images. An earlier run has processed 671 of them, and
+ * this run has processed 563 of them in ten seconds. */
 static struct meter meter_at_work(unsigned n_failed)
 {
 	struct meter meter;

@@ -167,7 +167,7 @@ TEST(meter, skipped_images_do_not_count_in_the_rate_and_the_remaining_time)
 	struct meter meter = planned(1000, 1000 * 1000);
 	int64_t now = 0;
 
-	/* A continued run: the images that are done already are skipped in a moment. */
+	/* The run continues an earlier run: it skips 500 images within half a second. */
 	for (int i = 0; i < 500; i++) {
 		now += MS;
 		add(&meter, RECORD_SKIPPED, 1000, now);
@@ -180,7 +180,7 @@ TEST(meter, skipped_images_do_not_count_in_the_rate_and_the_remaining_time)
 	EXPECT(near(meter_seconds_left(&meter, now), 48));
 	EXPECT_EQ(meter_percent(&meter), 52);
 
-	/* Skipped images in the middle reduce the remaining work. */
+	/* Images that are skipped in the middle of the run reduce the remaining work. */
 	for (int i = 0; i < 240; i++)
 		add(&meter, RECORD_SKIPPED, 1000, now);
 	EXPECT(near(meter_rate(&meter, now), 10));
