@@ -108,8 +108,8 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 	fixture_leave();
 }
 
-/* Each worker has 64 MiB here, and is replaced when it uses three quarters of them. No image fails
- * if each leaks less than the remaining quarter. */
+/* A worker may use 64 MiB here, and is replaced when it uses three quarters of this memory. Each
+ * image leaks less than the remaining quarter, so no image fails. */
 TEST(bounds, a_worker_that_leaks_memory_is_replaced_before_an_image_fails)
 {
 	char path[32];
@@ -176,7 +176,7 @@ TEST(bounds, an_image_whose_worker_is_killed_by_the_oom_killer_fails_with_class_
 TEST(bounds, a_failure_of_class_too_big_names_the_exceeded_limit)
 {
 	fixture_enter();
-	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 */
+	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 pixels */
 	sample("pendulum.gif", "in/pendulum.gif");
 	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out --report r "
 	              "--max-pixels 273279")

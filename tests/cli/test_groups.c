@@ -279,9 +279,10 @@ TEST(groups, an_image_that_needs_more_memory_than_its_worker_has_gets_a_task_of_
 	}
 }
 
-/* The attack "write" appends 3 MB to the memfd, and must come from the first image of the task. If
- * a later image is slow, the images before it are taken out of the task and leave a gap in the
- * memfd. An output after such a gap is valid. */
+/* The attack "write" leaves a gap of 3 MB before an output in the memfd. It must come from the
+ * first image of the task, because a gap before the first output is never valid. A gap before a
+ * later output is valid if an earlier image was taken out of the task, as happens if an image is
+ * slow. */
 TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image)
 {
 	static const struct {
@@ -302,9 +303,10 @@ TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image
 	}
 }
 
-/* When the other images are done, the task was split, so its worker was asked to end. Its claim
- * that the task was cancelled is accepted then. In a task of its own, the image is not asked to end,
- * and the claim is refused. */
+/* The image d waits at its gate until the other images are done. By then the task was split, and
+ * the worker was asked to end it. So the worker's claim that the task was cancelled is accepted,
+ * and the image d gets a task of its own. No worker is asked to end the new task, so the same claim
+ * is refused. */
 TEST(groups,
      an_image_whose_worker_claims_a_cancel_when_its_task_is_split_is_processed_alone)
 {

@@ -160,9 +160,8 @@ TEST(in_place, a_second_run_in_place_processes_no_image_again)
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
 	EXPECT(strstr(records("r"), "'summary':{'inputs':2,'ok':0,'skipped':2,"), "%s",
 	       records("r"));
-	/* Outputs of earlier runs are recognised by their stamp and content. So they are skipped
-	 * although their times, their folder or their name changed, and although a run gets only
-	 * one of them. */
+	/* Outputs of earlier runs are recognised by their stamp and content, so they are skipped.
+	 * Their times, folder and name may have changed, and a run may get only one of them. */
 	run("find photos -type f -exec touch {} + && mv photos elsewhere");
 	EXPECT_EQ(resize("64", "--backup .orig elsewhere").status, 0);
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,"));
@@ -250,7 +249,7 @@ TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 }
 
 /* If a run with several workers fed the largest images first, it would make backups in a folder that
- * the walk has yet to list. There are more images than two workers may have waiting. */
+ * the walk has not listed yet. There are more images than are opened in advance for two workers. */
 TEST(in_place, backups_of_large_images_are_not_met_as_other_files)
 {
 	struct ended ended;
@@ -313,7 +312,7 @@ TEST(in_place, a_backup_of_an_earlier_run_with_another_suffix_is_never_an_input)
 	EXPECT(strstr(ended.err, "pixpool: 1 backup of --in-place was left out; rename a "
 	                         "backup to process it\n"),
 	       "%s", ended.err);
-	/* A backup that is renamed to its old name is an original again. */
+	/* A backup that gets back the name of its image counts as an original again. */
 	run("mv photos/lake.jpg.orig photos/lake.jpg");
 	EXPECT_EQ(resize("48", "--backup .orig photos/lake.jpg").status, 0);
 	EXPECT(strstr(records("r"), "'ok':1,"), "%s", records("r"));
@@ -530,8 +529,9 @@ TEST(in_place,
 	EXPECT(!could_lock("in", LOCK_SH));
 	EXPECT(!could_lock(".", LOCK_EX) && could_lock(".", LOCK_SH));
 	EXPECT(could_lock("in/sub", LOCK_EX), "a run below it finds the lock of in");
+	/* Opening the gate changes the image, so the image fails, and the exit status is 1. */
 	let_pass("in/a.png");
-	end(&first); /* the status is 1, because opening the gate changes the image */
+	end(&first);
 	EXPECT(could_lock("in", LOCK_EX));
 	fixture_leave();
 }

@@ -114,8 +114,9 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_writes)
 
 /* ---- reading ---- */
 
-/* Files for formats that no engine of this build writes. If some build reads a format but cannot
- * write it, its file is a complete picture. For the other formats a header is enough. */
+/* Files for formats that no engine of this build writes. If there are builds that read a format but
+ * do not write it, the file of this format is a complete picture. For the other formats a header is
+ * enough. */
 static const struct {
 	/* The path of a sample file; NULL: the file consists of `bytes`. */
 	const char *name, *sample;

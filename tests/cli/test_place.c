@@ -269,7 +269,7 @@ TEST(system_faults,
 	EXPECT(strstr(run("cat r").out, "the limit on file sizes (ulimit -f)"), "%s",
 	       run("cat r").out);
 	EXPECT_STR(tree("out"), "");
-	/* The failure must not be remembered as a fault of the picture. */
+	/* The next run must try the picture again: the failure was no fault of the picture. */
 	EXPECT_EQ(run("pixpool resize -s 600 -q 95 in -o out --report r").status, 0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 600x400\n");
 	fixture_leave();

@@ -598,8 +598,8 @@ TEST(prune, outputs_of_another_format_are_kept_while_their_input_exists)
 	fixture_leave();
 }
 
-/* An empty folder may be an INPUT that is not mounted, and a folder that cannot be read may contain
- * any image. So no output is pruned then. */
+/* An empty INPUT may be a mount point whose file system is not mounted, and a folder that cannot be
+ * read may contain any image. So no output is pruned in these cases. */
 TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an_image)
 {
 	const char *nobody;
@@ -657,8 +657,8 @@ TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 	       "%s", ended.err);
 	EXPECT_STR(outputs(), "./2.png\n./4.png\n./6.png\n./7.png\n./sub/1.png\n"
 	                      "./sub/3.png\n./sub/5.png\n");
-	/* The folders have moved together with their outputs, and the run starts in another folder
-	 * and uses other names for them. */
+	/* The folders of the inputs have moved together with the outputs. The run starts in another
+	 * folder and gets the new paths of the folders. */
 	run("rm in/2.png");
 	EXPECT_EQ(run("mkdir all && mv in more out all && mkdir all/below && "
 	              "cd all/below && pixpool-scripted resize -s 8 $PWD/../in/ "

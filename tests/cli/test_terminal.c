@@ -58,7 +58,7 @@ static void set_width(unsigned short width)
 	const struct winsize size = {.ws_row = 24, .ws_col = width};
 
 	REQUIRE(ioctl(terminal.keyboard, TIOCSWINSZ, &size) == 0);
-	terminal_read(0); /* this output was painted for the old width */
+	terminal_read(0); /* skip the output that was painted for the old width */
 }
 
 /* Skip the test where /dev/pts is not mounted, as in a bare chroot. */
@@ -108,7 +108,7 @@ static size_t await_paints(size_t from, int n)
 }
 
 /* The rightmost column, counted from 1, that the output between two offsets writes to. Fails the
- * test at control codes that the program does not use. */
+ * test if this output has an escape sequence that the program does not use. */
 static unsigned widest(size_t from, size_t to)
 {
 	unsigned column = 0, most = 0;
@@ -132,8 +132,8 @@ static unsigned widest(size_t from, size_t to)
 	return most;
 }
 
-/* Check that the terminal modes are those of the start, and that the cursor is at the beginning of
- * an empty line. */
+/* Check that the terminal has the same modes as before the program started, and that the cursor is
+ * at the beginning of an empty line. */
 static void expect_sane(void)
 {
 	struct termios after;

@@ -251,7 +251,7 @@ TEST(command_line, a_size_can_be_N_WxH_Wx_xH_or_a_percentage)
 	                                    "32y32", "0%",   "1e3",  "0x32",       "32x0",
 	                                    "3 2",   "32 x", "0x20", "99999999999"};
 	static const struct {
-		const char *word, *makes; /* percentages of 640 x 427 */
+		const char *word, *makes; /* output size of an input of 640 x 427 */
 	} right[] = {
 		{"32", "32x21"},      {"32x16", "24x16"},   {"32x", "32x21"},
 		{"x32", "48x32"},     {"50%", "320x214"},   {"32x16!", "32x16"},
@@ -339,7 +339,7 @@ TEST(command_line, an_output_folder_that_looks_like_a_file_is_refused_with_a_hin
 	fixture_enter();
 	scratch_folder("in");
 	EXPECT_REFUSED(refusals);
-	/* A folder may have a name that looks like a file's. */
+	/* A folder may have a name that looks like the name of a file. */
 	scratch_folder("album.jpg");
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("pixpool thumb a.jpg -o album.jpg").status, 0);
