@@ -65,7 +65,7 @@ struct task {
 	/* The time by which the task must have started; -1: no limit. */
 	int64_t expires_ns;
 
-	/* Whether the task got a cancel request (PXP_CANCEL_ASK). */
+	/* Whether the task was asked to end, by PXP_CANCEL_ASK or PXP_CANCEL_KILL. */
 	atomic_bool is_asked_to_end;
 	/* The progress of a task that runs in this process. */
 	struct shared_progress progress;
@@ -73,7 +73,7 @@ struct task {
 	uint64_t submitted;
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
-	/* How many workers died while they had the task but had not started it. */
+	/* How many workers died while this task was their front task but had not started. */
 	unsigned n_deaths_unbegun;
 	/* Whether the task is hidden from its future: see task_detach(). */
 	bool is_detached;
@@ -130,8 +130,8 @@ struct pxp_task {
 	atomic_bool *is_asked_to_end;
 	struct shared_progress *progress;
 
-	/* In worker processes: the functions that request a new deadline or memory from the parent.
-	 * NULL in a thread. */
+	/* These functions request a new deadline or memory from the pool. NULL outside of worker
+	 * processes. */
 	void (*restart_deadline)(void *worker, int64_t ms);
 	enum pxp_status (*need)(void *worker, uint64_t bytes);
 	void *worker;

@@ -120,7 +120,7 @@ static struct task *next_task(struct thread_pool *pool, struct place *ret_before
 	return task;
 }
 
-/* Called when the initialiser of this thread failed: no task will run in this pool. */
+/* Called when the initialiser of this thread failed: the pool starts no more tasks. */
 static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 {
 	struct pxp_executor *executor = &pool->executor;

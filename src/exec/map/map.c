@@ -5,8 +5,9 @@
  * in an unordered map the first that is done) is read when its future is done, and its items are
  * returned one by one.
  *
- * A chunk of one item is submitted unpacked. If a worker dies with a longer chunk, the item that
- * was running fails or is retried, and the rest of the chunk is submitted again.
+ * If the chunk size is 1, each item is submitted unpacked. If a worker dies with a packed
+ * chunk, the item that was running fails or is retried, and the rest of the chunk is submitted
+ * again.
  */
 #include <pixpool/map.h>
 
@@ -298,9 +299,10 @@ struct chunk {
 	size_t n_items, n_given;
 	/* The number of items in the last submission. Items that have failed are left out. */
 	size_t n_sent;
-	/* The packed items. */
+	/* The packed items. Used only if chunks are packed. */
 	struct buffer input;
-	/* If the chunk has one item, the item is not packed: its bytes, which belong to the source. */
+	/* The bytes of the only item. They belong to the source. Used only if chunks are not
+	 * packed. */
 	const void *bytes;
 	size_t n_bytes;
 	/* For each item, how many workers died while they ran it; NULL: no worker has died. */
@@ -347,7 +349,7 @@ struct pxp_map {
 	bool is_over;
 };
 
-/* Whether chunks have several items and are packed. */
+/* Whether the items of chunks are packed. If not, each chunk has one item. */
 static bool is_packed(const struct pxp_map *map)
 {
 	return map->options.chunk > 1;

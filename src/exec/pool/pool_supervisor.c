@@ -47,8 +47,8 @@ enum {
 	 * worker left, the pool breaks. */
 	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
-	/* If this number of workers have died while they had a task but had not started it, the
-	 * task is blamed for the last death. */
+	/* If this number of workers have died while a task was their front task but had not
+	 * started, the task is blamed for the last death. */
 	MAX_RETURNS = 3,
 	/* The interval at which SIGCONT is sent to a fork server whose answer is late, and during a
 	 * shutdown to all workers. */
@@ -303,7 +303,7 @@ bool pool_spawn(struct process_pool *pool)
  *   WAITING    the task has asked for more memory and waits; its deadlines are paused
  *   RAISING    the request was granted, and the fork server is setting the limit
  *   TO_ANSWER  the limit is set or refused, and the worker was not answered yet
- *   TO_LOWER   the task has ended, and the fork server was not told yet
+ *   TO_LOWER   the task has ended, and the fork server must be told to lower the limit
  *   LOWERING   the fork server was told to lower the limit
  *
  * A grant counts against the budget until the limit is lowered or the worker is gone. No two tasks
@@ -1204,7 +1204,7 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
 
 /* Whether a task is blamed for the death of its worker. A task that had started is blamed. But a
  * worker could pretend that the task had not started. So a task is also blamed after several
- * workers have died while they had it. */
+ * workers have died while it was their front task. */
 static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 {
 	return slot == &worker->slots[worker->front] &&
