@@ -11,7 +11,7 @@
  * Terms: the zygote is a small helper process that is forked when the program starts. For each
  * process pool the zygote forks a fork server, and the fork server forks the pool's workers.
  *
- * Threads: any function here, from any thread, except where noted.
+ * Threads: any thread may call any function of this header, except where noted.
  */
 #ifndef PXP_EXECUTOR_H
 #define PXP_EXECUTOR_H
@@ -29,9 +29,9 @@ extern "C" {
  * thread will release. If the zygote runs, this call does nothing; if the zygote was killed, this
  * call starts a new one.
  *
- * Workers have the user, limits, working directory, environment and memory that the process has at
- * this moment. Later changes do not reach them. They have none of its descriptors, and no terminal.
- * They are forked, and execute no program file.
+ * Workers have the user, limits, working directory, environment and memory that this process has at
+ * the time of this call. Later changes do not reach the workers. Workers have no terminal and none
+ * of the descriptors of this process. They are forked, and execute no program file.
  *
  * A process that this process forks later, without exec, has neither this zygote nor the executors,
  * and must not use them. If the process had one thread when it was forked, the child may start a
@@ -70,7 +70,7 @@ enum pxp_executor_kind {
 	PXP_INLINE = 3
 };
 
-/* Means "no limit", in options whose zero means a default limit. */
+/* Means "no limit" in an option in which 0 means a default limit, such as max_pending. */
 #define PXP_UNLIMITED SIZE_MAX
 
 /**
@@ -100,7 +100,7 @@ typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
  *
  * bytes, n     a copy of init_bytes, borrowed for the call.
  * ret_context  the context, which pxp_task_context() returns to the worker's tasks. The worker owns
- *              the context until it calls pxp_finalise_fn.
+ *              the context until it passes the context to pxp_finalise_fn.
  * ret_error    fill it with the reason if the function does not return PXP_OK. Then the pool is
  *              broken.
  */
@@ -168,8 +168,8 @@ struct pxp_executor_options {
 	int64_t start_timeout_ms;
 	/* The pool is broken after this number of workers have died by themselves, one after the
 	 * other, with no task answered in between. From the third death on, the start of a
-	 * replacement is delayed, each time twice as long, up to one second. UINT_MAX: unlimited.
-	 * Default: 100. */
+	 * replacement is delayed. Each delay is twice as long as the one before, up to one second.
+	 * UINT_MAX: unlimited. Default: 100. */
 	unsigned max_crashes;
 	/* How much private memory a worker may have, in bytes: heap, stacks and private mappings
 	 * (RLIMIT_DATA), including the memory that a worker has before its first task. If a worker
@@ -180,9 +180,9 @@ struct pxp_executor_options {
 	/* The memory that pxp_task_need() may grant to all workers together, in bytes, beyond their
 	 * allowances. Default: none. */
 	uint64_t memory_budget;
-	/* The maximum size of each file that a task writes (RLIMIT_FSIZE), in bytes. It holds for
-	 * the task's output too, and for a result over 63 KiB. A longer write fails with EFBIG.
-	 * Default: unlimited. */
+	/* The maximum size of each file that a task writes (RLIMIT_FSIZE), in bytes. This limit
+	 * also applies to the task's output and to a result over 63 KiB. A longer write fails with
+	 * EFBIG. Default: unlimited. */
 	uint64_t max_output;
 	/* If true, SIGTERM and SIGHUP do not end workers: workers have an empty handler for both,
 	 * which exec() resets. This is for a program that handles these signals itself, and whose
@@ -265,7 +265,7 @@ struct pxp_task_options {
 	 * or crashes. Default: memory_allowance. */
 	uint64_t max_memory;
 	/* Whether to run the task once more, with all of the pool's budget, if it failed because
-	 * memory ran out, or may have failed for this reason. */
+	 * memory ran out, or if a lack of memory may have caused its failure. */
 	bool retry_memory;
 
 	/* ---- all kinds ---- */
@@ -284,7 +284,7 @@ struct pxp_task_options {
 	/* How many calls of pxp_task_restart_deadline() have an effect in each attempt. Default:
 	 * PXP_MAX_RESTARTS. */
 	unsigned max_restarts;
-	/* How many tasks this task counts as in max_tasks_per_worker. Default: 1. */
+	/* How many tasks of max_tasks_per_worker are used up by this task. Default: 1. */
 	unsigned counts_as;
 };
 
@@ -387,7 +387,7 @@ void pxp_executor_suspend(struct pxp_executor *executor);
 void pxp_executor_resume(struct pxp_executor *executor);
 
 struct pxp_executor_stats {
-	/* Tasks in the queue, which were not given to a worker yet. */
+	/* Tasks in the queue, which no worker has got yet. */
 	size_t n_pending;
 	/* Tasks that were given to a worker and have not begun. */
 	size_t n_prefetched;
@@ -410,7 +410,7 @@ struct pxp_executor_stats {
 	uint64_t granted_bytes;
 };
 
-/** Fill *ret_stats with the figures of this moment. */
+/** Fill *ret_stats with the numbers of this moment. */
 void pxp_executor_stats(struct pxp_executor *executor,
                         struct pxp_executor_stats *ret_stats);
 
@@ -423,8 +423,9 @@ void pxp_executor_stats(struct pxp_executor *executor,
  */
 int pxp_executor_descriptor(struct pxp_executor *executor);
 
-/** How many tasks have been completed since the last call, or since the executor was created. Makes
- *  the descriptor unreadable until the next task is done. */
+/** Returns how many tasks have been completed since the last call of this function, or since the
+ *  executor was created. Makes the descriptor of pxp_executor_descriptor() unreadable until the
+ *  next task is done. */
 uint64_t pxp_executor_acknowledge(struct pxp_executor *executor);
 
 #ifdef __cplusplus

@@ -70,12 +70,12 @@ struct pxp_outcome {
 	int64_t queue_ns;
 	/* Nanoseconds from the beginning of the last attempt to its end. */
 	int64_t run_ns;
-	/* What the worker was doing when it died, if it died with this task. */
+	/* If the worker died while it had this task: what the worker was doing. */
 	enum pxp_phase phase;
 	struct pxp_progress progress;
-	/* CPU time in nanoseconds. If the worker answered, the time of the task, accurate to 0.1
-	 * ms. If the worker died, the time of the worker's whole life. If a cancel killed the
-	 * worker, 0. */
+	/* CPU time in nanoseconds. If the worker answered: the CPU time of the task, accurate to
+	 * 0.1 ms. If the worker died: all CPU time that the worker has used since it was forked. If
+	 * a cancel killed the worker: 0. */
 	int64_t cpu_ns;
 	/* The largest resident memory of the worker process so far; 0: unknown. */
 	uint64_t peak_bytes;
@@ -97,9 +97,9 @@ void pxp_future_release(struct pxp_future *future);
 enum pxp_future_state pxp_future_state(struct pxp_future *future);
 
 /**
- * Set the tag of a future: a pointer of the caller's own, which tells futures apart when they come
- * back from callbacks, pxp_wait() or an iteration. The library never looks at what it points to and
- * never frees it. The first tag of a future is that of pxp_task_options, or NULL.
+ * Set the tag of a future: a pointer of the caller's own. With tags the caller can tell futures
+ * apart in callbacks and after pxp_wait() or pxp_as_completed_next(). The library never follows the
+ * pointer and never frees it. At first the tag is pxp_task_options.tag, or NULL.
  *
  * A task may be done, and its callbacks may run, before pxp_executor_submit() returns. So a
  * callback needs a tag that was set in pxp_task_options.
@@ -120,7 +120,8 @@ bool pxp_future_is_done(struct pxp_future *future);
  * PXP_OK        the future is done. To know whether the task succeeded, call pxp_future_outcome().
  *               Callbacks may still be running in another thread.
  * PXP_ETIMEOUT  the future is still pending or running.
- * PXP_EDEADLK   the caller is a callback or a task of the executor that must run the future's task.
+ * PXP_EDEADLK   the caller is a callback or a task of the executor that must run the future's task,
+ *               and would have to wait.
  */
 enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms);
 
@@ -155,7 +156,7 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
  * Move out the output that the task wrote (pxp_task_options.output).
  *
  * Returns a memfd that is sealed against every change. The caller must close it. Returns -1 if the
- * future is not finished, has no output, or if the output was moved out before.
+ * future is not finished, if it has no output, or if the output was moved out before.
  */
 int pxp_future_take_output(struct pxp_future *future);
 
@@ -166,8 +167,8 @@ enum { PXP_MAX_DESCRIPTORS = 8 };
  *
  * index  the number of the descriptor in the order in which the task returned them, from 0.
  *
- * Returns the descriptor, which the caller must close. Returns -1 if the future is not finished,
- * has no such descriptor, or if the descriptor was moved out before.
+ * Returns the descriptor, which the caller must close. Returns -1 if the future is not finished, if
+ * it has no such descriptor, or if the descriptor was moved out before.
  */
 int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
 

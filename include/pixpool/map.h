@@ -73,7 +73,7 @@ struct pxp_map_item {
  * Begin a map. Nothing is submitted before the first pxp_map_next(). At most one window of items is
  * submitted at a time, so the source may be endless.
  *
- * executor  may be destroyed before the map; then nothing more can be submitted.
+ * executor  may be destroyed before the map is closed; then nothing more can be submitted.
  * run       the function for each input, as in pxp_executor_submit().
  * next      the source. Called in the thread that calls pxp_map_next().
  * data      passed to next; must stay valid until pxp_map_close().
@@ -93,7 +93,8 @@ struct pxp_map_item {
  *   - The results of a chunk come together: max_result limits their sum, and if the worker dies
  *     while it sends them, the whole chunk is run again.
  *   - An item cannot return descriptors, and pxp_task_restart_deadline() does nothing.
- *   - A deadline may be noticed late, after at most twice its time.
+ *   - The pool may notice late that an item is over its deadline, but at the latest when twice the
+ *     time of the deadline has passed.
  *   - Memory that pxp_task_need() granted to one item may also be used by the items after it in the
  *     chunk.
  */
@@ -103,8 +104,8 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
                              struct pxp_map **ret_map);
 
 /**
- * Wait for the next result, at most for the rest of the map's time. If the executor has none of the
- * map's items, wait first until it has room for one.
+ * Wait for the next result, at most for the rest of the map's time. If no item of this map is
+ * submitted because the queue of the executor is full, wait first until the queue has room.
  *
  * PXP_OK         *ret_item is filled. Its member error says whether the item succeeded.
  * PXP_ESTATE     all items were returned.

@@ -1,6 +1,6 @@
 /*
- * Statuses and errors. The library never prints and never exits: each call returns an enum
- * pxp_status, and fills in a struct pxp_error of the caller with details.
+ * Statuses and errors. The library never prints and never exits. Most calls that can fail return an
+ * enum pxp_status, and some of them fill in a struct pxp_error of the caller with details.
  */
 #ifndef PXP_STATUS_H
 #define PXP_STATUS_H
@@ -21,8 +21,8 @@ enum pxp_status {
 	PXP_EINVAL = 1,
 	/* An allocation failed. */
 	PXP_ENOMEM = 2,
-	/* The state does not allow the call: the future is done already, or something was not
-	 * started. */
+	/* The call is not allowed in the present state: for example, the future is done already, or
+	 * pxp_zygote_start() was not called. */
 	PXP_ESTATE = 3,
 	/* The queue has no room now. The call does not wait for room, or its time limit has
 	 * passed. */
@@ -55,7 +55,8 @@ enum pxp_status {
 	PXP_EQUEUED = 25,
 	/* The task killed max_kills workers: see pxp_error.signal and pxp_error.exit_code. */
 	PXP_EPOISON = 26,
-	/* The task exceeded its memory limit: see pxp_error.signal if its worker died of that. */
+	/* The task exceeded its memory limit. If its worker died of that, pxp_error.signal is the
+	 * signal that killed the worker. */
 	PXP_EMEMORY = 27
 };
 

@@ -136,8 +136,9 @@ enum { PXP_MAX_NEEDS = 16 };
  *                 this is always the result.
  * PXP_EMEMORY     bytes is more than the whole budget allows, or more than the task's own
  *                 max_memory.
- * PXP_EAGAIN      the task already has some of the budget, and the rest is not free. It cannot wait
- *                 for the rest, because two such tasks would wait for each other.
+ * PXP_EAGAIN      the task already has memory from the budget, and the memory that it requests in
+ *                 addition is not free. The task cannot wait for that memory, because two such
+ *                 tasks would wait for each other.
  * PXP_ECANCELLED  the task was asked to end during the wait.
  * PXP_ESYS        the limit of the worker cannot be raised.
  * PXP_EINVAL      in this attempt, PXP_MAX_NEEDS calls have already asked the pool for memory,
