@@ -38,7 +38,7 @@ enum subject_id {
 	OUR_THREADS_BOUNDED,
 	OUR_PROCESSES,
 	OUR_PROCESSES_BOUNDED,
-	/* The first pool of a process, including the start of the zygote. */
+	/* Like OUR_PROCESSES, but the time to start the zygote counts too. */
 	OUR_PROCESSES_AND_ZYGOTE,
 	PYTHON_THREADS,
 	PYTHON_PROCESSES,
@@ -106,7 +106,7 @@ struct watch {
 	double wall_s, cpu_s;
 };
 
-/* Add the time from watch_begin() to watch_end() to the reading. The CPU time of a child process
+/* watch_end() adds the time since watch_begin() to the reading. The CPU time of a child process
  * counts only if the child still exists at watch_end(). */
 void watch_begin(struct watch *watch);
 void watch_end(const struct watch *watch, struct reading *reading);
@@ -124,8 +124,9 @@ double resident_bytes(void);
 /* Print a message about a failure. Returns false. */
 bool failed(const char *what);
 
-/* A task for executors that pass no inputs to tasks and take no results from them. Like pixpool, it
- * copies the payload to an input, and the input to a result. */
+/* A task for executors that pass no inputs to tasks and take no results from them. echo_prepare()
+ * copies the payload to the input, and echo_run() copies the input to the result. Pixpool makes the
+ * same copies. */
 struct echo {
 	void *input, *result;
 	size_t n;
@@ -135,7 +136,7 @@ bool echo_prepare(struct echo *echo, const struct job *job);
 void echo_run(struct echo *echo);
 bool echo_collect(struct echo *echo, const struct job *job);
 
-/* All readings of a run: [question][subject][round], and how many rounds were measured. */
+/* All readings of a run, by question, subject and round. n is how many rounds were measured. */
 enum { MAX_ROUNDS = 99 };
 
 struct readings {

@@ -35,7 +35,7 @@ struct epoll_pool {
 	unsigned n_in_flight, n_channels;
 	struct channel channels[MAX_WORKERS];
 	struct frame frame;
-	/* Each result is copied into this buffer, because a caller would also copy it. */
+	/* Each result is copied into this buffer, as a real caller would do. */
 	char *result;
 	size_t n_sent;
 };

@@ -60,7 +60,7 @@ static const struct heading {
 	const char *unit;
 	figure_fn *figure;
 	const char *cpu_unit;
-	/* The function for the CPU time. NULL means that no CPU time is printed. */
+	/* Computes the CPU time from a reading. NULL means that no CPU time is printed. */
 	figure_fn *cpu;
 } headings[N_QUESTIONS] = {
 	[ASK_EMPTY] = {"empty tasks", "tasks/s", per_second, "CPU us/task", cpu_us},
@@ -122,7 +122,7 @@ static const struct goal {
 	const char *text;
 	enum question question;
 	enum subject_id ours, peer;
-	/* The ratio that should be reached; 0: the ratio is printed for information only. */
+	/* The ratio that we want to reach. 0: there is no goal, and the ratio is only printed. */
 	double goal;
 } goals[] = {
 	{"processes / bare loop, 2 in flight", ASK_EMPTY, OUR_PROCESSES, FLOOR_EPOLL_2,

@@ -36,7 +36,8 @@ static enum pxp_status summarise(struct pxp_task *task)
 		char *end;
 		double value = strtod(at + 1, &end);
 
-		/* Infinity and NaN are refused as well: every comparison with NaN is false. */
+		/* The comparisons also refuse infinity and NaN: every comparison with NaN is
+		 * false. */
 		if (end == at + 1 || !(value >= -DBL_MAX && value <= DBL_MAX))
 			return pxp_task_fail(task, 1, "field %d is not a number",
 			                     s.n + 2);
