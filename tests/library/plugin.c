@@ -1,4 +1,4 @@
-/* A shared object that has libpixpool inside: runs one task in a thread and one in a process. */
+/* A shared object that contains libpixpool. It runs one task in a thread and one in a process. */
 #include <pixpool/pixpool.h>
 
 #include <stdlib.h>

@@ -21,10 +21,12 @@ int in_child(void (*run)(void *data), void *data);
 /* Lock this process down. data points to a struct sandbox_state, which is filled in. */
 void lock_down(void *data);
 
-/* The sandbox state after run() in a child process. run() gets a zeroed struct sandbox_state. */
+/* Call run() in a child process with a zeroed struct sandbox_state. Returns the state that run()
+ * has filled in. */
 struct sandbox_state state_after(void (*run)(void *data));
 
-/* Which layers are in force in a locked-down process on this machine. */
+/* Lock a child process down. Returns its sandbox state, which tells the layers that are in force on
+ * this machine. */
 struct sandbox_state state_here(void);
 bool has(const struct sandbox_state *state, enum sandbox_layer layer);
 
@@ -34,8 +36,8 @@ void require_seccomp(void);
 /* Map a page of memory, as an attack does. Returns 0, or -1 with errno. */
 long map(int protection, int flags, int fd);
 
-/* Make the attack with this number. Returns its errno, or ALLOWED; KILLED if there is no such
- * attack. */
+/* Make the attack with this number. Returns ALLOWED if its system call succeeds, and otherwise the
+ * errno. Returns KILLED if no attack has this number. */
 int attack(int number);
 
 #endif

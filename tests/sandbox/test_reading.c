@@ -15,8 +15,8 @@
 
 static const char *readable[] = {"/usr/share", "/not/there", NULL};
 
-/* Make the attack with this number. Returns its errno, or ALLOWED. Landlock refuses attacks from
- * 100 on, seccomp those from 200 on. */
+/* Make the attack with this number. Returns ALLOWED if its system call succeeds, and otherwise the
+ * errno. Landlock refuses the attacks from 100 to 199, and seccomp the attacks from 200 on. */
 static int attack_by_reader(int number)
 {
 	struct stat stat_of;
@@ -138,7 +138,8 @@ static void free_attack_by_reader(void *data)
 	_exit(attack_by_reader(*(const int *)data));
 }
 
-/* The control: without a sandbox the same system calls succeed. */
+/* Without a sandbox the same system calls succeed. So the sandbox has refused them in the tests
+ * above. */
 TEST(reading, calls_refused_to_a_worker_with_a_readable_folder_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {100, 101, 102, 103, 104, 105,

@@ -210,7 +210,7 @@ TEST(sandbox, a_sandboxed_process_started_by_root_cannot_open_files_of_root)
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == EPERM);
 }
 
-/* The control: without a sandbox these attacks succeed. */
+/* Make an attack without a sandbox, where it must succeed. */
 static void free_attack(void *data)
 {
 	_exit(attack(*(const int *)data));
