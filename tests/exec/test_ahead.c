@@ -1,5 +1,5 @@
-/* Tests of prefetching many quick tasks, and of answers in shared slots. Quick tasks get the same
- * promises as all other tasks. */
+/* Tests of prefetching many quick tasks, and of answers in shared slots. The guarantees for quick
+ * tasks are the same as for all other tasks. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -106,9 +106,9 @@ static bool are_idle(struct pxp_executor *pool)
 	return n == inside->n_workers;
 }
 
-/* Prepare a pool: all workers are idle, all withdrawals are acknowledged, quick tasks are expected,
- * and the pool is suspended. Tasks that are submitted now are sent at once when the pool is
- * resumed. */
+/* Prepare a pool: its workers are idle, they have acknowledged all withdrawals of tasks, the pool
+ * expects quick tasks, and it is suspended. Tasks that are submitted now are sent at once when the
+ * pool is resumed. */
 static void get_ready(struct pxp_executor *pool)
 {
 	unsigned n = probe_inside(pool)->n_workers;
@@ -204,7 +204,7 @@ TEST(prefetch, only_one_task_is_prefetched_after_a_long_task)
 
 	pxp_executor_resume(pool);
 	REQUIRE(pool_await(pool, 1, 0));
-	/* This test needs a task that is really long. */
+	/* The task must run so long that the pool does not count it as quick. */
 	poll(NULL, 0, 20);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(first), PXP_OK);
@@ -232,7 +232,7 @@ TEST(prefetch, idle_workers_take_over_all_tasks_prefetched_behind_a_long_task)
 	gate_destroy(&gate);
 }
 
-/* Pretend that the last tasks took less time than a wake-up. */
+/* Pretend that the last tasks took less time than it takes to wake a worker. */
 static void expect_fast_ones(struct pxp_executor *pool)
 {
 	lock_acquire(&pool->lock);
@@ -574,7 +574,8 @@ TEST(prefetch, the_log_of_a_crash_after_a_failed_task_is_complete)
 	gate_destroy(&turn.gate);
 }
 
-/* A result that is too long for a slot is sent in a frame, between answers in slots. */
+/* Short results arrive in slots. A result that is too long for a slot arrives in a frame, while the
+ * results before and after it arrive in slots. */
 TEST(prefetch, short_and_long_results_reach_the_right_futures)
 {
 	enum { N = 200 };

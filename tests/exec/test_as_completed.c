@@ -75,7 +75,7 @@ static void release_all(struct pxp_future **futures, size_t n)
 		pxp_future_release(futures[i]);
 }
 
-/* test_as_completed.py: test_no_timeout */
+/* Ported from test_as_completed.py: test_no_timeout */
 TEST(as_completed, each_future_is_returned_once_and_done_futures_come_first)
 {
 	EACH_KIND(kind)
@@ -106,7 +106,7 @@ TEST(as_completed, each_future_is_returned_once_and_done_futures_come_first)
 	}
 }
 
-/* test_as_completed.py: test_future_times_out, test_correct_timeout_exception_msg */
+/* Ported from test_as_completed.py: test_future_times_out, test_correct_timeout_exception_msg */
 TEST(as_completed, done_futures_are_still_returned_after_the_timeout)
 {
 	EACH_POOL(kind)
@@ -139,7 +139,7 @@ TEST(as_completed, done_futures_are_still_returned_after_the_timeout)
 	}
 }
 
-/* test_as_completed.py: test_duplicate_futures */
+/* Ported from test_as_completed.py: test_duplicate_futures */
 TEST(as_completed, a_future_that_is_listed_many_times_is_returned_once)
 {
 	EACH_KIND(kind)
@@ -169,8 +169,8 @@ static enum pxp_status task_returns_standard_error(struct pxp_task *task)
 	return pxp_task_return_descriptor(task, 2);
 }
 
-/* test_as_completed.py: test_free_reference_yielded_future. A future holds the descriptor
- * that its task returned, and closes it with the last reference. */
+/* Ported from test_as_completed.py: test_free_reference_yielded_future. A future holds the
+ * descriptor that its task returned, and closes it with the last reference. */
 TEST(as_completed, an_iteration_releases_a_returned_future_at_the_next_call)
 {
 	EACH_KIND(kind)
@@ -261,7 +261,8 @@ TEST(as_completed, a_first_future_that_completes_last_is_returned_last)
 	}
 }
 
-/* gh-92001, gh-109934. In CPython these waits never end. */
+/* In CPython, an iteration over futures that a shutdown has cancelled never ends (gh-92001,
+ * gh-109934). */
 TEST(as_completed, futures_cancelled_by_a_shutdown_are_returned)
 {
 	EACH_POOL(kind)

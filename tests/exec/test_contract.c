@@ -10,7 +10,7 @@
 
 #define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
-/* The kinds of executors without the inline executor, whose tasks never wait to start. */
+/* All kinds of executors except PXP_INLINE, whose tasks never wait to start. */
 #define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
@@ -47,8 +47,9 @@ TEST(contract, a_task_gets_a_null_pointer_for_an_empty_input)
 	}
 }
 
-/* test_process_pool.py: test_traceback; test_interpreter_pool.py: test_submit_exception_in_func. C
- * has no stack traces, but the text of the task's error arrives. */
+/* Ported from test_process_pool.py: test_traceback; test_interpreter_pool.py:
+ * test_submit_exception_in_func. C has no stack traces, but the text of the task's error
+ * arrives. */
 TEST(contract, a_failure_carries_the_code_and_text_of_the_task)
 {
 	EACH_KIND(kind)
@@ -65,7 +66,7 @@ TEST(contract, a_failure_carries_the_code_and_text_of_the_task)
 	}
 }
 
-/* Pebble: test_process_pool_large_data */
+/* Ported from Pebble: test_process_pool_large_data */
 TEST(contract, long_inputs_and_results_arrive_complete)
 {
 	size_t n = 3 * 1024 * 1024 + 5, n_got = 0;
@@ -181,7 +182,7 @@ TEST(contract,
 	}
 }
 
-/* Deadpool: test_ordinary_cancel_does_not_kill_running_task */
+/* Ported from Deadpool: test_ordinary_cancel_does_not_kill_running_task */
 TEST(contract, a_queued_task_can_be_cancelled_and_a_running_one_cannot)
 {
 	EACH_POOL(kind)

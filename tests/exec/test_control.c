@@ -113,7 +113,7 @@ TEST(control, a_task_cancelled_by_a_kill_is_counted_once_and_reports_its_worker)
 	gate_destroy(&never);
 }
 
-/* Deadpool: test_cancel_and_kill; Pebble: test_process_pool_cancel */
+/* Ported from Deadpool: test_cancel_and_kill; Pebble: test_process_pool_cancel */
 TEST(control, a_running_task_can_be_cancelled_by_killing_only_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -156,7 +156,7 @@ TEST(control, a_task_that_nobody_cancels_cannot_end_as_cancelled)
 
 /* ---- time ---- */
 
-/* Deadpool: test_queue_timeout_is_distinct_from_execution_timeout */
+/* Ported from Deadpool: test_queue_timeout_is_distinct_from_execution_timeout */
 TEST(control, a_task_that_starts_too_late_fails_with_a_queue_timeout)
 {
 	EACH_KIND(kind)
@@ -421,7 +421,7 @@ TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 
 /* ---- workers ---- */
 
-/* test_process_pool.py: test_max_tasks_per_child; Deadpool: the same; Pebble:
+/* Ported from test_process_pool.py: test_max_tasks_per_child; Deadpool: the same; Pebble:
  * test_process_pool_future_limit */
 TEST(control, a_worker_is_replaced_after_its_maximum_number_of_tasks)
 {
@@ -469,7 +469,7 @@ static bool has_no_worker(const struct pxp_executor_stats *stats)
 	return stats->n_workers == 0 && stats->n_spawned > 0;
 }
 
-/* loky: test_worker_timeout */
+/* Ported from loky: test_worker_timeout */
 TEST(control, a_worker_ends_after_its_idle_timeout_and_another_starts_when_needed)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
@@ -567,7 +567,7 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 	return pxp_task_return(task, &daemon, sizeof(daemon));
 }
 
-/* Deadpool: test_sub_sub_process */
+/* Ported from Deadpool: test_sub_sub_process */
 TEST(control, processes_left_running_by_a_task_end_with_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -668,7 +668,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 	return nest(task, levels + 1);
 }
 
-/* loky: test_max_depth; Pebble: test_process_pool_child_pool,
+/* Ported from loky: test_max_depth; Pebble: test_process_pool_child_pool,
  * test_process_pool_child_pebble */
 TEST(control, pools_can_be_nested_two_levels_deep_and_no_deeper)
 {
@@ -723,7 +723,8 @@ TEST(control, max_pending_bytes_limits_queued_inputs_but_a_single_input_always_f
 	}
 }
 
-/* test_interpreter_pool.py: test_run_in_executor. In C a program has its own event loop. */
+/* Ported from test_interpreter_pool.py: test_run_in_executor. In C a program has its own event
+ * loop. */
 TEST(control, the_event_descriptor_is_readable_until_done_tasks_are_acknowledged)
 {
 	EACH_KIND(kind)
@@ -756,7 +757,7 @@ static enum pxp_status task_name(struct pxp_task *task)
 	return pxp_task_return(task, name, sizeof(name));
 }
 
-/* test_shutdown.py: test_thread_names_assigned */
+/* Ported from test_shutdown.py: test_thread_names_assigned */
 TEST(control, threads_are_named_after_their_executor_and_all_workers_are_named_pxp_worker)
 {
 	struct pxp_executor *threads = pool_with((struct pxp_executor_options){

@@ -1,5 +1,5 @@
 /* Tests of system calls that fail, or do less than requested, in any of the processes. Such a fault
- * only takes time or fails one task: nothing hangs, and nothing that was complete is lost. */
+ * may only delay tasks or fail one task: nothing hangs, and no complete answer is lost. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -256,7 +256,8 @@ static void stop_the_zygote(void *data)
 	*(enum pxp_status *)data = pxp_zygote_stop();
 }
 
-/* Another thread gets the lock right after the zygote has forked a fork server. */
+/* pxp_zygote_stop() is called at the first moment when no lock is held, right after the zygote has
+ * forked a fork server. Another thread could call it at this moment. */
 TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 {
 	enum pxp_status stopped = PXP_OK;
@@ -268,7 +269,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 	                         .times = 1,
 	                         .meanwhile = stop_the_zygote,
 	                         .data = &stopped});
-	/* If the pool hung, it would hang at once and for ever. */
+	/* If this call hangs, the alarm ends the test. */
 	alarm(20);
 	pool = pool_create(PXP_PROCESSES, 1);
 	alarm(0);
@@ -298,7 +299,7 @@ TEST(fault_calls,
 		fault.place = FAULT_ELSEWHERE;
 		fault.nth = fault.times = 1;
 		fault_arm(fault);
-		/* A hang would be immediate and permanent. */
+		/* If this call hangs, the alarm ends the test. */
 		alarm(20);
 		EXPECT_EQ(pxp_executor_create(&options, &pool, &error),
 		          i == 0 ? PXP_ESYS : PXP_OK);
@@ -309,7 +310,8 @@ TEST(fault_calls,
 	}
 }
 
-/* A running task may free the resource that lacks, so the pool sends the other task again later. */
+/* A running task may free the resource that is missing. So the pool keeps the other task and sends
+ * it again later. */
 TEST(fault_calls,
      a_task_that_cannot_be_sent_for_want_of_a_resource_waits_while_others_run)
 {

@@ -1,4 +1,5 @@
-/* Tests in which each call that may fail does fail, at each place where it is made. */
+/* Tests in which allocations and system calls fail, one after the other, at each place where such a
+ * call is made. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -36,8 +37,8 @@ static struct pxp_executor *try_create(enum pxp_executor_kind kind,
 	return pool;
 }
 
-/* Let the first call fail, then the second, and so on, until creating the pool makes no more such
- * calls. */
+/* Create a pool again and again. In the first round the first call of this kind fails, in the
+ * second round the second call, and so on, until no call fails any more. */
 static void create_while_failing(enum pxp_executor_kind kind, struct fault fault,
                                  enum pxp_status want)
 {
@@ -209,7 +210,7 @@ TEST(fault_hooks, a_worker_that_cannot_be_forked_at_first_is_forked_later)
 		.point = FAULT_FORK, .nth = 1, .times = 3, .sys_errno = EAGAIN});
 }
 
-/* test_process_pool.py: test_failed_worker_replacement_breaks_pool */
+/* Ported from test_process_pool.py: test_failed_worker_replacement_breaks_pool */
 TEST(fault_hooks, queued_tasks_fail_if_no_worker_can_ever_be_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -263,7 +264,8 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 	return status;
 }
 
-/* The frames that cannot be sent raise or lower the limit of a worker, or answer its request. */
+/* The frames that fail are those that raise or lower the memory limit of a worker, and those that
+ * answer a memory request. */
 TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_at_first_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
@@ -311,7 +313,7 @@ TEST(fault_hooks, a_task_is_retried_if_its_worker_cannot_send_a_frame)
 		                         .sys_errno = ENOBUFS});
 }
 
-/* test_deadlock.py: test_gh105829_should_not_deadlock_if_wakeup_pipe_full */
+/* Ported from test_deadlock.py: test_gh105829_should_not_deadlock_if_wakeup_pipe_full */
 TEST(fault_hooks, a_delayed_supervisor_completes_every_task)
 {
 	run_through((struct fault){

@@ -37,8 +37,8 @@ static void fail_allocation(enum fault_place place, unsigned nth)
 	                         .sys_errno = ENOMEM});
 }
 
-/* The error itself reports a lack of memory, or the task received such an error and passed it
- * on. */
+/* Returns whether the library or the task ran out of memory. If a task returns PXP_ENOMEM, this
+ * status becomes the code of the error. */
 static bool is_shortage(const struct pxp_error *error)
 {
 	return error->status == PXP_ENOMEM ||
@@ -100,7 +100,8 @@ static bool is_repeated(const struct pxp_map_item *item)
 	return bytes && item->n == ANSWER;
 }
 
-/* Whether an item is complete. An incomplete item must have an error that gives the reason. */
+/* Returns whether the item ended as it does with enough memory. If not, checks that its error
+ * reports a lack of memory. */
 static bool check_item(const struct pxp_map_item *item, bool is_process)
 {
 	if (item->error.status == PXP_OK) {
@@ -120,7 +121,8 @@ static bool check_item(const struct pxp_map_item *item, bool is_process)
 	return item->index == KILLER;
 }
 
-/* Read all items of a map. Returns whether the map ended as it does with enough memory. */
+/* Read all items of a map. Returns whether the map and its items ended as they do with enough
+ * memory. */
 static bool map_to_the_end(struct pxp_executor *pool, bool is_process,
                            struct pxp_map_options options)
 {
@@ -174,8 +176,8 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 		is_good = map_to_the_end(pool, is_process, options);
 		has_failed = fault_disarm() > 0;
 		EXPECT(is_good || has_failed);
-		/* A pool survives some failures without any effect on tasks: a worker starts later,
-		 * or a withdrawn task loses its queue timeout. */
+		/* In a process pool, a failed allocation may have no effect on the results: for
+		 * example, a worker starts later, or a withdrawn task loses its queue timeout. */
 		EXPECT(!is_good || !has_failed || is_process,
 		       "the failure of allocation %u was not reported", nth);
 		n_told += !is_good;
@@ -234,7 +236,8 @@ static enum pxp_status task_answers(struct pxp_task *task)
 	return pxp_task_fail(task, 7, "as asked");
 }
 
-/* Whether the future has a result of n bytes. If not, its error must give the reason. */
+/* Returns whether the future has a result of n bytes. If not, checks that its error reports a lack
+ * of memory. */
 static bool has_result(struct pxp_future *future, size_t n)
 {
 	struct pxp_error error;
@@ -251,8 +254,8 @@ static bool has_result(struct pxp_future *future, size_t n)
 	return status == PXP_OK;
 }
 
-/* Whether the future has the log. If memory ran out the log may be missing, but it is never
- * partial. The log of another task may precede it. */
+/* Returns whether the future has the log of its task. If memory ran out, the log may be missing,
+ * but it is never partial. The log of another task may precede it. */
 static bool has_log(struct pxp_future *future, enum pxp_status want, char letter)
 {
 	const struct pxp_outcome *outcome;

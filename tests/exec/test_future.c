@@ -54,7 +54,8 @@ TEST(future, a_result_that_nobody_took_is_freed_with_the_future)
 	void *red = strdup("red");
 
 	pxp_promise_finish(promise, &red, 4);
-	pxp_future_release(promise); /* a sanitizer build would report a leak */
+	/* A sanitizer build reports a leak if the release does not free the result. */
+	pxp_future_release(promise);
 	EXPECT(red == NULL);
 }
 

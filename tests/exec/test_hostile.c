@@ -86,8 +86,8 @@ TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_run
 	pxp_executor_destroy(pool);
 }
 
-/* The first task in the worker's queue is withdrawn and never starts. So no deadline of a task can
- * end the wait. */
+/* The pool waits for the worker to acknowledge that its first task is withdrawn. This task never
+ * starts, so no deadline can end the wait. */
 TEST(hostile, a_worker_that_does_not_acknowledge_the_withdrawal_of_a_task_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -708,7 +708,8 @@ TEST(hostile, a_helper_process_ends_with_the_worker_of_its_task)
 	pid_t helper = 0;
 	struct pxp_future *helped = submit_with_helper(pool, &never, &helper);
 
-	/* The helper is in the process group that its worker leads. This kills the worker alone. */
+	/* The id of the process group of the helper is the pid of its worker. This signal goes to
+	 * the worker alone. */
 	kill(getpgid(helper), SIGKILL);
 	EXPECT_EQ(end_of(helped), PXP_ECRASHED);
 	EXPECT(is_gone(helper));
@@ -742,8 +743,8 @@ static pid_t leave_traced(void)
 	return traced;
 }
 
-/* Fork an orphan that traces another process until the orphan itself is killed. Get from the orphan
- * whether tracing is allowed. */
+/* Fork an orphan that traces another process until the orphan itself is killed. The orphan reports
+ * whether it may trace that process. */
 static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 {
 	int from_tracer[2];
@@ -766,8 +767,8 @@ static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 
 /* A task that leaves an orphan which traces another process. With the input "worker" that process
  * is the worker itself. With any other input it is a second orphan, which was left earlier and is
- * already a child of the fork server. Returns the pids of the traced process and the tracer, or
- * nothing where tracing is forbidden. */
+ * already a child of the fork server. Returns the pids of the traced process and the tracer, or an
+ * empty result if tracing is forbidden. */
 static enum pxp_status task_leaves_tracer(struct pxp_task *task)
 {
 	bool is_worker = strcmp(pxp_task_input(task, NULL), "worker") == 0;

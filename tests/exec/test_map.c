@@ -88,7 +88,7 @@ static void expect_all_unordered(struct pxp_map *map, size_t n)
 	free(seen);
 }
 
-/* executor.py: test_map */
+/* Ported from executor.py: test_map */
 TEST(map, results_are_returned_in_the_order_of_the_inputs)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
@@ -103,9 +103,9 @@ TEST(map, results_are_returned_in_the_order_of_the_inputs)
 	}
 }
 
-/* executor.py: test_map_buffersize, test_map_buffersize_on_multiple_iterables;
- * test_process_pool.py: test_map_chunksize; mpi4py: test_map_buffersize,
- * test_map_unordered, test_map_unordered_chunksize */
+/* Ported from executor.py: test_map_buffersize, test_map_buffersize_on_multiple_iterables;
+ * test_process_pool.py: test_map_chunksize; mpi4py: test_map_buffersize, test_map_unordered,
+ * test_map_unordered_chunksize */
 TEST(map, results_do_not_depend_on_chunk_and_window_sizes)
 {
 	static const size_t chunks[] = {1, 2, 4, 6, 40, 50};
@@ -128,7 +128,7 @@ TEST(map, results_do_not_depend_on_chunk_and_window_sizes)
 	}
 }
 
-/* executor.py: test_map_exception, the form of 3.16; Pebble:
+/* Ported from executor.py: test_map_exception, the form of 3.16; Pebble:
  * test_process_pool_map_error */
 TEST(map, a_failed_item_is_returned_and_the_map_continues)
 {
@@ -156,7 +156,7 @@ TEST(map, a_failed_item_is_returned_and_the_map_continues)
 	}
 }
 
-/* executor.py: test_map_timeout_from_callable; mpi4py: test_map_unordered_exception */
+/* Ported from executor.py: test_map_timeout_from_callable; mpi4py: test_map_unordered_exception */
 TEST(map, a_task_that_returns_a_timeout_status_does_not_end_the_map)
 {
 	char timeout[8];
@@ -187,7 +187,7 @@ TEST(map, a_task_that_returns_a_timeout_status_does_not_end_the_map)
 	}
 }
 
-/* executor.py: test_map_timeout; mpi4py: test_map_unordered_timeout */
+/* Ported from executor.py: test_map_timeout; mpi4py: test_map_unordered_timeout */
 TEST(map, done_items_are_still_returned_after_the_timeout_and_then_the_map_ends)
 {
 	EACH_POOL(kind)
@@ -217,7 +217,7 @@ TEST(map, done_items_are_still_returned_after_the_timeout_and_then_the_map_ends)
 	}
 }
 
-/* test_thread_pool.py: test_executor_map_current_future_cancel (gh-95166) */
+/* Ported from test_thread_pool.py: test_executor_map_current_future_cancel (gh-95166) */
 TEST(map, no_item_starts_after_the_timeout_of_the_map)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
@@ -249,7 +249,7 @@ TEST(map, no_item_starts_after_the_timeout_of_the_map)
 	}
 }
 
-/* executor.py: test_map_close; Pebble: test_process_pool_map_cancel */
+/* Ported from executor.py: test_map_close; Pebble: test_process_pool_map_cancel */
 TEST(map, closing_a_map_cancels_items_that_have_not_started)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
@@ -281,7 +281,7 @@ TEST(map, closing_a_map_cancels_items_that_have_not_started)
 	pxp_map_close(NULL);
 }
 
-/* executor.py: test_map_buffersize_when_buffer_is_full */
+/* Ported from executor.py: test_map_buffersize_when_buffer_is_full */
 TEST(map, a_map_reads_no_more_inputs_than_fit_its_window)
 {
 	EACH_KIND(kind)
@@ -310,9 +310,8 @@ TEST(map, a_map_reads_no_more_inputs_than_fit_its_window)
 	}
 }
 
-/* executor.py: test_map_buffersize_on_infinite_iterable,
- * test_map_buffersize_on_multiple_infinite_iterables; Deadpool:
- * test_throttle_as_completed */
+/* Ported from executor.py: test_map_buffersize_on_infinite_iterable,
+ * test_map_buffersize_on_multiple_infinite_iterables; Deadpool: test_throttle_as_completed */
 TEST(map, a_map_accepts_an_endless_source_of_inputs)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
@@ -331,7 +330,7 @@ TEST(map, a_map_accepts_an_endless_source_of_inputs)
 	}
 }
 
-/* executor.py: test_map_buffersize_on_empty_iterable,
+/* Ported from executor.py: test_map_buffersize_on_empty_iterable,
  * test_map_buffersize_without_iterable */
 TEST(map, a_map_without_inputs_ends_at_once)
 {
@@ -347,9 +346,9 @@ TEST(map, a_map_without_inputs_ends_at_once)
 	}
 }
 
-/* test_thread_pool.py: test_map_submits_without_iteration. In CPython everything is submitted
- * before the first result is requested. Here one window is submitted when the first result is
- * requested. */
+/* Ported from test_thread_pool.py: test_map_submits_without_iteration. In CPython everything is
+ * submitted before the first result is requested. Here one window is submitted when the first
+ * result is requested. */
 TEST(map, all_items_of_a_window_run_before_their_results_are_requested)
 {
 	EACH_POOL(kind)
@@ -375,7 +374,7 @@ TEST(map, all_items_of_a_window_run_before_their_results_are_requested)
 	}
 }
 
-/* executor.py: test_shutdown_race_issue12456 */
+/* Ported from executor.py: test_shutdown_race_issue12456 */
 TEST(map, submitted_items_are_still_returned_after_a_shutdown_and_then_the_map_ends)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
@@ -454,7 +453,7 @@ TEST(map, items_cancelled_by_a_shutdown_are_returned_as_cancelled)
 	}
 }
 
-/* loky: test_imap_handle_iterable_exception */
+/* Ported from loky: test_imap_handle_iterable_exception */
 TEST(map, a_failing_source_ends_the_map_after_all_earlier_items)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
@@ -481,7 +480,7 @@ TEST(map, a_failing_source_ends_the_map_after_all_earlier_items)
 	}
 }
 
-/* mpi4py: test_map_unordered */
+/* Ported from mpi4py: test_map_unordered */
 TEST(map, an_unordered_map_returns_the_first_done_item_first)
 {
 	EACH_POOL(kind)
@@ -539,8 +538,8 @@ TEST(map, a_full_queue_slows_a_map_but_fails_no_item)
 	}
 }
 
-/* executor.py: test_map_buffersize_value_validation; Pebble: test_process_pool_map_zero_chunk. In
- * this library 0 means the default. */
+/* Ported from executor.py: test_map_buffersize_value_validation; Pebble:
+ * test_process_pool_map_zero_chunk. In this library 0 means the default. */
 TEST(map, invalid_map_options_are_refused)
 {
 	EACH_KIND(kind)

@@ -64,7 +64,7 @@ static const char *text_at(const struct results *results, size_t i)
 	return results->items[i].bytes ? results->items[i].bytes : "";
 }
 
-/* Pebble: test_process_pool_map_broken_pool. In CPython and loky the pool is lost. */
+/* Ported from Pebble: test_process_pool_map_broken_pool. In CPython and loky the pool is lost. */
 TEST(map_chunks, an_item_that_kills_its_worker_fails_alone)
 {
 	static const char *const texts[] = {"k", "1", "2", "k", "4",  "5",
@@ -116,7 +116,8 @@ TEST(map_chunks, every_item_of_a_chunk_gets_a_result_even_if_each_kills_its_work
 	pxp_executor_destroy(pool);
 }
 
-/* Items before the one that kills its worker run once more, and not more often. */
+/* The items before the one that kills its worker lose their results, so they run once more. The
+ * items after it run only once. */
 TEST(map_chunks, only_items_lost_with_their_worker_run_again)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -175,8 +176,8 @@ TEST(map_chunks, an_item_that_kills_more_workers_than_it_has_retries_fails)
 	}
 }
 
-/* Pebble: test_process_pool_map_timeout, test_process_pool_map_timeout_chunks. In Pebble the whole
- * chunk is lost. */
+/* Ported from Pebble: test_process_pool_map_timeout, test_process_pool_map_timeout_chunks. In
+ * Pebble the whole chunk is lost. */
 TEST(map_chunks, an_item_over_its_deadline_fails_alone)
 {
 	for (size_t chunk = 1; chunk <= 5; chunk += 4) {

@@ -183,7 +183,7 @@ TEST(memory, a_worker_that_freed_its_memory_is_kept_and_gets_its_old_limit_back)
 	pxp_executor_destroy(pool);
 }
 
-/* loky: test_memory_leak_protection; Deadpool: test_max_memory */
+/* Ported from loky: test_memory_leak_protection; Deadpool: test_max_memory */
 TEST(memory, a_worker_that_still_uses_most_of_its_allowance_after_a_task_is_replaced)
 {
 	struct pxp_executor *pool = create(1);
@@ -283,7 +283,8 @@ TEST(memory, memory_is_granted_in_the_order_of_requests)
 	 * free. */
 	large = pool_submit(pool, task_uses, "214 0", &gate);
 	REQUIRE(await_waiting(pool, 1));
-	/* This task requests 10 MiB beyond its allowance, which would fit. */
+	/* This task requests only 10 MiB beyond its allowance. So much is free, but the task must
+	 * wait for its turn after the earlier request. */
 	small = pool_submit(pool, task_uses, "74 0", &gate);
 	EXPECT(await_waiting(pool, 2));
 	EXPECT(await_granted(pool, 100));
@@ -438,7 +439,8 @@ TEST(memory, a_worker_that_dies_while_waiting_for_memory_gives_up_its_turn)
 	next = pool_submit_with(pool, task_uses, "74 0", NULL,
 	                        (struct pxp_task_options){.deadline_ms = 60000});
 	REQUIRE(await_waiting(pool, 2));
-	/* The first request needs the whole budget. The next one would fit. */
+	/* Kill the worker whose request needs the whole budget. Then the next request can be
+	 * granted. */
 	lock_acquire(&pool->lock);
 	for (unsigned i = 0; i < 3; i++) {
 		struct pool_worker *worker = &probe_inside(pool)->workers[i];

@@ -58,7 +58,7 @@ TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 }
 
 /* The first worker is busy for ever and has prefetched a task. The second worker always has newer
- * tasks, so it never becomes idle, but it must also run the prefetched task. */
+ * tasks and never becomes idle. Still it must run the prefetched task at some point. */
 TEST(order, newer_tasks_cannot_overtake_a_prefetched_task_for_ever)
 {
 	enum { N = 24 };
@@ -116,7 +116,7 @@ TEST(order, a_task_prefetched_behind_a_long_task_runs_on_the_replacement_of_a_de
 	gate_destroy(&death);
 }
 
-/* ---- states do not go back ---- */
+/* ---- a started task stays running ---- */
 
 static void await_answer(struct pxp_executor *pool, pid_t worker)
 {

@@ -130,8 +130,8 @@ static void require_root_without_cap_kill(void)
 		SKIP("only root can change its user");
 }
 
-/* Check that the main process cannot signal workers of another user itself. So in the tests below
- * the fork server must signal them. */
+/* Check that the main process may not signal the workers of another user. So in the tests below
+ * only the fork server can signal them. */
 TEST(prepare, the_main_process_cannot_signal_workers_of_another_user_without_cap_kill)
 {
 	struct pxp_executor *pool;
@@ -346,7 +346,8 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 	return pxp_task_return(task, &left, sizeof(left));
 }
 
-/* The folder is empty. It can be removed once the processes have it as their root folder. */
+/* Create a pool whose processes have an empty folder as their root folder. When the pool runs, the
+ * folder can be removed. */
 static struct pxp_executor *pool_without_files(void)
 {
 	char folder[] = "/tmp/pxp-empty-XXXXXX";
@@ -395,8 +396,8 @@ static enum pxp_status close_standard(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* A task that lists the open descriptors with their flags. A program that the task starts inherits
- * descriptors without a flag. */
+/* A task that lists its open descriptors. The letter c after a number says that exec() closes this
+ * descriptor. */
 static enum pxp_status task_descriptors(struct pxp_task *task)
 {
 	char text[128] = "";

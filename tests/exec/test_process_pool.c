@@ -42,7 +42,7 @@ TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
 	gate_destroy(&gate);
 }
 
-/* test_process_pool.py: test_killed_child. In CPython the whole pool is broken. */
+/* Ported from test_process_pool.py: test_killed_child. In CPython the whole pool is broken. */
 TEST(process_pool, a_worker_killed_from_outside_is_reported_as_a_crash_with_the_signal)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -68,7 +68,7 @@ TEST(process_pool, a_worker_killed_from_outside_is_reported_as_a_crash_with_the_
 	gate_destroy(&gate);
 }
 
-/* loky: test_exited_child */
+/* Ported from loky: test_exited_child */
 TEST(process_pool, an_exit_inside_a_task_is_reported_as_a_crash_even_with_status_0)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -107,7 +107,7 @@ TEST(process_pool, a_failed_task_is_not_retried)
 	pxp_executor_destroy(pool);
 }
 
-/* Deadpool: test_timeout */
+/* Ported from Deadpool: test_timeout */
 TEST(process_pool, an_expired_deadline_kills_the_worker_and_fails_only_its_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -339,7 +339,8 @@ static enum pxp_status task_floods_log(struct pxp_task *task)
 	abort();
 }
 
-/* loky: test_faulthandler_enabled. The output of a crash handler is at the end of the log. */
+/* Ported from loky: test_faulthandler_enabled. The output of a crash handler is at the end of the
+ * log. */
 TEST(process_pool, only_the_last_4_kib_of_a_log_of_a_hundred_megabytes_are_kept)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -351,7 +352,8 @@ TEST(process_pool, only_the_last_4_kib_of_a_log_of_a_hundred_megabytes_are_kept)
 	EXPECT_EQ(outcome.n_log, 4096);
 	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
 #if defined(PIXPOOL_SANITIZE)
-	/* A sanitizer keeps freed memory and needs more stack. */
+	/* In a sanitizer build the program uses more memory: the sanitizer keeps freed memory and
+	 * needs more stack. */
 	fprintf(stderr,
 	        "skipped in a sanitizer build: the memory use of the main process\n");
 	(void)before_kib;
@@ -733,7 +735,7 @@ TEST(process_pool, every_future_completes_when_the_fork_server_dies)
 	gate_destroy(&gate);
 }
 
-/* loky: test_shutdown_kill, test_shutdown_deadlock, test_kill_workers_on_new_options */
+/* Ported from loky: test_shutdown_kill, test_shutdown_deadlock, test_kill_workers_on_new_options */
 TEST(process_pool, killing_a_pool_ends_running_tasks_and_cancels_the_rest_in_bounded_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -852,7 +854,7 @@ static void expect_no_worker_after(const char *name)
 	close(from_child[0]);
 }
 
-/* loky: test_sigkill_shutdown_leaks_workers */
+/* Ported from loky: test_sigkill_shutdown_leaks_workers */
 TEST(process_pool, no_worker_outlives_a_killed_main_process)
 {
 	expect_no_worker_after("doomed");

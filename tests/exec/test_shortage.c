@@ -1,5 +1,5 @@
-/* Tests of a shortage of descriptors or processes, and of parents that left an unusual environment.
- * Such a shortage only takes time or fails one task. */
+/* Tests of a shortage of descriptors or processes, which may only delay tasks or fail one task.
+ * Also tests of programs in an unusual environment, for example without standard descriptors. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -26,7 +26,7 @@ static struct {
 	atomic_bool may_load;
 } * shared;
 
-/* This constructor runs before those that start the zygote. */
+/* This constructor runs before the constructors that start the zygote. */
 __attribute__((constructor(101))) static void share(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -468,8 +468,8 @@ TEST(shortage, a_stopped_zygote_is_continued)
 	EXPECT(probe_copy("stopped", NULL));
 }
 
-/* The program acts like a daemon: a file that it opens may get the number of one of its parent's
- * descriptors. */
+/* Like a daemon, the program closes the descriptors of its parent and then opens its own files.
+ * These files may get the numbers of the closed descriptors. */
 static bool files_of_a_daemon_stay_open(void)
 {
 	int status = -1, null;
@@ -614,8 +614,9 @@ TEST(shortage, a_pool_without_workers_breaks_after_repeated_fork_failures)
 	EXPECT(probe_copy("breaks", become_nobody));
 }
 
-/* If each failed fork stopped the dispatching of tasks until the next attempt, this test would take
- * several seconds, since the pauses grow. */
+/* The pool tries again and again to fork more workers, and the pauses between its attempts grow. If
+ * the pool sent no task to its living worker during a pause, this test would take several
+ * seconds. */
 static bool the_living_worker_goes_on(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);

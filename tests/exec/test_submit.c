@@ -10,7 +10,8 @@
 #define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
 
-/* Submit, and expect this status and a text that contains these words. */
+/* Submit a task, and expect that it is refused with `status` and with a text that contains
+ * `words`. */
 static void expect_refusal(struct pxp_executor *pool, pxp_task_fn *run, const void *input,
                            size_t n_input, struct pxp_task_options options,
                            enum pxp_status status, const char *words)

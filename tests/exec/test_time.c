@@ -87,7 +87,8 @@ TEST(time, a_pool_whose_fork_server_died_uses_no_cpu_time_even_if_the_program_ha
 	gate_destroy(&never);
 }
 
-/* The task has not started, so its deadline is moved, and the worker is not at fault. */
+/* The worker is stopped, so the task does not start before its deadline passes. The pool moves the
+ * deadline and does not kill the worker. */
 TEST(time, a_deadline_that_passes_before_the_task_starts_kills_no_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -120,9 +121,9 @@ static void await_sleep(struct pxp_executor *pool)
 	}
 }
 
-/* The scene "stopped": it stops the whole program, as Ctrl-Z does. A task has a queue timeout that
+/* The scene "stopped": the program stops itself, as Ctrl-Z would stop it. The queue timeout of a task
  * passes during the stop. When this task has expired, the supervisor has noticed the stop. Only
- * then is the pool resumed. */
+ * then does the program resume the pool. */
 static bool a_stop_moves_deadlines_once(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -159,7 +160,7 @@ TEST(time, stopping_the_whole_program_moves_deadlines_once)
 		_exit(127);
 	}
 	REQUIRE(waitpid(copy, &status, WUNTRACED) == copy && WIFSTOPPED(status));
-	/* The program stays stopped for this time. */
+	/* During this pause the program stays stopped. */
 	poll(NULL, 0, AWAY_MS + DEADLINE_MS);
 	kill(copy, SIGCONT);
 	REQUIRE(waitpid(copy, &status, 0) == copy);
@@ -174,9 +175,10 @@ __attribute__((constructor(65535))) static void be_stopped(int argc, char **argv
 	_exit(pxp_zygote_start(NULL) == PXP_OK && a_stop_moves_deadlines_once() ? 0 : 1);
 }
 
-/* A callback holds up the supervisor, which kills no task during that time. Two tasks never end: the
- * deadline of the first passes while the callback runs, and that of the second soon after its end.
- * Neither gets more time because of the callback. */
+/* A callback holds up the supervisor, which kills no task during that time. Two tasks never end.
+ * The deadline of the first task passes while the callback runs. The deadline of the second task
+ * passes soon after the callback has returned. Neither task gets more time because of the
+ * callback. */
 TEST(time, a_slow_callback_extends_no_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
@@ -228,8 +230,8 @@ static enum pxp_status task_needs_memory(struct pxp_task *task)
 	return pxp_task_need(task, (uint64_t)768 << 20);
 }
 
-/* If a timer remained set, it would kill a worker or the fork server, but only after an idle
- * minute. */
+/* A timer that stays set by mistake would kill a worker or the fork server only after a minute.
+ * This test does not wait that long: it checks that no timer is set. */
 TEST(time, an_idle_pool_has_no_timer_left_after_any_kind_of_task)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){

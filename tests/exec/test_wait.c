@@ -54,7 +54,7 @@ static void release_all(struct pxp_future **futures, size_t n)
 		pxp_future_release(futures[i]);
 }
 
-/* test_wait.py: test_20369 */
+/* Ported from test_wait.py: test_20369 */
 TEST(wait, a_future_that_is_listed_twice_is_reported_done_twice)
 {
 	EACH_KIND(kind)
@@ -72,8 +72,8 @@ TEST(wait, a_future_that_is_listed_twice_is_reported_done_twice)
 	}
 }
 
-/* test_wait.py: test_first_completed. In CPython a cancelled future does not count as done
- * (gh-92001). */
+/* Ported from test_wait.py: test_first_completed. In CPython a cancelled future does not count as
+ * done (gh-92001). */
 TEST(wait, waiting_for_the_first_future_ends_when_a_future_completes_or_is_cancelled)
 {
 	EACH_POOL(kind)
@@ -99,8 +99,9 @@ TEST(wait, waiting_for_the_first_future_ends_when_a_future_completes_or_is_cance
 	}
 }
 
-/* test_wait.py: test_first_completed_some_already_completed. A task of the inline executor is done
- * when its submission returns. So a promise stands for the future that is not done. */
+/* Ported from test_wait.py: test_first_completed_some_already_completed. A task of the inline
+ * executor is done when its submission returns. So a promise stands for the future that is not
+ * done. */
 TEST(wait, waiting_for_the_first_future_ends_at_once_if_a_future_is_already_done)
 {
 	EACH_KIND(kind)
@@ -123,7 +124,7 @@ TEST(wait, waiting_for_the_first_future_ends_at_once_if_a_future_is_already_done
 	}
 }
 
-/* test_wait.py: test_first_exception */
+/* Ported from test_wait.py: test_first_exception */
 TEST(wait, waiting_for_the_first_error_ends_with_a_failure_and_not_with_a_success)
 {
 	EACH_POOL(kind)
@@ -147,8 +148,8 @@ TEST(wait, waiting_for_the_first_error_ends_with_a_failure_and_not_with_a_succes
 	}
 }
 
-/* test_wait.py: test_first_exception_some_already_complete. In CPython the cancelled future does
- * not count as done. */
+/* Ported from test_wait.py: test_first_exception_some_already_complete. In CPython the cancelled
+ * future does not count as done. */
 TEST(wait, waiting_for_the_first_error_ignores_cancelled_futures)
 {
 	EACH_POOL(kind)
@@ -174,7 +175,7 @@ TEST(wait, waiting_for_the_first_error_ignores_cancelled_futures)
 	}
 }
 
-/* test_wait.py: test_first_exception_one_already_failed */
+/* Ported from test_wait.py: test_first_exception_one_already_failed */
 TEST(wait, waiting_for_the_first_error_ends_at_once_if_a_future_has_already_failed)
 {
 	EACH_KIND(kind)
@@ -196,7 +197,7 @@ TEST(wait, waiting_for_the_first_error_ends_at_once_if_a_future_has_already_fail
 	}
 }
 
-/* test_wait.py: test_all_completed */
+/* Ported from test_wait.py: test_all_completed */
 TEST(wait, waiting_for_all_futures_counts_successes_failures_and_cancels)
 {
 	EACH_KIND(kind)
@@ -217,7 +218,7 @@ TEST(wait, waiting_for_all_futures_counts_successes_failures_and_cancels)
 	}
 }
 
-/* test_wait.py: test_timeout */
+/* Ported from test_wait.py: test_timeout */
 TEST(wait, a_wait_that_times_out_reports_which_futures_are_done)
 {
 	EACH_POOL(kind)
@@ -247,7 +248,7 @@ TEST(wait, a_wait_that_times_out_reports_which_futures_are_done)
 	}
 }
 
-/* test_wait.py: ThreadPoolWaitTests.test_pending_calls_race (issue 14406) */
+/* Ported from test_wait.py: ThreadPoolWaitTests.test_pending_calls_race (issue 14406) */
 TEST(wait, a_wait_counts_all_of_a_hundred_futures_that_complete_at_once)
 {
 	EACH_POOL(kind)
@@ -272,7 +273,7 @@ TEST(wait, a_wait_counts_all_of_a_hundred_futures_that_complete_at_once)
 	}
 }
 
-/* mpi4py, test_futures.py: test_submit_shutdown_cancel_wait */
+/* Ported from mpi4py, test_futures.py: test_submit_shutdown_cancel_wait */
 TEST(wait, futures_cancelled_by_a_shutdown_count_as_done)
 {
 	EACH_POOL(kind)

@@ -1,5 +1,5 @@
-/* CPython's test_deadlock.py, and the same matrix in loky: tasks that fail at each step, in each
- * way. The pool must neither hang nor break. */
+/* CPython's test_deadlock.py, and the tests of loky for the same faults: tasks that fail at each
+ * step, in each way. The pool must neither hang nor break. */
 #include "kit.h"
 
 #include <errno.h>
@@ -23,7 +23,8 @@ static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 		sigset_t none;
 
 		sigemptyset(&none);
-		/* This may run in a signal handler, where some signals are blocked. */
+		/* This code may run in a signal handler, where some signals are blocked. So unblock
+		 * all signals. */
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
@@ -178,7 +179,7 @@ static void submit_second(struct pxp_future *future, void *data)
 	gate_open(&chain->submitted);
 }
 
-/* loky: test_in_callback_submit_with_crash */
+/* Ported from loky: test_in_callback_submit_with_crash */
 TEST(cpython_deadlock, a_callback_may_submit_a_task_that_crashes)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -214,8 +215,8 @@ static struct pxp_future *submit_unsendable(struct pxp_executor *pool)
 	return future;
 }
 
-/* test_error_at_task_pickle. In this library only descriptors can make the sending of a task fail.
- */
+/* Ported from test_error_at_task_pickle. In this library only descriptors can make the sending of a
+ * task fail. */
 TEST(cpython_deadlock, a_task_that_cannot_be_sent_fails_alone)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -225,7 +226,7 @@ TEST(cpython_deadlock, a_task_that_cannot_be_sent_fails_alone)
 	pxp_executor_destroy(pool);
 }
 
-/* test_shutdown_deadlock_pickle */
+/* Ported from test_shutdown_deadlock_pickle */
 TEST(cpython_deadlock, a_shutdown_does_not_hang_on_a_task_that_cannot_be_sent)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -238,7 +239,7 @@ TEST(cpython_deadlock, a_shutdown_does_not_hang_on_a_task_that_cannot_be_sent)
 	pxp_executor_destroy(pool);
 }
 
-/* loky: test_queue_full_deadlock */
+/* Ported from loky: test_queue_full_deadlock */
 TEST(cpython_deadlock, many_tasks_that_cannot_be_sent_do_not_block_later_ones)
 {
 	enum { N = 100 };
@@ -276,9 +277,9 @@ static enum pxp_status initialise_small(const void *bytes, size_t n, void **ret_
 	               : pxp_fail_errno(ret_error, "setrlimit");
 }
 
-/* loky: test_informative_error_when_fail_at_unpickle; CPython, test_interpreter_pool.py:
- * test_pickle_errors_propagate. Before a worker calls the function of a task, it allocates memory
- * for the input. Nothing else can fail there. */
+/* Ported from loky: test_informative_error_when_fail_at_unpickle; CPython,
+ * test_interpreter_pool.py: test_pickle_errors_propagate. Before a worker calls the function of a
+ * task, it allocates memory for the input. Nothing else can fail there. */
 TEST(cpython_deadlock,
      an_input_that_a_worker_cannot_receive_fails_its_task_with_the_reason)
 {
@@ -309,7 +310,7 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 	return go_wrong(task, how);
 }
 
-/* test_error_during_result_unpickle_in_result_handler,
+/* Ported from test_error_during_result_unpickle_in_result_handler,
  * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. The supervisor runs no
  * user code, so the only possible fault there is an invalid frame. */
 TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_fails_only_its_task)
@@ -327,7 +328,7 @@ TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_fails_only_its_task)
 
 /* ---- shutdown, large data, a late supervisor ---- */
 
-/* test_shutdown_deadlock */
+/* Ported from test_shutdown_deadlock */
 TEST(cpython_deadlock, a_shutdown_does_not_hang_when_a_worker_dies_meanwhile)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -352,7 +353,7 @@ static enum pxp_status task_crashes(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_crash_big_data (gh-94777). Each input is larger than a pipe or a frame. */
+/* Ported from test_crash_big_data (gh-94777). Each input is larger than a pipe or a frame. */
 TEST(cpython_deadlock, a_task_still_runs_after_workers_died_with_big_inputs)
 {
 	enum { N = 10 };
@@ -378,8 +379,8 @@ static void pass_gate(struct pxp_future *future, void *data)
 	gate_pass(gate->wait_end);
 }
 
-/* test_gh105829_should_not_deadlock_if_wakeup_pipe_full: the supervisor is held in a callback
- * while a hundred tasks are submitted, each of which would wake it. */
+/* Ported from test_gh105829_should_not_deadlock_if_wakeup_pipe_full: the supervisor is held in a
+ * callback while a hundred tasks are submitted, each of which would wake it. */
 TEST(cpython_deadlock, submissions_do_not_wait_for_a_busy_supervisor)
 {
 	enum { N = 100 };

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* executor.py: test_submit */
+/* Ported from executor.py: test_submit */
 TEST(cpython_executor, a_task_returns_its_result)
 {
 	EVERY_EXECUTOR(kind)
@@ -22,7 +22,8 @@ TEST(cpython_executor, a_task_returns_its_result)
 	}
 }
 
-/* executor.py: test_submit_keyword. In this library the arguments of a task are bytes. */
+/* Ported from executor.py: test_submit_keyword. In this library the arguments of a task are
+ * bytes. */
 TEST(cpython_executor, any_bytes_can_be_an_input_and_a_task_without_function_is_refused)
 {
 	char input[256];
@@ -61,8 +62,9 @@ static bool await_closed(int read_end)
 	return poll(&pipe, 1, 60000) == 1 && pipe.revents & POLLHUP;
 }
 
-/* executor.py: test_no_stale_references. The inputs of a task (observed by a descriptor) are
- * released when it is done, although the executor lives and nothing waits for the future. */
+/* Ported from executor.py: test_no_stale_references. The inputs of a task (observed by a
+ * descriptor) are released when it is done, although the executor lives and nothing waits for the
+ * future. */
 TEST(cpython_executor, the_inputs_of_a_task_are_released_when_it_is_done)
 {
 	EVERY_EXECUTOR(kind)
@@ -82,8 +84,9 @@ TEST(cpython_executor, the_inputs_of_a_task_are_released_when_it_is_done)
 	}
 }
 
-/* executor.py: test_free_reference. The caller owns the results of a map, and the map keeps none of
- * them. So the caller can free each result at once, and a sanitizer build finds no leak. */
+/* Ported from executor.py: test_free_reference. The caller owns the results of a map, and the map
+ * keeps none of them. So the caller can free each result at once, and a sanitizer build finds no
+ * leak. */
 TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 {
 	EVERY_EXECUTOR(kind)
@@ -106,8 +109,9 @@ TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 	}
 }
 
-/* executor.py: test_max_workers_negative. In this library the number of workers is unsigned, and 0
- * means the default. A negative number becomes a very large number, which is refused. */
+/* Ported from executor.py: test_max_workers_negative. In this library the number of workers is
+ * unsigned, and 0 means the default. A negative number becomes a very large number, which is
+ * refused. */
 TEST(cpython_executor, a_negative_number_of_workers_is_refused_and_zero_is_the_default)
 {
 	EVERY_EXECUTOR(kind)
@@ -130,7 +134,7 @@ static enum pxp_status task_fails_falsely(struct pxp_task *task)
 	return pxp_task_fail(task, 0, "%s", "");
 }
 
-/* executor.py: test_swallows_falsey_exceptions */
+/* Ported from executor.py: test_swallows_falsey_exceptions */
 TEST(cpython_executor, a_failure_with_code_0_and_without_text_counts_as_a_failure)
 {
 	EVERY_EXECUTOR(kind)
@@ -149,8 +153,8 @@ TEST(cpython_executor, a_failure_with_code_0_and_without_text_counts_as_a_failur
 
 /* ---- test_thread_pool.py ---- */
 
-/* test_default_workers. CPython starts four more workers than there are processors. The documented
- * default of this library is the number of processors that the process may use. */
+/* Ported from test_default_workers. CPython starts four more workers than there are processors. The
+ * documented default of this library is the number of processors that the process may use. */
 TEST(cpython_executor, by_default_an_executor_has_one_worker_for_each_usable_processor)
 {
 	cpu_set_t processors;
@@ -175,7 +179,7 @@ TEST(cpython_executor, by_default_an_executor_has_one_worker_for_each_usable_pro
 	}
 }
 
-/* test_saturation; test_interpreter_pool.py: test_saturation */
+/* Ported from test_saturation; test_interpreter_pool.py: test_saturation */
 TEST(cpython_executor,
      a_pool_of_four_threads_starts_no_more_threads_for_sixty_waiting_tasks)
 {
@@ -197,7 +201,7 @@ TEST(cpython_executor,
 	gate_destroy(&gate);
 }
 
-/* test_idle_thread_reuse; test_interpreter_pool.py: test_idle_thread_reuse */
+/* Ported from test_idle_thread_reuse; test_interpreter_pool.py: test_idle_thread_reuse */
 TEST(cpython_executor, sequential_tasks_reuse_one_thread)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
@@ -208,7 +212,7 @@ TEST(cpython_executor, sequential_tasks_reuse_one_thread)
 	pxp_executor_destroy(pool);
 }
 
-/* test_hang_global_shutdown_lock */
+/* Ported from test_hang_global_shutdown_lock */
 TEST(cpython_executor, process_pools_can_be_created_and_destroyed_while_threads_are_busy)
 {
 	enum { ROUNDS = 50 };
@@ -242,7 +246,7 @@ static enum pxp_status task_forks(struct pxp_task *task)
 	return status == 0 ? PXP_OK : pxp_task_fail(task, status, "the child failed");
 }
 
-/* test_process_fork_from_a_threadpool; Pebble: test_process_pool_child_process */
+/* Ported from test_process_fork_from_a_threadpool; Pebble: test_process_pool_child_process */
 TEST(cpython_executor, a_task_may_fork_a_child_that_exits_at_once)
 {
 	EVERY_EXECUTOR(kind)
@@ -288,7 +292,7 @@ static void finish_those_that_run(struct pxp_executor *pool, unsigned n_workers)
 	}
 }
 
-/* test_blocking, test_blocking_with_limited_workers */
+/* Ported from test_blocking, test_blocking_with_limited_workers */
 TEST(cpython_executor, queued_tasks_run_after_the_running_tasks_are_unblocked)
 {
 	static const unsigned n_workers[] = {10, 4};
@@ -317,8 +321,8 @@ static void tell_loop(struct pxp_future *future, void *data)
 	loop->n_continues += loop->is_closed;
 }
 
-/* AsyncioTest.test_run_in_executor_cancel. The callback of a cancelled future runs during the
- * cancel, so it cannot run after an event loop is closed. */
+/* Ported from AsyncioTest.test_run_in_executor_cancel. The callback of a cancelled future runs
+ * during the cancel, so it cannot run after an event loop is closed. */
 TEST(cpython_executor, a_cancel_runs_the_callbacks_before_it_returns)
 {
 	EVERY_POOL(kind)

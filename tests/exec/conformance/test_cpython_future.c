@@ -39,7 +39,7 @@ static enum pxp_status fail_with(struct pxp_future *promise, const char *text)
 	return pxp_promise_fail(promise, &error);
 }
 
-/* test_done_callback_with_result */
+/* Ported from test_done_callback_with_result */
 TEST(cpython_future, a_callback_sees_the_result)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -53,7 +53,7 @@ TEST(cpython_future, a_callback_sees_the_result)
 	pxp_future_release(promise);
 }
 
-/* test_done_callback_with_exception */
+/* Ported from test_done_callback_with_exception */
 TEST(cpython_future, a_callback_sees_the_error)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -66,7 +66,7 @@ TEST(cpython_future, a_callback_sees_the_error)
 	pxp_future_release(promise);
 }
 
-/* test_done_callback_with_cancel */
+/* Ported from test_done_callback_with_cancel */
 TEST(cpython_future, a_callback_sees_the_cancel)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -78,8 +78,9 @@ TEST(cpython_future, a_callback_sees_the_cancel)
 	pxp_future_release(promise);
 }
 
-/* test_done_callback_raises, test_done_callback_raises_already_succeeded. Callbacks in C cannot
- * raise an error, so this test checks only that no callback prevents another one from running. */
+/* Ported from test_done_callback_raises, test_done_callback_raises_already_succeeded. Callbacks in
+ * C cannot raise an error, so this test checks only that no callback prevents another one from
+ * running. */
 TEST(cpython_future, callbacks_run_whether_they_are_added_before_or_after_completion)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -107,7 +108,7 @@ static struct sight seen_late(enum fixture fixture)
 	return sight;
 }
 
-/* test_done_callback_already_successful, test_done_callback_already_failed,
+/* Ported from test_done_callback_already_successful, test_done_callback_already_failed,
  * test_done_callback_already_cancelled */
 TEST(cpython_future, a_late_callback_runs_at_once_and_sees_the_same_outcome)
 {
@@ -120,7 +121,7 @@ TEST(cpython_future, a_late_callback_runs_at_once_and_sees_the_same_outcome)
 	EXPECT_EQ(seen_late(FIXTURE_CANCELLED).status, PXP_ECANCELLED);
 }
 
-/* test_repr. Here a program prints a completed future with pxp_status_name(). */
+/* Ported from test_repr. Here a program prints a completed future with pxp_status_name(). */
 TEST(cpython_future, every_status_has_a_name)
 {
 	static const char *const names[N_FIXTURES] = {
@@ -138,7 +139,7 @@ TEST(cpython_future, every_status_has_a_name)
 	futures_release(futures, N_FIXTURES);
 }
 
-/* test_cancel */
+/* Ported from test_cancel */
 TEST(cpython_future, cancel_succeeds_on_pending_and_on_cancelled_futures)
 {
 	static const bool is_cancelled[N_FIXTURES] = {true, false, true,
@@ -156,7 +157,7 @@ TEST(cpython_future, cancel_succeeds_on_pending_and_on_cancelled_futures)
 	futures_release(futures, N_FIXTURES);
 }
 
-/* test_cancelled, test_running, test_done */
+/* Ported from test_cancelled, test_running, test_done */
 TEST(cpython_future, a_future_is_in_exactly_one_state)
 {
 	static const enum pxp_future_state states[N_FIXTURES] = {
@@ -172,7 +173,7 @@ TEST(cpython_future, a_future_is_in_exactly_one_state)
 	futures_release(futures, N_FIXTURES);
 }
 
-/* test_result_with_timeout, test_exception_with_timeout */
+/* Ported from test_result_with_timeout, test_exception_with_timeout */
 TEST(cpython_future,
      polling_a_future_without_a_result_returns_the_reason_why_it_has_no_result)
 {
@@ -257,7 +258,7 @@ static void end_by_cancel(struct pxp_future *promise)
 	EXPECT(pxp_future_cancel(promise));
 }
 
-/* test_result_with_success, test_result_with_cancel, test_exception_with_success */
+/* Ported from test_result_with_success, test_result_with_cancel, test_exception_with_success */
 TEST(cpython_future, waiting_threads_wake_after_a_result_an_error_or_a_cancel)
 {
 	for (int round = 0; round < 50; round++) {
@@ -272,7 +273,7 @@ TEST(cpython_future, waiting_threads_wake_after_a_result_an_error_or_a_cancel)
 	}
 }
 
-/* test_multiple_set_result */
+/* Ported from test_multiple_set_result */
 TEST(cpython_future, a_second_result_is_refused_and_the_first_is_kept)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -286,7 +287,7 @@ TEST(cpython_future, a_second_result_is_refused_and_the_first_is_kept)
 	pxp_future_release(promise);
 }
 
-/* test_multiple_set_exception */
+/* Ported from test_multiple_set_exception */
 TEST(cpython_future, a_second_error_is_refused_and_the_first_is_kept)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -313,7 +314,8 @@ static void *read_it_often(void *data)
 	return (void *)n_wrong;
 }
 
-/* test_get_snapshot: the outcome of a future appears as a whole, and does not change after that. */
+/* Ported from test_get_snapshot: the outcome of a future appears as a whole, and does not change
+ * after that. */
 TEST(cpython_future, many_threads_see_the_same_outcome)
 {
 	struct pxp_future *future = fixture_create(FIXTURE_FAILED);

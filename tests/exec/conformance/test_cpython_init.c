@@ -33,7 +33,7 @@ static struct pxp_executor *pool_with(enum pxp_executor_kind kind,
 	                                                   .finalise = free});
 }
 
-/* InitializerMixin.test_initializer; test_interpreter_pool.py: test_init_func */
+/* Ported from InitializerMixin.test_initializer; test_interpreter_pool.py: test_init_func */
 TEST(cpython_init, the_initialiser_runs_in_every_worker_before_its_first_task)
 {
 	EVERY_POOL(kind)
@@ -56,7 +56,7 @@ TEST(cpython_init, the_initialiser_runs_in_every_worker_before_its_first_task)
 	}
 }
 
-/* InitializerMixin.test_initializer */
+/* Ported from InitializerMixin.test_initializer */
 TEST(cpython_init, the_inline_initialiser_runs_before_the_first_task)
 {
 	struct pxp_executor *pool = pool_with(PXP_INLINE, initialise_copies);
@@ -67,7 +67,7 @@ TEST(cpython_init, the_inline_initialiser_runs_before_the_first_task)
 	pxp_executor_destroy(pool);
 }
 
-/* FailingInitializerMixin.test_initializer; test_interpreter_pool.py:
+/* Ported from FailingInitializerMixin.test_initializer; test_interpreter_pool.py:
  * test_init_exception_in_func; Pebble: test_process_pool_broken_initializer; Deadpool:
  * test_simple_init. The library prints nothing. The reason is in the error. */
 TEST(cpython_init, a_failing_initialiser_breaks_the_executor_for_good)
@@ -92,7 +92,7 @@ TEST(cpython_init, a_failing_initialiser_breaks_the_executor_for_good)
 	}
 }
 
-/* FailingInitializerResourcesTest.test_spawn, .test_forkserver */
+/* Ported from FailingInitializerResourcesTest.test_spawn, .test_forkserver */
 TEST(cpython_init, an_executor_with_a_failing_initialiser_leaks_nothing)
 {
 	EVERY_EXECUTOR(kind)

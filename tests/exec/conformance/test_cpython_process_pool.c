@@ -29,7 +29,8 @@ static void expect_squares(struct pxp_future **futures, int n)
 		EXPECT_EQ(number_of(futures[i]), i * i);
 }
 
-/* test_max_workers_too_large. CPython's maximum is 61, because of a limit of Windows. */
+/* Ported from test_max_workers_too_large. CPython's maximum is 61, because of a limit of
+ * Windows. */
 TEST(cpython_process_pool, more_workers_than_the_maximum_are_refused)
 {
 	EVERY_EXECUTOR(kind)
@@ -57,8 +58,8 @@ static enum pxp_status preload_without_pidfds(struct pxp_error *ret_error)
 	               : pxp_fail(ret_error, PXP_ESYS, "no seccomp");
 }
 
-/* test_sysconf_permission_error. If a sandbox forbids a system call, the pool works without the
- * call, or reports the failure. */
+/* Ported from test_sysconf_permission_error. If a sandbox forbids a system call, the pool works
+ * without the call, or reports the failure. */
 TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_reading_resource_limits)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -68,7 +69,7 @@ TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_reading_resour
 	pxp_executor_destroy(pool);
 }
 
-/* test_sysconf_permission_error */
+/* Ported from test_sysconf_permission_error */
 TEST(cpython_process_pool,
      in_a_sandbox_that_forbids_pidfds_a_pool_breaks_and_reports_the_reason)
 {
@@ -82,8 +83,8 @@ TEST(cpython_process_pool,
 	pxp_executor_destroy(pool);
 }
 
-/* test_killed_child with the behaviour of the original: the pool breaks at the first death
- * (max_crashes 1). The test of a pool that recovers is in test_process_pool.c. */
+/* Ported from test_killed_child with the behaviour of the original: the pool breaks at the first
+ * death (max_crashes 1). The test of a pool that recovers is in test_process_pool.c. */
 TEST(cpython_process_pool, with_max_crashes_1_a_killed_worker_breaks_the_pool)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -100,7 +101,7 @@ TEST(cpython_process_pool, with_max_crashes_1_a_killed_worker_breaks_the_pool)
 	gate_destroy(&never);
 }
 
-/* test_broken_process_pool_traceback */
+/* Ported from test_broken_process_pool_traceback */
 TEST(cpython_process_pool, each_future_of_a_broken_pool_has_an_error_of_its_own)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -124,7 +125,7 @@ TEST(cpython_process_pool, each_future_of_a_broken_pool_has_an_error_of_its_own)
 	gate_destroy(&gate);
 }
 
-/* test_traceback_when_child_process_terminates_abruptly */
+/* Ported from test_traceback_when_child_process_terminates_abruptly */
 TEST(cpython_process_pool, the_error_of_a_task_whose_worker_exited_names_the_exit_status)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -143,8 +144,9 @@ static enum pxp_status task_count_open(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-/* test_ressources_gced_in_workers: a worker frees the inputs of a task when the task ends. The leak
- * check of a sanitizer build also covers the memory of a long input in the worker. */
+/* Ported from test_ressources_gced_in_workers: a worker frees the inputs of a task when the task
+ * ends. The leak check of a sanitizer build also covers the memory of a long input in the
+ * worker. */
 TEST(cpython_process_pool, a_worker_releases_the_inputs_of_a_task_when_the_task_ends)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -169,7 +171,7 @@ TEST(cpython_process_pool, a_worker_releases_the_inputs_of_a_task_when_the_task_
 	pxp_executor_destroy(pool);
 }
 
-/* test_saturation */
+/* Ported from test_saturation */
 TEST(cpython_process_pool, a_pool_never_starts_more_workers_than_its_maximum)
 {
 	enum { WORKERS = 4, TASKS = 15 * WORKERS };
@@ -191,7 +193,7 @@ TEST(cpython_process_pool, a_pool_never_starts_more_workers_than_its_maximum)
 	gate_destroy(&gate);
 }
 
-/* test_idle_process_reuse_one */
+/* Ported from test_idle_process_reuse_one */
 TEST(cpython_process_pool, sequential_tasks_reuse_one_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
@@ -203,7 +205,7 @@ TEST(cpython_process_pool, sequential_tasks_reuse_one_worker)
 	pxp_executor_destroy(pool);
 }
 
-/* test_idle_process_reuse_multiple */
+/* Ported from test_idle_process_reuse_multiple */
 TEST(cpython_process_pool, running_two_tasks_at_a_time_starts_at_most_three_workers)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 5);
@@ -232,14 +234,14 @@ static void expect_all_done(unsigned n_workers, size_t max_tasks, int n)
 	pxp_executor_destroy(pool);
 }
 
-/* test_max_tasks_per_child_pending_tasks_gh115634 */
+/* Ported from test_max_tasks_per_child_pending_tasks_gh115634 */
 TEST(cpython_process_pool, queued_tasks_all_run_while_workers_are_replaced)
 {
 	expect_all_done(1, 2, 6);
 	expect_all_done(2, 2, 8);
 }
 
-/* test_max_tasks_early_shutdown */
+/* Ported from test_max_tasks_early_shutdown */
 TEST(cpython_process_pool, destroying_a_pool_during_worker_replacement_runs_queued_tasks)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -251,9 +253,9 @@ TEST(cpython_process_pool, destroying_a_pool_during_worker_replacement_runs_queu
 	expect_squares(futures, 6);
 }
 
-/* test_shutdown_no_wait_max_tasks_gh119592. In the second half of the original the executor is
- * garbage-collected and the queued tasks fail. This library has no garbage collection, and
- * pxp_executor_destroy() runs the queued tasks. */
+/* Ported from test_shutdown_no_wait_max_tasks_gh119592. In the second half of the original the
+ * executor is garbage-collected and the queued tasks fail. This library has no garbage collection,
+ * and pxp_executor_destroy() runs the queued tasks. */
 TEST(cpython_process_pool, a_shutdown_without_waiting_still_replaces_workers)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -292,7 +294,7 @@ static struct pxp_executor *pool_amid_replacement(void)
 	return pool;
 }
 
-/* test_force_shutdown_during_max_tasks_worker_exit */
+/* Ported from test_force_shutdown_during_max_tasks_worker_exit */
 TEST(cpython_process_pool,
      killing_a_pool_during_worker_replacement_starts_no_other_worker)
 {
@@ -308,9 +310,9 @@ TEST(cpython_process_pool,
 	pxp_executor_destroy(pool);
 }
 
-/* test_gc_during_max_tasks_worker_exit_gh152967. In CPython the executor is garbage-collected, and
- * queued tasks fail. Here the worker that does not end is killed after 5 s, and queued tasks
- * run. */
+/* Ported from test_gc_during_max_tasks_worker_exit_gh152967. In CPython the executor is
+ * garbage-collected, and queued tasks fail. Here the worker that does not end is killed after 5 s,
+ * and queued tasks run. */
 TEST(cpython_process_pool,
      destroying_a_pool_during_worker_replacement_completes_every_future)
 {
@@ -320,7 +322,7 @@ TEST(cpython_process_pool,
 	pxp_executor_shutdown(pool, 0);
 	EXPECT_EQ(number_of(future), 49);
 	EXPECT_EQ(stats_of(pool).n_spawned, 2);
-	/* The second worker is held at its exit as well. */
+	/* Like the first worker, the second worker is held while it exits. */
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	pxp_executor_destroy(pool);
 }
@@ -350,7 +352,7 @@ static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 	               : pxp_task_fail(task, errno, "prlimit");
 }
 
-/* test_failed_worker_replacement_breaks_pool */
+/* Ported from test_failed_worker_replacement_breaks_pool */
 TEST(cpython_process_pool, queued_tasks_fail_if_the_last_worker_cannot_be_replaced)
 {
 	struct pxp_executor *pool = executor_with(
@@ -391,7 +393,7 @@ static void *try_without_threads(void *data)
 	return NULL;
 }
 
-/* test_python_finalization_error */
+/* Ported from test_python_finalization_error */
 TEST(cpython_process_pool,
      creating_and_using_a_pool_fails_without_a_hang_if_no_thread_can_be_started)
 {
@@ -418,7 +420,7 @@ static enum pxp_status task_finishes(struct pxp_task *task)
 	return creat(pxp_task_input(task, NULL), 0600) < 0 ? PXP_ESYS : PXP_OK;
 }
 
-/* test_kill_workers, test_force_shutdown_workers */
+/* Ported from test_kill_workers, test_force_shutdown_workers */
 TEST(cpython_process_pool, killing_a_pool_stops_its_running_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -450,8 +452,8 @@ static enum pxp_status task_heeds(struct pxp_task *task)
 	return pxp_task_is_cancelled(task) ? PXP_ECANCELLED : PXP_OK;
 }
 
-/* test_terminate_workers. This library does not send SIGTERM to workers: their tasks get a cancel
- * request. */
+/* Ported from test_terminate_workers. This library does not send SIGTERM to workers: their tasks
+ * get a cancel request. */
 TEST(cpython_process_pool, a_pool_can_be_ended_by_cancel_requests_to_its_tasks)
 {
 	EVERY_POOL(kind)
@@ -474,7 +476,7 @@ TEST(cpython_process_pool, a_pool_can_be_ended_by_cancel_requests_to_its_tasks)
 	}
 }
 
-/* test_force_shutdown_workers_invalid_op */
+/* Ported from test_force_shutdown_workers_invalid_op */
 TEST(cpython_process_pool, a_shutdown_with_an_unknown_flag_is_refused)
 {
 	EVERY_EXECUTOR(kind)
@@ -487,7 +489,7 @@ TEST(cpython_process_pool, a_shutdown_with_an_unknown_flag_is_refused)
 	}
 }
 
-/* test_force_shutdown_workers_dead_workers */
+/* Ported from test_force_shutdown_workers_dead_workers */
 TEST(cpython_process_pool, a_pool_whose_workers_died_can_be_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -498,7 +500,7 @@ TEST(cpython_process_pool, a_pool_whose_workers_died_can_be_killed)
 	pxp_executor_destroy(pool);
 }
 
-/* test_force_shutdown_workers_not_started_yet */
+/* Ported from test_force_shutdown_workers_not_started_yet */
 TEST(cpython_process_pool, a_pool_that_has_no_worker_yet_can_be_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -509,7 +511,7 @@ TEST(cpython_process_pool, a_pool_that_has_no_worker_yet_can_be_killed)
 	pxp_executor_destroy(pool);
 }
 
-/* test_force_shutdown_workers_stops_pool */
+/* Ported from test_force_shutdown_workers_stops_pool */
 TEST(cpython_process_pool, a_killed_pool_refuses_tasks_and_has_no_workers)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -18,7 +18,7 @@ static void submit_many(struct pxp_executor *pool, struct pxp_future *futures[MA
 		futures[i] = pool_submit(pool, task_power, "2 8", NULL);
 }
 
-/* test_run_after_shutdown */
+/* Ported from test_run_after_shutdown */
 TEST(cpython_shutdown, after_a_shutdown_submissions_are_refused)
 {
 	EVERY_EXECUTOR(kind)
@@ -34,7 +34,7 @@ TEST(cpython_shutdown, after_a_shutdown_submissions_are_refused)
 	}
 }
 
-/* test_hang_issue12364 */
+/* Ported from test_hang_issue12364 */
 TEST(cpython_shutdown, a_shutdown_loses_none_of_fifty_results)
 {
 	EVERY_EXECUTOR(kind)
@@ -50,7 +50,8 @@ TEST(cpython_shutdown, a_shutdown_loses_none_of_fifty_results)
 	}
 }
 
-/* test_cancel_futures. Here, unlike in CPython, threads that wait for cancelled tasks wake up. */
+/* Ported from test_cancel_futures. Here, unlike in CPython, threads that wait for cancelled tasks
+ * wake up. */
 TEST(cpython_shutdown, a_shutdown_can_cancel_pending_tasks_and_leaves_running_ones_alone)
 {
 	EVERY_POOL(kind)
@@ -81,7 +82,7 @@ TEST(cpython_shutdown, a_shutdown_can_cancel_pending_tasks_and_leaves_running_on
 	}
 }
 
-/* test_hang_gh94440 */
+/* Ported from test_hang_gh94440 */
 TEST(cpython_shutdown, a_cancel_just_before_a_shutdown_does_not_make_the_shutdown_hang)
 {
 	EVERY_POOL(kind)
@@ -99,7 +100,7 @@ TEST(cpython_shutdown, a_cancel_just_before_a_shutdown_does_not_make_the_shutdow
 	}
 }
 
-/* test_threads_terminate, test_processes_terminate */
+/* Ported from test_threads_terminate, test_processes_terminate */
 TEST(cpython_shutdown, three_workers_run_three_tasks_and_end_after_the_shutdown)
 {
 	EVERY_POOL(kind)
@@ -128,8 +129,8 @@ TEST(cpython_shutdown, three_workers_run_three_tasks_and_end_after_the_shutdown)
 	}
 }
 
-/* test_context_manager_shutdown, test_del_shutdown. The end of a Python scope, or of the last
- * reference, corresponds to pxp_executor_destroy(). */
+/* Ported from test_context_manager_shutdown, test_del_shutdown. The end of a Python scope, or of
+ * the last reference, corresponds to pxp_executor_destroy(). */
 TEST(cpython_shutdown, destroying_an_executor_waits_for_its_tasks_and_ends_its_workers)
 {
 	EVERY_EXECUTOR(kind)
@@ -200,7 +201,7 @@ static struct pxp_future *submit_held(struct pxp_executor *pool, const struct ga
 	return future;
 }
 
-/* test_shutdown_no_wait */
+/* Ported from test_shutdown_no_wait */
 TEST(cpython_shutdown, a_shutdown_without_waiting_still_runs_tasks_and_ends_workers)
 {
 	EVERY_POOL(kind)
@@ -234,7 +235,8 @@ TEST(cpython_shutdown, a_shutdown_without_waiting_still_runs_tasks_and_ends_work
 			EXPECT_EQ(number_of(futures[i]), 256);
 		for (int i = 0; i < 5; i++)
 			EXPECT_EQ(end_of(held[i]), PXP_OK);
-		/* Nothing has requested the end of the workers, and still they end. */
+		/* The workers end after their last task, although nothing waits for that or
+		 * destroys the pool. */
 		EXPECT_EQ(read(ends[0], &byte, 1), 0);
 		EXPECT(residue_is_none(&allowed));
 		close(ends[0]);
@@ -251,7 +253,7 @@ static enum pxp_status task_name(struct pxp_task *task)
 	return pxp_task_return(task, name, sizeof(name));
 }
 
-/* test_thread_names_default */
+/* Ported from test_thread_names_default */
 TEST(cpython_shutdown, threads_of_two_unnamed_pools_have_different_names)
 {
 	struct pxp_executor *pools[2];
@@ -286,7 +288,7 @@ static void shut_down_amid_replacement(unsigned n_workers)
 	pxp_executor_destroy(pool);
 }
 
-/* test_shutdown_gh_132969_case_1, test_shutdown_gh_132969_case_2 */
+/* Ported from test_shutdown_gh_132969_case_1, test_shutdown_gh_132969_case_2 */
 TEST(cpython_shutdown, workers_recycled_during_a_shutdown_lose_no_result)
 {
 	shut_down_amid_replacement(2);
@@ -403,9 +405,9 @@ static void expect_seven(const struct play *play)
 	EXPECT_STR(play->err, "");
 }
 
-/* test_interpreter_shutdown, test_hang_gh83386. In CPython the end of the program waits for running
- * tasks. In C a program must destroy its executors for that. Without a destroy the program ends at
- * once, and no worker outlives it. */
+/* Ported from test_interpreter_shutdown, test_hang_gh83386. In CPython the end of the program waits
+ * for running tasks. In C a program must destroy its executors for that. Without a destroy the
+ * program ends at once, and no worker outlives it. */
 TEST(cpython_shutdown,
      a_program_that_exits_while_tasks_run_prints_nothing_and_leaves_no_worker)
 {
@@ -417,7 +419,7 @@ TEST(cpython_shutdown,
 	expect_seven(&second);
 }
 
-/* test_cancel_futures_wait_false */
+/* Ported from test_cancel_futures_wait_false */
 TEST(cpython_shutdown, a_program_that_exits_after_a_cancel_prints_nothing)
 {
 	struct play cancelled = play("return_after_cancel");
@@ -425,7 +427,7 @@ TEST(cpython_shutdown, a_program_that_exits_after_a_cancel_prints_nothing)
 	expect_seven(&cancelled);
 }
 
-/* test_hang_gh83386; loky: test_hang_issue39205 */
+/* Ported from test_hang_gh83386; loky: test_hang_issue39205 */
 TEST(cpython_shutdown, a_program_that_destroys_its_pools_before_exit_gets_all_results)
 {
 	struct play destroyed = play("destroy_after_shutdown");
@@ -434,7 +436,8 @@ TEST(cpython_shutdown, a_program_that_destroys_its_pools_before_exit_gets_all_re
 	EXPECT_STR(destroyed.out, "xx");
 }
 
-/* test_submit_after_interpreter_shutdown. In C the end of main shuts no executor down. */
+/* Ported from test_submit_after_interpreter_shutdown. In C the end of main shuts no executor
+ * down. */
 TEST(cpython_shutdown, an_executor_can_run_tasks_in_an_exit_handler)
 {
 	struct play late = play("submit_after_main");

@@ -9,7 +9,7 @@
 
 /* ---- Deadpool ---- */
 
-/* test_kill */
+/* Ported from test_kill */
 TEST(deadpool, a_worker_killed_from_outside_fails_one_task_that_reports_the_signal)
 {
 	static const struct {
@@ -39,7 +39,7 @@ TEST(deadpool, a_worker_killed_from_outside_fails_one_task_that_reports_the_sign
 	}
 }
 
-/* test_set_exception_on_cancelled_future */
+/* Ported from test_set_exception_on_cancelled_future */
 TEST(deadpool, an_answer_that_arrives_after_a_cancel_is_dropped)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -64,7 +64,7 @@ static void note_worker(struct pxp_future *future, void *data)
 	*(int64_t *)data = pxp_future_outcome(future)->worker;
 }
 
-/* test_pid_callback: the worker's pid is in the outcome. */
+/* Ported from test_pid_callback: the worker's pid is in the outcome. */
 TEST(deadpool, a_callback_can_read_the_pid_of_the_worker_from_the_outcome)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -101,8 +101,8 @@ static enum pxp_status task_fails_strangely(struct pxp_task *task)
 	}
 }
 
-/* test_bad_exception: errors that cannot be pickled. In this library errors are bytes, truncated to
- * their maximum length. */
+/* Ported from test_bad_exception: errors that cannot be pickled. In this library errors are bytes,
+ * truncated to their maximum length. */
 TEST(deadpool, error_texts_are_truncated_and_their_control_characters_replaced)
 {
 	EVERY_EXECUTOR(kind)
@@ -127,7 +127,7 @@ TEST(deadpool, error_texts_are_truncated_and_their_control_characters_replaced)
 	}
 }
 
-/* test_shutdown_manual: the four ways to shut down while tasks run. */
+/* Ported from test_shutdown_manual: the four ways to shut down while tasks run. */
 TEST(deadpool, the_flags_of_a_shutdown_decide_whether_it_waits_and_cancels)
 {
 	static const unsigned ways[] = {0, PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_CANCEL_PENDING,
@@ -166,7 +166,7 @@ TEST(deadpool, the_flags_of_a_shutdown_decide_whether_it_waits_and_cancels)
 	}
 }
 
-/* test_shutdown_idempotent; mpi4py: test_shutdown_cancel, test_bootup_shutdown */
+/* Ported from test_shutdown_idempotent; mpi4py: test_shutdown_cancel, test_bootup_shutdown */
 TEST(deadpool, every_kind_of_shutdown_may_follow_every_other_kind)
 {
 	static const unsigned orders[][3] = {
@@ -216,7 +216,7 @@ static void end_two_workers(struct pxp_executor *pool)
 	gate_destroy(&never);
 }
 
-/* test_stats, test_stats_with_errors */
+/* Ported from test_stats, test_stats_with_errors */
 TEST(deadpool, the_counters_of_a_pool_equal_its_numbers_of_tasks_and_workers)
 {
 	EVERY_POOL(kind)
@@ -259,7 +259,8 @@ static enum pxp_status task_counts_itself(struct pxp_task *task)
 	return pxp_task_return(task, &stats.n_running, sizeof(stats.n_running));
 }
 
-/* test_stats, test_stats_with_errors: tasks that run in the submitting thread never wait. */
+/* Ported from test_stats, test_stats_with_errors: tasks that run in the submitting thread never
+ * wait. */
 TEST(deadpool, the_inline_executor_counts_its_tasks_and_has_no_workers)
 {
 	struct pxp_executor *pool = inline_executor = pool_create(PXP_INLINE, 1);
@@ -288,8 +289,8 @@ static void die_at_the_end(void *context)
 	raise(SIGSEGV);
 }
 
-/* test_simple_init. A failing initialiser breaks the pool (test_cpython_init.c). A failing
- * finaliser fails no task. */
+/* Ported from test_simple_init. A failing initialiser breaks the pool (test_cpython_init.c). A
+ * failing finaliser fails no task. */
 TEST(deadpool, a_crash_in_a_finaliser_fails_no_task)
 {
 	struct pxp_executor *pool = executor_with(
@@ -304,8 +305,8 @@ TEST(deadpool, a_crash_in_a_finaliser_fails_no_task)
 	pxp_executor_destroy(pool);
 }
 
-/* test_group_cancellation_is_scoped_and_reports_counts. In this library a group is an array of
- * futures. */
+/* Ported from test_group_cancellation_is_scoped_and_reports_counts. In this library a group is an
+ * array of futures. */
 TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 {
 	EVERY_POOL(kind)
@@ -323,7 +324,7 @@ TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 			others[i] = pool_submit(pool, task_echo, "x", NULL);
 		for (int i = 0; i < 4; i++)
 			n_cancelled += pxp_future_cancel(group[i]);
-		/* The first future is running. */
+		/* The first task is already running, so its future cannot be cancelled. */
 		EXPECT_EQ(n_cancelled, 3);
 		gate_open(&gate);
 		for (int i = 0; i < 3; i++)
@@ -346,8 +347,8 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_partial_frame_has_a_bounded_deadline. In this library channels transmit whole frames, so a
- * frame that is too short is a breach at once. */
+/* Ported from test_partial_frame_has_a_bounded_deadline. In this library channels transmit whole
+ * frames, so a frame that is too short is a breach at once. */
 TEST(deadpool,
      a_worker_that_sends_a_truncated_frame_is_killed_at_once_for_breaking_the_protocol)
 {
@@ -368,7 +369,7 @@ static enum pxp_status task_sends_much(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_declared_frame_limit_is_rejected_before_payload_read */
+/* Ported from test_declared_frame_limit_is_rejected_before_payload_read */
 TEST(deadpool,
      a_worker_that_sends_a_frame_over_the_maximum_length_is_killed_for_breaking_the_protocol)
 {
@@ -381,8 +382,8 @@ TEST(deadpool,
 
 /* ---- mpi4py ---- */
 
-/* test_bootup. Workers start with the first tasks. A program that needs running workers early
- * submits empty tasks. */
+/* Ported from test_bootup. Workers start with the first tasks. A program that needs running workers
+ * early submits empty tasks. */
 TEST(mpi4py, submitting_empty_tasks_starts_the_workers_early)
 {
 	EVERY_POOL(kind)

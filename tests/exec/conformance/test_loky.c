@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* test_deadlock_kill */
+/* Ported from test_deadlock_kill */
 TEST(loky, a_worker_killed_while_idle_is_replaced_when_needed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -59,7 +59,8 @@ static void find_workers(struct pxp_executor *pool, unsigned n, pid_t *pids)
 	gate_destroy(&gate);
 }
 
-/* test_crash_races. In loky all tasks fail with one error. Here each task has its own outcome. */
+/* Ported from test_crash_races. In loky all tasks fail with one error. Here each task has its own
+ * outcome. */
 TEST(loky, workers_that_kill_each_other_fail_only_their_own_tasks)
 {
 	static const unsigned n_workers[] = {1, 2, 5, 13};
@@ -102,7 +103,7 @@ static enum pxp_status task_dies_later(struct pxp_task *task)
 	return pxp_task_return(task, "fine", 5);
 }
 
-/* test_call_item_gc_crash_or_exit */
+/* Ported from test_call_item_gc_crash_or_exit */
 TEST(loky, a_worker_that_dies_after_its_answer_fails_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -120,7 +121,8 @@ TEST(loky, a_worker_that_dies_after_its_answer_fails_no_task)
 	gate_destroy(&gate);
 }
 
-/* test_processes_terminate_on_executor_gc, test_processes_crash_handling_after_executor_gc */
+/* Ported from test_processes_terminate_on_executor_gc,
+ * test_processes_crash_handling_after_executor_gc */
 TEST(loky, destroying_a_pool_reports_crashes_and_runs_the_other_tasks)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -150,7 +152,7 @@ static void *take_results(void *data)
 	return (void *)n_right;
 }
 
-/* test_thread_safety */
+/* Ported from test_thread_safety */
 TEST(loky, ten_threads_may_share_an_executor)
 {
 	EVERY_EXECUTOR(kind)
@@ -192,7 +194,7 @@ static void submit_next(struct pxp_future *future, void *data)
 	pxp_future_release(next);
 }
 
-/* test_submit_from_callback */
+/* Ported from test_submit_from_callback */
 TEST(loky, a_chain_of_tasks_in_which_each_callback_submits_the_next_task_ends)
 {
 	EVERY_EXECUTOR(kind)
@@ -220,7 +222,7 @@ TEST(loky, a_chain_of_tasks_in_which_each_callback_submits_the_next_task_ends)
 	}
 }
 
-/* test_worker_timeout_mock, test_worker_timeout_with_slowly_pickling_objects,
+/* Ported from test_worker_timeout_mock, test_worker_timeout_with_slowly_pickling_objects,
  * test_worker_timeout_shutdown_no_deadlock */
 TEST(loky, no_task_is_lost_when_its_worker_is_just_being_recycled)
 {
@@ -251,8 +253,8 @@ static enum pxp_status task_length(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-/* test_no_failure_on_large_data_send. This test runs only with PIXPOOL_TEST_HUGE=1 and 9 GB of
- * memory. */
+/* Ported from test_no_failure_on_large_data_send. This test runs only with PIXPOOL_TEST_HUGE=1 and
+ * 9 GB of memory. */
 TEST(loky, an_input_longer_than_int_max_arrives_complete)
 {
 	size_t n = (size_t)HUGE_MIB * 1024 * 1024;
@@ -295,8 +297,8 @@ static enum pxp_status task_environment(struct pxp_task *task)
 	return value ? pxp_task_return(task, value, strlen(value) + 1) : PXP_ESTATE;
 }
 
-/* test_child_env_executor. In loky the option env sets the variables. Here the initialiser sets
- * them. */
+/* Ported from test_child_env_executor. In loky the option env sets the variables. Here the
+ * initialiser sets them. */
 TEST(loky, each_pool_can_have_its_own_environment_variables)
 {
 	struct pxp_executor *pools[2];
@@ -347,7 +349,7 @@ static void *hold_locks(void *data)
 	return NULL;
 }
 
-/* test_numpy_dot_parent_and_child_no_freeze */
+/* Ported from test_numpy_dot_parent_and_child_no_freeze */
 TEST(loky, locks_held_by_threads_of_the_parent_are_free_in_a_worker)
 {
 	struct holder holder = {.is_held = gate_create(), .let_go = gate_create()};
@@ -381,7 +383,7 @@ static enum pxp_status task_uses_input(struct pxp_task *task)
 	               : pxp_task_fail(task, 2, "no standard input or output");
 }
 
-/* test_no_crash_on_stdin_access_in_child_subprocess_run */
+/* Ported from test_no_crash_on_stdin_access_in_child_subprocess_run */
 TEST(loky, standard_input_is_empty_in_a_worker_and_its_child_processes)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -403,7 +405,7 @@ static enum pxp_status task_waits_for_ever(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* A task that runs the task above in a pool of its own. */
+/* A task that runs task_waits_for_ever() in a pool of its own. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	int descriptor = dup(pxp_task_descriptor(task, 0));
@@ -422,7 +424,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_shutdown_and_kill_workers */
+/* Ported from test_shutdown_and_kill_workers */
 TEST(loky, killing_a_pool_also_kills_the_pools_inside_its_tasks)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD

@@ -23,7 +23,7 @@ static void look(struct pxp_future *future, void *data)
 	gate_open(&sight->is_seen);
 }
 
-/* test_process_pool_timeout, test_process_pool_timeout_callback,
+/* Ported from test_process_pool_timeout, test_process_pool_timeout_callback,
  * test_process_pool_stop_timeout */
 TEST(pebble, callbacks_see_an_expired_deadline_and_a_new_worker_takes_over)
 {
@@ -46,7 +46,7 @@ TEST(pebble, callbacks_see_an_expired_deadline_and_a_new_worker_takes_over)
 	gate_destroy(&sight.is_seen);
 }
 
-/* test_process_pool_cancel, test_process_pool_cancel_callback,
+/* Ported from test_process_pool_cancel, test_process_pool_cancel_callback,
  * test_process_pool_stop_cancel */
 TEST(pebble, callbacks_see_a_forced_cancel_and_a_new_worker_takes_over)
 {
@@ -69,7 +69,7 @@ TEST(pebble, callbacks_see_a_forced_cancel_and_a_new_worker_takes_over)
 	gate_destroy(&sight.is_seen);
 }
 
-/* test_process_pool_expired_worker */
+/* Ported from test_process_pool_expired_worker */
 TEST(pebble, the_pid_and_status_of_a_dead_worker_are_reported)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -83,7 +83,7 @@ TEST(pebble, the_pid_and_status_of_a_dead_worker_are_reported)
 	pxp_executor_destroy(pool);
 }
 
-/* test_process_pool_exception_isolated */
+/* Ported from test_process_pool_exception_isolated */
 TEST(pebble, a_failed_task_does_not_affect_other_tasks)
 {
 	EVERY_EXECUTOR(kind)
@@ -111,7 +111,7 @@ static enum pxp_status task_ignores_signals(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_process_pool_ignoring_sigterm */
+/* Ported from test_process_pool_ignoring_sigterm */
 TEST(pebble, a_task_that_ignores_every_signal_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -134,7 +134,7 @@ static enum pxp_status submit_big(struct pxp_executor *pool, const char *input,
 	return pxp_executor_try_submit(pool, task_echo, input, BIG, NULL, ret_future);
 }
 
-/* test_process_pool_stop_large_data, TestProcessPoolDeadlockOnResult */
+/* Ported from test_process_pool_stop_large_data, TestProcessPoolDeadlockOnResult */
 TEST(pebble, a_pool_can_be_killed_while_large_inputs_and_results_are_transferred)
 {
 	char *input = calloc(1, BIG);
@@ -180,7 +180,7 @@ TEST(pebble, a_cancel_during_the_transfer_of_large_data_does_not_block_later_tas
 	pxp_executor_destroy(pool);
 }
 
-/* TestProcessPoolDeadlockOnNewFutures: workers die while tasks keep coming. */
+/* Ported from TestProcessPoolDeadlockOnNewFutures: workers die while tasks keep coming. */
 TEST(pebble, submissions_continue_while_workers_die)
 {
 	enum { N = 60 };
@@ -196,7 +196,7 @@ TEST(pebble, submissions_continue_while_workers_die)
 	pxp_executor_destroy(pool);
 }
 
-/* test_process_pool_join_futures_timeout, test_process_pool_join_running,
+/* Ported from test_process_pool_join_futures_timeout, test_process_pool_join_running,
  * test_process_pool_join_workers. In this library a shutdown has no timeout. A program that needs
  * one waits for the futures first. */
 TEST(pebble, futures_can_be_awaited_with_a_timeout_after_a_shutdown)
@@ -237,7 +237,7 @@ static void stop_pool(struct pxp_future *future, void *data)
 	gate_open(&stop->is_stopped);
 }
 
-/* test_process_pool_stop_stopped_callback */
+/* Ported from test_process_pool_stop_stopped_callback */
 TEST(pebble, a_callback_may_stop_its_pool_but_not_wait_for_it)
 {
 	EVERY_EXECUTOR(kind)
