@@ -100,7 +100,7 @@ static enum jp2_colours colours_of_header(struct jp2_box header)
 	switch (number_at(colour.data, colour.n, 3, 4)) {
 	case YCC:
 		return JP2_YCC;
-	case 1: /* 1, 3 and 4 are YCbCr with limited range, as in television */
+	case 1: /* spaces 1, 3 and 4 are YCbCr with limited range, as in television */
 	case 3:
 	case 4:
 	case LAB:
@@ -113,7 +113,8 @@ static enum jp2_colours colours_of_header(struct jp2_box header)
 
 enum jp2_colours jp2_find_colours(const uint8_t *bytes, size_t n)
 {
-	/* Offsets from the beginning of a codestream. They belong to its first segment, SIZ. */
+	/* Fields of SIZ, the first segment of a codestream. Their offsets are counted from the
+	 * beginning of the codestream. */
 	enum { N_COMPONENTS_AT = 40, DISTANCES_AT = 43, COMPONENT_BYTES = 3 };
 	enum jp2_colours colours = JP2_AS_READ;
 	struct jp2_box stream = {bytes, n};

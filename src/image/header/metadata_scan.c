@@ -184,7 +184,9 @@ static bool is_page(const struct tiff *tiff, const struct tiff_directory *direct
 
 /* The strips of a directory, or its tiles. If the directory has neither, `places` is NULL. */
 struct tiff_strips {
-	const uint8_t *places, *lengths; /* entries with offsets and lengths */
+	/* `places` is the entry with the offsets of the strips, `lengths` the entry with their
+	 * lengths. */
+	const uint8_t *places, *lengths;
 	uint64_t n;
 };
 
@@ -266,8 +268,8 @@ static bool lacks_colours(const struct tiff *tiff, const struct tiff_directory *
 	return false;
 }
 
-/* Find the meaning of the samples of a pixel in a directory. A sample beyond the colours is alpha
- * only if the file declares it as alpha. */
+/* Read from a directory which samples a pixel has. A sample beyond the colours is alpha only if the
+ * file declares it as alpha. */
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
                          struct tiff_samples *ret_samples)
 {
@@ -617,7 +619,7 @@ struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n)
 		}
 		at += 2 + n_segment;
 	}
-	/* A ratio is 0 if chroma has more samples than luma. It is then set to 1. */
+	/* If chroma has more samples than luma, a ratio is 0 here. Such a ratio becomes 1. */
 	ratio.across += ratio.across == 0;
 	ratio.down += ratio.down == 0;
 	return ratio;

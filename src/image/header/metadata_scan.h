@@ -14,7 +14,7 @@
 
 /* The part of the file that defines the colours of the samples. */
 enum colour_chunk {
-	COLOUR_CHUNK_NONE,    /* no part, or a part that defines sRGB */
+	COLOUR_CHUNK_NONE,    /* the colours are not defined, or are sRGB */
 	COLOUR_CHUNK_PROFILE, /* the embedded profile */
 	COLOUR_CHUNK_CICP,    /* for a PNG: primaries and transfer */
 	/* For a PNG: gamma, and chromaticities if the file has them. */
@@ -39,8 +39,8 @@ struct metadata_scan {
 	const uint8_t *profile;
 	size_t n_profile;
 	bool profile_is_deflated; /* the profile is compressed, as in a PNG */
-	/* The part that defines the colours. A PNG may have several such chunks. Their order of
-	 * precedence is cICP, iCCP, sRGB, gAMA (with cHRM if present). */
+	/* The part that defines the colours. A PNG may define them in several chunks. The order of
+	 * precedence of these chunks is cICP, iCCP, sRGB, gAMA (with cHRM if present). */
 	enum colour_chunk colours;
 	uint8_t primaries, transfer; /* code points of CICP */
 	uint32_t gamma;              /* gamma in units of 1/100000; 0: no gAMA chunk */
@@ -51,7 +51,7 @@ struct metadata_scan {
 
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
-/* Finds only the profile of a WebP. metadata_webp.c reads its other metadata. */
+/* Search a WebP only for its profile. metadata_webp.c reads the other metadata of a WebP. */
 void metadata_scan_webp(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
 /* How much the chroma of a JPEG is subsampled, from 1 to 4 on each axis. For 4:2:0 both numbers are

@@ -239,7 +239,8 @@ static uint64_t tiff_number(const struct tiff_input *tiff, uint64_t at, unsigned
  * their offset in the file. A value of more than 32 bits becomes UINT32_MAX. */
 static uint32_t tiff_value(const struct tiff_input *tiff, uint64_t entry)
 {
-	/* The size of a value of each type; 0: a type that has no place in a size or depth. */
+	/* The number of bytes of a value of each type. 0: values of this type are not whole
+	 * numbers. */
 	static const uint8_t sizes[] = {0, 1, 0, 2, 4, 0, 1, 0, 2, 4,
 	                                0, 0, 0, 4, 0, 0, 8, 8, 8};
 	unsigned n_room = tiff->is_big_tiff ? 8 : 4;
@@ -294,8 +295,8 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	return header->size.width > 0 && header->size.height > 0;
 }
 
-/* Search the beginning of the file for boxes with the name `box`. Each of them has a size, of which
- * the largest is taken. If a picture consists of tiles, one of the boxes has the size of a tile. */
+/* Search the beginning of the file for boxes with the name `box`. Each of these boxes contains a
+ * size. The largest size is taken, because one of the boxes may contain the size of a tile. */
 static bool read_boxes(struct input *input, const char *box, unsigned at_width,
                        unsigned at_height, struct picture_header *header)
 {

@@ -87,7 +87,8 @@ static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
 	return true;
 }
 
-/* The value at x of a curve that the tag gives as a table or a power. NAN: the tag is malformed. */
+/* The value of a tone curve at x. The tag of the curve contains a table or the exponent of a power.
+ * Returns NAN if the tag is malformed. */
 static double value_of_table(struct tag tag, double x)
 {
 	enum { COUNT_AT = 8, VALUES_AT = 12 };
@@ -109,7 +110,8 @@ static double value_of_table(struct tag tag, double x)
 	return below + (above - below) * (at - (double)i);
 }
 
-/* The value at x of a curve that the tag gives as a formula. NAN: the tag is malformed. */
+/* The value of a tone curve at x. The tag of the curve contains the numbers of a formula. Returns
+ * NAN if the tag is malformed. */
 static double value_of_formula(struct tag tag, double x)
 {
 	enum { KIND_AT = 8, VALUES_AT = 12, N_KINDS = 5 };

@@ -200,7 +200,8 @@ static bool is_late_pdf(struct bytes b)
 }
 
 /* Whether a file is a BMP. Its header must have one of the common lengths. OS/2 also allows other
- * even lengths, from 16 to 64 bytes. For these lengths, the number of planes must be 1 too. */
+ * even lengths, from 16 to 64 bytes. A header with such a length must state that the number of
+ * planes is 1. */
 static bool is_bmp(struct bytes b)
 {
 	enum { LENGTH_AT = 14, PLANES_AT = 26, OS2_LEAST = 16, OS2_MOST = 64 };
