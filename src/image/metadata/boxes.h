@@ -19,7 +19,8 @@ bool box_is(const struct box *box, const char *type);
 /* Find the first box of a type. */
 bool box_find(struct bytes boxes, const char *type, struct box *ret_box);
 
-/* Whether the bytes consist only of boxes that state their length. A length of 0 does not count. */
+/* Whether the bytes consist only of boxes that state their length. A box with the length 0 does not
+ * state its length. */
 bool boxes_are_whole(struct bytes boxes);
 
 #endif

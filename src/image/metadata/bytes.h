@@ -20,10 +20,11 @@ struct bytes {
 #define BYTES_OF(literal)                                                                \
 	((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
 
-/* Get the n bytes from offset on. The result is empty if they are not all inside the range. */
+/* Get the `n` bytes that begin at `offset`. The result is empty if one of these bytes is outside
+ * the range. */
 struct bytes bytes_part(struct bytes from, size_t offset, size_t n);
 
-/* Get all bytes from offset to the end. The result is empty if offset is not inside the range. */
+/* Get all bytes from `offset` to the end. The result is empty if `offset` is outside the range. */
 struct bytes bytes_after(struct bytes from, size_t offset);
 
 bool bytes_begin_with(struct bytes bytes, struct bytes prefix);

@@ -24,7 +24,8 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file);
 
 /* How to make a file with metadata from a file without metadata. The new file consists of the bytes
- * of head, the old file's bytes from offset `from` up to offset `until`, and the bytes of tail. */
+ * of `head`, the old file's bytes from offset `from` up to offset `until`, and the bytes of
+ * `tail`. */
 struct splice {
 	struct block head;
 	size_t from, until;

@@ -90,11 +90,11 @@ enum rule {
 	/* Drop: the field describes the structure of the file, or contains a preview or another
 	 * block. */
 	RULE_DROP,
-	RULE_PLACE,         /* keep if the recipe keeps places */
+	RULE_PLACE,         /* keep if the recipe keeps locations */
 	RULE_COPYRIGHT,     /* keep if the recipe keeps copyright or EXIF */
 	RULE_ORIENTATION,   /* set to 1 if the picture was turned upright */
-	RULE_WIDTH,         /* set to the value of the output */
-	RULE_HEIGHT,        /* set to the value of the output */
+	RULE_WIDTH,         /* set to the width of the output */
+	RULE_HEIGHT,        /* set to the height of the output */
 	RULE_SITING,        /* set to 1, because outputs have centred chroma samples */
 	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
 	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
@@ -113,19 +113,19 @@ static const struct rule_row {
 	{MAIN, 0x00fe, 0x00ff, RULE_DROP}, /* subfile types */
 	{MAIN, 0x0100, 0x0100, RULE_WIDTH},
 	{MAIN, 0x0101, 0x0101, RULE_HEIGHT},
-	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* BitsPerSample to FillOrder */
+	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* from BitsPerSample to FillOrder */
 	{MAIN, 0x0111, 0x0111, RULE_DROP}, /* strips */
 	{MAIN, 0x0112, 0x0112, RULE_ORIENTATION},
-	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* SamplesPerPixel to MaxSampleValue */
+	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* from SamplesPerPixel to MaxSampleValue */
 	{MAIN, 0x011c, 0x011c, RULE_DROP}, /* planar configuration */
-	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* FreeOffsets to T6Options */
+	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* from FreeOffsets to T6Options */
 	{MAIN, 0x0129, 0x0129, RULE_DROP}, /* page number */
 	{MAIN, 0x012d, 0x012d, RULE_COLOUR_DETAIL}, /* transfer function */
 	{MAIN, 0x013b, 0x013b, RULE_COPYRIGHT},     /* artist */
 	{MAIN, 0x013d, 0x013d, RULE_DROP},          /* predictor */
 	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primaries */
-	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* ColorMap to JPEGTables */
-	{MAIN, 0x0200, 0x0212, RULE_DROP},          /* JPEGProc to YCbCrSubSampling */
+	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* from ColorMap to JPEGTables */
+	{MAIN, 0x0200, 0x0212, RULE_DROP},          /* JPEGProc, ..., YCbCrSubSampling */
 	{MAIN, 0x0213, 0x0213, RULE_SITING},
 	{MAIN, 0x0214, 0x0214, RULE_COLOUR_DETAIL}, /* black and white levels */
 	{MAIN, 0x02bc, 0x02bc, RULE_DROP},          /* XMP */
@@ -196,8 +196,8 @@ static size_t field_bytes(const struct field *field)
 	return field->count * type_bytes(field->type);
 }
 
-/* Get the value with this index of a field of whole numbers. Returns 0 if the field does not have
- * so many values, or has another type. */
+/* Get one of the whole numbers of a field. Returns 0 if the field has no number with this index, or
+ * if its type is neither SHORT nor LONG. */
 static uint32_t field_number(const struct structure *structure, const struct field *field,
                              uint32_t index)
 {
@@ -556,8 +556,8 @@ static int compare_tags(const void *a, const void *b)
 	return (first->tag > second->tag) - (first->tag < second->tag);
 }
 
-/* The number of bytes of a directory with its values in the written structure. Returns 0 for an
- * empty directory, which is not written. */
+/* The number of bytes that a directory and its values take in the written structure. Returns 0 for
+ * an empty directory, which is not written. */
 static size_t directory_bytes(const struct directory *directory)
 {
 	size_t n = 2 + 12 * directory->n + 4;
@@ -849,7 +849,8 @@ static void turn_values(struct directory *directory, struct block *turned)
 
 	for (size_t i = 0; i < directory->n; i++)
 		n += field_bytes(&directory->fields[i]);
-	/* Allocate all memory at once, because fields point into the block, which must not move. */
+	/* Allocate all memory at once. A second allocation could move the block, but the fields
+	 * point into it. */
 	if (n == 0 || !block_extend(turned, n))
 		return;
 	n = 0;
@@ -939,7 +940,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 {
 	enum { N_ADDED = 8 };
 	/* These fields of the metadata describe the samples of the input, so they are not copied.
-	 * The output file has fields of its own for this. */
+	 * The file's own fields describe the samples of the output. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};

@@ -67,8 +67,8 @@ struct heif_stream {
 
 /*
  * Read the stream of the primary item. A picture that is derived from other items, such as a grid,
- * has no stream. In this case the stream of the first of these items is read, whose size is not the
- * size of the picture.
+ * has no stream. In this case the stream of the first of these items is read. The size in this
+ * stream is not the size of the picture.
  *
  * Returns false if the stream is missing, malformed or of another kind.
  */

@@ -42,8 +42,8 @@ static void skip(struct bits *bits, unsigned n)
 	take(bits, n);
 }
 
-/* Read a number of variable length: n zero bits, a one bit, and then n bits of the number. Its name
- * is uvlc in AV1, and ue in HEVC. No valid header has more than 31 zero bits here. */
+/* Read a number of variable length: n zero bits, a one bit, and n bits to which 2^n - 1 is added.
+ * AV1 calls this format uvlc, HEVC calls it ue. In a valid header, n is at most 31. */
 static uint32_t take_variable(struct bits *bits)
 {
 	unsigned n = 0;
@@ -61,7 +61,7 @@ static void skip_variable(struct bits *bits, unsigned n)
 		take_variable(bits);
 }
 
-enum { UNSPECIFIED = 2 }; /* a code point */
+enum { UNSPECIFIED = 2 }; /* a code point of CICP */
 
 /* Read the three code points: primaries, transfer and matrix. Returns the matrix. */
 static unsigned take_code_points(struct bits *bits, struct heif_stream *stream)
@@ -182,7 +182,7 @@ static bool read_av1(struct bytes units, struct heif_stream *ret_stream)
 		unsigned head = units.at[0];
 		size_t n_head = head & 4 ? 2 : 1;
 		uint64_t n = 0;
-		bool goes_on = head & 2; /* the unit has a length */
+		bool goes_on = head & 2; /* the unit states its length */
 
 		for (unsigned k = 0; goes_on && k < MAX_LENGTH_BYTES; k++) {
 			uint64_t byte = bytes_number(units, n_head++, 1, true);
@@ -236,7 +236,7 @@ static void skip_scaling_lists(struct bits *bits)
 }
 
 /* Skip a set of reference pictures. Before the call, *n_pictures is the number of pictures in the
- * previous set; after the call, in this set. */
+ * previous set. After the call, it is the number of pictures in this set. */
 static void skip_reference_set(struct bits *bits, bool is_first, uint32_t *n_pictures)
 {
 	uint32_t n = 0;

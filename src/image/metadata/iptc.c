@@ -28,8 +28,8 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 		return false;
 	n = bytes_be16(head, 3);
 	if (n & 0x8000) {
-		/* This is an extended dataset. These 15 bits are the size of its length field,
-		 * which follows. */
+		/* This is an extended dataset. The lower 15 bits of `n` are the size of the length
+		 * field that follows. */
 		unsigned n_length = n & 0x7fff;
 
 		if (n_length == 0 || n_length > MAX_LENGTH_BYTES)

@@ -51,8 +51,8 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* Remove from the mask `lost` the blocks of which the recipe keeps nothing: they are not lost, but
- * dropped as requested. */
+/* Remove from the mask `lost` the blocks of which the recipe keeps nothing. Such a block does not
+ * count as lost, because the recipe asks to drop it. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

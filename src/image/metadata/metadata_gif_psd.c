@@ -31,8 +31,8 @@ static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 }
 
 /* Read the XMP at offset `at` and return the offset after its trailer. XMP is not divided into data
- * blocks. It is followed by a trailer (the bytes 1, 255, 254, ..., 1, 0, 0), with which programs
- * that expect data blocks find the end. */
+ * blocks. The trailer (the bytes 1, 255, 254, ..., 1, 0, 0) follows the XMP. With the trailer, a
+ * program that expects data blocks still finds the end of the XMP. */
 static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 {
 	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);

@@ -91,7 +91,7 @@ static bool read_iloc(const struct box *box, struct iloc *ret_iloc)
  * past the entry. */
 struct item_place {
 	uint64_t id, method, base;
-	size_t base_at; /* offset of the base in iloc->entries */
+	size_t base_at; /* the offset in iloc->entries where `base` is stored */
 	size_t extents_at, n_extents;
 };
 
@@ -375,8 +375,9 @@ static void add_iref(struct block *to, const struct meta *meta,
 	end_box(to, begin);
 }
 
-/* Copy the entry with the location of an item, which is between the offsets `begin` and `end`. If
- * the item's bytes are in the file and not in "idat", `shift` is added to its offsets. */
+/* Copy the entry that has the location of an item. The entry is between the offsets `begin` and
+ * `end` of iloc->entries. If the item's bytes are in the file and not in "idat", `shift` is added
+ * to the offsets in the copy. */
 static void add_place(struct block *to, const struct iloc *iloc,
                       const struct item_place *place, size_t begin, size_t end,
                       uint64_t shift)
@@ -518,8 +519,8 @@ static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* If n bytes were replaced by fewer bytes, n_now, the file has become shorter. Add a box "free" to
- * restore its length. */
+/* Add padding after `n` bytes were replaced by `n_now` bytes. If `n_now` is smaller than `n`, a box
+ * "free" is added, so that the file does not become shorter. */
 static void add_padding(struct block *to, size_t n, size_t n_now)
 {
 	enum { HEAD_BYTES = 8 };

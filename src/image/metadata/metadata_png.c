@@ -317,9 +317,9 @@ static bool is_wide_utf8(struct bytes text)
 	return !is_ascii;
 }
 
-/* Write a comment that comes from another format. These formats do not tell the encoding. A comment
- * in UTF-8 is written in iTXt. Any other comment is assumed to be Latin-1, which is the encoding of
- * tEXt. */
+/* Write a comment that comes from a file of another format. Such a file does not tell the encoding
+ * of the comment. A comment in UTF-8 is written in iTXt. Any other comment is assumed to be
+ * Latin-1, which is the encoding of tEXt. */
 static void add_comment(struct block *to, struct bytes comment)
 {
 	/* PNG text cannot contain a zero byte. */

@@ -103,7 +103,7 @@ static const struct {
 /* The rules for properties. */
 enum rule {
 	RULE_KEEP,      /* keep if the recipe keeps XMP */
-	RULE_PLACE,     /* keep if the recipe keeps places */
+	RULE_PLACE,     /* keep if the recipe keeps locations */
 	RULE_COPYRIGHT, /* keep if the recipe keeps copyright or XMP */
 	/* Drop: the property describes the structure of the file, or contains a preview. */
 	RULE_DROP,
@@ -127,7 +127,8 @@ enum rule {
 	/* Areas as fractions of the picture's sides: turn them with the picture. Drop them if the
 	 * picture was cropped. */
 	RULE_REGIONS,
-	/* Areas in another form: keep them if the picture was neither cropped nor rotated. */
+	/* Areas that this code cannot turn with the picture: keep them if the picture was neither
+	 * cropped nor rotated. */
 	RULE_UNTURNED,
 };
 
@@ -369,8 +370,8 @@ static void lose(struct filtering *filtering, enum rule rule)
 }
 
 /* Whether a property with this rule is kept. is_top: the property belongs to the picture itself. If
- * is_top is false, it is a part of a property that is kept. Such a part is kept too, with two
- * exceptions: parts with RULE_DROP, and places if the recipe does not keep places. */
+ * is_top is false, the property is a part of a property that is kept. Such a part is kept too, with
+ * two exceptions: a part with RULE_DROP, and a location if the recipe does not keep locations. */
 static bool keeps(const struct filtering *filtering, enum rule rule, bool is_top)
 {
 	unsigned keep = filtering->keep;
@@ -522,7 +523,7 @@ static bool has_place(const struct xml_node *node)
 }
 
 /*
- * ---- regions of the Metadata Working Group: areas in fractions of the sides ----
+ * ---- regions of the Metadata Working Group: areas as fractions of the picture's sides ----
  */
 
 /* Where a structure stores a value: in an attribute or in a child element. Both are NULL if the
@@ -807,8 +808,9 @@ static bool has_content(const struct xml_node *node)
 	return false;
 }
 
-/* Filter the children of a node. If this removes all its children, returns false, because an empty
- * node must be dropped. Returns true if the node had no children, or if is_top is true. */
+/* Filter the children of a node. Returns false if all children of the node were removed, because
+ * the empty node must then be dropped. Returns true if the node had no children, or if is_top is
+ * true. */
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top)
 {
