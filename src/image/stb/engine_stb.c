@@ -1161,8 +1161,8 @@ static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
 	return 1;
 }
 
-/* Encode three linear values as RGBE: one byte for each value, and a byte for the exponent of the
- * largest value, which all three share. */
+/* Encode three linear values as RGBE: one byte for each value, and one byte for the exponent. All
+ * three values share this exponent. It is the exponent of the largest value. */
 static void to_rgbe(uint8_t rgbe[4], const double light[3])
 {
 	double most = fmax(light[0], fmax(light[1], light[2]));

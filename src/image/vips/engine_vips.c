@@ -61,12 +61,12 @@ static bool has_any_word(const char *message, const char *const *words)
 	return false;
 }
 
-/* Record damage if a message reports damage. Most warnings do not: they are about other parts of a
+/* Record damage if a message reports damage of the pixels. Most warnings are about other parts of a
  * file, such as its profile or a tag. */
 static void note_damage(const char *message)
 {
-	/* Parts of messages of libraries. Most lack a first letter, because it may be upper or
-	 * lower case. */
+	/* Parts of messages of libraries. Most of these parts lack their first letter, because that
+	 * letter may be in upper or lower case. */
 	static const char *const words[] = {
 		"remature end",
 		"orrupt JPEG data",
@@ -119,8 +119,9 @@ bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 
 	pv_clear_errors();
 	source->is_damaged |= has_damage;
-	/* Damage of a JPEG may be bytes that libjpeg did not use. They may belong to a scan with
-	 * wrong codes, so pixels may be wrong. */
+	/* libjpeg may have reported only bytes that it did not use. Such bytes may belong to a scan
+	 * with wrong codes. So the pixels of a damaged JPEG count as wrong, unless is_proved is
+	 * set. */
 	is_wrong = has_wrong_pixels ||
 	           (has_damage && source->format == FORMAT_JPEG && !source->is_proved);
 	return !is_wrong || source->reading->fail_on != FAIL_ON_ERROR ||
@@ -179,8 +180,8 @@ static bool pv_start(struct failure *ret_failure)
  * contains a known reason, *text becomes this line. If not, returns the argument `otherwise`. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
-	/* Parts of messages of libvips and its libraries. They often lack a first letter, because
-	 * it may be upper or lower case. */
+	/* Parts of messages of libvips and its libraries. Many of these parts lack their first
+	 * letter, because that letter may be in upper or lower case. */
 	static const struct {
 		const char *words;
 		enum fail_class class;
@@ -206,8 +207,9 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"nsupported feature", FAIL_UNSUPPORTED},
 		{"separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF that needs a password */
-		/* The last two are for a TIFF with samples of 64 bits, and of 12 bits. */
+		/* a TIFF with samples of 64 bits */
 		{"samples out of range", FAIL_UNSUPPORTED},
+		/* a TIFF with samples of 12 bits */
 		{"not a whole number of bytes", FAIL_UNSUPPORTED},
 	};
 
@@ -473,9 +475,10 @@ static bool can_carry_profile(VipsImage *image, const struct pv_job *job)
 	       pv_writes_profile(job->recipe->format, profile, n);
 }
 
-/* Whether the output should keep the embedded profile but cannot, although no colour changes: the
- * profile is unusable, or it is sRGB and the saver does not write it. An sRGB profile that does not
- * fit the samples, such as one for RGB on grey, means nothing and is not lost. */
+/* Whether the embedded profile is lost although no colour changes. There are two cases. The recipe
+ * keeps a profile that is sRGB, but the saver does not write it. Or the recipe keeps the colour
+ * space, but the profile is unusable. An unusable profile that is sRGB does not count: for example,
+ * an sRGB profile for RGB means nothing in a grey picture. */
 static bool loses_profile(VipsImage *image, const struct pv_job *job)
 {
 	const void *profile;
@@ -925,14 +928,14 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
-/* A line of n pixels is scaled to n_to pixels. Get the index of the pixel in the line whose centre
- * is nearest to the centre of pixel i of the result. */
+/* A line of n pixels is scaled to a line of n_to pixels. For pixel i of the scaled line, find the
+ * pixel of the original line with the nearest centre, and return the index of this pixel. */
 static size_t nearest(uint32_t i, uint32_t n_to, int n)
 {
 	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
 }
 
-/* Scale with the kernel nearest: each pixel of the result is the nearest pixel of the picture.
+/* Scale with the kernel "nearest": each pixel of the result is the nearest pixel of the picture.
  * vips_resize() may choose another pixel, because it first shrinks by whole numbers. */
 static bool pick_nearest(VipsImage **image, struct size to)
 {
@@ -1052,7 +1055,7 @@ static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 }
 
 /* Search the unscaled picture for the part to keep. Then compute the focus: the pixels of the
- * unscaled picture that this part needs. */
+ * unscaled picture from which this part is made. */
 static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
@@ -1079,8 +1082,8 @@ static bool find_focus(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* If only a small part of the scaled picture is kept, crop the unscaled picture to the pixels that
- * this part needs. */
+/* If only a small part of the scaled picture is kept, crop the unscaled picture to the pixels from
+ * which this part is made. */
 static bool pv_focus(VipsImage **image, struct pv_job *job)
 {
 	if (!job->layout.is_focused)
@@ -1152,7 +1155,8 @@ static bool pv_place(VipsImage **image, struct pv_job *job)
 	return pv_replace(image, &made, error);
 }
 
-/* Copy the image to plain pixels of 8 bits. Free their bytes with g_free(). */
+/* Copy the image to plain pixels of 8 bits. The caller frees them with pixels_fini(), which calls
+ * g_free(). */
 static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 {
 	VipsImage *plain = NULL;
@@ -1311,8 +1315,8 @@ static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 	char **names = vips_image_get_fields(image);
 
 	for (char **name = names; name && *name; name++) {
-		/* The list also has fields of the image's header, such as its width. For these
-		 * vips_image_remove() does nothing. */
+		/* The list also has fields of the image's header, such as its width.
+		 * vips_image_remove() does not remove these fields. */
 		if (!stays(*name, job))
 			vips_image_remove(image, *name);
 	}
@@ -1452,9 +1456,9 @@ static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
-	/* Filters before scaling, a focus and the kernel "nearest" need the upright picture, so it
-	 * is turned first. This kernel needs it because its choice between two pixels that are
-	 * equally near depends on the direction of the rows. */
+	/* Whether the picture is turned upright before it is scaled. Filters before scaling and a
+	 * focus need the upright picture. The kernel "nearest" needs it too: if two pixels are
+	 * equally near, the direction of the rows decides which of them the kernel takes. */
 	bool is_turned_first = job->before.n > 0 ||
 	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);
@@ -1469,8 +1473,8 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!pv_focus(image, job))
 		return false;
-	/* If is_turned_first is false, the picture is turned after scaling. This is cheaper, and
-	 * the large picture need not be in memory. */
+	/* If is_turned_first is false, the picture is turned after scaling. Turning the scaled
+	 * picture is cheaper, and the large picture need not be in memory. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};

@@ -92,7 +92,8 @@ struct pv_job {
 	/* The colour space of the output. It is the recipe's space, or sRGB if the output must be
 	 * sRGB. */
 	enum colour_space space;
-	/* The recipe's intent, or another one for which the embedded profile has a table. */
+	/* The rendering intent of the recipe, or another intent if the embedded profile has no
+	 * table for the recipe's intent. */
 	enum intent intent;
 	bool is_deep;  /* the output has 16 bits */
 	bool is_light; /* all steps work on floats in linear light */

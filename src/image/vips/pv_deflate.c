@@ -1,5 +1,5 @@
-/* Decompresses parts of files whose bytes libvips does not return, and checks the checksums of the
- * parts. */
+/* Decompresses the profile of a PNG that libvips does not find, and checks the compressed pixels of
+ * a TIFF, because libtiff does not read every checksum. */
 #include "image/vips/engine_vips.h"
 
 #include "image/header/metadata_scan.h"
@@ -121,9 +121,10 @@ bool pv_prove_strips(struct source *source, uint32_t n_directories,
 	check = malloc(sizeof(*check));
 	if (!check)
 		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
-	check->directory = UINT32_MAX; /* no directory yet */
+	check->directory = UINT32_MAX; /* no strip has been checked yet */
 	check->n_output = 0;
-	/* Some files use one tile several times. */
+	/* The budget is twice the length of the file, because some files use one tile several
+	 * times. */
 	check->n_input = memory_product(source->n_bytes, 2);
 	is_right = tiff_visit_deflated(
 		source->bytes, source->n_bytes,

@@ -109,9 +109,9 @@ const char *const *pv_font_folders(void)
 	return (const char *const *)folders.at;
 }
 
-/* Check that at least one font is installed and that every font file can be opened. If a font
- * cannot be opened, its text would be left out without a message. Returns false with a failure if
- * the check fails. */
+/* Check that at least one font is installed and that every font file can be opened. If a font file
+ * cannot be opened, text in this font would be left out without a message. Returns false with a
+ * failure if the check fails. */
 static bool fonts_are_there(struct failure *ret_failure)
 {
 	const char *font;
@@ -599,8 +599,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* format_of_bytes() does not get the name of the file. With the suffix .svgz, it would
-	 * accept gzip data inside the gzip data as an SVG. */
+	/* format_of_bytes() gets an empty name. With the name of the file, which may end with
+	 * .svgz, format_of_bytes() would take gzip data inside the gzip data for an SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,

@@ -195,7 +195,7 @@ static bool fill_hidden(VipsImage *image, double sigma, VipsImage **ret_filled)
 	          pv_replace(&share, &made,
 	                     vips_linear1(share, &made, 1 / most, 0, NULL)) &&
 	          !vips_extract_band(image, &colours, 0, "n", n, NULL) &&
-	          /* Compute around + (colours - around) * share, and round it. */
+	          /* Compute `around` + (`colours` - `around`) * `share`, rounded. */
 	          pv_replace(&colours, &made,
 	                     vips_subtract(colours, around, &made, NULL)) &&
 	          pv_replace(&colours, &made,
@@ -214,7 +214,8 @@ static bool fill_hidden(VipsImage *image, double sigma, VipsImage **ret_filled)
 	return is_done;
 }
 
-/* Add the difference between the sharpened and the filled colours to the colours of an image. */
+/* Add the effect of sharpening to the colours of an image. The effect is the difference between
+ * `sharpened` and `filled`. */
 static bool add_change(VipsImage **image, VipsImage *filled, VipsImage *sharpened)
 {
 	VipsBandFormat format = vips_image_get_format(*image);

@@ -40,8 +40,8 @@ static bool is_float(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_FLOAT;
 }
 
-/* Whether the samples are linear light. Samples of an HDR always are linear light. RGB floats of a
- * TIFF or PFM may be. */
+/* Whether the samples are linear light. This is true of three kinds of samples: all samples of an
+ * HDR, RGB floats of a PFM, and RGB floats in the space scRGB. */
 static bool pv_has_light(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -61,8 +61,9 @@ static bool pv_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-/* Whether the samples have more than 8 bits of information. Most signed samples count as 8 bits,
- * because libvips and all tools based on libvips treat these samples as levels of 0 to 255. */
+/* Whether the samples have more than 8 bits of information. Signed samples whose space does not
+ * have 16 bits count as 8 bits. libvips and all tools based on libvips treat them as levels of 0 to
+ * 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -120,10 +121,10 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* Find floats that are linear light. All floats of a PFM are: RGB is declared as linear light, and
- * one band is converted to grey. In a grey TIFF, some writers store linear light from 0 to 1, and
- * others store levels from 0 to 255. So one band of a TIFF counts as linear light if no value
- * exceeds 1. */
+/* Find floats that are linear light. RGB floats of a PFM are declared as linear light, and one band
+ * of linear light is converted to grey. All floats of a PFM are linear light. In a grey TIFF, some
+ * writers store linear light from 0 to 1, and others store levels from 0 to 255. So one band of a
+ * TIFF counts as linear light if no value exceeds 1. */
 static bool light_up(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -220,8 +221,8 @@ static bool find_loader(enum image_format format)
 
 bool pv_reads(enum image_format format)
 {
-	/* The results so far, kept for the life of the process. 1: can be read; -1: cannot be read;
-	 * 0: not known yet. */
+	/* Whether the engine can read each format. 1: yes; -1: no; 0: not known yet. The answers
+	 * are kept until the process ends. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
@@ -683,8 +684,8 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 		return false;
 	state->reader = reader;
 	state->stored = reading->size;
-	/* The orientation of a reader is stored in the format itself, and not in EXIF. Every
-	 * program applies it, so it is applied even with no_rotate. */
+	/* The orientation that the reader found is stored in the format itself, and not in EXIF.
+	 * Every program applies it, so it is applied even with no_rotate. */
 	state->orientation = (int)reading->orientation;
 	state->is_deep = reading->is_deep;
 	state->has_alpha = reading->has_alpha;
@@ -702,7 +703,7 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
  */
 struct gif_copy {
 	const uint8_t *bytes;
-	/* n: the length of the file. at: the offset of the next block to copy. */
+	/* `n` is the length of the file. `at` is the offset of the next block to copy. */
 	size_t n, at;
 	uint8_t *to;
 	size_t n_to;
@@ -755,7 +756,8 @@ static bool copy_blocks(struct gif_copy *copy, size_t at)
 	return copy_until(copy, at + 1);
 }
 
-/* Give the next frame the transparent colour 255, which none of its pixels has. */
+/* Make sure that the next frame has a transparent colour. A frame without one gets the index 255,
+ * which none of its pixels has. */
 static void mark_frame(struct gif_copy *copy)
 {
 	static const uint8_t control[GIF_CONTROL_BYTES] = {
@@ -970,8 +972,8 @@ static double find_chroma_shrink(const struct chroma_ratio *chroma,
 }
 
 /* The side of the largest block that libjpeg may shrink to one pixel: 1, 2, 4 or 8.
- * vips_thumbnail_source() chooses a block by the size alone. *ret_is_largest becomes true if it
- * would choose the same block as this function. */
+ * vips_thumbnail_source() chooses a block only by the size of the picture. *ret_is_largest becomes
+ * true if vips_thumbnail_source() would choose the same block as this function. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -1406,7 +1408,8 @@ enum {
 	LINES = 2048,
 	FEW_LINES = 512,
 	GIF_PIXEL_BYTES = 8,
-	/* Two threads decode one frame each into the picture. A frame has 4 bytes a pixel. */
+	/* libvips decodes a WebP in two threads. Each thread has a frame of its own, with 4 bytes
+	 * for each pixel. */
 	WEBP_PIXEL_BYTES = 16,
 	ANIMATED_PIXEL_BYTES = 12,
 };

@@ -363,7 +363,7 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* Whether a saver failed for lack of memory or threads. After such a failure it is not known
+/* Whether the error text says that memory or threads were lacking. If so, the failure does not show
  * whether the saver has its codec. */
 static bool is_lack_of_resources(const char *errors)
 {
@@ -401,8 +401,8 @@ static signed char try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* The results so far, which are kept until the process ends. 1: can be written; -1: cannot
-	 * be written; 0: not known yet. */
+	/* Whether the engine can write each format. 1: yes; -1: no; 0: not known yet. The answers
+	 * are kept until the process ends. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
