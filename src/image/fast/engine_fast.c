@@ -3,9 +3,9 @@
  * that the outputs need, and holds no more than that in memory.
  *
  * Pictures are planes of Y, Cb and Cr from the decoder to the encoder. The engine takes a picture
- * only if it can make all of its outputs. It leaves these to the next engine: other formats and
- * colours, filters, canvases, linear scaling, outputs that keep a colour profile, and pictures
- * whose damage fail_on accepts.
+ * only if it can make all of its outputs. All other work is left to the next engine, such as other
+ * formats and colours, all filters except flatten, enlarging, canvases, linear scaling, outputs
+ * that keep a colour profile, and pictures whose damage fail_on accepts.
  *
  * The states of readers, renderers and writers form a kit, which is kept between pictures.
  */
@@ -62,7 +62,8 @@ struct fast_state {
 	void *reader_state; /* state of the reader; belongs to the kit */
 	struct read_header header;
 	struct decoded decoded;
-	/* Colours must be converted from the profile that the kit's converter has chosen. */
+	/* Whether colours must be converted to sRGB. The kit's converter then has the profile of
+	 * the picture. */
 	bool is_converted;
 };
 
@@ -160,7 +161,8 @@ static bool fail_memory(struct failure *ret_failure, const char *stage)
 	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
 }
 
-/* At quality 90 and above, chroma has the size of luma. libvips and other programs do the same. */
+/* At quality 90 and above, the chroma of a JPEG has the size of luma, unless the recipe sets
+ * another size. libvips and other programs do the same. */
 enum { QUALITY_OF_WHOLE_CHROMA = 90 };
 
 static bool has_half_chroma(const struct recipe *recipe)
@@ -230,8 +232,9 @@ static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 	return n_bytes;
 }
 
-/* Choose how the embedded profile is applied. A profile that is broken or made for another colour
- * space is ignored. */
+/* Choose how the embedded profile is applied. A profile that lcms2 does not accept, or that is made
+ * for another colour space, is ignored. But a grey picture with an RGB profile is left to another
+ * engine. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
                            const struct metadata_scan *scan, struct failure *ret_reason)
 {
@@ -640,7 +643,7 @@ static bool write_image(struct fast_image *image, const struct recipe *recipe,
 	                                               ret_written);
 }
 
-/* Convert pixels that another engine has rendered to an image of this engine. */
+/* Make an image of this engine from the pixels of a rendering that another engine has made. */
 static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
                           const struct recipe *recipe)
 {

@@ -597,13 +597,13 @@ static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
 static const double chroma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
-/* The ratios for PNG. They are larger, because PNG keeps details that a lossy encoder would
- * hide. */
+/* The ratios for PNG. They are larger than those for lossy formats, because PNG keeps details that
+ * a lossy encoder would hide. */
 static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
-/* The coarsest scale of the decoder that leaves to the resampler a reduction of at least
- * left[scale]. `ratio` is the whole reduction, by the decoder and the resampler together. */
+/* The coarsest scale at which the resampler still has to reduce by at least left[scale]. `ratio` is
+ * the whole reduction, by the decoder and the resampler together. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
 {
 	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {

@@ -44,8 +44,9 @@ struct jpg_value {
 /* The AC symbols that a window contains completely. A symbol is a code and its additional bits. */
 struct jpg_skip {
 	uint8_t n_bits;
-	/* The number of coefficients that these symbols code. If the last symbol is an end of
-	 * block, JPG_SKIP_END is added. JPG_SKIP_STOP: the window contains no complete symbol. */
+	/* How many coefficients the symbols of the window stand for. If the last symbol is an end
+	 * of block, JPG_SKIP_END is added. JPG_SKIP_STOP: the window contains no complete
+	 * symbol. */
 	uint8_t advance;
 };
 enum { JPG_SKIP_END = 64, JPG_SKIP_STOP = 127 };
@@ -57,8 +58,8 @@ struct jpg_huffman {
 	struct jpg_value value[JPG_N_WINDOWS];
 	struct jpg_code code[JPG_N_WINDOWS];
 
-	/* For each length of codes. limit: a number that is larger than all codes of this length,
-	 * after these codes were shifted left to 16 bits. first_code: the first code of this
+	/* The index of these arrays is the length of a code. limit: all codes of this length,
+	 * shifted left to 16 bits, are below this number. first_code: the first code of this
 	 * length; its symbol is symbols[first_symbol]. */
 	uint32_t limit[JPG_COUNTS + 1];
 	uint16_t first_code[JPG_COUNTS + 1];

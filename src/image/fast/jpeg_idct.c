@@ -199,8 +199,8 @@ static inline struct sums multiply(__m128i a, short of_a, __m128i b, short of_b)
 	                     _mm_madd_epi16(_mm_unpackhi_epi16(a, b), pairs)};
 }
 
-/* Compute a * 2^CONSTANT_BITS: move each number of a to the upper half of 32 bits, and shift it
- * right arithmetically. */
+/* Compute a * 2^CONSTANT_BITS. Each number of `a` is moved to the upper half of 32 bits, which
+ * multiplies it by 2^16. Then it is shifted right by 16 - CONSTANT_BITS bits. */
 static inline struct sums scale_up(__m128i a)
 {
 	__m128i zero = _mm_setzero_si128();

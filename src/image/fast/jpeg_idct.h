@@ -25,7 +25,7 @@ void jpg_idct_8x8(uint8_t *samples, size_t stride, const int16_t coefficients[64
 void jpg_idct_4x4(uint8_t *samples, size_t stride, const int16_t coefficients[16],
                   const int16_t quantization[16]);
 
-/* The same transforms without SIMD, for machines that have none and for the tests. */
+/* The transforms 8 x 8 and 4 x 4 without SIMD, for machines that have no SIMD and for the tests. */
 void jpg_idct_8x8_portable(uint8_t *samples, size_t stride,
                            const int16_t coefficients[64],
                            const int16_t quantization[64]);

@@ -88,7 +88,8 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 		for (size_t k = 0; k < JPG_BLOCK_SIZE; k++) {
 			unsigned step = precision ? number16(at + 2 * k) : at[k];
 
-			/* With samples of 8 bits, a step larger than INT16_MAX makes no sense. */
+			/* With samples of 8 bits, a quantization step above INT16_MAX makes no
+			 * sense. */
 			if (step == 0 || step > INT16_MAX)
 				return damaged(parser, "quantization step out of range");
 			parser->quantization[table][k] = (uint16_t)step;

@@ -16,8 +16,8 @@
 
 /* ---- Huffman tables ---- */
 
-/* Symbols of AC tables (T.81, F.1.2.2.1): EOB is the end of a block, ZRL a run of sixteen zeros.
- * SIZE is the mask of the number of additional bits. */
+/* Symbols of AC tables (T.81, F.1.2.2.1). EOB is the end of a block, and ZRL is a run of sixteen
+ * zeros. In every symbol, the bits in the mask SIZE are the number of additional bits. */
 enum { SYMBOL_EOB = 0x00, SYMBOL_ZRL = 0xf0, SYMBOL_SIZE = 0x0f };
 
 void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache)
@@ -222,8 +222,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			/* The table is invalid. Without bytes it is never found, and it is evicted
-			 * first. */
+			/* The table is invalid. A table with n_bytes 0 is never found, and one with
+			 * last_used 0 is evicted first. */
 			table->n_bytes = 0;
 			table->last_used = 0;
 			return JPG_HUFFMAN_BAD;

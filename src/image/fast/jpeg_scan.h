@@ -14,8 +14,8 @@ enum {
 	/* The number of entries of place[], which is indexed by k + run. k is at most 64, and the
 	 * longest run is JPG_RUN_END_OF_BLOCK. */
 	JPG_PLACES = JPG_BLOCK_SIZE + JPG_RUN_END_OF_BLOCK + 1,
-	/* The number of coefficients for which a block has room: its own, and after them one place
-	 * for unused coefficients, rounded up to whole vectors. */
+	/* A block has room for this many coefficients: for its own, and after them for one that
+	 * stands for all unused coefficients. The number is rounded up to whole vectors. */
 	JPG_BLOCK_ROOM = JPG_BLOCK_SIZE + 8,
 };
 
@@ -24,7 +24,7 @@ enum {
  * after the block. */
 struct jpg_places {
 	unsigned n_kept; /* number of stored coefficients of a block: side x side */
-	unsigned last;   /* the last used coefficient, in zigzag order */
+	unsigned last;   /* the last coefficient that the scale uses, in zigzag order */
 	uint64_t used;
 	uint8_t place[JPG_PLACES];
 };

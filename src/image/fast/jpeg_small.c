@@ -43,7 +43,7 @@ struct new_table {
 	uint8_t length[N_SYMBOLS];
 };
 
-/* A file while its blocks are encoded. */
+/* The state of encoding the blocks of a file. */
 struct encoder {
 	const struct rendered *rendered;
 	/* The factors that quantize coefficients: first those of luma, then those of chroma. */
@@ -59,8 +59,8 @@ struct encoder {
 /* ---- the transform ---- */
 
 /* One pass of the transform by Arai, Agui and Nakajima. It transforms the columns; the compiler
- * turns the loop over columns into SIMD. Each row of the result still has to be multiplied by a
- * number, which is a part of the factors for quantization. */
+ * turns the loop over columns into SIMD. After the pass, each row must still be multiplied by a
+ * number. make_factors() puts these numbers into the factors for quantization. */
 static void transform_columns(float block[BLOCK_SIZE])
 {
 	for (unsigned x = 0; x < BLOCK_SIDE; x++) {

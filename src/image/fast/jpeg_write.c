@@ -19,11 +19,12 @@ struct jpeg_writer {
 	struct jpeg_destination_mgr destination;
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	/* The standard Huffman tables (annex K) for luma and chroma. libjpeg replaces its tables by
-	 * those that it makes for a picture, so they are restored for each picture. */
+	/* The standard Huffman tables (annex K) for luma and chroma. They are copied to libjpeg
+	 * before each picture, because libjpeg overwrites its tables when it makes tables for a
+	 * picture. */
 	JHUFF_TBL dc_tables[2], ac_tables[2];
 	struct jpeg_small small;
-	/* The quantization tables for luma and chroma in small files. */
+	/* The quantization tables of small files, first for luma, then for chroma. */
 	uint16_t steps[2][DCTSIZE2];
 	/* The quality for which `steps` was made. -1: `steps` was not made yet. */
 	int quality;

@@ -845,7 +845,8 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 {
 	uint64_t row = (uint64_t)header->width * header->n_bands;
 
-	/* The bytes of the box and the renderer, of buffers for a row, and of a group of rows. */
+	/* The sum of the bytes of the box and the renderer, of the buffers for one row, and of the
+	 * buffer for a group of rows. */
 	return box_memory(header->width, header->height, header->n_bands, factor) +
 	       row * 6 + (uint64_t)2 * PIECE_BYTES;
 }

@@ -76,8 +76,8 @@ static inline uint8_t to_byte(float level)
 	return (uint8_t)(int)level;
 }
 
-/* Convert luma and chroma to RGB as JFIF defines it. cb and cr are distances from neutral. The
- * colours are multiplied by `factor`, which undoes their multiplication by alpha. */
+/* Convert luma and chroma to RGB with the formula of JFIF. cb and cr are distances from neutral.
+ * The result is multiplied by `factor`, to undo the multiplication of the colours by alpha. */
 static inline void put_rgb(uint8_t *out, float y, float cb, float cr, float factor)
 {
 	out[0] = to_byte((y + 1.402f * cr) * factor);

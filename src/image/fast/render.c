@@ -61,8 +61,8 @@ static zimg_pixel_type_e pixel_type(uint32_t n_bits)
 	return n_bits == 8 ? ZIMG_PIXEL_BYTE : ZIMG_PIXEL_WORD;
 }
 
-/* Describe a plane to zimg. Every plane is declared as grey. So zimg converts the range of levels
- * if necessary, but no colours. */
+/* Describe a plane to zimg. Every plane is declared as grey, so zimg does not convert colours. It
+ * converts only the range of levels, if necessary. */
 static zimg_image_format format_of(uint32_t width, uint32_t height, uint32_t n_bits)
 {
 	zimg_image_format format;
@@ -394,8 +394,8 @@ static bool is_whole(const struct plane_job *job, const struct region *region,
 	       region->width == width && region->height == height;
 }
 
-/* The number of samples beyond each end of a region that the resampler reads: as many as three
- * samples of the output cover, and one more because of rounding. */
+/* The resampler also reads samples beyond both ends of a region. Compute their number at one end:
+ * as many as three samples of the output cover, and one more because of rounding. */
 static double margin_of(double n_from, uint32_t n_to)
 {
 	double ratio = n_from / n_to;

@@ -71,7 +71,7 @@ void renderer_destroy(struct renderer *renderer); /* NULL is allowed */
 void renderer_trim(struct renderer *renderer, size_t max_bytes);
 
 /* Whether this renderer supports a layout. It does not support layouts that enlarge the picture,
- * place it on a canvas, or search for the part to keep. */
+ * place it on a canvas, search for the part to keep, or scale only a part of the picture. */
 bool render_takes_layout(const struct layout *layout, struct size from);
 
 /*

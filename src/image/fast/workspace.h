@@ -30,7 +30,8 @@ void workspace_fini(struct workspace *workspace);
  * fails. */
 size_t size_times(size_t a, size_t b);
 
-/* Round n_bytes up to a multiple of PLANE_ALIGNMENT. Returns SIZE_MAX if the sum overflows. */
+/* Round n_bytes up to a multiple of PLANE_ALIGNMENT. Returns SIZE_MAX if the multiple is too large
+ * for a size_t. */
 size_t size_aligned(size_t n_bytes);
 
 #endif
