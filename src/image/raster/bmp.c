@@ -12,8 +12,8 @@ enum {
 	FILE_BYTES = 14,
 	OLDEST = 12, /* length of the picture's header in the oldest version */
 	WINDOWS = 40,
-	/* The length of the longest header of OS/2. In headers of OS/2, the number that MASKS
-	 * stands for, and all higher numbers, have another meaning. */
+	/* The length of the longest header of OS/2. In a header of OS/2, the compression number
+	 * MASKS and all higher numbers have another meaning. */
 	OS2 = 64,
 };
 
@@ -57,7 +57,8 @@ static void read_masks(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	}
 	for (unsigned i = 0; i < (has_alpha ? 4 : 3); i++)
 		bmp->masks[i] = raster_little(raster, MASKS_AT + 4 * i, 4);
-	/* After a header of this length, the masks come before the palette. */
+	/* A header of this length does not include the masks. They follow it, before the
+	 * palette. */
 	if (n_header == WINDOWS)
 		bmp->palette_at += has_alpha ? 16 : 12;
 }
@@ -79,7 +80,8 @@ static void read_newer(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	bmp->height = bmp->is_from_top ? 0 - height : height;
 	bmp->n_bits = raster_little(raster, 28, 2);
 	bmp->n_palette_bytes = 4;
-	/* A short header of OS/2 may end before the compression or the number of colours. */
+	/* A short header of OS/2 may have no field for the compression or for the number of
+	 * colours. */
 	if (n_header >= 20)
 		bmp->compression = (enum compression)raster_little(raster, 30, 4);
 	if (n_header >= 36)
@@ -195,10 +197,10 @@ static bool has_srgb_colours(const struct raster *raster)
 	return is_srgb;
 }
 
-/* Read the colours of a BMP that describes them itself. The end points are chromaticities in numbers
- * with 30 bits after the point, and the gammas have 16 bits after the point. Many writers fill these
- * fields with zeros or with other units, so the fields are ignored unless they are possible: x, y
- * and z of a point add up to 1, and the three gammas are equal, from 1.2 to 3. */
+/* Read the colours of a BMP that describes them itself. Red, green and blue each have x, y and z,
+ * in units of 2^-30, and a gamma, in units of 2^-16. Many writers fill these fields with zeros or
+ * use other units. So the fields are used only if x, y and z of each colour add up to about 1, and
+ * if the three gammas are about equal and from 1.2 to 3. */
 static void find_calibration(struct raster *raster)
 {
 	enum {
@@ -374,9 +376,9 @@ static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
 
 enum step { STEP_ON, STEP_END, STEP_CUT, STEP_DAMAGED };
 
-/* Handle the code that follows a byte of 0. 0: end of the row. 1: end of the picture. 2: move the
- * position; the next two bytes say how far. Any other code: the number of single pixels that
- * follow. */
+/* Handle the code that follows a byte of 0. Code 0 ends the row, and code 1 ends the picture. Code
+ * 2 moves the position; the next two bytes say how far. Any other code is the number of single
+ * pixels that follow. */
 static enum step do_escape(struct run_state *state, uint32_t code)
 {
 	const struct raster *raster = state->raster;

@@ -283,8 +283,8 @@ static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *sam
 	/* In a bitmap 1 is black. */
 	if (pnm->is_bitmap)
 		sample = 1 - sample;
-	/* A sample above white is damage. The reader passes it to this function only if the raster
-	 * accepts damage. */
+	/* A sample above white is damage. If the raster does not accept damage, this function is
+	 * not called for such a sample. */
 	if (sample > pnm->white)
 		sample = pnm->white;
 	sample = (uint32_t)(((uint64_t)sample * most + pnm->white / 2) / pnm->white);

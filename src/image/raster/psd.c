@@ -28,7 +28,8 @@ struct psd {
 	uint64_t palette_at, pixels_at;
 };
 
-/* Read a number of up to 4 bytes at an offset. Bytes past the end count as 0. */
+/* Read a number of up to 4 bytes at an offset, most significant byte first. Bytes past the end of
+ * the file count as 0. */
 static uint32_t read_big(const struct raster *raster, uint64_t at, unsigned n)
 {
 	uint32_t number = 0;
@@ -103,7 +104,7 @@ static bool find_in_blocks(const struct raster *raster, const struct psd *psd,
 	return false;
 }
 
-/* Whether the section of layers and masks says that the merged picture is transparent. */
+/* Whether the section of layers and masks says that the merged picture has transparency. */
 static bool has_transparency(const struct raster *raster, const struct psd *psd,
                              uint64_t at, uint64_t end)
 {

@@ -26,9 +26,9 @@ struct raster {
 	/* The ICC profile of the colours, inside the bytes of the file. NULL: sRGB. */
 	const uint8_t *profile;
 	size_t n_profile;
-	/* The colours of a calibrated BMP, in units of 1/100000: the exponent of the encoding, as in
-	 * the chunk gAMA of a PNG, and x and y of red, green, blue. gamma is 0 if the file does not
-	 * have them, or if they are those of sRGB. */
+	/* The colours of a calibrated BMP, in units of 1/100000. gamma is the exponent of the
+	 * encoding, as in the chunk gAMA of a PNG. primaries are x and y of red, green and blue.
+	 * gamma is 0 if the file is not calibrated, or if its colours are those of sRGB. */
 	uint32_t gamma, primaries[6];
 	/* The first sample, if the file stores the samples in the form that raster_decode() writes.
 	 * If not: NULL. */

@@ -5,8 +5,8 @@
 #include "image/raster/raster.h"
 
 struct raster_reader {
-	/* Read the header. The function sets size, n_bands, n_bits, ready, and the profile if
-	 * the file has one. The caller has already set the other members. */
+	/* Read the header. The caller has set format, bytes, n and is_damaged; all other members
+	 * are zero. The function sets them to what the header says. */
 	bool (*open)(struct raster *raster, struct failure *ret_failure);
 	/* See raster_decode(). */
 	bool (*decode)(const struct raster *raster, uint8_t *samples,
@@ -25,8 +25,8 @@ void raster_take_profile(struct raster *raster, uint64_t at, uint64_t n);
 /* Handle a file that ends early. If the raster accepts damage, this function records the damage and
  * returns true. If not, it sets a failure and returns false. */
 bool raster_ends_early(const struct raster *raster, struct failure *ret_failure);
-/* Handle damage such as an impossible sample: do the same as raster_ends_early(). The text `what`
- * describes the damage. */
+/* Handle damage such as an impossible sample. If the raster accepts damage, this function records
+ * the damage and returns true. If not, it sets a failure with the text `what` and returns false. */
 bool raster_is_damaged(const struct raster *raster, const char *what,
                        struct failure *ret_failure);
 

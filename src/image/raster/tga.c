@@ -1,7 +1,7 @@
 /*
  * Reads TGA: grey, RGB and palettes, with or without run lengths, with the first pixel in any
- * corner. The header says how many bits of a pixel are alpha. Other bits beyond the colours are
- * ignored.
+ * corner. The bits of a pixel beyond the colours are alpha if the header declares alpha, unless the
+ * extension area says that they are unused. If they are not alpha, they are ignored.
  */
 #include "image/raster/raster_reader.h"
 
@@ -41,8 +41,8 @@ static unsigned bytes_of(unsigned n_bits)
 	return (n_bits + 7) / 8;
 }
 
-/* Read the meaning of the bits beyond the colours. The last 26 bytes of a new TGA contain the
- * offset of its extension area. */
+/* Read the meaning of a pixel's bits beyond the colours. The last 26 bytes of a new TGA contain the
+ * offset of its extension area. Without an extension area, the bits are alpha. */
 static enum extra read_extra(const struct raster *raster)
 {
 	enum { FOOT_BYTES = 26, ATTRIBUTES_AT = 494 };
