@@ -20,7 +20,8 @@ struct catalogue_engine {
 };
 
 struct catalogue {
-	/* the number of engines; they are in the order in which they are asked */
+	/* The number of engines in the array. They are in the order in which they are asked to read
+	 * a picture. */
 	uint32_t n_engines;
 	struct catalogue_engine engines[CATALOGUE_ENGINES_MAX];
 };

@@ -78,7 +78,7 @@ struct source {
 	uint32_t n_stored;
 	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
-	/* Set by the engine: the file is damaged, and fail_on accepts the damage. */
+	/* Set by an engine that has decoded the picture although the file is damaged. */
 	bool is_damaged;
 	/* For a JPEG: the strict engine has found that no pixel is missing or wrong. */
 	bool is_proved;
@@ -97,7 +97,7 @@ enum claim {
 };
 
 struct engine {
-	/* The name, in letters a to z. It stands in records and after --engine. */
+	/* The name, in letters a to z. Records contain it, and the option --engine takes it. */
 	const char *name;
 	/* The engine's check() of a JPEG finds damage that other engines do not notice. */
 	bool is_strict;
@@ -148,15 +148,16 @@ struct engine {
 	 * Make an output as the variant's recipe says, but do not encode it. If the recipe's format
 	 * has no alpha, alpha is removed. lent: the pixels of another engine, from which the output
 	 * is made; NULL: the output is made from the source. is_last: no other output is derived
-	 * from the source after this one, so the engine may modify or free its decoded pixels.
+	 * from the source after this one, so the engine may modify or free the decoded pixels of
+	 * the source.
 	 */
 	bool (*derive)(struct source *source, const struct pixels *lent,
 	               const struct picture_variant *variant, bool is_last,
 	               struct rendering *ret_rendering, struct failure *ret_failure);
 	void (*close)(struct source *source);
 
-	/* Convert the image of a rendering to plain pixels, for another engine to encode. NULL:
-	 * all renderings of this engine are plain. */
+	/* Convert the image of a rendering to plain pixels, so that another engine can encode it.
+	 * NULL: all renderings of this engine have plain pixels already. */
 	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
 	/* Write a complete file of the recipe's format at the current offset of the descriptor
 	 * `output`. The rendering was made by this engine, or has plain pixels. */

@@ -32,11 +32,12 @@ enum icc_result {
 };
 
 /*
- * Make the profile of the colour space that CICP code points describe. For an HDR transfer, the profile describes the
- * SDR picture that hdr_to_sdr() makes: it has the same primaries, and the curve of sRGB.
+ * Make the profile of the colour space that CICP code points describe. For an HDR transfer, the
+ * profile describes the SDR picture that hdr_to_sdr() makes: it has the same primaries, and the
+ * curve of sRGB.
  *
  * is_grey      make a grey profile, which has only the curve.
- * ret_profile  the caller frees it. It is NULL unless the result is ICC_MADE.
+ * ret_profile  the caller frees it. NULL if the result is not ICC_MADE.
  */
 enum icc_result icc_of_cicp(const struct cicp *cicp, bool is_grey, uint8_t **ret_profile,
                             size_t *ret_n);
@@ -55,9 +56,9 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
                                  uint8_t **ret_profile, size_t *ret_n);
 
 /*
- * Compute the sRGB values of n_levels grey levels of a grey profile, evenly from black to white. With
- * integers lcms2, and so libvips, is up to 10 of 255 levels wrong where the curve of the profile is
- * steep.
+ * Compute the sRGB values of n_levels grey levels of a grey profile, evenly from black to white.
+ * lcms2 computes them from floats. From integers, as libvips calls it, its results would be up to
+ * 10 of 255 levels wrong where the curve of the profile is steep.
  *
  * ret_values  n_levels values, each from 0 to 65535
  *
@@ -66,9 +67,10 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 bool icc_grey_levels(const void *profile, size_t n, enum intent intent, unsigned n_levels,
                      uint16_t *ret_values);
 
-/* The intent with which an embedded profile must be used. It is `wanted`, if the profile has a table
- * for this intent or needs none. If not, it is the first intent for which the profile has a table:
- * libvips would ignore the profile, although lcms2 itself uses that table. */
+/* The intent with which an embedded profile must be used. If the profile has a table for the intent
+ * `wanted`, or needs no table, returns `wanted`. If not, returns the first intent for which the
+ * profile has a table. This is necessary because libvips ignores a profile without a table for the
+ * requested intent, although lcms2 would use another table of the profile. */
 enum intent icc_usable_intent(const void *profile, size_t n, enum intent wanted);
 
 #endif

@@ -54,7 +54,8 @@ uint64_t memory_of_output(const struct picture_header *header,
 	unsigned n_bands;
 
 	geometry_focus(&layout, header->size);
-	/* To search for the part to keep, the engine needs the whole picture in memory. */
+	/* The engine searches the whole picture for the part to keep, so the whole picture must be
+	 * in memory. */
 	if (layout.is_focused && layout.is_searched)
 		n_searched_bytes = memory_product(memory_area(header->size),
 		                                  header->n_pixel_bytes);

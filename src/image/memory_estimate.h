@@ -37,11 +37,11 @@ uint64_t memory_area(struct size size);
  * an encoder of JPEG, PNG or TIFF counts as 2 bytes. Encoders that store the picture in wider
  * numbers count as more. An output on a canvas counts as having alpha if its format can have alpha.
  *
- * These numbers were measured with libvips 8.14.1 on pictures of 24 megapixels. For each byte of
- * the output's pixels, the largest data segment (the memory that RLIMIT_DATA limits) had 1.4 bytes
- * for JPEG, PNG and TIFF, 3.1 for WebP, 4.1 for BMP and 5.5 for GIF. A picture of noise with 11
- * megapixels needs, in addition to the decoder's memory, 13 bytes per pixel for lossy WebP, 33 for
- * lossless WebP, and 37 for WebP with alpha.
+ * The numbers of bytes are based on measurements with libvips 8.14.1 on pictures of 24 megapixels.
+ * For each byte of the output's pixels, the largest data segment (the memory that RLIMIT_DATA
+ * limits) had 1.4 bytes for JPEG, PNG and TIFF, 3.1 for WebP, 4.1 for BMP and 5.5 for GIF. A
+ * picture of noise with 11 megapixels needs, in addition to the decoder's memory, 13 bytes per
+ * pixel for lossy WebP, 33 for lossless WebP, and 37 for WebP with alpha.
  */
 uint64_t memory_of_output(const struct picture_header *header,
                           const struct recipe *recipe, uint64_t n_frames);

@@ -93,7 +93,7 @@ static bool engine_unsupported(const struct source *source, struct failure *ret_
 /* The plan: which engine decodes the picture, and which engines derive and encode each output. */
 struct engine_plan {
 	/* The engine that has opened the source. If engine_plan_make() failed: the engine that
-	 * refused the header as damaged, or NULL. */
+	 * returned CLAIM_FAILED for the source, or NULL. */
 	const struct engine *decoder;
 	struct planned_output {
 		const struct engine *deriver;
@@ -319,7 +319,7 @@ static bool make_room(struct picture_worker *worker, size_t n)
 	if (n <= worker->n_bytes)
 		return true;
 
-	/* The old bytes are not needed. realloc() would copy them. */
+	/* realloc() would copy the old bytes, but they are not needed. */
 	free(worker->bytes);
 	worker->n_bytes = 0;
 	worker->bytes = malloc(n);
@@ -412,7 +412,8 @@ static bool look_ahead(struct picture_worker *worker, const struct picture_job *
 	                      header, 1, ret_failure);
 }
 
-/* The size that is decoded for an output. A drawing (SVG, PDF) is drawn at the output's size. */
+/* The size at which the picture is decoded for an output. A drawing (SVG, PDF) is decoded at the
+ * output's size, unless a filter comes before scaling. */
 static struct size size_to_decode(const struct source *source,
                                   const struct recipe *recipe)
 {
@@ -430,7 +431,7 @@ static uint64_t area_of(struct size size)
 	return (uint64_t)size.width * size.height;
 }
 
-/* The largest size that is decoded for any output. */
+/* The largest size at which the picture is decoded for one of the outputs. */
 static struct size largest_to_decode(const struct picture_job *job,
                                      const struct source *source)
 {
@@ -445,8 +446,8 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Request memory again if the picture is larger than its header said, or if look_ahead() expected
- * another engine. */
+/* Request memory again if the picture is larger than its header said, if it has several frames, or
+ * if look_ahead() expected another engine. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -704,8 +705,8 @@ struct opening {
 	const struct picture_job *job;
 };
 
-/* Request memory for an engine before it opens the picture, if look_ahead() expected another
- * engine. */
+/* An engine is going to open the picture. If look_ahead() expected another engine, request the
+ * memory that this engine needs. */
 static bool may_open(void *data, const struct engine *engine, struct failure *ret_failure)
 {
 	const struct opening *opening = data;
@@ -784,7 +785,7 @@ static bool work(struct picture_worker *worker, const struct picture_job *job,
 	return true;
 }
 
-/* Process a source by the first engine that accepts it. */
+/* Process a source with the first engine that accepts it. */
 static bool run_engine(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

@@ -30,7 +30,8 @@ enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
 	/* No worker draws, because there is no sandbox to confine a worker that may read files. */
 	DRAWING_UNSAFE,
-	/* Other workers draw. If this worker gets a drawing, it sets is_to_draw in the answer. */
+	/* This worker does not draw, but other workers do. If this worker gets a drawing, it sets
+	 * is_to_draw in the answer. */
 	DRAWING_ELSEWHERE,
 	DRAWING_HERE, /* this worker draws */
 };
@@ -45,8 +46,8 @@ bool picture_can_draw(void);
  * after picture_preload(). */
 const char *const *picture_font_folders(void);
 
-/* Whether this worker can draw pictures of a format, with the text in them. The function draws a small
- * picture to find out. If the answer is no, the failure gives the reason. */
+/* Whether this worker can draw pictures of a format, with the text in them. The function draws a
+ * small picture to find out. If the answer is no, the failure gives the reason. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
 /* Start the engines. The fork server of a pool calls this once, before it forks workers, because
@@ -103,8 +104,8 @@ struct picture_answer {
 	 * read. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1: in_hash is set; 0: it is not */
-	/* 1 if this worker cannot draw the picture, but a worker with DRAWING_HERE may; 0 if
-	 * not. */
+	/* 1: this worker does not draw, so the picture must be given to a worker with DRAWING_HERE.
+	 * 0: every other case. */
 	uint32_t is_to_draw;
 	/* 1 if the picture was read, but pixels are missing or wrong; 0 if not. */
 	uint32_t is_damaged;

@@ -35,8 +35,8 @@ struct output_facts {
  *
  * recipe   the recipe of the output
  * output   the memfd; it contains the encoded file from out->offset to its end
- * out      out->bytes becomes the length of the file with metadata; what the metadata loses is
- *          added to out->lost
+ * out      out->bytes becomes the length of the file with metadata; out->lost also gets the parts
+ *          of the metadata that are lost
  *
  * Returns false with a failure if memory ran out or the file cannot be written. If the file became
  * too long, errno is EFBIG.

@@ -36,7 +36,7 @@ bool samples_init(struct samples *ret_samples, struct size size, unsigned n_band
 
 /* An open picture. */
 struct reading {
-	struct size size; /* size of the samples, before the orientation is applied */
+	struct size size; /* size in pixels, before the orientation is applied */
 	/* The orientation to apply to the samples, 1 to 8 as in EXIF. */
 	unsigned orientation;
 	bool is_deep, has_alpha;

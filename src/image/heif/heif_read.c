@@ -37,7 +37,8 @@ struct heif_state {
 	struct transformations transformations;
 	struct cicp cicp;
 	bool has_cicp, is_premultiplied, is_deep;
-	/* The samples of the stream have the range of television, and no box says their range. */
+	/* The samples have the limited range of television. Only the stream says so; no box of the
+	 * file states the range. */
 	bool has_limited_stream;
 };
 
@@ -692,8 +693,8 @@ static bool join_items(const struct heif_state *state, struct samples *ret_sampl
 	if (!find_colours(&channels, colours))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "decode: libheif returned neither grey nor RGB");
-	/* libheif expands RGB to the full range. It does not expand grey, because it expands while
-	 * it applies the colour matrix, which grey does not have. */
+	/* libheif expands samples to the full range while it applies the colour matrix. Grey has no
+	 * colour matrix, so libheif expands only RGB. */
 	is_limited = channels.n_colours == 1 &&
 	             (has_limited_range(colours) || state->has_limited_stream);
 	channels.has_alpha = state->alpha &&

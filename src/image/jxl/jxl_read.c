@@ -92,8 +92,8 @@ static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
 	return true;
 }
 
-/* Record the primaries of the colours, and their transfer if it is PQ or HLG. If it is not, a
- * profile describes the colours, and the primaries are not used. */
+/* Record the primaries of the colours. If the transfer is PQ or HLG, record it too. With any other
+ * transfer, a profile describes the colours, and the primaries are not used. */
 static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 {
 	JxlColorEncoding encoding;
