@@ -173,8 +173,9 @@ static int64_t publish(struct committer *committer, struct commit *first)
 
 /* ---- the state ---- */
 
-/* Write the rows of outputs that are about to get their names without a stamp. If the process is
- * killed before write_state(), the next run knows these outputs only by these rows. */
+/* Write the rows of outputs that have no stamp, just before the outputs get their names. If the
+ * process is killed after that but before write_state(), the next run knows these outputs only by
+ * these rows. */
 static bool intend_outputs(const struct store_output *outputs, size_t n, void *data,
                            struct failure *ret_failure)
 {
@@ -234,7 +235,7 @@ static void write_state(struct committer *committer, const struct commit *first)
 		committer_stop(committer);
 	else
 		committer->state_failure.class =
-			FAIL_NONE; /* the committer goes on without a state */
+			FAIL_NONE; /* the committer continues, with or without a state */
 }
 
 /* ---- groups ---- */

@@ -32,8 +32,9 @@ enum { COMMIT_GROUP_FILES = 16 };
 struct commit_output {
 	const char *name;
 	uint64_t offset, n_bytes;
-	const struct stat *expected; /* as in struct store_output */
-	/* As in struct store_output; the stamp also becomes a row of the state. */
+	/* The stat of the file that the output replaces; NULL: the overwrite policy decides. */
+	const struct stat *expected;
+	/* The stamp of the output, which also becomes a row of the state; NULL: no stamp. */
 	struct stamp *stamp;
 };
 
@@ -53,8 +54,8 @@ struct commit {
 	int fd; /* descriptor of the content of all outputs; read by position */
 	const struct commit_output *outputs;
 	size_t n_outputs;
-	const struct timespec *dates; /* dates as in struct store_content */
-	/* As in struct store_output, or NULL. */
+	const struct timespec *dates; /* times of access and modification; NULL: now */
+	/* The original that the output replaces; NULL: no input is replaced. */
 	const struct store_original *original;
 
 	/* For the state: the known failure of the picture, keyed by the name of its source. */
@@ -87,8 +88,9 @@ struct committer_options {
 	 * group. 0 means COMMIT_GROUP_OUTPUTS. */
 	size_t group_outputs;
 	commit_done_fn *done;
-	void *data; /* data for done */
-	/* How long a group waits for files that the caller has announced; -1: without limit. */
+	void *data; /* passed to `done` */
+	/* The maximum time, in milliseconds, that a group waits for files that the caller has
+	 * announced; -1: no limit. */
 	int64_t wait_ms;
 	/* true: no thread is started, and committer_step() commits groups in the caller's thread */
 	bool is_stepped;
@@ -110,7 +112,8 @@ struct committer *committer_create(const struct committer_options *options);
  * STORE_SKIPPED       All outputs were skipped.
  * STORE_FAILED, STORE_PLACE_FAILED
  *                     The result of the first output that failed.
- * STORE_DROPPED       The committer was stopped before it reached the file. Nothing was done.
+ * STORE_DROPPED       No output was published, because the committer was stopped or the file
+ *                     system refused an output of an earlier file.
  */
 void committer_add(struct committer *committer, struct commit *commit);
 

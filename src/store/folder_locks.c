@@ -178,8 +178,8 @@ static void note_target(struct folder_locks *locks, const char *link)
 	if (S_ISDIR(st.st_mode)) {
 		note_with_those_above(locks, link);
 	} else {
-		/* Find the path of the file in /proc, because realpath() could hang: it makes calls
-		 * on the file system of the file. */
+		/* Get the path of the file from a link in /proc. realpath() could hang, because it
+		 * makes calls on the file system of the file. */
 		snprintf(entry, sizeof(entry), "/proc/self/fd/%d", fd);
 		n = readlink(entry, target, sizeof(target) - 1);
 		if (n > 0) {

@@ -21,8 +21,8 @@ struct folder_locks;
  * time.
  */
 struct folder_calls {
-	/* Call openat(), and then fstat() on the opened file. `input` is the INPUT whose folders
-	 * are opened; it is used in messages only. */
+	/* Call openat(), and then fstat() on the opened file. `input` is the INPUT for which the
+	 * folder is opened; it is used in messages only. */
 	int (*open)(void *data, int folder, const char *name, int flags,
 	            const char *input, struct stat *ret_stat);
 	/* Like lstat(). */

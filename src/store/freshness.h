@@ -81,7 +81,8 @@ enum verdict freshness_decide(const struct freshness *freshness,
  * VERDICT_MAKE    Make the output.
  * VERDICT_FRESH   The file is an output of ours and unchanged. A renamed output is fresh too,
  *                 because making it again would only reduce its quality.
- * VERDICT_EXISTS  The name of the backup is taken, and the file is not an output of ours.
+ * VERDICT_EXISTS  The name of the backup is taken, and the file is not an output of ours or was
+ *                 renamed.
  */
 enum verdict freshness_in_place(const struct freshness *freshness, bool has_backup,
                                 enum evidence *ret_evidence, struct stamp *ret_record);

@@ -29,7 +29,7 @@ static enum fail_class class_of(int sys_errno)
 	switch (sys_errno) {
 	case EEXIST:
 	case EISDIR:
-	case ENOTDIR: /* a file, or a link, where a folder should be */
+	case ENOTDIR: /* a file or a link is in the place of a folder */
 	case ELOOP:
 	case EBUSY: /* something is mounted at this name */
 		return FAIL_EXISTS;
@@ -76,7 +76,7 @@ enum published store_refuse(const char *problem, bool is_in_root,
 	case EROFS:
 	case EIO:
 	case ENODEV:
-	case ENOTCONN: /* a FUSE server that died */
+	case ENOTCONN: /* the server of a FUSE file system has died */
 	case EMFILE:
 	case ENFILE:
 		return PLACE_REFUSED;
@@ -541,8 +541,8 @@ static enum published rename_over(struct output *output, struct failure *failure
 		output->temp[0] = 0;
 		return PUBLISHED;
 	}
-	/* The hidden file could be created in the folder, so it is the old file that is protected,
-	 * not the folder. */
+	/* The folder is not protected, because the hidden file could be created in it. So only the
+	 * old file is protected, and other outputs may succeed. */
 	return store_refuse("cannot replace the existing file", false, failure);
 }
 
@@ -607,7 +607,8 @@ static char *name_of_backup(const char *name, const char *suffix)
 	return asprintf(&backup, "%s%s", name, suffix) < 0 ? NULL : backup;
 }
 
-/* Whether files in a folder can be linked, tested with the file of this name. */
+/* Whether files in a folder can be linked. The test makes a second link to the file `name`, and
+ * removes the link. */
 static bool can_link(int folder, const char *name)
 {
 	char temp[TEMP_NAME_BYTES];

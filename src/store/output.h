@@ -13,8 +13,8 @@
 
 struct stamp;
 
-/* The result of a step of publishing one output. TWIN_IN_THE_WAY, REFUSED, PLACE_REFUSED and
- * FOLDER_IS_GONE come with a failure. */
+/* The result of a step of publishing one output. If the result is TWIN_IN_THE_WAY, REFUSED,
+ * PLACE_REFUSED or FOLDER_IS_GONE, the step has also set *ret_failure. */
 enum published {
 	PUBLISHED,
 	/* Another file has the name. */
@@ -27,7 +27,8 @@ enum published {
 	PLACE_REFUSED,
 	/* The folder was removed: create it again and retry once. */
 	FOLDER_IS_GONE,
-	/* Not published because another output of its file, or the file system, failed. */
+	/* The output was not published, because another output of its file failed or because the
+	 * file system refused an earlier output. */
 	NOT_PUBLISHED,
 	/* The file system does not support unnamed files: use a file with a hidden name. */
 	NOT_THIS_WAY,
@@ -42,11 +43,13 @@ enum published store_refuse(const char *problem, bool is_in_root,
                             struct failure *ret_failure);
 
 /*
- * An output is published in steps that a group of outputs can take together: write it, sync it,
- * name it, and then remove or back up the file that it replaced. Until the output has its name, it
- * is an unnamed file. The kernel deletes an unnamed file when its descriptor is closed, however the
- * process ends. If the file system has no unnamed files, or /proc is not mounted, the output has a
- * hidden name in the same folder instead.
+ * An output is published in four steps: write the output, sync it, give it its name, and remove the
+ * file that it replaced. The third step also makes the backup of that file, if one is requested. A
+ * group of outputs can take each step together.
+ *
+ * Until the output has its name, it is an unnamed file. The kernel deletes an unnamed file when its
+ * descriptor is closed, however the process ends. If the file system has no unnamed files, or /proc
+ * is not mounted, the output has a hidden name in the same folder instead.
  */
 
 enum { TEMP_NAME_BYTES = 48 };

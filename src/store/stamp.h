@@ -41,11 +41,11 @@ struct stamp {
 	uint32_t width, height;
 	char format[STAMP_FORMAT_BYTES]; /* format name, such as "webp" */
 
-	/* The names of output and source, relative to the output folder and to the INPUT. A name
-	 * that is too long is stored as its hash. stamp_name_is() compares a stored name with a
-	 * name of any length. */
+	/* The name of the output is relative to the output folder, the name of the source to the
+	 * INPUT. A name that is too long is stored as its hash. stamp_name_is() compares a stored
+	 * name with a name of any length. */
 	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
-	/* The folder to which source is relative, as a hash; 0: not known. */
+	/* A hash of the folder to which `source` is relative; 0: not known. */
 	uint64_t root;
 };
 
@@ -60,10 +60,10 @@ void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
 /* Set both names of a stamp. */
 void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
 
-/* Whether in_stamp, a name as a stamp stores it, is the stored form of this name. */
+/* Whether a name stored in a stamp (in_stamp) stands for `name`, as the name itself or its hash. */
 bool stamp_name_is(const char *in_stamp, const char *name);
 
-/* Whether a name stored in a stamp is the name itself, not its hash. */
+/* Whether a name is stored in a stamp as the name itself, not as its hash. */
 bool stamp_name_is_whole(const char *in_stamp);
 
 /*

@@ -297,8 +297,8 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 		return sqlite3_extended_errcode(database);
 	if (id == APPLICATION_ID && version == SCHEMA_VERSION)
 		return SQLITE_OK;
-	/* A run that was killed at this point may have left a database that has only the
-	 * application id. */
+	/* An empty database with our application id is accepted. An earlier version of this program
+	 * left such a database if it was killed before it set the version. */
 	if (n_tables > 0 || (id != 0 && id != APPLICATION_ID)) {
 		*ret_is_foreign = true;
 		return SQLITE_OK;
@@ -489,8 +489,9 @@ static bool move_aside(struct state *state, const char *why)
 	return is_moved;
 }
 
-/* Whether a file cannot be a database of ours, not even a damaged one: it is not a regular file, or
- * its header (SQLite's file format, 1.3) has another program's application id. */
+/* Whether a file is certainly not a database of ours, not even a damaged one: it cannot be read, is
+ * not a regular file, or does not begin with a header that has our application id. SQLite's file
+ * format, 1.3, describes the header. An empty file may be ours. */
 static bool is_no_state(const char *path)
 {
 	enum { HEADER_BYTES = 100, ID_AT = 68 };
@@ -563,7 +564,8 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
-	state->notice[0] = 0; /* a notice from here on is about a failure during use */
+	/* From now on, the notice is for a failure of the database during use. */
+	state->notice[0] = 0;
 	result = state->is_foreign ? STATE_FOREIGN : result_of(code);
 	if (result == STATE_OK) {
 		*ret_state = state;

@@ -95,9 +95,9 @@ struct failure state_read_failure(struct state *state);
 struct known_failure {
 	uint64_t recipe, build; /* fingerprints */
 	uint64_t in_bytes;
-	int64_t in_mtime_ns; /* as in a stamp */
+	int64_t in_mtime_ns; /* modification time of the input */
 	struct input_hash in_hash;
-	bool has_hash;     /* false: only size and time are compared */
+	bool has_hash;     /* whether in_hash is set */
 	unsigned n_deaths; /* number of runs in which the picture killed its worker */
 	struct failure failure;
 };
@@ -114,8 +114,8 @@ bool state_find_failure(struct state *state, const char *source,
  * written, and state_notice() returns a message. The stamps on outputs hold the same records.
  */
 enum state_result state_begin(struct state *state);
-/* Write the row of an output that is about to get its name without a stamp. If another file has
- * this name now, the row of that file stays. */
+/* Write the row of an output that has no stamp, just before the output gets its name. If another
+ * file has this name now, the row of that file stays. */
 enum state_result state_intend(struct state *state, const struct stamp *row);
 /* Write the row of an output. It replaces the output's previous row, and the row from
  * state_intend(). */

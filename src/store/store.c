@@ -278,7 +278,7 @@ static int duplicate(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Duplicate the descriptor of the folder used last. Returns -1 if that folder has another path. */
+/* If `path` is the folder that was used last, duplicate its descriptor. Otherwise returns -1. */
 static int open_last(struct store *store, const char *path)
 {
 	int fd = -1;
@@ -471,9 +471,9 @@ static bool have_room(struct claimed_files *claimed)
 	return true;
 }
 
-/* Whether the folder may find the file under another name. True if the folder finds the file after
- * the case of all letters was changed, or if the name has bytes beyond ASCII, which the folder may
- * normalise. */
+/* Whether another name may lead to the same file in the folder. The test looks up the name with
+ * upper and lower case exchanged. Returns true also if the name has bytes beyond ASCII, because the
+ * folder may normalise them. */
 static bool may_have_other_names(struct claimed_files *claimed, int folder,
                                  const char *name, const struct stat *file)
 {
@@ -631,7 +631,7 @@ struct work {
 	/* state between the steps, initialised once the folder is open */
 	struct output output;
 	int folder;          /* descriptor of the folder; -1: none is open */
-	enum published step; /* result of its last step */
+	enum published step; /* the result of the output's last step */
 };
 
 static enum replace replace_of(const struct store_output *asked)
@@ -874,7 +874,8 @@ static enum store_result result_of(const struct store *store, const struct work 
 	}
 }
 
-/* Whether this output makes its file fail. A skipped output does not. */
+/* Whether an output has failed, so that the other outputs of its file must be dropped. A skipped
+ * output has not failed. */
 static bool is_failed(const struct work *work)
 {
 	return work->step != PUBLISHED && work->step != NOT_PUBLISHED &&

@@ -5,8 +5,8 @@
  *
  * Where a file system has no unnamed files (or /proc is not mounted), the file first has a hidden
  * name, ".pixpool-<16 hex digits>.tmp", in the same folder. A complete file that replaces another
- * has a hidden name for an instant, too. No failure leaves such a file behind, unless the process
- * is killed at that moment.
+ * has a hidden name for an instant, too. If the process is killed, a file with a hidden name may
+ * stay behind; store_sweep() of a later run removes it.
  */
 #ifndef PXP_STORE_H
 #define PXP_STORE_H
@@ -41,27 +41,29 @@ struct store *store_open(const char *folder);
  * that input. Returns NULL if memory ran out. */
 struct store *store_open_in_place(void);
 
-/* Remove the hidden files that killed runs left in a folder, once for each folder. The store does
- * this by itself in the output folder and in each folder below it that it opens. */
+/* Remove the hidden files that killed runs left in a folder. Later calls for the same folder do
+ * nothing. The store itself makes this call for the output folder, and for each folder below it
+ * that it opens. */
 void store_sweep(struct store *store, int folder);
 
-/* Open the output folder for reading only: nothing in it changes. If folder is NULL, the store
- * examines outputs in place. Returns NULL with errno on failure; errno is ENOENT if the folder does
- * not exist. */
+/* Open the output folder for reading only: nothing in it changes. If `folder` is NULL, there is no
+ * output folder, because each output replaces an input. Returns NULL with errno on failure; errno
+ * is ENOENT if the folder does not exist. */
 struct store *store_open_to_look(const char *folder);
 void store_close(struct store *store); /* NULL is allowed; keeps errno */
 
-/* Whether the folder supports the extended attribute of stamps, tested by setting one. */
+/* Whether the file system of the output folder supports the extended attribute that holds a stamp.
+ * To find out, the function sets a similar attribute. */
 bool store_takes_stamps(struct store *store);
 
 /* The errno with which the times of an output could not be set; 0: the times of all outputs were
  * set. An output without the right times does not fail. */
 int store_dates_error(const struct store *store);
 
-/* Whether the file system of some output does not support stamps. */
+/* Whether at least one output has no stamp, because its file system does not support stamps. */
 bool store_has_lost_stamp(const struct store *store);
 
-/* Whether some backup could not be marked as one. */
+/* Whether at least one backup could not be marked as a backup. */
 bool store_has_lost_mark(const struct store *store);
 
 /* Get device and inode of the folder, by which a walk recognises it. */
@@ -85,8 +87,8 @@ enum store_result {
 	 * up, the folder is read-only or was removed, or permission is missing. The failure says
 	 * why. Every other output would fail too. */
 	STORE_PLACE_FAILED,
-	/* The output was not published, because another output of its file failed or the committer
-	 * was stopped. */
+	/* The output was not published, because another output of its file failed, because the file
+	 * system refused an earlier output, or because the committer was stopped. */
 	STORE_DROPPED,
 };
 
@@ -95,10 +97,11 @@ enum output_kind {
 	OUTPUT_NONE,
 	OUTPUT_EMPTY, /* an empty file, which a killed run may have left */
 	OUTPUT_FILE,
-	OUTPUT_LINK, /* a link, socket or device: may be replaced, is never our output */
+	/* A link, socket or device. It may be replaced, but is never an output of ours. */
+	OUTPUT_LINK,
 	OUTPUT_FOLDER, /* a folder, which cannot be replaced */
-	/* Another output of this run. Its name differs, but is the same file in this folder, which
-	 * ignores case or normalises Unicode. */
+	/* The file of another output of this run. The two outputs have different names, but the
+	 * folder ignores case or normalises Unicode, so both names lead to the same file. */
 	OUTPUT_TWIN
 };
 
@@ -118,7 +121,7 @@ enum output_kind store_look(struct store *store, const char *relative,
 /* Whether a file has this name. */
 bool store_has(struct store *store, const char *relative);
 
-/* Remove the file that store_look() found. Returns false if that fails. errno says why; it is 0 if
+/* Remove the file that store_look() found. Returns false with errno on failure; errno is 0 if
  * another file has the name now. */
 bool store_remove(struct store *store, const char *relative, const struct stat *seen);
 
@@ -157,7 +160,7 @@ enum backup {
 	 * the file. The backup is another link to the file or, if files cannot be linked, a copy
 	 * with the same bytes. */
 	BACKUP_LEFT,
-	BACKUP_TAKEN /* any other file */
+	BACKUP_TAKEN /* another file has the name of the backup */
 };
 
 /* Look for the backup of a file in a folder. */
@@ -181,8 +184,8 @@ struct store_output {
 	struct store_content content;
 
 	enum overwrite overwrite;
-	/* The stat of a file that may be replaced whatever the policy says. If that file has
-	 * changed since, it is kept. NULL: the policy decides. */
+	/* The stat of the file that the output replaces, whatever the overwrite policy says. A file
+	 * that has changed since this stat is kept. NULL: the policy decides. */
 	const struct stat *expected;
 	/* the file whose attributes are copied; NULL: a new file of mode 0666 less the umask */
 	const struct store_original *original;
@@ -195,16 +198,16 @@ struct store_output {
 	struct failure failure;
 	/* Whether the stamp is on the output, which depends on the file system. */
 	bool has_stamp;
-	/* Whether the output is about to get its name without the stamp, for store_intend_fn. */
+	/* For store_intend_fn: whether the output will get its name although it has no stamp. */
 	bool is_intended;
 };
 
 /*
- * Called after the outputs of a group were written and before any of them gets its name. It is
- * called only if the file system could not store a stamp on some of them. The caller can record
- * these outputs elsewhere, so that the next run knows them even if this run is killed. Only outputs
- * with is_intended are about to get their names. On failure, the function returns false and sets
- * the failure. Then no output gets its name, and the result of each is STORE_PLACE_FAILED.
+ * Called after the outputs of a group were written and before any of them gets its name, but only
+ * if the file system refused the stamps of some outputs. In these outputs is_intended is true. The
+ * function can record them elsewhere, so that the next run knows them even if this run is killed.
+ * On failure the function returns false and sets the failure. In that case no output of the group
+ * gets its name, and each result is STORE_PLACE_FAILED.
  */
 typedef bool store_intend_fn(const struct store_output *outputs, size_t n, void *data,
                              struct failure *ret_failure);
