@@ -1,7 +1,7 @@
 /*
- * The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. The
- * parts of this file, in this order: the packed names of one folder, the stack of the current
- * folders, the selection of files, the names of a list, and the steps.
+ * Walks the INPUTs one after the other, and the folders below each INPUT, one step at a time. This
+ * file contains, in this order: the packed names of one folder, the stack of the current folders,
+ * the selection of files, the names of a list, the steps, and the functions that find a file again.
  */
 #include "walk/walk.h"
 
@@ -25,7 +25,7 @@
  * zeros is an empty list.
  */
 struct names {
-	char *bytes;      /* for each name its mark, its bytes and a zero */
+	char *bytes;      /* entries; each is a mark, the bytes of a name, and a zero */
 	uint32_t *starts; /* the offset of each entry in bytes */
 	size_t n_bytes, max_bytes;
 	size_t n, max;
@@ -268,7 +268,8 @@ static void levels_fini(struct levels *levels)
 	*levels = (struct levels){0};
 }
 
-/* The deepest level; there must be one. Valid until the next level is pushed. */
+/* Get the deepest level. The stack must not be empty. The pointer is valid until the next level is
+ * pushed. */
 static struct level *levels_top(struct levels *levels)
 {
 	return &levels->level[levels->n - 1];
@@ -390,17 +391,18 @@ static void level_read(struct level *level, char *buffer,
 		level_note(level, errno);
 }
 
-/* Called when a folder was opened at depth: close the folder that is LEVELS_OPEN levels above
- * it. */
+/* Called after the folder of level number `depth` was opened. Closes the folder that is LEVELS_OPEN
+ * levels above that folder. */
 static void close_far_above(struct levels *levels, size_t depth)
 {
 	if (depth > LEVELS_OPEN)
 		fd_close(&levels->level[depth - LEVELS_OPEN].fd);
 }
 
-/* Push the folder that is open as *fd, and read its names. *fd is moved in and becomes -1. Returns
- * false if there is no memory for the level; then the caller still owns *fd. If reading the names
- * fails, the level records the error and keeps the names that were read before. */
+/* Push the folder that is open as *fd, and read its names. The new level owns the descriptor, and
+ * *fd becomes -1. Returns false if there is no memory for the level; in that case the caller still
+ * owns *fd. If reading the names fails, the level records the error and keeps the names that were
+ * read before. */
 static bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
                         size_t path_n, const struct walk_options *options)
 {
@@ -443,7 +445,7 @@ static bool reopen_below(const struct level *above, struct level *below)
 	int fd;
 
 	errno = ESTALE;
-	/* cannot happen, because the walk entered `below` by one of these names */
+	/* This cannot happen: the walk took a name from `above` before it entered `below`. */
 	if (above->folders.n_taken == 0)
 		return false;
 	name = names_taken(&above->folders, &mark);
@@ -485,9 +487,9 @@ struct walk {
 
 	char *path; /* the path of the last item */
 	size_t path_max;
-	/* The path of the INPUT that was started last, and the offset at which the relative name
-	 * begins in a path below it. For an INPUT of a list, the relative name in its own path
-	 * begins at the same offset. */
+	/* The path of the INPUT that was started last. input_n is the offset at which the relative
+	 * name begins in the path of a file below this INPUT. If the INPUT is from a list, input_n
+	 * is also the offset of the relative name in the path of the INPUT. */
 	const char *input;
 	size_t input_n;
 	dev_t input_dev; /* the device of this INPUT; 0: not known */
@@ -540,7 +542,7 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		/* If the path ended here, this byte is a zero. */
+		/* The previous path may have ended here, with a zero instead of this slash. */
 		walk->path[at - 1] = '/';
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;
@@ -692,9 +694,8 @@ static void simplify(char *path)
 	*to = 0;
 }
 
-/* The part of a path that can be appended to another folder: everything behind the last "..",
- * without "./" and slashes at its beginning. Without "..": the whole path, without "./" and slashes
- * at its beginning. */
+/* The part of a path that can be appended to another folder: everything behind the last "..", or
+ * the whole path if it has no "..". Slashes and "./" at the beginning of this part are left out. */
 static const char *part_below(const char *path)
 {
 	const char *below = path;
@@ -863,8 +864,8 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	fd = level_open_folder(level, name, mark);
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
-		/* the walk is in the folder now, or the folder was removed since its name was
-		 * read */
+		/* The walk is in the folder now, or skips the folder: it is the output folder, or
+		 * it was removed since its name was read. */
 		return false;
 	if (sys_errno == MARKED)
 		return give_met(walk, ret_item, WALK_MARKED, name, 0);

@@ -1,8 +1,8 @@
 /*
- * A directory walker from which the caller pulls one file after the other, so the walk keeps in
- * memory only the names of the current folders. Names are bytes, in no particular encoding. Files
- * are returned in the order of the bytes of their names, the files of a folder before its
- * sub-folders; every walk of an unchanged tree has the same order.
+ * A directory walker. Each call returns the next file, so the walk keeps in memory only the names
+ * of the current folders. Names are bytes, in no particular encoding. Files are returned in the
+ * order of the bytes of their names, the files of a folder before its sub-folders. Every walk of an
+ * unchanged tree has the same order.
  *
  * Unless the options say otherwise, links inside folders are not followed, not even a link that
  * replaces a folder while the walk runs, and names inside folders that begin with a dot are
@@ -37,8 +37,9 @@ struct walk_glob {
 /*
  * File system calls of the walk. A plain call may never return, for example on a dead network
  * share. So a caller may provide calls with a time limit. They have the results and the errno of
- * the plain calls. folder and name are as for openat(). dev is the device of the folder; it is 0 if
- * the device is not known, or if the name may be a mount point. path is used in messages only.
+ * the plain calls. `folder` and `name` are the arguments of openat(). `dev` is the device of the
+ * folder; it is 0 if the device is not known, or if the name may be a mount point. `path` is used
+ * in messages only.
  */
 struct walk_place {
 	dev_t dev;
@@ -85,14 +86,14 @@ struct walk_options {
 	 * the first pattern includes files. Folders are not compared. */
 	const struct walk_glob *globs;
 	size_t n_globs;
-	/* Whether max_depth limits how deep below an INPUT folder files are found. If max_depth is
-	 * 1, the walk finds only the files in the INPUT folder itself; if it is 0, none in any
-	 * folder. */
+	/* Whether max_depth limits the depth of the walk. If max_depth is 1, the walk finds only
+	 * the files in the INPUT folder itself. If max_depth is 0, the walk finds no files in
+	 * folders, only the INPUTs that are files. */
 	bool has_max_depth;
 	unsigned max_depth;
 	bool follows_links; /* whether links inside folders are followed */
-	/* Whether names that begin with a dot are walked, too, except names of this program's own
-	 * files. */
+	/* Whether the walk includes names that begin with a dot. The names of this program's own
+	 * files are skipped in any case. */
 	bool takes_hidden;
 	/* Whether folders on another file system than their INPUT are left out. */
 	bool stays_on_device;
@@ -109,13 +110,13 @@ enum walk_kind {
 	/* A regular file inside a folder, or an INPUT that is not a folder. */
 	WALK_FILE,
 	/*
-	 * A link, socket, FIFO or device inside a folder. It is not opened. sys_errno is usually 0.
-	 * ELOOP: the item is a link that the walk would follow, but it leads back to a folder that
-	 * is being walked. EXDEV: the item is a folder on another file system, and stays_on_device
-	 * is set.
+	 * A link, socket, FIFO or device inside a folder, or a folder that must not be walked. The
+	 * item is not opened. sys_errno is usually 0. ELOOP: the item leads back to a folder that
+	 * is being walked, and follows_links is set. EXDEV: the item is a folder on another file
+	 * system, and stays_on_device is set.
 	 */
 	WALK_OTHER,
-	/* A folder that contains the mark. */
+	/* A folder that is not walked, because it contains a name that matches options.mark. */
 	WALK_MARKED,
 	/*
 	 * An INPUT that does not exist (ENOENT, ...), or a folder that could not be read. If a part
@@ -127,8 +128,8 @@ enum walk_kind {
 	WALK_END
 };
 
-/* An item of the walk. All of it, including the descriptor, is valid until the next walk_next(), or
- * as long as walk_visit() says. */
+/* An item of the walk. An item from walk_next() is valid until the next walk_next(), and so is its
+ * descriptor. The comment on walk_visit() says how long an item from walk_visit() is valid. */
 struct walk_item {
 	enum walk_kind kind;
 	bool is_named;     /* whether the item is the INPUT itself */
@@ -153,7 +154,7 @@ struct walk_item {
 	/* How many bytes at the beginning of path are the path of the INPUT folder and the slash
 	 * after it. 0 if the item is an INPUT. */
 	size_t n_of_input;
-	/* The errno that is described above at WALK_ERROR and WALK_OTHER; otherwise 0. */
+	/* For WALK_ERROR and WALK_OTHER: the errno that enum walk_kind describes; otherwise 0. */
 	int sys_errno;
 	/* The calls that walk_open_file() and walk_stat_file() make. */
 	const struct walk_calls *calls;
@@ -161,20 +162,23 @@ struct walk_item {
 };
 
 /*
- * Where a walk has found a WALK_FILE: its path and some numbers. With this address, walk_visit() finds
- * the file again without listing a folder. A struct of zeros is the address of no file.
+ * The place where a walk has found a WALK_FILE: its path and some numbers. With this address,
+ * walk_visit() finds the file again without listing a folder. A struct of zeros is the address of
+ * no file.
  */
 struct walk_address {
 	char *path; /* the path of the item */
 	size_t input;
 	size_t relative_at; /* the offset of the relative name in path */
-	size_t n_of_input;  /* as in struct walk_item */
-	dev_t dev;          /* as in struct walk_item */
+	/* The length of the INPUT folder's path with the slash after it. 0 if the file is an
+	 * INPUT. */
+	size_t n_of_input;
+	dev_t dev; /* the device of the file's folder; 0: not known */
 	bool is_named, follows_link;
 };
 
-/* Get the address at which walk_visit() finds a WALK_FILE again. The file must not be standard input.
- * The caller frees the address with walk_address_fini(). Returns false if memory ran out. */
+/* Get the address at which walk_visit() finds a WALK_FILE again. The file must not be standard
+ * input. The caller frees the address with walk_address_fini(). Returns false if memory ran out. */
 bool walk_address_of(const struct walk_item *item, struct walk_address *ret_address);
 void walk_address_fini(struct walk_address *address);
 
