@@ -59,8 +59,8 @@ unsigned meter_percent(const struct meter *meter);
 
 /* The number of finished images per second, over the last 10 seconds. Skipped images and failures
  * from an earlier run are not counted, because they took no time. If fewer than 8 images were
- * finished in the last 10 seconds, the time begins earlier, so that it contains 8 images. A
- * negative rate means that too few images are finished. */
+ * finished in the last 10 seconds, the rate is computed over a longer time, in which 8 images were
+ * finished. A negative rate means that too few images are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
 /* The number of bytes of finished inputs per second, over the same time as meter_rate(). */

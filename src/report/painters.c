@@ -1,7 +1,7 @@
 /*
- * The painters: progress bar, plain lines, JSON, and none. The painter none prints only messages
- * and the summary. The functions for lines and for the summary are shared by all painters except
- * JSON.
+ * The painters: progress bar, plain lines, JSON, and `none`. The painter `none` shows no progress
+ * and no images, but with -Q it prints each failure, because there is no summary. All painters
+ * except JSON share the functions for lines and for the summary.
  */
 #include "report/painter.h"
 
@@ -406,7 +406,7 @@ static void plain_image(struct text *text, const struct view *view,
                         const struct record *record)
 {
 	if (record->status == RECORD_CANCELLED)
-		return; /* the summary counts cancelled images */
+		return; /* cancelled images get no line; the summary counts them */
 	/* While the plan is being made, the total is not known yet. */
 	if (view->meter->is_planned) {
 		text_put(text, "[");

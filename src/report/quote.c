@@ -36,7 +36,7 @@ static size_t character(const char *s, bool *ret_is_printable)
 	return n;
 }
 
-/* Whether a character has no special meaning to the shell, with or without quotes. */
+/* Whether a character has no special meaning to the shell, neither inside nor outside quotes. */
 static bool is_harmless(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -62,7 +62,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '{':
-	case '}': /* needs quotes only if it is the whole name */
+	case '}': /* a brace needs quotes only if it is the whole name */
 		if (name[1]) {
 			needs->more_than_double = true;
 			return;
@@ -70,7 +70,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '#':
-	case '~': /* needs quotes only at the start of the name */
+	case '~': /* '#' and '~' need quotes only at the start of the name */
 		if (at == name)
 			needs->quotes = true;
 		else

@@ -157,7 +157,9 @@ struct report {
 	int list_errno;
 	bool is_finished;
 	bool is_hidden; /* no live line is shown until the next tick */
-	char *slowest;  /* the slowest image, as in struct view */
+	/* The image that has been in progress for the longest time; NULL: no image has taken
+	 * long. */
+	char *slowest;
 	double slowest_seconds;
 	int64_t painted_ns; /* the time when progress was last shown */
 };
@@ -168,7 +170,7 @@ static const struct painter *painter_of(const struct report_options *options,
 	enum progress progress = options->progress;
 
 	if (progress == PROGRESS_AUTO && options->is_plan)
-		progress = PROGRESS_NONE; /* the plan itself shows the progress */
+		progress = PROGRESS_NONE; /* the lines of the plan show the progress */
 	if (progress == PROGRESS_AUTO)
 		progress = screen_can_paint(screen) ? PROGRESS_BAR : PROGRESS_PLAIN;
 	if (progress == PROGRESS_JSON)
@@ -325,8 +327,8 @@ static void write_record(struct report *report, struct text *line)
 	text_fini(line);
 }
 
-/* Add the line of an image to the list of verify. Add nothing if the image is neither broken nor
- * misnamed. */
+/* Add the line of an image to the list that the command verify prints. Add nothing if the image is
+ * neither broken nor misnamed. */
 static void list_line(struct text *text, const struct record *record)
 {
 	bool is_broken = record->status == RECORD_FAILED;

@@ -1,7 +1,8 @@
 /*
  * Reports on a batch while it runs and at its end: progress (bar, plain, JSON or none), records for
- * --report, the list of verify, the plan, and the summary. Progress, messages and the summary go to
- * standard error. The others go to the descriptors in struct report_options.
+ * --report, the list that the command verify prints, the plan, and the summary. Progress, messages
+ * and the summary go to standard error. The records, the list and the plan go to the descriptors in
+ * struct report_options.
  *
  * Call all functions from the same thread. It is not a failure if standard error cannot be written.
  * Before report_create(), set the locale and ignore SIGPIPE.
