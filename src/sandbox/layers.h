@@ -17,13 +17,14 @@ void landlock_put_up(struct sandbox_state *state, const char *const *readable);
  * files. */
 void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
-/* The size of a filter. seccomp_build() builds a filter without loading it, for sanitizer builds
- * and tests, and reports its size. It returns 0 or a negative errno. */
+/* The size of a filter. */
 struct seccomp_figures {
 	/* The number of rules, including rules for system calls that this machine does not have. */
 	unsigned n_rules;
 	size_t n_instructions;
 };
+/* Build the filter and report its size, without loading the filter. Returns 0 or a negative
+ * errno. */
 int seccomp_build(bool may_read, struct seccomp_figures *ret_figures);
 
 /* Record that a layer is in force, or that it is missing and for what reason. */

@@ -217,8 +217,8 @@ void user_drop(struct sandbox_state *state)
 
 enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
-/* The newest form of this struct. An older kernel has a shorter struct, and accepts this one if the
- * remaining bytes are zero. */
+/* The argument of landlock_create_ruleset(), with the members of the newest kernel. An older kernel
+ * knows only the first members, and accepts this struct if the other members are zero. */
 struct ruleset {
 	uint64_t files, connections, scopes;
 };
@@ -231,20 +231,23 @@ struct rule_of_folder {
 /* All accesses that a version of Landlock (its ABI) can refuse. */
 static struct ruleset everything(uint32_t abi)
 {
-	/* Version 1: execute, read, write, create, remove. */
+	/* Landlock version 1 can refuse to execute, read, write, create and remove files. */
 	struct ruleset ruleset = {.files = (1 << 13) - 1};
 
+	/* Landlock version 2 can also refuse to link and rename files across folders. */
 	if (abi >= 2)
-		ruleset.files |= 1 << 13; /* version 2: link or rename across folders */
+		ruleset.files |= 1 << 13;
+	/* Landlock version 3 can also refuse to truncate files. */
 	if (abi >= 3)
-		ruleset.files |= 1 << 14; /* version 3: truncate */
+		ruleset.files |= 1 << 14;
+	/* Landlock version 4 can also refuse bind() and connect() for TCP. */
 	if (abi >= 4)
-		/* Version 4: bind and connect TCP. */
 		ruleset.connections = 1 << 0 | 1 << 1;
+	/* Landlock version 5 can also refuse ioctl() on devices. */
 	if (abi >= 5)
-		ruleset.files |= 1 << 15; /* version 5: ioctl on devices */
+		ruleset.files |= 1 << 15;
+	/* Landlock version 6 can also refuse signals, and connections to abstract sockets. */
 	if (abi >= 6)
-		/* Version 6: abstract sockets, signals. */
 		ruleset.scopes = 1 << 0 | 1 << 1;
 	return ruleset;
 }

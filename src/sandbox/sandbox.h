@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 enum sandbox_layer {
-	/* The process runs as another user, without groups and capabilities. */
+	/* The process ran as root, and now runs as nobody, without capabilities. */
 	SANDBOX_USER,
 	SANDBOX_LANDLOCK, /* no file can be opened, except for reading in some folders */
 	SANDBOX_SECCOMP,  /* only a few system calls are allowed */
@@ -59,8 +59,8 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 /* Whether every requested layer is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);
 
-/* Whether these layers restrict the reading of files: a process that may read files below some
- * folders cannot open any other file. `layers` has a bit for each layer that is in force. */
+/* Whether the layers in force can restrict reading to some folders, so that the process can open no
+ * file outside of them. `layers` has a bit for each layer that is in force. */
 bool sandbox_confines_files(uint32_t layers);
 
 /* Whether a state that came from another process is valid: its reasons are terminated texts, and

@@ -48,8 +48,8 @@ enum { TEST_ANSWER = EUCLEAN };
 enum { MAP_KIND = 0x0f };
 
 /* System calls that are allowed with any arguments. None of them takes a path. Only dup() and
- * recvmsg() give the process a new descriptor, and those from recvmsg() come from the main
- * process. */
+ * recvmsg() give the process a new descriptor, and recvmsg() receives descriptors only from the
+ * main process. */
 static const char *const allowed[] = {
 	/* calls on open descriptors */
 	"read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek",
@@ -62,7 +62,7 @@ static const char *const allowed[] = {
 	/* calls that handle signals */
 	"pause", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"sigreturn",
-	/* clocks and resource use */
+	/* calls for clocks, random bytes, resource use and user ids */
 	"clock_getres", "clock_gettime", "clock_gettime64", "clock_nanosleep",
 	"clock_nanosleep_time64", "gettimeofday", "nanosleep", "time", "getrandom",
 	"getrusage", "sysinfo", "getuid", "geteuid", "getgid", "getegid"};
@@ -70,29 +70,29 @@ static const char *const allowed[] = {
 /* System calls that no decoder ever makes. They kill the process, so that an attacker cannot try
  * one call after the other. */
 static const char *const deadly[] = {
-	/* programs and processes; the rules for execve() and clone() are below */
+	/* calls for programs and processes; the rules for execve() and clone() are below */
 	"execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
 	"process_madvise", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
 	"rt_sigqueueinfo", "rt_tgsigqueueinfo", "kcmp", "setns", "unshare",
-	/* the network; the rules for socket() are below */
+	/* calls for the network; the rules for socket() are below */
 	"socketpair", "socketcall", "connect", "bind", "listen", "accept", "accept4",
 	"sendto", "sendmmsg",
-	/* the kernel and the machine */
+	/* calls that control the kernel or the machine */
 	"bpf", "perf_event_open", "io_uring_setup", "io_uring_enter", "io_uring_register",
 	"userfaultfd", "add_key", "keyctl", "request_key", "init_module", "finit_module",
 	"delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
 	"acct", "settimeofday", "clock_settime", "sethostname", "setdomainname",
 	"personality", "modify_ldt", "iopl", "ioperm", "quotactl", "syslog", "vhangup",
-	/* file systems */
+	/* calls for file systems */
 	"mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount",
 	"fsopen", "fsmount", "mount_setattr", "open_by_handle_at", "name_to_handle_at",
 	"mknod", "mknodat", "link", "linkat", "symlink", "symlinkat", "rename",
 	"renameat", "renameat2", "unlinkat", "mkdirat", "truncate",
-	/* changes to the input's mode, owner, times and attributes through its descriptor */
+	/* calls that change the mode, owner, times or attributes of a file, such as the input */
 	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown",
 	"fchownat", "utime", "utimes", "futimesat", "utimensat", "setxattr", "fsetxattr",
 	"removexattr", "fremovexattr",
-	/* changes of the user */
+	/* calls that change the user */
 	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid",
 	"setfsgid", "setgroups", "capset"};
 
@@ -180,8 +180,8 @@ static void add_signals(struct filter *filter)
 	}
 }
 
-/* Add rules for the system calls that test the filter. Their arguments are invalid, so no other
- * code makes them, and the filter answers them with an errno that the kernel would not give. */
+/* Add rules for the system calls that test the filter. No other code makes such a call, because its
+ * arguments are invalid. The filter answers with an errno that the kernel would not give. */
 static void add_test(struct filter *filter)
 {
 	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "execve",
@@ -195,8 +195,8 @@ static void add_test(struct filter *filter)
 
 /*
  * Allow the calls that are needed to read a font: open it for reading, stat it, map it read-only.
- * Landlock restricts which files can be opened. Of all other files the process can see only names,
- * lengths and times.
+ * Landlock restricts which files can be opened. Of any other file the process can see only the stat
+ * and the permissions.
  */
 static void add_reading(struct filter *filter)
 {
@@ -236,7 +236,7 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
-	/* A task that returns its input as a descriptor duplicates it with this call. */
+	/* If a task returns a descriptor, for example of its input, this call duplicates it. */
 	add_one(filter, SCMP_ACT_ALLOW, "fcntl",
 	        compare(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));
