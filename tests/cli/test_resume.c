@@ -600,7 +600,7 @@ TEST(prune, outputs_of_another_format_are_kept_while_their_input_exists)
 
 /* An empty INPUT may be a mount point whose file system is not mounted, and a folder that cannot be
  * read may contain any image. So no output is pruned in these cases. */
-TEST(prune, nothing_is_removed_unless_every_input_was_read_completely_and_has_an_image)
+TEST(prune, nothing_is_removed_if_an_input_was_not_read_completely_or_contains_no_image)
 {
 	const char *nobody;
 	struct ended ended;
