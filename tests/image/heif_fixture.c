@@ -115,8 +115,8 @@ static struct heif_error append(struct heif_context *context, const void *bytes,
 	return ok;
 }
 
-/* The numbers of the colour primaries, curve and matrix (CICP) that libheif must write into the stream. If the result is NULL, libheif chooses
- * them. */
+/* The numbers of the colour primaries, curve and matrix (CICP) that libheif must write into the
+ * stream. If the result is NULL, libheif chooses them. */
 static struct heif_color_profile_nclx *make_code_points(const struct heif_recipe *recipe)
 {
 	struct heif_color_profile_nclx *nclx;
@@ -157,8 +157,8 @@ static void encode(struct heif_context *context, struct heif_image *image,
 	heif_nclx_color_profile_free(nclx);
 }
 
-/* Correct two errors of libheif 1.15: of the code points it writes only those of the matrix, and
- * into ispe (the size box) of a rotated picture it writes the size after the rotation. */
+/* Correct two errors of libheif 1.15. Of the code points, it writes only that of the matrix. Into
+ * the size box "ispe" of a rotated picture, it writes the size after the rotation. */
 static void correct(struct blob *blob, const struct heif_recipe *recipe)
 {
 	const uint8_t *end = blob->bytes + blob->n;

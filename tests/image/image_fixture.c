@@ -46,7 +46,8 @@ void blob_insert(struct blob *blob, size_t at, const void *bytes, size_t n)
 	blob->bytes = realloc(blob->bytes, blob->n + n + 1);
 	REQUIRE(blob->bytes != NULL && at <= blob->n);
 	memmove(blob->bytes + at + n, blob->bytes + at, blob->n - at);
-	if (n > 0) /* then bytes is not NULL, as memcpy() demands */
+	/* If n is 0, `bytes` may be NULL, which memcpy() does not allow. */
+	if (n > 0)
 		memcpy(blob->bytes + at, bytes, n);
 	blob->n += n;
 }

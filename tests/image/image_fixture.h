@@ -1,6 +1,6 @@
 /*
- * What tests of pictures share: pictures made by the test, run through picture_run(), and the
- * result decoded again. Tests compare pixels, never encoded bytes.
+ * Functions that tests of pictures share: they make pictures, run them through picture_run(), and
+ * decode the results. Tests compare pixels, never encoded bytes.
  */
 #ifndef PXP_IMAGE_FIXTURE_H
 #define PXP_IMAGE_FIXTURE_H
@@ -100,7 +100,7 @@ struct outcome check_picture(const struct blob *input, const char *name,
 struct outcome run_picture_of(const struct blob *input, const char *name,
                               const struct recipe *recipe, uint64_t claimed_bytes);
 
-/* Like run_picture(), in an existing picture_worker, after picture_preload(). */
+/* Like run_picture_of(), but in an existing picture_worker. Call picture_preload() first. */
 struct outcome run_with_worker(struct picture_worker *worker, const struct blob *input,
                                const char *name, const struct recipe *recipe,
                                uint64_t claimed_bytes);

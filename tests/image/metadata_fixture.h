@@ -47,8 +47,8 @@ struct block fixture_spliced(const struct splice *splice, struct bytes file);
 
 bool fixture_holds(struct bytes bytes, const char *words);
 
-/* Facts about an output of 320 x 240 that shows all of an upright input of 640 x 480; sRGB,
- * JPEG. */
+/* The target of most tests: an sRGB JPEG of 320 x 240 pixels that shows the whole input. The input
+ * is upright and has 640 x 480 pixels. */
 struct metadata_target fixture_target(void);
 
 #endif

@@ -229,8 +229,8 @@ static bool plan(const struct recipe *recipe, struct size from, struct size *ret
 static void check(struct picture_worker *worker, const struct recipe *recipe,
                   const struct outcome *outcome, __attribute__((unused)) int round)
 {
-	/* An output that was not rotated may still have an orientation, so this recipe does not
-	 * rotate it either. */
+	/* If the output was not rotated, it may still have an orientation. Then this recipe must
+	 * not rotate it either. */
 	const struct recipe plain = {
 		.format = FORMAT_PNG, .max_frames = 1, .no_rotate = recipe->no_rotate};
 	const struct picture_side *in = &outcome->answer.in,

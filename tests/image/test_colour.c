@@ -37,8 +37,8 @@ static void finish(VipsImage *image, struct blob *blob)
 	blob_fini(blob);
 }
 
-/* Pure sRGB red, as values in the Display P3 profile of libvips, computed from the primaries of
- * both. */
+/* Pure sRGB red, converted to the Display P3 profile of libvips. The values are computed from the
+ * primaries of sRGB and of Display P3. */
 static const double red_in_p3[] = {234, 51, 35};
 
 TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
@@ -146,8 +146,8 @@ TEST(colour, cmyk_is_converted_by_its_embedded_profile)
 	is_colour(result, 8, 8, want, 6);
 	g_object_unref(result);
 
-	/* If a file has no profile, libvips uses its built-in CMYK profile. The file above had the
-	 * same profile embedded, so the colours must be equal. */
+	/* If a file has no profile, libvips uses its built-in CMYK profile. The previous file had
+	 * this profile embedded, so the colours must be equal. */
 	blob_fini(&blob);
 	blob = encoded(cmyk, ".tif[strip]");
 	result = cooked(&blob, &recipe);

@@ -245,7 +245,7 @@ TEST(draw, each_way_to_declare_the_size_of_an_svg_gives_the_expected_size)
 	}
 }
 
-/* Half of the drawing is red, with lengths in each unit. */
+/* The left half of each drawing is red. The drawings state their lengths in different units. */
 TEST(draw, lengths_in_an_svg_have_96_pixels_an_inch)
 {
 	static const char *const texts[] = {
@@ -268,7 +268,7 @@ TEST(draw, lengths_in_an_svg_have_96_pixels_an_inch)
 	};
 
 	for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
-		/* Draw at the natural size, and larger than a tile. */
+		/* Draw at the natural size, and at a size that needs several tiles. */
 		struct recipe recipe = i % 2 ? boxed(FORMAT_PNG, 3072, 3072)
 		                             : boxed(FORMAT_PNG, 0, 0);
 		struct outcome outcome = draw(texts[i / 2], "a.svg", &recipe);
@@ -638,7 +638,7 @@ TEST(draw, a_compressed_svg_is_decompressed_up_to_a_limit)
 	free(spaces);
 }
 
-/* ---- which workers draw ---- */
+/* ---- workers that draw ---- */
 
 static void expect_refused(enum picture_drawing drawing, bool is_to_draw,
                            const char *words)

@@ -312,7 +312,7 @@ TEST(encoders, lossless_webp_is_written_as_a_vp8l_chunk)
 	g_object_unref(image);
 }
 
-/* A gradient in steps of 1/64 of an 8-bit step. */
+/* A gradient whose steps are 64 times smaller than a step of 8 bits. */
 TEST(encoders, heic_and_avif_can_keep_more_than_8_bits_per_sample)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};

@@ -12,8 +12,9 @@
 
 enum { SIDE = 8 };
 
-/* A sample of the test picture, whose four quarters have the four colours of `rgbw`. The sample is 0 or
- * the maximum value; in the first row of pixels it is 0 or half the maximum value. */
+/* A sample of the test picture, whose four quarters have the four colours of `rgbw`. Each sample is
+ * 0 or the maximum value. In the first row, half the maximum value takes the place of the maximum
+ * value. */
 static unsigned sample_at(int x, int y, int band, unsigned most)
 {
 	unsigned value = rgbw.colours[2 * (y >= SIDE / 2) + (x >= SIDE / 2)][band];
@@ -143,8 +144,7 @@ TEST(header_quirks, values_above_1_in_a_pfm_are_kept_in_an_hdr_output)
 	blob_fini(&blob);
 }
 
-TEST(header_quirks,
-     a_grey_float_tiff_with_values_above_1_has_levels_up_to_255_and_any_other_holds_linear_light)
+TEST(header_quirks, a_grey_float_tiff_holds_linear_light_up_to_1_or_levels_up_to_255)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];
@@ -218,8 +218,8 @@ TEST(header_quirks, a_ycbcr_tiff_is_read_if_it_is_jpeg_compressed_and_unsupporte
 }
 
 /* A BigTIFF with two directories. The first one is empty. The second one says that its pixels are
- * compressed with deflate, and that it has 2^63 offsets and 2^63 lengths of strips, of 2 bytes each.
- * The number of bytes of such a list exceeds 64 bits. */
+ * compressed with deflate, and that it has 2^63 strips. The offset and the length of a strip take 2
+ * bytes each, so the size of each list in bytes exceeds 64 bits. */
 static const char endless_strips[] = "II+\0\10\0\0\0\20\0\0\0\0\0\0\0"
 				     "\0\0\0\0\0\0\0\0\40\0\0\0\0\0\0\0"
 				     "\3\0\0\0\0\0\0\0"
@@ -228,7 +228,8 @@ static const char endless_strips[] = "II+\0\10\0\0\0\20\0\0\0\0\0\0\0"
 				     "\27\1\3\0\0\0\0\0\0\0\0\200\0\0\0\0\0\0\0\0"
 				     "\0\0\0\0\0\0\0";
 
-/* Zeros follow the file. They would be strips without bytes, which are not damage. */
+/* Zeros follow the file. If they were read as lengths, all strips would be empty, which is no
+ * damage. */
 TEST(header_quirks,
      values_behind_the_end_of_a_tiff_are_not_read_if_the_number_of_bytes_overflows)
 {

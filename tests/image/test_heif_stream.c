@@ -22,7 +22,7 @@ static void end_box(struct block *to, size_t begin)
 	block_set_number(to, begin, to->n - begin, 4, true);
 }
 
-/* The bits of a header of AV1. */
+/* The header of an AV1 stream, as a sequence of bits. */
 struct header {
 	struct block block;
 	size_t n_bits;
@@ -40,18 +40,17 @@ static void add_bits(struct header *to, unsigned number, unsigned n)
 	}
 }
 
-/* Make the header of a picture whose timing begins with a number of variable length. The number is
- * missing: the caller adds its bits. */
+/* Make the beginning of a header, up to the last number of its timing. This number has a variable
+ * length. The caller adds its bits. */
 static struct header header_before_number(void)
 {
 	struct header header = {0};
 
-	add_bits(&header, 0,
-	         3 + 1 + 1);     /* the profile, not a still picture, not reduced */
-	add_bits(&header, 1, 1); /* has timing */
+	add_bits(&header, 0, 3 + 1 + 1); /* profile 0, no still picture, full header */
+	add_bits(&header, 1, 1);         /* timing follows */
 	add_bits(&header, 1, 32);
 	add_bits(&header, 1, 32);
-	add_bits(&header, 1, 1); /* all pictures have the same duration: the number */
+	add_bits(&header, 1, 1); /* all pictures have the same duration */
 	return header;
 }
 
@@ -96,7 +95,7 @@ TEST(heif_stream, a_number_with_too_many_zero_bits_is_not_read_to_its_end)
 	block_fini(&header.block);
 }
 
-/* The calls of box_next() from the readers of HEIF. */
+/* How often the readers of HEIF called box_next(). */
 static size_t n_steps;
 
 bool __real_box_next(struct bytes boxes, size_t *at, struct box *ret_box);
@@ -108,7 +107,7 @@ bool __wrap_box_next(struct bytes boxes, size_t *at, struct box *ret_box)
 	return __real_box_next(boxes, at, ret_box);
 }
 
-/* An item that names the last of 1,000 boxes 255 times. */
+/* An item names the same property 255 times. This property is the last of 1,000 boxes. */
 TEST(heif_stream, a_property_that_an_item_names_many_times_is_looked_for_once)
 {
 	enum { N_BOXES = 1000, N_INDICES = 255 };
@@ -146,16 +145,16 @@ static void add_config(struct block *to, unsigned primaries)
 	add_bits(&header, 0, 3);
 	add_bits(&header, 3, 2);  /* a still picture, with a reduced header */
 	add_bits(&header, 0, 5);  /* the level */
-	add_bits(&header, 5, 4);  /* bits of the width, minus 1 */
-	add_bits(&header, 5, 4);  /* bits of the height, minus 1 */
+	add_bits(&header, 5, 4);  /* number of bits of the width, minus 1 */
+	add_bits(&header, 5, 4);  /* number of bits of the height, minus 1 */
 	add_bits(&header, 63, 6); /* the width, minus 1 */
 	add_bits(&header, 47, 6); /* the height, minus 1 */
-	add_bits(&header, 0, 6);  /* tools of the encoder */
-	add_bits(&header, 1, 3);  /* 8 bits, colours, code points follow */
+	add_bits(&header, 0, 6);  /* none of the six coding tools is used */
+	add_bits(&header, 1, 3);  /* 8 bits, not grey, with code points */
 	add_bits(&header, primaries, 8);
 	add_bits(&header, 13, 8); /* the transfer */
 	add_bits(&header, 1, 8);  /* the matrix */
-	add_bits(&header, 1, 1);  /* the full range */
+	add_bits(&header, 1, 1);  /* full range */
 	begin = begin_config(to);
 	to->at[to->n - 1] |= HAS_LENGTH;
 	block_add_number(to, header.block.n, 1, true);
@@ -191,7 +190,7 @@ static struct block file_of_items(const unsigned *ids, size_t n, unsigned n_coun
 	return file;
 }
 
-TEST(heif_stream, items_after_the_entry_count_of_the_list_are_ignored)
+TEST(heif_stream, items_beyond_the_entry_count_are_ignored)
 {
 	static const unsigned ids[] = {7, 8, 9};
 	struct block file = file_of_items(ids, 3, 2);
@@ -241,7 +240,7 @@ static struct block file_of_grid(unsigned version, unsigned source)
 	return file;
 }
 
-/* The thumbnail has the primaries 1, item 3 has 2, and item 4 has 3. */
+/* The primaries are 1 for the thumbnail, 2 for item 3, and 3 for item 4. */
 TEST(heif_stream, a_grid_has_the_colours_of_its_first_tile)
 {
 	for (unsigned version = 0; version < 2; version++) {
@@ -266,8 +265,7 @@ TEST(heif_stream, a_grid_that_is_its_own_tile_has_no_stream)
 	block_fini(&file);
 }
 
-TEST(heif_stream,
-     a_picture_without_header_and_tiles_does_not_have_the_colours_of_another_item)
+TEST(heif_stream, a_picture_without_a_header_or_tiles_gets_no_colours_from_another_item)
 {
 	static const unsigned ids[] = {2};
 	struct block file = file_of_items(ids, 1, 1);

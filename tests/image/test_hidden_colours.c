@@ -158,7 +158,7 @@ TEST(hidden_colours, a_disc_of_one_colour_is_not_changed_by_sharpening)
 
 /* ---- kernel nearest ---- */
 
-/* Each pixel contains its own position. */
+/* Make a picture in which each pixel contains its own position. */
 static struct blob make_places(int width, int height)
 {
 	static uint8_t bytes[256 * 256 * 3];

@@ -160,7 +160,8 @@ static bool is_accepted(const struct blob *jpeg, const char *words)
 	return is_whole;
 }
 
-/* Damage the picture at several bytes, one after the other. Returns how often it is accepted. */
+/* Damage one byte of the picture at a time, at several places. Returns for how many of these bytes
+ * the damaged picture is accepted. *ret_n is the number of bytes. */
 static unsigned count_accepted(struct blob *blob, const char *words, unsigned *ret_n)
 {
 	unsigned n_accepted = 0;
@@ -194,8 +195,8 @@ TEST(jpeg_damage, checks_and_conversions_agree_on_which_jpeg_files_are_broken)
 	}
 }
 
-/* The fast engine checks these files, although it cannot convert them. libjpeg alone would accept
- * nearly all of them. */
+/* The fast engine checks CMYK and RGB files, although it cannot convert them. libjpeg alone would
+ * accept nearly all of the damaged files. */
 TEST(jpeg_damage, checks_and_conversions_agree_on_broken_jpeg_files_of_cmyk_and_rgb)
 {
 	struct blob cmyk = make_detailed_bands(suffixes[0], 4),

@@ -89,7 +89,7 @@ static void set_info(JxlEncoder *encoder, const struct jxl_recipe *recipe)
 	REQUIRE(JxlEncoderSetExtraChannelInfo(encoder, 0, &extra) == JXL_ENC_SUCCESS);
 }
 
-/* Make a picture of a single 16-bit value; frames after the first are black. */
+/* Make a picture whose samples all have the same value. Frames after the first are black. */
 static struct blob make_jxl(const struct jxl_recipe *recipe, unsigned value)
 {
 	JxlEncoder *encoder = JxlEncoderCreate(NULL);

@@ -70,7 +70,7 @@ static const struct {
 	{FORMAT_TIFF, KEEP_ALL},
 	{FORMAT_PNG, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
 	{FORMAT_GIF, 0},
-	/* This format compresses profiles. */
+	/* JXL compresses profiles, so a test cannot search for their text. */
 	{FORMAT_JXL, KEEP_EXIF | KEEP_GPS | KEEP_XMP},
 	{FORMAT_JP2, 0},
 	{FORMAT_PNM, 0},

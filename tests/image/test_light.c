@@ -1,5 +1,5 @@
-/* Tests of linear light values above 1, which HDR and float samples can have and other formats
- * clip. */
+/* Tests of linear light values above 1. HDR and float samples can have such values. Other formats
+ * clip them. */
 #include "support/test.h"
 
 #include "vips_fixture.h"

@@ -14,8 +14,8 @@
 
 enum { SIDE = 48, N_BANDS = 4 };
 
-/* The colours of the quarters: top left, top right, bottom left, bottom right. They are soft enough
- * for every encoder. */
+/* The colours of the quarters: top left, top right, bottom left, bottom right. They are not
+ * saturated, because some encoders change saturated colours. */
 static const uint8_t quarters[4][3] = {
 	{170, 80, 80}, {90, 150, 100}, {100, 110, 160}, {238, 238, 238}};
 
@@ -26,12 +26,12 @@ static const struct kind {
 	enum look look;
 	/* Bands of the 8-bit picture from which the kind is made. */
 	int n_bands;
-	VipsInterpretation space; /* colour space to convert to; ERROR: no conversion */
-	/* Sample format to cast to afterwards; NOTSET: no cast. */
+	VipsInterpretation space; /* convert to this colour space; ERROR: no conversion */
+	/* Convert to this sample format last; NOTSET: no conversion. */
 	VipsBandFormat samples;
-	/* Factor to multiply with before the cast; 0 and 1 do nothing. */
+	/* Multiply samples by this factor before their format changes; 0 and 1: no change. */
 	double factor;
-	const char *profile; /* profile to convert to first */
+	const char *profile; /* convert to this profile first; NULL: no conversion */
 	const char *suffix;
 	bool is_unread; /* libvips can write but not read this kind */
 } kinds[] = {

@@ -46,7 +46,7 @@ static const struct engine *engine_of_most(void)
 	return engines[i];
 }
 
-/* The needs of other engines for these formats are not tested here. */
+/* Skip a test of values that are only known for the vips engine. */
 #define SKIP_WITHOUT_VIPS()                                                              \
 	do {                                                                             \
 		if (strcmp(engine_of_most()->name, "vips") != 0)                         \
@@ -292,7 +292,7 @@ TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 
 /* Both headers were found by the fuzzer `picture_header`. */
 TEST(memory_estimate,
-     a_gif_without_a_frame_counts_as_one_frame_and_a_side_of_0_is_refused)
+     a_gif_without_frames_counts_as_one_frame_and_a_png_of_width_0_is_refused)
 {
 	static const uint8_t frameless[] = "GIF89a\2\0\3\0\0\0\0;";
 	static const uint8_t flat[] = "\211PNG\r\n\032\n\0\0\0\15IHDR"
@@ -332,7 +332,7 @@ TEST(memory_estimate, the_size_of_a_tiff_is_read_in_both_byte_orders)
 	EXPECT_EQ(header.n_pixel_bytes, 2);
 }
 
-TEST(memory_estimate, the_depth_of_a_tiff_with_several_samples_is_read_at_its_offset)
+TEST(memory_estimate, sample_depths_of_a_tiff_are_read_at_the_offset_in_their_tag)
 {
 	enum { ARRAY_AT = 70000 };
 	static const uint8_t large[] = "MM\0*\0\0\0\10\0\4"
@@ -358,7 +358,7 @@ TEST(memory_estimate, the_depth_of_a_tiff_with_several_samples_is_read_at_its_of
 	EXPECT_EQ(header.n_pixel_bytes, 16);
 }
 
-/* An entry of a BigTIFF has room for 8 bytes. A size may have that many. */
+/* An entry of a BigTIFF has room for a value of 8 bytes. Width and height may be such values. */
 TEST(memory_estimate, the_size_and_depth_of_a_bigtiff_are_read_in_both_byte_orders)
 {
 	static const uint8_t large[] = "MM\0+\0\10\0\0\0\0\0\0\0\0\0\x10"

@@ -11,7 +11,7 @@
 #include <zlib.h>
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-/* BYTES_OF() for the initialiser of a static table. */
+/* Like BYTES_OF(), but for the initialiser of a static table. */
 #define LITERAL(text)                                                                    \
 	{                                                                                \
 		(const uint8_t *)(text), sizeof(text) - 1                                \
@@ -19,7 +19,8 @@
 
 static const char xmp_text[] = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">words</x:xmpmeta>";
 
-/* Files without metadata, as encoders write them. No decoder reads their pixels. */
+/* The next functions make files without metadata. The structure of the files is that of real
+ * encoders. Their pixels need not be valid, because no test decodes them. */
 
 static struct block bare_jpeg(void)
 {
@@ -62,7 +63,8 @@ static struct block bare_webp(void)
 	return file;
 }
 
-/* A TIFF with one strip of one byte, and a resolution that nobody requested. */
+/* A TIFF with one strip of one byte. It has a resolution, because encoders write one even if nobody
+ * requested it. */
 static struct block bare_tiff(void)
 {
 	static const struct fixture_field fields[] = {
@@ -154,7 +156,8 @@ static void expect_blocks(const struct block *file, enum image_format format,
 	struct bytes artist;
 
 	REQUIRE(metadata_read(&got, format, block_bytes(file)));
-	/* The numbers of EXIF in a TIFF may be in another byte order. */
+	/* A TIFF may store the numbers of EXIF in another byte order, so only a text is
+	 * compared. */
 	artist = fixture_exif_value(block_bytes(&got.exif), FIXTURE_MAIN, 0x013b);
 	EXPECT(bytes_equal(artist, BYTES_OF("Jane\0")), "%s", format_info(format)->name);
 	EXPECT(bytes_equal(block_bytes(&got.xmp), block_bytes(&want->xmp)), "%s",
@@ -177,8 +180,7 @@ TEST(metadata_containers, metadata_written_to_any_format_can_be_read_back)
 		EXPECT_EQ(lost, kinds[i].cannot);
 		expect_blocks(&out, kinds[i].format, &metadata, kinds[i].cannot);
 
-		/* Metadata that is written a second time replaces the metadata of the
-		 * first time. */
+		/* Write the metadata once more: it must replace the metadata in the file. */
 		twice = written(kinds[i].format, block_bytes(&out), &metadata, &lost);
 		expect_blocks(&twice, kinds[i].format, &metadata, kinds[i].cannot);
 		block_fini(&twice);
@@ -247,8 +249,8 @@ TEST(metadata_containers, a_jpeg_starts_with_a_jfif_segment_unless_it_has_exif)
 			"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\1\x01\x2c\0\x96\0\0\xff\xdb")));
 	block_fini(&out);
 
-	/* A density of 0 is unknown. The file then has no unit, and 1 x 1 only means
-	 * square pixels. */
+	/* A density of 0 means that the density is unknown. Then the file has no unit, and 1 x 1
+	 * only means that pixels are square. */
 	none.density = (struct density){0, 0};
 	out = written(FORMAT_JPEG, block_bytes(&file), &none, &lost);
 	EXPECT(bytes_begin_with(
@@ -461,7 +463,8 @@ TEST(metadata_containers, gain_maps_and_depth_maps_of_a_heif_are_reported_lost)
 		size_t n_meta = bytes_be32(block_bytes(&bare), META_AT);
 		struct metadata metadata;
 
-		/* Add a box with the type of the auxiliary picture at the end of "meta". */
+		/* Add the box "auxC" at the end of the box "meta". It has the type of the auxiliary
+		 * picture. */
 		block_add(&file, bytes_part(block_bytes(&bare), 0, META_AT + n_meta));
 		block_add_number(&file, 8 + files[i].type.n, 4, true);
 		block_add_text(&file, "auxC");
@@ -755,7 +758,8 @@ TEST(metadata_containers, brotli_compressed_boxes_of_a_jxl_are_read)
 	metadata_fini(&metadata);
 }
 
-/* Neither JPEG nor GIF tells the encoding of a comment. In PNG, tEXt is Latin-1 and iTXt is UTF-8. */
+/* Neither JPEG nor GIF tells the encoding of a comment. In PNG, tEXt is Latin-1 and iTXt is
+ * UTF-8. */
 TEST(metadata_containers, a_comment_becomes_png_text_in_the_encoding_of_the_comment)
 {
 	static const struct {
@@ -767,11 +771,11 @@ TEST(metadata_containers, a_comment_becomes_png_text_in_the_encoding_of_the_comm
 		{"caf\xe9", "tEXtComment"},
 		{"\xe9t\xe9", "tEXtComment"},
 		{"\xc3\xa9 caf\xe9", "tEXtComment"},
-		{"\xc0\xaf", "tEXtComment"},     /* longer than necessary */
-		{"\xe0\x80\xaf", "tEXtComment"}, /* longer than necessary */
+		{"\xc0\xaf", "tEXtComment"},     /* an overlong encoding */
+		{"\xe0\x80\xaf", "tEXtComment"}, /* an overlong encoding */
 		{"\xed\xa0\x80", "tEXtComment"}, /* a surrogate */
 		{"\xf4\x90\x80\x80", "tEXtComment"},
-		{"\xf0\x9f\x98", "tEXtComment"}, /* cut */
+		{"\xf0\x9f\x98", "tEXtComment"}, /* truncated */
 	};
 
 	for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++) {

@@ -223,8 +223,8 @@ TEST(metadata_exif, the_exif_subject_area_is_rotated_and_scaled_with_the_picture
 	EXPECT_EQ(bytes_be16(area, 6), 48);
 	block_fini(&exif);
 
-	/* The centre of the area is a tenth of the width and a tenth of the height away from the
-	 * top left corner. The clockwise rotation moves this corner to the top right. */
+	/* The centre of the subject area is a tenth of the width and a tenth of the height away
+	 * from the top left corner. The clockwise rotation moves this corner to the top right. */
 	target = (struct metadata_target){.width = 240,
 	                                  .height = 320,
 	                                  .from_width = 640,

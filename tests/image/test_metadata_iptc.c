@@ -67,8 +67,8 @@ TEST(metadata_iptc, an_iptc_dataset_is_kept_only_if_its_metadata_class_is_kept)
 			EXPECT(fixture_holds(block_bytes(&iptc), rows[i].value) ==
 			               ((keep & rows[i].keep) != 0),
 			       "%s, keep %u", rows[i].value, keep);
-		/* The dataset that names the character encoding is kept with any other dataset, and
-		 * dropped if it is the only one. */
+		/* The dataset that names the character encoding is kept if at least one other
+		 * dataset is kept, and dropped otherwise. */
 		EXPECT((iptc.n > 0) ==
 		       ((keep & (KEEP_IPTC | KEEP_GPS | KEEP_COPYRIGHT)) != 0));
 		EXPECT(fixture_holds(block_bytes(&iptc), "\x1b%G") == (iptc.n > 0));

@@ -233,7 +233,8 @@ TEST(metadata_pictures, an_exif_orientation_after_the_pixels_of_a_png_is_applied
 		struct metadata metadata;
 
 		recipe.keep = KEEP_ALL;
-		/* The chunk is made in another PNG and inserted before the end of this one. */
+		/* Make the chunk in `tail`, a copy of the PNG. Insert the chunk into `late`,
+		 * another copy, before its end. */
 		blob_append(&tail, png.bytes, png.n);
 		png_insert(&tail, "eXIf", exif, sizeof(exif));
 		blob_append(&late, png.bytes, png.n);

@@ -79,7 +79,8 @@ static struct block kept(const char *attributes, const char *elements, unsigned 
 #define EXPECT_HOLDS_NOT(xmp, words)                                                     \
 	EXPECT(!fixture_holds(block_bytes(&(xmp)), words), "%s", words)
 
-/* One property in each RDF syntax: each must be dropped or kept with its metadata class. */
+/* Properties in all syntaxes of RDF. A property must be kept if one of its classes in `keep` is
+ * kept, and dropped otherwise. */
 static const struct {
 	const char *attributes, *elements;
 	unsigned keep;
@@ -454,7 +455,7 @@ TEST(metadata_xmp, properties_about_a_removed_video_or_gain_map_are_dropped_and_
 #define DEPTH_SPACE     "http://ns.google.com/photos/1.0/depthmap/"
 #define CONTAINER_SPACE "http://ns.google.com/photos/1.0/container/"
 
-/* These packets have no words for a video or a gain map, not even as a namespace. */
+/* None of these packets contains a word that announces a video or a gain map. */
 TEST(metadata_xmp, a_depth_map_is_reported_lost_even_if_no_xmp_is_kept)
 {
 	static const char head[] =

@@ -83,7 +83,8 @@ TEST(sharpen, the_parameter_jagged_sharpens_at_edges_and_the_parameter_flat_else
 	double by_2 = after(&edge, "filter sharpen 1 0 0.8", 50) - 150;
 
 	EXPECT(by_1 > 2 && fabs(by_2 - 2 * by_1) < 2, "%g and %g", by_1, by_2);
-	/* The ripple is 1 above and below 101; blurring leaves 101. */
+	/* The samples of the ripple alternate between 100 and 102. Blurring makes all of them
+	 * 101. */
 	EXPECT_EQ(after(&calm, "filter sharpen 1 0 5", 51), 102);
 	EXPECT(fabs(after(&calm, "filter sharpen 1 5 0", 51) - 107) <= 1.5);
 	EXPECT(fabs(after(&calm, "filter sharpen 1 5 0", 50) - 95) <= 1.5);

@@ -137,9 +137,9 @@ static double weight(enum shape shape, double distance)
 
 enum { N_COLUMNS = 60, N_ROWS = 30 };
 
-/* Bars with values that leave room for the overshoot of kernels. In the eleven columns around
- * column 31 the bars are chosen so that reducing to a third with Lanczos 2 differs most from
- * reducing with the Catmull-Rom cubic. */
+/* Bars of two values, which leave room for the overshoot of kernels. The bars in the eleven columns
+ * around column 31 make the largest difference between the kernels Lanczos 2 and Catmull-Rom when
+ * the picture is reduced to a third. */
 static double column_value(int x)
 {
 	static const bool around[] = {1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 1};
@@ -244,7 +244,7 @@ TEST(linear, linear_scaling_averages_linear_light_and_not_encoded_values)
 	{
 		static const struct {
 			const char *words;
-			/* Half of 255, and the sRGB value of half the linear light. */
+			/* 128 is half of 255. 188 is the sRGB value of half the linear light. */
 			int value;
 		} cases[] = {{"size 8x8", 128}, {"size 8x8; linear", 188}};
 

@@ -375,8 +375,9 @@ static struct blob make_stream(bool is_empty, unsigned n_blocks)
 	return stream;
 }
 
-/* A TIFF of 1 x 100 pixels. The first strip has the pixels, and the last strip has a wrong checksum.
- * The other n strips share the same stream. Zeros follow, so that the file has 40 KB or more. */
+/* A TIFF of 1 x 100 pixels. The first strip has the pixels, and the last strip has a wrong
+ * checksum. The other n strips share the same stream. Zeros follow, so that the file has 40 KB or
+ * more. */
 static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 {
 	enum { N_ENTRIES = 9, HEAD = 8 + 2 + 12 * N_ENTRIES + 4 };
@@ -411,7 +412,7 @@ static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 	return tiff;
 }
 
-/* Expect that the wrong checksum after n strips is found or not. */
+/* Check that the wrong checksum of the last strip is found only if is_checked is true. */
 static void expect_checked(const struct blob *shared, uint32_t n, bool is_checked)
 {
 	struct blob blob = make_shared_strips(shared, n);
@@ -432,7 +433,7 @@ TEST(pages, the_deflate_check_gives_up_if_empty_strips_share_the_same_bytes)
 	blob_fini(&blocks);
 }
 
-/* The budget for the decompressed bytes is 64 for each pixel, and 64 KiB. */
+/* The budget for the decompressed bytes of a page is 64 bytes for each pixel, plus 64 KiB. */
 TEST(pages, the_deflate_check_gives_up_if_strips_have_far_more_bytes_than_the_page)
 {
 	struct blob page = make_long_strips(1, 100);
@@ -583,8 +584,9 @@ TEST(tiff, an_extra_tiff_sample_of_unspecified_meaning_is_not_alpha)
 	blob_fini(&blob);
 }
 
-/* A TIFF whose pixels all have these samples. It has one strip, or one strip for each plane. Colour
- * number i of its palette is (2 i, 255 - i, 7), or a grey. */
+/* A TIFF whose pixels all have these samples. It has a single strip, or one strip for each sample
+ * if is_in_planes is true. Colour number i of its palette is (2 i, 255 - i, 7), or the grey i if
+ * has_grey_palette is true. */
 struct tiff_by_hand {
 	bool is_big_endian, is_in_planes, has_grey_palette;
 	unsigned photometric, n_samples;

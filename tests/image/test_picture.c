@@ -284,7 +284,8 @@ static struct blob make_turned(unsigned orientation, bool is_png)
 	return blob;
 }
 
-/* The picture is rotated while it is loaded, after scaling, or before filters. */
+/* The first recipe rotates the picture while it is loaded, the second one after scaling, and the
+ * third one before filters. */
 static const char *const ways_to_turn[] = {"size 40x40", "size 40x40; linear",
                                            "size 40x40; filter flip, flip"};
 enum { N_WAYS_TO_TURN = sizeof(ways_to_turn) / sizeof(ways_to_turn[0]) };

@@ -100,7 +100,8 @@ static struct blob make_icc(const char *class_and_spaces, struct tag *tags, size
 static const double red[] = {0.4360, 0.2225, 0.0139}, green[] = {0.3851, 0.7169, 0.0971},
 		    blue[] = {0.1431, 0.0606, 0.7141}, white[] = {0.9642, 1, 0.8249};
 
-/* Make a profile like sRGB with red and green exchanged and another transfer curve. */
+/* Make a profile with the primaries of sRGB, but with red and green exchanged. Its transfer curve
+ * is the power `gamma`. */
 static struct blob make_exchanged(double gamma)
 {
 	struct tag tags[] = {{"wtpt", {0}}, {"rXYZ", {0}}, {"gXYZ", {0}}, {"bXYZ", {0}},
@@ -115,11 +116,11 @@ static struct blob make_exchanged(double gamma)
 	return make_icc("mntrRGB XYZ ", tags, sizeof(tags) / sizeof(tags[0]));
 }
 
-/* The profile has a lookup table for each intent in both directions. The intents are, in this
- * order: perceptual, relative, saturation. If the profile is an input profile, each table has black
- * at its first corner, and the same grey at all other corners. This grey is in lightnesses[], in
- * which 255 means L* 100. If it is an output profile, each table gives the same value for every
- * colour. This value is in values[]. The white of the profile is half as bright as usual. */
+/* The profile has a lookup table for each intent in both directions: table 0 for the perceptual
+ * intent, table 1 for the relative intent, and table 2 for saturation. When the profile is an input
+ * profile, table i maps the first corner to black, and all other corners to the grey
+ * lightnesses[i], in which 255 means L* 100. When it is an output profile, table i maps every
+ * colour to values[i]. The white of the profile is half as bright as usual. */
 static const uint8_t lightnesses[] = {77, 128, 204}, values[] = {60, 120, 180};
 
 static struct blob make_profile_of_intents(void)

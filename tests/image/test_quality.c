@@ -109,7 +109,8 @@ static VipsImage *thumbnail(const struct blob *blob, int side)
 	return settled;
 }
 
-/* The picture with as many bands as the result has. */
+/* Scale the picture with our code and with vips_thumbnail(), and compare both results with the
+ * reference. */
 static void compare(const struct blob *blob, __attribute__((unused)) const char *name,
                     int side)
 {

@@ -401,7 +401,7 @@ static struct blob tga_of(int kind, int n_bits, int flags)
 	return file;
 }
 
-/* The kinds of pixels, and the bits that the header declares as alpha. */
+/* For each kind of pixels: its number of bits, and how many bits the header declares as alpha. */
 static const struct {
 	int kind, n_bits, n_alpha_bits;
 	unsigned n_bands, tolerance;

@@ -23,8 +23,8 @@ static void expect_reason(const struct blob *blob, const char *name,
 }
 
 /* Convert a JPEG with extra bytes between two segments. libjpeg skips the bytes with a warning. The
- * fast engine accepts the pixels, but does not support the filter `negate` of the recipe, so the vips
- * engine makes the output. */
+ * fast engine accepts the pixels, but it does not support the filter `negate` of the recipe. So the
+ * vips engine makes the output. */
 static void run_warned_picture(void)
 {
 	struct blob blob = make_jpeg(16, 16, 3, &rgbw);

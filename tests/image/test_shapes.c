@@ -511,7 +511,7 @@ TEST(filters, filters_compute_the_documented_pixel_values)
 TEST(filters, modulate_changes_hue_saturation_and_brightness)
 {
 	static const uint8_t red[] = {200, 60, 60};
-	static const double want_grey = 109; /* a colour of the same lightness, L 45.5 */
+	static const double want_grey = 109; /* a grey as light as `red`: L 45.5 */
 	uint8_t bytes[16 * 16 * 3];
 	VipsImage *image;
 	struct blob blob;

@@ -103,7 +103,8 @@ TEST(source_colours, grey_with_an_rgb_profile_is_converted_by_that_profile)
 	blob_fini(&profile);
 }
 
-/* Pictures of these formats always have colours, for which a grey profile is not valid. */
+/* Pictures of these formats always have three colours. A grey profile is not valid for such
+ * pictures. */
 TEST(source_colours, grey_with_a_profile_becomes_srgb_in_formats_without_grey)
 {
 	static const enum image_format formats[] = {FORMAT_WEBP, FORMAT_AVIF,
@@ -279,8 +280,8 @@ TEST(source_colours, profiles_of_psd_and_bmp_are_applied)
 	blob_fini(&profile);
 }
 
-/* Store the colours of a calibrated BMP in its header: chromaticities in units of 1/1000, and gamma in
- * units of 1/10. */
+/* Store the colours of a calibrated BMP in its header: chromaticities in units of 1/1000, and gamma
+ * in units of 1/10. */
 static void calibrate(struct blob *bmp, const unsigned xy[6], unsigned gamma)
 {
 	enum { SPACE_AT = 14 + 56, POINTS_AT = 14 + 60 };
@@ -311,7 +312,8 @@ TEST(source_colours, the_calibration_of_a_bmp_is_applied_if_its_values_are_possi
 		{{640, 330, 300, 600, 150, 60}, 22, plain}, /* sRGB */
 		{{640, 330, 300, 600, 150, 60}, 18, patch_of_18},
 		{{640, 330, 210, 710, 150, 60}, 22, adobe},
-		/* A gamma in other units, and fields without a value. */
+		/* In the next two rows gamma is outside the possible range of 1.2 to 3. In the last
+		 * row all fields are 0. */
 		{{640, 330, 300, 600, 150, 60}, 10, plain},
 		{{640, 330, 300, 600, 150, 60}, 220, plain},
 		{{0, 0, 0, 0, 0, 0}, 0, plain},

@@ -253,7 +253,7 @@ TEST(vips, profiles_other_than_srgb_are_converted_by_libvips_and_refused_by_stb)
 	}
 }
 
-TEST(vips, an_srgb_profile_is_accepted_by_both_engines)
+TEST(vips, an_srgb_profile_is_accepted_by_vips_and_by_stb)
 {
 	static const char *const suffixes[] = {".jpg[Q=95]", ".png"};
 
@@ -370,7 +370,8 @@ TEST(vips, each_level_of_the_option_fail_on_accepts_only_the_documented_kinds_of
 		{"error", {false, false, false, false}},
 		{"warning", {false, false, false, false}},
 	};
-	/* The picture is loaded and scaled in one call, and step by step. */
+	/* The first recipe loads and scales the picture in one call, the second one step by
+	 * step. */
 	static const char *const ways[] = {"", "; linear"};
 
 	for (int how = 0; how < 4; how++) {

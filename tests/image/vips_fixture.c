@@ -51,7 +51,8 @@ VipsImage *decoded(const struct blob *blob)
 	REQUIRE(opened != NULL, "%s", vips_error_buffer());
 	image = vips_image_copy_memory(opened);
 	REQUIRE(image != NULL, "%s", vips_error_buffer());
-	/* For HEIC and AVIF the copy refers to metadata that the opened image owns. */
+	/* The copy of a HEIC or AVIF refers to metadata that the opened image owns. So the opened
+	 * image must live as long as the copy. */
 	g_object_set_data_full(G_OBJECT(image), "opened", opened, g_object_unref);
 	return image;
 }

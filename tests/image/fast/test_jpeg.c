@@ -29,7 +29,8 @@ enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 static const int qualities[] = {1, 10, 50, 75, 90, 100};
 enum { N_QUALITIES = sizeof(qualities) / sizeof(qualities[0]) };
 
-/* Settings of test file number i: each setting changes with i in a period of its own. */
+/* The settings of test file number i. Each setting repeats with a different period in i, so that
+ * the files have many combinations of settings. */
 enum { N_SETTINGS = 400 };
 
 static struct jpeg_settings settings_of(unsigned i)

@@ -456,9 +456,9 @@ TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
 	expect_scan_refused(7, 1);    /* the same component twice */
 	expect_scan_refused(6, 0x40); /* a fifth Huffman table */
 	expect_scan_refused(6, 0x22); /* a Huffman table that is not defined */
-	/* a scan of a sequential file that has only some of the coefficients */
+	/* a sequential scan that lacks some coefficients */
 	expect_scan_refused(12, 5);
-	/* a scan of a sequential file that has only some bits of the coefficients */
+	/* a sequential scan that lacks some bits of its coefficients */
 	expect_scan_refused(13, 0x01);
 }
 
@@ -521,7 +521,8 @@ TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans
 
 	want = samples_of(&picture);
 	memset(other + 5, 99, 64);
-	/* Table 0 belongs to luma, which has been decoded by then. */
+	/* Change table 0 before the second scan. Only luma uses table 0, and the first scan is that
+	 * of luma. */
 	file = with(file, find_marker(file, SOS, 1), other, sizeof(other));
 	picture = decode_whole(decoder, file, &request);
 	got = samples_of(&picture);

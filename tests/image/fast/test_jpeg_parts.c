@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Test blocks: typical values for even i, and arbitrary 16-bit numbers for odd i. */
+/* Make a random block. If i is even, its values are typical. If i is odd, they are arbitrary 16-bit
+ * numbers. */
 static void random_block(int16_t *block, int16_t *quantization, unsigned n, unsigned i,
                          uint64_t *state)
 {
@@ -138,15 +139,16 @@ TEST(jpeg_plan, the_noise_estimate_counts_the_skipped_bits_of_used_coefficients)
 	for (unsigned k = 0; k < 64; k++)
 		quantization[k] = (uint16_t)(k + 1);
 	EXPECT(jpg_noise(quantization, known_bit, ~UINT64_C(0)) == 0);
-	/* The quantization step is 5, and the lowest bit is unknown, so the error is at most 10. */
+	/* The quantization step of coefficient 4 is 5. Its lowest bit is unknown, so its error is
+	 * less than 2 * 5 = 10. */
 	known_bit[4] = 1;
 	EXPECT(fabs(jpg_noise(quantization, known_bit, ~UINT64_C(0)) - 100.0 / 3 / 64) <
 	       1e-9);
 	EXPECT(jpg_noise(quantization, known_bit, 1) == 0);
 }
 
-/* A plan made by hand: three bands and two refinement scans, the second of which covers all
- * coefficients. */
+/* The test makes the list of scans by hand: the first scans of three bands, and then two refinement
+ * scans. The last scan refines all AC coefficients. */
 TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 {
 	struct jpg_file *file = calloc(1, sizeof(*file));
@@ -172,8 +174,8 @@ TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 	for (size_t i = 0; i < 5; i++)
 		EXPECT(!file->scan[i].is_skipped);
 
-	/* If the last scan is skipped, three coefficients have an error of at most 16. The noise is
-	 * then 3 * 16 * 16 / 3 / 64 = 4. */
+	/* If the last scan is skipped, each of the three AC coefficients in use has an error of
+	 * less than 2 * 8 = 16. The estimate of the noise is then 3 * (16 * 16 / 3) / 64 = 4. */
 	request.noise_budget[0] = 4;
 	jpg_plan_scans(file, &request);
 	EXPECT(!file->scan[1].is_skipped);

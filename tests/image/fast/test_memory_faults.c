@@ -96,7 +96,9 @@ static void run(const struct blob *input, const struct recipe *recipe, unsigned 
 	EXPECT(status == 0, "allocation %u: status %#x", nth, status);
 }
 
-/* Returns whether the fast engine read the picture. */
+/* Let each allocation fail in a run of its own. Each of these runs must fail for want of memory, or
+ * must make the same output as a run without a failure. Returns whether the fast engine read the
+ * picture. */
 static bool expect_sound_failures(const struct blob *input, const struct recipe *recipe,
                                   struct report *whole, struct report *report)
 {
@@ -224,7 +226,7 @@ TEST(memory_faults, a_failed_allocation_in_any_engine_never_makes_a_wrong_output
 	munmap(report, sizeof(*report));
 }
 
-/* Make a JPEG whose profile has another curve than sRGB. */
+/* Make a JPEG with a profile whose transfer curve differs from that of sRGB. */
 static struct blob make_jpeg_with_profile(void)
 {
 	struct blob jpeg = make_jpeg(90, 60, 3, &rgbw), segment = {0};

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The last bytes of a picture's data, between which a test splits the data. */
+/* Some tests split the data of a picture at places between its last N_LAST bytes. */
 enum { N_LAST = 8 };
 
 struct png_settings {
@@ -340,9 +340,9 @@ TEST(png_read, every_kind_of_png_is_reduced_by_averaging_pixels)
 	}
 }
 
-/* Make a PNG of RGB pixels with the same data as `whole`, whose data is in one IDAT chunk that
- * begins at byte IDAT_AT. Bit i of `splits` says whether an IDAT chunk ends i + 1 bytes before the
- * end of the data. An empty IDAT chunk is put at each of these places if has_empty is true. */
+/* Copy the PNG `whole`, whose data is in a single IDAT chunk at byte IDAT_AT, and split its data
+ * into several IDAT chunks. Bit i of `splits` says whether a chunk ends i + 1 bytes before the end
+ * of the data. If has_empty is true, an empty IDAT chunk follows each of the chunks. */
 static struct bytes split_data(const struct png *whole, unsigned splits, bool has_empty)
 {
 	enum { IDAT_AT = 33 };
@@ -416,7 +416,8 @@ TEST(png_read, data_that_is_split_near_its_end_gives_the_same_picture)
 	png_free(&whole);
 }
 
-/* The checksums of the chunks are those of the changed bytes. */
+/* Change a byte of the checksum at the end of the compressed data. The checksums of the chunks are
+ * computed afterwards, so they are correct. */
 TEST(png_read, a_wrong_checksum_of_the_data_is_detected)
 {
 	const struct png_settings settings = {
@@ -598,8 +599,8 @@ TEST(png_unfilter, unknown_filters_are_refused)
 
 /* ---- the box ---- */
 
-/* Reduce the same random picture in two boxes, one of which uses no SIMD. The upper rows of the
- * picture are opaque, the others are not. */
+/* Reduce the same random picture in two boxes, with and without SIMD. The upper rows of the picture
+ * are opaque, the others are not. */
 static void expect_same_boxes(uint64_t *state, unsigned n_bands, unsigned factor)
 {
 	struct box fast = {0}, portable = {.is_portable = true};

@@ -1,6 +1,6 @@
 /*
- * Tests of reading WebP. libwebp makes the files, and decodes them again to planes or to pixels. From
- * these the simplest possible code computes the planes that our reader must give.
+ * Tests of reading WebP. libwebp makes the files, and also decodes them to planes or to pixels.
+ * From the result, simple code in this file computes the planes that our reader must give.
  */
 #include "support/test.h"
 
@@ -112,8 +112,8 @@ static void expect_widened(const struct plane *plane, const uint8_t *limited, in
 		for (uint32_t x = 0; x < plane->width; x++) {
 			int level = limited[y * (size_t)stride + x];
 
-			/* The reader treats chroma below 16 as 16. In the full range 16 is 0.5,
-			 * which is rounded to 1. */
+			/* The reader treats chroma levels below 16 as 16. The conversion of 16 to
+			 * the full range gives 0.5, which is rounded to 1. */
 			n_wrong += row[x] != (is_chroma && level < 16
 			                              ? 1
 			                              : widened(level, is_chroma));
@@ -203,7 +203,8 @@ TEST(webp_read, reduced_planes_cover_the_picture_exactly)
 			struct decoded decoded;
 
 			/* The reader reduces a picture by the largest factor that leaves at least
-			 * four times the resolution of the output: here by `factor`. */
+			 * four times the resolution of the output. The output is 4 * factor times
+			 * smaller than the picture, so the reader must reduce by `factor`. */
 			REQUIRE(decode(reader, factor * 4.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.planes[0].width,
 			          ((unsigned)settings.width + factor - 1) / factor);
@@ -267,7 +268,8 @@ TEST(webp_read, lossless_pictures_and_alpha_are_reduced_by_averaging_pixels)
 			struct decoded decoded;
 
 			/* The reader reduces a picture by the largest factor that leaves at least
-			 * twice the resolution of the output: here by `factor`. */
+			 * twice the resolution of the output. The output is 2 * factor times
+			 * smaller than the picture, so the reader must reduce by `factor`. */
 			REQUIRE(decode(reader, factor * 2.0, &decoded) == READ_OK);
 			EXPECT_EQ(decoded.size.width, width);
 			expect_like_box(&decoded, rgba, factor);
