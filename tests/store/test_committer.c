@@ -25,7 +25,7 @@ struct batch_of_files {
 	struct commit commits[MAX_FILES];
 	struct commit_output outputs[MAX_FILES];
 	char names[MAX_FILES][16];
-	/* If has_gates is set: when the first file is done, on_done() opens `reached` and waits at
+	/* If has_gates is set, on_done() stops at the first file: it opens `reached` and waits at
 	 * `gate`. */
 	bool has_gates;
 	struct gate reached, gate;
@@ -212,7 +212,7 @@ TEST(committer, a_file_fails_with_the_failure_of_its_first_failed_output)
 	EXPECT_STR(scratch_text("out/taken.jpg"), "theirs");
 	EXPECT(!store_has(files.store, "a.jpg"));
 	EXPECT(!store_has(files.store, "c.jpg"));
-	/* No other file is affected. */
+	/* The failure of the first file does not affect the second file. */
 	EXPECT_EQ(files.commits[1].result, STORE_DONE);
 	committer_destroy(committer);
 	files_fini(&files);

@@ -187,7 +187,8 @@ int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t n, int 
 
 static size_t n_intended;
 
-/* Record the call. If `data` is not NULL, the call fails, with the failure at `data`. */
+/* Record the call. If `data` is not NULL, it points to a failure, and the call fails with this
+ * failure. */
 static bool note_intended(const struct store_output *outputs, size_t n, void *data,
                           struct failure *ret_failure)
 {
@@ -401,7 +402,7 @@ TEST(durable, if_one_of_two_outputs_cannot_be_written_neither_is_published)
 	scratch_leave();
 }
 
-/* ---- what is replaced ---- */
+/* ---- replacing files ---- */
 
 static struct stat stat_of(const char *path)
 {
@@ -411,8 +412,8 @@ static struct stat stat_of(const char *path)
 	return st;
 }
 
-/* An output with the bytes "nnn" that replaces the original "out/a.jpg", which has the bytes "old"
- * and is kept as "out/a.jpg.orig". */
+/* A test case for replacing a file: the original "out/a.jpg" contains "old", and the output
+ * contains "nnn". The original must be kept as "out/a.jpg.orig". */
 struct replacement {
 	struct store_original original;
 	struct stat expected;
@@ -495,7 +496,7 @@ TEST(durable, a_file_that_changed_since_its_input_was_read_is_not_replaced)
 	EXPECT_STR(scratch_text("out/a.jpg"), "old!");
 	EXPECT_EQ(n_names("out"), 1);
 
-	/* This time, the original has changed before the store checks it. */
+	/* The original has changed already when this call checks it. */
 	store_publish_group(store, &output, 1);
 	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
 	REQUIRE(unlink("out/a.jpg") == 0);
@@ -592,8 +593,8 @@ TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
 	scratch_leave();
 }
 
-/* A process that is killed after it linked the backup and before it named the output leaves such a
- * link. */
+/* A process may be killed after it has linked the backup to the original and before the output has
+ * its name. Then the backup is a hard link to the original. */
 TEST(durable, an_existing_backup_that_is_a_hard_link_to_its_original_is_accepted)
 {
 	struct replacement new;

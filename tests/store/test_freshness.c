@@ -160,7 +160,8 @@ static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 	}
 }
 
-/* Test a row. If it contains "any", test it once for each value that the first "any" stands for. */
+/* Test a row under each overwrite policy, and for each combination of words that its cells "any"
+ * stand for. Returns the number of combinations. */
 static unsigned walk_row(char cells[N_COLUMNS][WORD_BYTES])
 {
 	unsigned n = 0;

@@ -1,7 +1,8 @@
 /*
  * Tests of the state database: it keeps rows between runs, belongs to one run at a time, and
- * survives damage and errors. To test errors, each call that SQLite makes to its file system fails
- * in turn: in one run only this call fails, in another run also all later calls.
+ * survives damage and errors. To test errors, one call of SQLite to its file system fails in each
+ * run: first the first call, then the second call, and so on. Each call fails in two runs: alone in
+ * one run, and together with all later calls in the other run.
  */
 #include "failing_vfs.h"
 #include "support/scratch.h"

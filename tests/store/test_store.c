@@ -1,5 +1,5 @@
-/* Tests of where an output is written, what it replaces, and what is refused, with each way to
- * publish. */
+/* Tests of the store with each way to publish: where an output is written, which files it replaces,
+ * and which outputs are refused. */
 #include "output.h"
 #include "support/scratch.h"
 #include "support/test.h"
