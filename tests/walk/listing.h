@@ -9,7 +9,7 @@
  * INPUT begins with "named ". Paths are truncated to 300 bytes. */
 const char *listing_of(const struct walk_options *options);
 
-/* Walk these inputs, of which the last is followed by NULL, and return the text of listing_of(). */
+/* Walk these inputs, and return the text of listing_of(). NULL must follow the last input. */
 const char *listing(const char *input, ...) __attribute__((sentinel));
 
 /* Return the line of one item, as static text. */

@@ -318,7 +318,7 @@ TEST(walk, a_bind_mount_of_a_parent_folder_is_an_error_and_not_walked)
 	scratch_leave();
 }
 
-/* ---- which files are taken ---- */
+/* ---- options that select files ---- */
 
 static const char *list_with(struct walk_options options, const char *input)
 {
@@ -448,7 +448,7 @@ TEST(walk, links_are_followed_on_request_and_loops_are_detected)
 	scratch_leave();
 }
 
-/* ---- the names of a list ---- */
+/* ---- names in a list of inputs ---- */
 
 TEST(walk, the_output_path_of_a_name_in_a_list_keeps_the_folders_below_the_base)
 {

@@ -251,9 +251,10 @@ TEST(walk_limits, a_folder_replaced_by_a_symbolic_link_is_not_followed)
 	scratch_leave();
 }
 
-/* A tree of 40 levels: the walk is at the bottom, and has closed the folders in the middle, when
- * the test replaces "top/d" by another folder. The walk finds the remaining files of the folders
- * that are still open, which are the deepest ones and the INPUT. Each closed folder is an error. */
+/* The tree has 40 levels. When the walk has reached the bottom, it has closed the folders in the
+ * middle. Then the test replaces "top/d" by another folder. The walk still finds the remaining
+ * files of the open folders, which are the INPUT and the deepest folders. Each closed folder is an
+ * error. */
 TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 {
 	enum { N_LEVELS = 40 };
