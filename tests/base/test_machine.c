@@ -85,7 +85,7 @@ TEST(machine, free_memory_in_a_cgroup_v2_is_its_limit_minus_its_usage)
 	scratch_leave();
 }
 
-TEST(machine, the_ancestor_cgroup_with_the_least_free_memory_decides)
+TEST(machine, free_memory_and_cpu_quota_are_the_minimum_over_a_cgroup_and_its_ancestors)
 {
 	enter("0::/a b/c\n", v2_mount);
 	group_v2("cg", "max\n", "209715200\n", "max 100000\n");

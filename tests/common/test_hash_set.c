@@ -11,7 +11,7 @@ TEST(hash_set, a_hash_set_finds_exactly_the_added_hashes)
 	size_t index;
 
 	EXPECT(!hash_set_find(&set, 7, &index) && index == 0);
-	/* Enough hashes, in no order, for the set to grow more than once. */
+	/* Append so many hashes that the set grows more than once. They are not sorted. */
 	for (uint64_t i = 0; i < 5000; i++)
 		REQUIRE(hash_set_append(&set, i * 2654435761U % 5003 * 2));
 	hash_set_sort(&set);
