@@ -12,7 +12,7 @@
 #include "batch/limits.h"
 #include "batch/openers.h"
 #include "batch/plan.h"
-#include "batch/picture_workers.h"
+#include "batch/picture_pools.h"
 #include "store/committer.h"
 #include "store/folder_locks.h"
 

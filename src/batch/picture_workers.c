@@ -1,16 +1,15 @@
 /*
- * The workers that process pictures: their sandbox, the request and the answer of a picture's task,
- * and the two pools, which take turns.
+ * The workers that process pictures. The main process packs the request of a task and checks the
+ * answer; a worker unpacks the request and processes the pictures.
  */
 #include "batch/picture_workers.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/lock.h"
 #include "batch/limits.h"
+#include "batch/worker_question.h"
 #include "common/path.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,164 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- questions to a worker ---- */
-
-/*
- * Run one task without input in a pool, and wait for its result, which must have n bytes. On
- * success returns true and stores the result in ret_answer. If not, returns false with a failure of
- * class FAIL_INTERNAL.
- */
-static bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
-                struct failure *ret_failure)
-{
-	struct pxp_future *future;
-	struct pxp_error error;
-	void *bytes = NULL;
-	size_t n_got = 0;
-	enum pxp_status status = pxp_executor_submit(pool, run, NULL, 0, NULL, &future);
-	bool is_answered = false;
-
-	if (status != PXP_OK)
-		failure_set(ret_failure, FAIL_INTERNAL, "%s", pxp_status_name(status));
-	else if (pxp_future_result(future, PXP_FOREVER, &bytes, &n_got, &error) != PXP_OK)
-		failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
-	else if (n_got != n)
-		failure_set(ret_failure, FAIL_INTERNAL,
-		            "the worker's answer has %zu bytes instead of %zu", n_got, n);
-	else
-		is_answered = true;
-	if (is_answered)
-		memcpy(ret_answer, bytes, n);
-	free(bytes);
-	pxp_future_release(future);
-	return is_answered;
-}
-
-/* Like ask(), but in a pool that is created for this task and destroyed after it. */
-static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
-                     void *ret_answer, size_t n, struct failure *ret_failure)
-{
-	struct pxp_executor *pool;
-	struct pxp_error error;
-	bool is_answered;
-
-	if (pxp_executor_create(options, &pool, &error) != PXP_OK) {
-		failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
-		return false;
-	}
-	is_answered = ask(pool, run, ret_answer, n, ret_failure);
-	pxp_executor_destroy(pool);
-	return is_answered;
-}
-
-/* ---- the sandbox: its layers are tried once, then set up in each worker ---- */
-
-/* The maximum number of descriptors of a worker: 0, 1 and 2, the channel, those of its task, and
- * the duplicates that libraries make. */
-enum { MAX_DESCRIPTORS = 32 };
-
-/* Variables that are set in the fork server and inherited by its workers. */
-static struct {
-	struct lockdown asked;
-	struct sandbox_state state;
-} sandbox_here;
-
-/* A part of the pool's prepare function: it runs in the fork server. */
-static void lockdown_prepare(const struct lockdown *lockdown)
-{
-	sandbox_here.asked = *lockdown;
-	if (sandbox_here.asked.is_on)
-		sandbox_drop_user(&sandbox_here.state);
-}
-
-/* A part of the lock-down function of workers. readable: a list, ended by NULL, of the folders
- * below which files may still be read. If readable is NULL, no file may be read. */
-static enum pxp_status lockdown_finish(const char *const *readable,
-                                       struct pxp_error *ret_error)
-{
-	struct sandbox_state *state = &sandbox_here.state;
-	char missing[PXP_ERROR_TEXT_BYTES / 2];
-
-	if (!sandbox_here.asked.is_on)
-		return PXP_OK;
-	sandbox_lock_down(state, MAX_DESCRIPTORS, readable);
-	if ((state->in_force & sandbox_here.asked.layers) == sandbox_here.asked.layers)
-		return PXP_OK;
-	sandbox_say_missing(state, missing, sizeof(missing));
-	return pxp_fail(ret_error, PXP_ETASK,
-	                "sandbox: a worker lacks layers that the first worker had: %s",
-	                missing);
-}
-
-/* Whether a worker that needs some folders may be started: the sandbox keeps it from all other
- * files, or the user turned the sandbox off. */
-static bool lockdown_confines_files(const struct lockdown *lockdown)
-{
-	return !lockdown->is_on || sandbox_confines_files(lockdown->layers);
-}
-
-static enum pxp_status prepare_lockdown(const void *bytes, size_t n,
-                                        struct pxp_error *ret_error)
-{
-	const struct lockdown any_layers = {.is_on = 1};
-
-	(void)bytes;
-	(void)n;
-	(void)ret_error;
-	lockdown_prepare(&any_layers);
-	return PXP_OK;
-}
-
-static enum pxp_status lock_down_all(struct pxp_error *ret_error)
-{
-	return lockdown_finish(NULL, ret_error);
-}
-
-static enum pxp_status run_tell_state(struct pxp_task *task)
-{
-	return pxp_task_return(task, &sandbox_here.state, sizeof(sandbox_here.state));
-}
-
-/* Start one worker, let it set up its layers, and get the state of its sandbox. */
-static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_failure)
-{
-	const struct pxp_executor_options options = {
-		.size = sizeof(options),
-		.kind = PXP_PROCESSES,
-		.n_workers = 1,
-		.prepare = prepare_lockdown,
-		.lock_down = lock_down_all,
-		.max_crashes = 1,
-	};
-
-	if (!ask_once(&options, run_tell_state, ret_state, sizeof(*ret_state),
-	              ret_failure))
-		return false;
-	return sandbox_is_sound(ret_state) ||
-	       failure_set(ret_failure, FAIL_INTERNAL,
-	                   "sandbox: the worker's answer is not valid");
-}
-
-bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
-                  struct sandbox_state *ret_state, struct failure *ret_failure)
-{
-	char missing[FAILURE_TEXT_BYTES / 2];
-
-	*ret_lockdown = (struct lockdown){0};
-	*ret_state = (struct sandbox_state){0};
-	if (mode == SANDBOX_OFF)
-		return true;
-	if (!ask_worker(ret_state, ret_failure))
-		return false;
-	ret_lockdown->is_on = 1;
-	ret_lockdown->layers = ret_state->in_force;
-	if (mode == SANDBOX_AUTO || sandbox_is_whole(ret_state))
-		return true;
-	sandbox_say_missing(ret_state, missing, sizeof(missing));
-	return failure_set(ret_failure, FAIL_INTERNAL,
-	                   "sandbox: required layers are missing: %s", missing);
-}
 
 /* ---- a picture's task ---- */
 
@@ -615,9 +456,7 @@ struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_u
 	return guard;
 }
 
-/* The settings of the drawing workers, which draw the pictures that decoding workers do not
- * draw. */
-static struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
+struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
 {
 	struct picture_guard to_draw = *guard;
 
@@ -625,11 +464,9 @@ static struct picture_guard picture_guard_to_draw(const struct picture_guard *gu
 	return to_draw;
 }
 
-/* The options of a pool of picture workers. The options point to *guard, which must exist until the
- * pool is created. */
-static struct pxp_executor_options picture_pool_options(
-	unsigned n_workers, size_t max_pending, const struct picture_limits *limits,
-	const struct picture_guard *guard)
+struct pxp_executor_options picture_pool_options(unsigned n_workers, size_t max_pending,
+                                                 const struct picture_limits *limits,
+                                                 const struct picture_guard *guard)
 {
 	/* A worker that an attacker has taken over must not see another picture. Drawing workers
 	 * are replaced after each picture too, because they are the more likely targets. */
@@ -719,13 +556,9 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 	return a_ms > b_ms ? a_ms : b_ms;
 }
 
-/* Submit n files to a pool as one task. The statuses are those of pxp_executor_submit(). A task of
- * several files is not retried as a whole: the caller submits each of its files again in a task of
- * its own. */
-static enum pxp_status picture_submit(struct pxp_executor *pool,
-                                      const struct picture_request *requests, size_t n,
-                                      uint64_t memory_allowance,
-                                      struct pxp_future **ret_task)
+enum pxp_status picture_submit(struct pxp_executor *pool,
+                               const struct picture_request *requests, size_t n,
+                               uint64_t memory_allowance, struct pxp_future **ret_task)
 {
 	/* A file restarts the deadline when the worker begins to read it, when it was read, and
 	 * when its header is known. */
@@ -1049,8 +882,8 @@ static bool ask_catalogue(const struct picture_guard *guard,
 	const struct pxp_executor_options options = picture_pool_options(1, 1, &no_limits,
 	                                                                 guard);
 
-	return ask_once(&options, run_catalogue, ret_catalogue, sizeof(*ret_catalogue),
-	                ret_failure);
+	return worker_ask_once(&options, run_catalogue, ret_catalogue,
+	                       sizeof(*ret_catalogue), ret_failure);
 }
 
 /* Copy the formats of drawings from the drawing workers' catalogue, because only drawing workers
@@ -1083,185 +916,4 @@ bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_
 	if (ask_catalogue(&to_draw, &drawers, &ignored))
 		take_drawn(ret_catalogue, &drawers);
 	return true;
-}
-
-/* ---- the two pools, which take turns; a pool is not freed while another thread uses it ---- */
-
-struct pools {
-	/* The members below do not change after creation. */
-	struct pools_options options;
-
-	/* Used by the feeder only. */
-	enum pool_kind turn;
-
-	/* Guards all members below. Only the feeder changes pool. */
-	struct lock lock;
-	struct cond is_unused;     /* signalled when n_users became 0 */
-	struct pxp_executor *pool; /* the current pool; NULL: none exists */
-	unsigned n_users;          /* the number of threads that are using pool */
-	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
-};
-
-/* Get the current pool, which then exists at least until let_go(). Returns NULL if no pool exists.
- * Call let_go() in both cases. */
-static struct pxp_executor *hold(struct pools *pools)
-{
-	struct pxp_executor *pool;
-
-	lock_acquire(&pools->lock);
-	pool = pools->pool;
-	pools->n_users++;
-	lock_release(&pools->lock);
-	return pool;
-}
-
-static void let_go(struct pools *pools)
-{
-	lock_acquire(&pools->lock);
-	if (--pools->n_users == 0)
-		cond_signal(&pools->is_unused);
-	lock_release(&pools->lock);
-}
-
-static void end_pool(struct pools *pools)
-{
-	struct pxp_executor *pool;
-
-	lock_acquire(&pools->lock);
-	pool = pools->pool;
-	pools->pool = NULL;
-	while (pools->n_users > 0)
-		cond_wait(&pools->is_unused, &pools->lock);
-	lock_release(&pools->lock);
-	pxp_executor_destroy(pool);
-}
-
-static bool begin_pool(struct pools *pools, enum pool_kind kind,
-                       struct failure *ret_failure)
-{
-	const struct pools_options *options = &pools->options;
-	const struct picture_guard guard = kind == POOL_DRAWS ? picture_guard_to_draw(
-									&options->guard)
-	                                                      : options->guard;
-	const struct pxp_executor_options executor = picture_pool_options(
-		options->n_workers, options->max_pending, &options->limits, &guard);
-	struct pxp_executor *pool;
-	struct pxp_error error;
-	unsigned stop_flags;
-
-	if (pxp_executor_create(&executor, &pool, &error) != PXP_OK)
-		return failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
-	lock_acquire(&pools->lock);
-	pools->pool = pool;
-	stop_flags = pools->stop_flags;
-	lock_release(&pools->lock);
-	/* If pools_stop() was called before pools->pool was set, it has not stopped this pool. Stop
-	 * the pool here. */
-	if (stop_flags)
-		pxp_executor_shutdown(pool, stop_flags);
-	return true;
-}
-
-struct pools *pools_create(const struct pools_options *options,
-                           struct failure *ret_failure)
-{
-	struct pools *pools = calloc(1, sizeof(*pools));
-
-	if (!pools) {
-		failure_set(ret_failure, FAIL_INTERNAL, "out of memory");
-		return NULL;
-	}
-	pools->options = *options;
-	lock_init(&pools->lock);
-	cond_init(&pools->is_unused);
-	if (!begin_pool(pools, POOL_DECODES, ret_failure)) {
-		pools_destroy(pools);
-		return NULL;
-	}
-	return pools;
-}
-
-void pools_destroy(struct pools *pools)
-{
-	if (!pools)
-		return;
-	end_pool(pools);
-	cond_fini(&pools->is_unused);
-	lock_fini(&pools->lock);
-	free(pools);
-}
-
-bool pools_leave_drawing(const struct pools *pools)
-{
-	return pools->options.guard.drawing == DRAWING_ELSEWHERE;
-}
-
-enum pool_kind pools_turn(const struct pools *pools)
-{
-	return pools->turn;
-}
-
-static enum pxp_status run_nothing(struct pxp_task *task)
-{
-	return pxp_task_return(task, "", 1);
-}
-
-bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure)
-{
-	char nothing;
-
-	if (pools->turn == kind && pools->pool)
-		return true;
-	end_pool(pools);
-	pools->turn = kind;
-	if (!begin_pool(pools, kind, ret_failure))
-		return false;
-	/* For the drawing pool, wait for an answer, which shows that preload and lock-down have
-	 * succeeded. */
-	if (kind == POOL_DECODES ||
-	    ask(pools->pool, run_nothing, &nothing, 1, ret_failure))
-		return true;
-	end_pool(pools);
-	return false;
-}
-
-enum pxp_status pools_submit(struct pools *pools, const struct picture_request *requests,
-                             size_t n, struct pxp_future **ret_task)
-{
-	*ret_task = NULL;
-	return pools->pool
-	               ? picture_submit(pools->pool, requests, n,
-	                                pools->options.limits.memory_allowance, ret_task)
-	               : PXP_EBROKEN;
-}
-
-void pools_stop(struct pools *pools, unsigned flags)
-{
-	struct pxp_executor *pool;
-
-	lock_acquire(&pools->lock);
-	pools->stop_flags |= flags;
-	lock_release(&pools->lock);
-	pool = hold(pools);
-	if (pool)
-		pxp_executor_shutdown(pool, flags);
-	let_go(pools);
-}
-
-void pools_suspend(struct pools *pools)
-{
-	struct pxp_executor *pool = hold(pools);
-
-	if (pool)
-		pxp_executor_suspend(pool);
-	let_go(pools);
-}
-
-void pools_resume(struct pools *pools)
-{
-	struct pxp_executor *pool = hold(pools);
-
-	if (pool)
-		pxp_executor_resume(pool);
-	let_go(pools);
 }

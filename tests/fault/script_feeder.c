@@ -7,7 +7,7 @@
  *
  * This file is linked with --wrap for each function that has a name with __wrap_.
  */
-#include "batch/picture_workers.h"
+#include "batch/picture_pools.h"
 #include "walk/walk.h"
 
 #include <errno.h>
