@@ -193,7 +193,7 @@ bool is_unchanged(const struct stat *a, const struct stat *b)
 	       store_time_ns(&a->st_mtim) == store_time_ns(&b->st_mtim);
 }
 
-/* Whether the name still belongs to the expected file, unchanged. */
+/* Whether the file of this name is still the expected file, unchanged. */
 static bool is_expected(const struct output *output, const char *name)
 {
 	struct stat st;

@@ -17,7 +17,7 @@ struct stamp;
  * PLACE_REFUSED or FOLDER_IS_GONE, the step has also set *ret_failure. */
 enum published {
 	PUBLISHED,
-	/* Another file has the name. */
+	/* Another file has the output's name. */
 	IN_THE_WAY,
 	/* The file system finds another output of this run under this name. */
 	TWIN_IN_THE_WAY,

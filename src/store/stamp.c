@@ -203,10 +203,10 @@ bool stamp_write(int fd, const struct stamp *stamp)
 
 	if (fsetxattr(fd, STAMP_ATTRIBUTE, bytes, n, 0) == 0)
 		return true;
-	/* With these errors, too, the file cannot have the attribute. EPERM: the mount has no user
-	 * attributes. EACCES: the umask has made the file read-only. ENOSPC, ERANGE and E2BIG: the
-	 * file system limits the size of a file's attributes. ENOSPC can also mean that the disk is
-	 * full, but then the next write fails with ENOSPC too. */
+	/* Like ENOTSUP, these errors mean that the file cannot have the attribute. EPERM: the mount
+	 * has no user attributes. EACCES: the umask has made the file read-only. ENOSPC, ERANGE and
+	 * E2BIG: the file system limits the size of a file's attributes. ENOSPC can also mean that
+	 * the disk is full, but then the next write fails with ENOSPC too. */
 	if (errno == ENOSYS || errno == EPERM || errno == EACCES || errno == ENOSPC ||
 	    errno == ERANGE || errno == E2BIG)
 		errno = ENOTSUP;

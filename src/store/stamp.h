@@ -26,7 +26,7 @@ enum {
 };
 
 struct stamp {
-	/* Fingerprint of the recipe, which includes the picture version. */
+	/* Fingerprint of the recipe. It also depends on RECIPE_PICTURE_VERSION. */
 	uint64_t recipe;
 
 	uint64_t in_bytes;

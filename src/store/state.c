@@ -297,8 +297,8 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 		return sqlite3_extended_errcode(database);
 	if (id == APPLICATION_ID && version == SCHEMA_VERSION)
 		return SQLITE_OK;
-	/* An empty database with our application id is accepted. An earlier version of this program
-	 * left such a database if it was killed before it set the version. */
+	/* A database without tables is accepted if it has our application id. An earlier version of
+	 * this program left such a database if it was killed before it set the version. */
 	if (n_tables > 0 || (id != 0 && id != APPLICATION_ID)) {
 		*ret_is_foreign = true;
 		return SQLITE_OK;

@@ -205,7 +205,9 @@ struct store_output {
 /*
  * Called after the outputs of a group were written and before any of them gets its name, but only
  * if the file system refused the stamps of some outputs. In these outputs is_intended is true. The
- * function can record them elsewhere, so that the next run knows them even if this run is killed.
+ * function can record such outputs elsewhere, so that the next run knows them even if this run is
+ * killed.
+ *
  * On failure the function returns false and sets the failure. In that case no output of the group
  * gets its name, and each result is STORE_PLACE_FAILED.
  */
