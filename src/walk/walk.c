@@ -26,7 +26,7 @@
  */
 struct names {
 	char *bytes;      /* entries; each is a mark, the bytes of a name, and a zero */
-	uint32_t *starts; /* the offset of each entry in bytes */
+	uint32_t *starts; /* the offset of each entry in `bytes` */
 	size_t n_bytes, max_bytes;
 	size_t n, max;
 	size_t n_taken;
@@ -275,7 +275,7 @@ static struct level *levels_top(struct levels *levels)
 	return &levels->level[levels->n - 1];
 }
 
-/* Whether a folder is already on the stack, which means that mounts form a loop. */
+/* Whether a folder is already on the stack, because mounts or followed links form a loop. */
 static bool levels_hold(const struct levels *levels, const struct stat *folder)
 {
 	for (size_t i = 0; i < levels->n; i++) {
