@@ -37,7 +37,7 @@ void base64_add(struct text *text, const char *bytes, size_t n)
 	}
 }
 
-/* Write a character of n bytes of valid UTF-8. */
+/* Write a character that has n bytes in UTF-8. */
 static void add_character(struct text *text, const char *s, size_t n)
 {
 	static const char named[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";

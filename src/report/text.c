@@ -1,4 +1,4 @@
-/* Text in memory that grows, or in memory of the caller. */
+/* A text grows in its own memory, or has a fixed size in the memory of the caller. */
 #include "report/text.h"
 
 #include <stdint.h>

@@ -17,7 +17,7 @@ struct text {
 	char *bytes;
 	size_t n; /* length without the NUL */
 	size_t room;
-	bool is_fixed; /* whether `bytes` is memory of the caller, and cannot grow */
+	bool is_fixed; /* whether `bytes` is memory of the caller, which cannot grow */
 	bool is_cut;
 };
 

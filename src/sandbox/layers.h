@@ -27,7 +27,7 @@ struct seccomp_figures {
  * errno. */
 int seccomp_build(bool may_read, struct seccomp_figures *ret_figures);
 
-/* Record that a layer is in force, or that it is missing and for what reason. */
+/* Record that a layer is in force, or that a layer is missing, with the reason. */
 void layer_holds(struct sandbox_state *state, enum sandbox_layer layer);
 void layer_is_missing(struct sandbox_state *state, enum sandbox_layer layer,
                       const char *reason);

@@ -1,5 +1,6 @@
-/* The two steps of locking a process down; the state that says which layers are in force; the layer
- * that drops the user, and the Landlock layer. The third layer, seccomp, is in seccomp.c. */
+/* Locks a process down in two steps, and records which layers are in force. This file contains two
+ * layers: the layer that changes the user, and Landlock. The third layer, seccomp, is in
+ * seccomp.c. */
 #include "sandbox/sandbox.h"
 
 #include "sandbox/layers.h"
