@@ -43,8 +43,8 @@ struct format_info {
 	const char *extension; /* the suffix of a new output, such as "jpg" */
 	/* All suffixes, in lower case. The list ends with NULL. */
 	const char *const *suffixes;
-	/* The output format for `-f same`. If outputs can be written in the input's format, it is
-	 * the same format. Otherwise it is JPEG or PNG. */
+	/* The output format for `-f same`: the format of the input if this format can be written,
+	 * otherwise JPEG or PNG. */
 	enum image_format same_as;
 	/* The length in pixels of the longest side that an output can have; 0: no limit. */
 	uint32_t max_side;

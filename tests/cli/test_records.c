@@ -5,9 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The engine that makes a JPEG from a JPEG, and the engine that makes a PNG from a JPEG. */
 #ifdef PIXPOOL_VIPS
 #define ENGINE        "fast"
-#define ENGINE_TO_PNG "vips" /* the members of the record of a JPEG */
+#define ENGINE_TO_PNG "vips"
 #else
 #define ENGINE        "stb"
 #define ENGINE_TO_PNG "stb"

@@ -43,7 +43,7 @@ enum { TEST_SECONDS = 120 };
 #define TEST_CLAIM(required, claim, ...)                                                 \
 	test_expect((claim), required, __FILE__, __LINE__, #claim, __VA_ARGS__)
 
-/* Print why the test cannot run here, and end it. */
+/* Print why the test cannot run here, and end the test. */
 #define SKIP(why) test_skip(why)
 void test_skip(const char *why);
 
