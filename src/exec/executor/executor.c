@@ -641,7 +641,7 @@ void executor_complete_expired(struct pxp_executor *executor, struct task_list *
 {
 	struct pxp_error error;
 
-	pxp_fail(&error, PXP_EQUEUED, "not started within queue_timeout_ms");
+	pxp_fail(&error, PXP_EQUEUED, "the task was not started within queue_timeout_ms");
 	executor_complete_list(executor, expired, &error);
 }
 

@@ -631,7 +631,8 @@ static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 		return PXP_EAGAIN;
 	if (status == PXP_EAGAIN)
 		return PXP_ETIMEOUT;
-	pxp_fail(&chunk->error, status, "not submitted again after a crash: %s",
+	pxp_fail(&chunk->error, status,
+	         "the items were not submitted again after a crash: %s",
 	         pxp_status_name(status));
 	return PXP_OK;
 }

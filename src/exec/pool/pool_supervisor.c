@@ -1099,7 +1099,7 @@ static void describe_death(const struct pool_worker *worker, int status,
 		pxp_fail(error, PXP_ECRASHED, "the worker was not ready in time");
 	} else if (worker->reason == KILLED_STALL) {
 		pxp_fail(error, PXP_EDEADLINE,
-		         "no progress for too long: the worker was killed");
+		         "the task made no progress for too long: the worker was killed");
 	} else if (worker->reason == KILLED_CANCEL) {
 		pxp_fail(error, PXP_ECANCELLED, "cancelled: the worker was killed");
 	} else if (worker->reason == KILLED_BREACH) {
