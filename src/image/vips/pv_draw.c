@@ -204,7 +204,7 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 	if (strstr(missing_text, "language pack") || strstr(missing_text, "CMap"))
 		hint = ": install poppler-data";
 	else if (format == FORMAT_PDF)
-		hint = ": install a font for it";
+		hint = ": install a font for this text";
 	return failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                   "decode: cannot draw all text: %s%s", what_is_missing(), hint);
 }
