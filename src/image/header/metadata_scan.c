@@ -370,7 +370,7 @@ static uint64_t count_pixels(const struct tiff *tiff,
 	       longer_side(tiff, directory, HEIGHT, TILE_HEIGHT);
 }
 
-/* Visit the strips of the directory with this index. */
+/* Visit the strips of a directory. `index` is the index of this directory. */
 static bool visit_strips(struct tiff *tiff, const struct tiff_directory *directory,
                          uint32_t index,
                          bool (*visit)(void *data, const struct tiff_strip *strip),
@@ -453,7 +453,7 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* Which coefficients of a JPEG are complete, because the scans have sent all their bits. */
+/* Which coefficients of a JPEG are complete: the scans have sent all bits of such a coefficient. */
 struct jpeg_scans {
 	unsigned n_components;
 	uint8_t ids[4];

@@ -111,8 +111,8 @@ struct tiff_strip {
 	const uint8_t *bytes;
 	size_t n;
 	uint32_t directory; /* index of the directory that the strip belongs to */
-	/* The number of pixels of that directory. Tiles can extend beyond the picture: they have
-	 * less than four times this number of pixels. */
+	/* The number of pixels of the directory to which the strip belongs. Tiles can extend beyond
+	 * the picture: all tiles together have less than four times this number of pixels. */
 	uint64_t n_pixels;
 };
 

@@ -126,7 +126,7 @@ static double value_of_formula(struct tag tag, double x)
 	if (kind == 0)
 		return pow(x, v[0]);
 	/* From x = v[4] on, the curve is a power. Formulas of the kinds 1 and 2 do not store this
-	 * x: for them the power begins where its base is 0. */
+	 * x: in these formulas, the power begins at the x where its base is 0. */
 	if (kind < 3)
 		v[4] = v[1] != 0 ? -v[2] / v[1] : NAN;
 	if (!(x >= v[4]))

@@ -61,7 +61,8 @@ struct block {
 
 void block_fini(struct block *block);
 
-/* Add n bytes, which the caller fills in. Returns NULL if memory ran out. */
+/* Append n bytes that the caller fills in. Returns a pointer to these bytes, or NULL if memory ran
+ * out. */
 uint8_t *block_extend(struct block *block, size_t n);
 
 void block_add(struct block *block, struct bytes bytes);

@@ -55,16 +55,17 @@ struct strip_check {
 	struct inflate_state state;
 	uint8_t dropped[64 << 10];
 	/* The directory of the last strip, and the number of bytes that may still be decompressed
-	 * for it. */
+	 * for this directory. */
 	uint32_t directory;
 	uint64_t n_output;
-	/* The number of compressed bytes that may still be read, for all directories. Strips can
-	 * overlap, and compressed bytes may produce no output. */
+	/* The number of compressed bytes that may still be read, for all directories together. This
+	 * budget is needed because strips can overlap, and because compressed bytes may produce no
+	 * output. */
 	uint64_t n_input;
 };
 
-/* Set the budget for the directory of a strip. A pixel has at most 16 bytes, and tiles have less than
- * four times strip->n_pixels. */
+/* Set the budget for the directory of a strip. A pixel has at most 16 bytes, and all tiles together
+ * have less than four times strip->n_pixels pixels. */
 static void start_directory(struct strip_check *check, const struct tiff_strip *strip)
 {
 	enum { MOST_PIXEL_BYTES = 64 };

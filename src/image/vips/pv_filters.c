@@ -312,7 +312,7 @@ static bool modulate(VipsImage **image, void *data)
 }
 
 struct stretch {
-	double low, high; /* the lightnesses L that become 0 and 100 */
+	double low, high; /* the values of the lightness L that become 0 and 100 */
 };
 
 static bool apply_stretch(VipsImage **image, void *data)
