@@ -284,7 +284,7 @@ struct pxp_task_options {
 	/* How many calls of pxp_task_restart_deadline() have an effect in each attempt. Default:
 	 * PXP_MAX_RESTARTS. */
 	unsigned max_restarts;
-	/* How many tasks of max_tasks_per_worker are used up by this task. Default: 1. */
+	/* This task counts as this number of tasks towards max_tasks_per_worker. Default: 1. */
 	unsigned counts_as;
 };
 
@@ -387,7 +387,7 @@ void pxp_executor_suspend(struct pxp_executor *executor);
 void pxp_executor_resume(struct pxp_executor *executor);
 
 struct pxp_executor_stats {
-	/* Tasks in the queue, which no worker has got yet. */
+	/* Tasks in the queue. No worker has them yet. */
 	size_t n_pending;
 	/* Tasks that were given to a worker and have not begun. */
 	size_t n_prefetched;
@@ -410,7 +410,7 @@ struct pxp_executor_stats {
 	uint64_t granted_bytes;
 };
 
-/** Fill *ret_stats with the numbers of this moment. */
+/** Fill *ret_stats with the present numbers. */
 void pxp_executor_stats(struct pxp_executor *executor,
                         struct pxp_executor_stats *ret_stats);
 

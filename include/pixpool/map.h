@@ -104,8 +104,8 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
                              struct pxp_map **ret_map);
 
 /**
- * Wait for the next result, at most for the rest of the map's time. If no item of this map is
- * submitted because the queue of the executor is full, wait first until the queue has room.
+ * Wait for the next result, at most for the rest of the map's time. If no item of the map is
+ * submitted and the queue of the executor is full, wait first until the queue has room for an item.
  *
  * PXP_OK         *ret_item is filled. Its member error says whether the item succeeded.
  * PXP_ESTATE     all items were returned.
