@@ -49,7 +49,7 @@ static enum pxp_status resize(struct pxp_task *task)
 	return pxp_task_return(task, name, strlen(name) + 1);
 }
 
-/* Print the result of a picture. Returns whether it succeeded. */
+/* Print the result of a picture. Returns whether the picture was resized. */
 static bool report(const char *picture, struct pxp_future *future)
 {
 	struct pxp_error error;

@@ -78,8 +78,8 @@ static void write_header(FILE *file, int n_pictures)
 	fprintf(file, "%-117s\n", text);
 }
 
-/* Write the picture to its place in the file, or zeros if the picture failed. Returns whether it
- * succeeded. */
+/* Write the picture to its place in the file, or zeros if the picture failed. Returns whether the
+ * picture succeeded. */
 static bool report(const char *name, struct pxp_future *future, FILE *file, int place)
 {
 	static const float zeros[N_VALUES];

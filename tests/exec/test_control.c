@@ -543,8 +543,8 @@ TEST(control, an_answered_task_resets_the_count_of_crashes)
 	pxp_executor_destroy(pool);
 }
 
-/* The task leaves a grandchild in a session of its own, which no signal to the process group
- * reaches. */
+/* The grandchild that the task leaves has a session of its own, so no signal to the process group
+ * reaches it. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int to_parent[2];

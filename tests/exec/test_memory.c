@@ -283,7 +283,7 @@ TEST(memory, memory_is_granted_in_the_order_of_requests)
 	 * free. */
 	large = pool_submit(pool, task_uses, "214 0", &gate);
 	REQUIRE(await_waiting(pool, 1));
-	/* This task requests only 10 MiB beyond its allowance. So much is free, but the task must
+	/* This task requests only 10 MiB beyond its allowance. That much is free, but the task must
 	 * wait for its turn after the earlier request. */
 	small = pool_submit(pool, task_uses, "74 0", &gate);
 	EXPECT(await_waiting(pool, 2));

@@ -452,8 +452,8 @@ static enum pxp_status task_heeds(struct pxp_task *task)
 	return pxp_task_is_cancelled(task) ? PXP_ECANCELLED : PXP_OK;
 }
 
-/* Ported from test_terminate_workers. This library does not send SIGTERM to workers: their tasks
- * get a cancel request. */
+/* Ported from test_terminate_workers. This library does not send SIGTERM to workers. Instead, the
+ * test sends a cancel request to each of their tasks. */
 TEST(cpython_process_pool, a_pool_can_be_ended_by_cancel_requests_to_its_tasks)
 {
 	EVERY_POOL(kind)

@@ -382,8 +382,8 @@ TEST(deadpool,
 
 /* ---- mpi4py ---- */
 
-/* Ported from test_bootup. Workers start with the first tasks. A program that needs running workers
- * early submits empty tasks. */
+/* Ported from test_bootup. Workers start with the first tasks. A program that needs workers early
+ * submits empty tasks. */
 TEST(mpi4py, submitting_empty_tasks_starts_the_workers_early)
 {
 	EVERY_POOL(kind)
