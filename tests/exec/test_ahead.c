@@ -271,7 +271,7 @@ TEST(prefetch, quick_tasks_wake_one_worker_only)
 /* The supervisor is woken after fifteen tasks, or at once when the running task turns out not to be
  * quick. */
 TEST(prefetch,
-     while_a_quick_task_runs_only_every_fifteenth_submission_wakes_the_supervisor)
+     only_every_fifteenth_submission_wakes_the_supervisor_while_a_quick_task_runs)
 {
 	struct pxp_executor *pool = create_ready(2);
 	struct process_pool *inside = probe_inside(pool);

@@ -313,7 +313,7 @@ TEST(fault_calls,
 /* A running task may free the resource that is missing. So the pool keeps the other task and sends
  * it again later. */
 TEST(fault_calls,
-     a_task_that_cannot_be_sent_for_want_of_a_resource_waits_while_others_run)
+     a_task_that_cannot_be_sent_for_lack_of_a_resource_waits_while_other_tasks_run)
 {
 	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, ETOOMANYREFS};
 

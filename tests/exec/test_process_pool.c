@@ -442,7 +442,7 @@ static enum pxp_status task_keeps_mapping(struct pxp_task *task)
 }
 
 TEST(process_pool,
-     a_worker_that_can_still_change_the_output_it_returned_is_killed_for_a_breach)
+     a_worker_that_can_still_change_the_output_it_returned_is_killed_for_breaking_the_protocol)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(

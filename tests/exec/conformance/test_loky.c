@@ -195,7 +195,7 @@ static void submit_next(struct pxp_future *future, void *data)
 }
 
 /* Ported from test_submit_from_callback */
-TEST(loky, a_chain_of_tasks_in_which_each_callback_submits_the_next_task_ends)
+TEST(loky, each_callback_in_a_chain_of_tasks_can_submit_the_next_task)
 {
 	EVERY_EXECUTOR(kind)
 	{
