@@ -381,7 +381,7 @@ static enum read_status status_of_scan(struct jpg_decoder *decoder,
 		return read_say(&decoder->read, READ_DAMAGED, "Huffman table is invalid");
 	case JPG_SCAN_BAD_RESTART:
 		return read_say(&decoder->read, READ_DAMAGED,
-		                "restart marker missing or out of order");
+		                "restart marker is missing or out of order");
 	default:
 		return read_say(&decoder->read, READ_NO_MEMORY, "out of memory");
 	}

@@ -416,7 +416,7 @@ static enum read_status check_sequence(struct jpg_parser *parser,
 		int8_t *known_bit = parser->known_bit[scan->component[i]];
 
 		if (known_bit[0] >= 0)
-			return damaged(parser, "a scan has the same component twice");
+			return damaged(parser, "a component has two scans");
 		memset(known_bit, 0, JPG_BLOCK_SIZE);
 	}
 	return READ_OK;

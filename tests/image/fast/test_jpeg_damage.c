@@ -221,6 +221,24 @@ TEST(jpeg_kinds, files_with_more_scans_than_any_encoder_writes_are_refused)
 	free(file.at);
 }
 
+TEST(jpeg_kinds, the_reason_says_that_a_component_of_a_sequential_file_has_two_scans)
+{
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	size_t scan = find_marker(file, SOS, 0), n = file.n - 2 - scan;
+	uint8_t *copy = malloc(n);
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_header header;
+
+	REQUIRE(copy != NULL);
+	memcpy(copy, file.at + scan, n);
+	file = with(file, file.n - 2, copy, n);
+	free(copy);
+	EXPECT_EQ(jpg_decoder_open(decoder, file.at, file.n, &header), READ_DAMAGED);
+	EXPECT_STR(jpeg_reader.reason(decoder), "a component has two scans");
+	jpeg_reader.destroy(decoder);
+	free(file.at);
+}
+
 /* Check that every truncation of the file is noticed. The exception is the end marker: if only this
  * marker or a half of it is missing, the picture is complete. */
 static void expect_every_cut_noticed(struct bytes file)
