@@ -341,8 +341,8 @@ static void trim_buffer(struct picture_worker *worker)
  * earlier pictures back to the system. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
-/* The recipe that determines how the input is read. Any recipe of the job would do, because all of
- * them read the input in the same way: see reads_alike(). */
+/* The recipe that determines how the input is read. All recipes of a job require the same way of
+ * reading (see reads_alike()), so this is the first recipe. */
 static const struct recipe *reading_of(const struct picture_job *job)
 {
 	return job->variants[0].recipe;

@@ -55,10 +55,10 @@ uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned 
 	uint64_t reduced = ((uint64_t)width / factor + 64) *
 	                   ((uint64_t)height / factor + 1);
 
-	/* The renderer may copy a plane with a margin as wide as three samples of the output. With
-	 * a factor below the largest, these are few samples of the plane. With the largest factor
-	 * they may be many: chroma has at least 6 x 6 samples in the output, so each margin is up
-	 * to half as wide and half as high as the plane. */
+	/* The renderer may copy a plane with a margin as wide as three samples of the output. If
+	 * the factor is below the largest, three samples of the output cover few samples of the
+	 * plane. With the largest factor they may cover many: chroma has at least 6 x 6 samples in
+	 * the output, so each margin is up to half as wide and half as high as the plane. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
 	/* The sum of the bytes of the planes, of the renderer's copy of one plane, and of the sums

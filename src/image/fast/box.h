@@ -4,8 +4,8 @@
  * row is added to the sums while it is still in the cache.
  *
  * Colours are multiplied by alpha, so that transparent pixels have no colour that could bleed into
- * their neighbours. The chroma of grey is not 0 but level 128 of an 8-bit sample, and this is the
- * case for every alpha.
+ * their neighbours. The chroma of grey is level 128 of an 8-bit sample, whatever alpha the pixel
+ * has.
  *
  * Threads: a box belongs to one thread at a time.
  */
@@ -26,7 +26,8 @@ struct box {
 	bool has_alpha;
 	struct plane planes[BOX_PLANES];
 	bool is_opaque; /* alpha was 255 in all pixels so far */
-	/* Use no SIMD, for the tests. The planes are the same as with SIMD. */
+	/* If true, SIMD is not used. This is for the tests. The planes are the same as with
+	 * SIMD. */
 	bool is_portable;
 
 	/* The members below are internal. */

@@ -119,8 +119,9 @@ static cmsHTRANSFORM build(cmsHPROFILE from, cmsHPROFILE to, cmsUInt32Number for
 	return transform;
 }
 
-/* Make the table of a grey profile from floats. Computing with 8 bits, lcms2 would be up to 10
- * levels wrong where a curve is steep, such as near black if the profile is linear light. */
+/* Make the table of a grey profile. lcms2 computes it with floats. With 8 bits, its results would
+ * be up to 10 levels wrong where a curve is steep, such as near black if the profile is linear
+ * light. */
 static uint16_t *make_levels(cmsHPROFILE from, enum intent intent)
 {
 	cmsHTRANSFORM transform = build(from, grey_profile(), TYPE_GRAY_FLT, intent);

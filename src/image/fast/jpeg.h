@@ -55,7 +55,7 @@ struct jpg_request {
 	 * skipped as long as the error stays within this budget. If the budget is 0, every bit of
 	 * the coefficients that the scale uses is read. */
 	double noise_budget[JPG_MAX_COMPONENTS];
-	/* Read all scans. */
+	/* If true, no scan is skipped. */
 	bool reads_everything;
 };
 

@@ -151,8 +151,8 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		/* This is an end-of-band run, which only progressive scans have. The array does not
-		 * contain such runs. */
+		/* This is an end-of-band run, which only progressive scans have. The array `value`
+		 * does not contain such runs. */
 		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;

@@ -513,7 +513,7 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
  * Undo the filter Paeth in two rows at once. This takes as long as for one row, because most of the
  * time each pixel waits for the result of the pixel before it. The low half of a vector has a pixel
  * of the upper row. The high half has a pixel of the lower row, two pixels further to the left. The
- * pixel above the latter was finished two steps ago.
+ * pixel above this pixel of the lower row was finished two steps ago.
  */
 struct paeth_pair {
 	uint8_t *row, *below;

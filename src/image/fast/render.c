@@ -13,8 +13,8 @@
  * running it on a small picture, so graphs are kept between pictures.
  */
 
-/* The region of a plane that is resampled, in samples. Where it is outside the plane, the samples
- * at the plane's edge are repeated. */
+/* A region of a plane, in samples. The resampler scales the region. Where the region is outside the
+ * plane, the samples at the plane's edge are repeated. */
 struct region {
 	double x, y, width, height;
 };
