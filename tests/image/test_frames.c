@@ -46,7 +46,7 @@ static void expect_frames(VipsImage *image, int width, int height, int loop)
 	EXPECT_EQ(n, loop);
 }
 
-/* Check that no row of a frame has colour from its neighbours. */
+/* Check that each frame has only its own colour, up to its first and last row. */
 static void expect_pure(VipsImage *image, double tolerance)
 {
 	int height = vips_image_get_page_height(image);

@@ -465,7 +465,7 @@ TEST(heif, a_size_box_may_hold_the_size_after_the_rotation)
 	}
 }
 
-/* If nothing rotates the picture, exchanged sides are an error. */
+/* The size box has width and height exchanged, but no box rotates the picture. */
 TEST(heif, a_size_box_that_contradicts_the_stream_is_a_bad_image)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};

@@ -157,8 +157,8 @@ TEST(memory_estimate, a_canvas_with_a_background_needs_more_memory)
 		.geometry = {.width = 7000, .height = 5000, .fit = FIT_CONTAIN},
 		.format = FORMAT_WEBP};
 
-	/* The canvas is transparent around the picture, and a WebP with alpha takes 37 bytes for
-	 * each pixel. */
+	/* The canvas is transparent around the picture. So the WebP has alpha, and needs 37 bytes
+	 * of memory for each pixel. */
 	EXPECT(estimate(&header, &contain, 0, 1) > (uint64_t)37 * 7000 * 5000);
 }
 
@@ -186,8 +186,8 @@ TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
 	}
 }
 
-/* A picture of 12000 x 8000 pixels has coefficients of 2 bytes: 1.5 for each pixel in 4:2:0, and 3
- * for each pixel in 4:4:4. */
+/* A JPEG has 1.5 coefficients for each pixel in 4:2:0, and 3 coefficients in 4:4:4. Each of them
+ * takes 2 bytes. */
 TEST(memory_estimate,
      the_estimate_for_a_jpeg_of_several_scans_includes_all_its_coefficients)
 {

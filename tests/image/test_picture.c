@@ -256,8 +256,9 @@ TEST(picture, a_picture_with_a_side_over_the_maximum_fails_as_too_big)
 	blob_fini(&png);
 }
 
-/* For each orientation, the quarter of the upright picture that is in each corner of the stored
- * picture. Written by hand from the picture of eight letters F in the EXIF standard. */
+/* stored_quarters[o][c] is the quarter of the upright picture that is in corner c of the stored
+ * picture, for orientation o. These numbers were written by hand from the picture of eight letters
+ * F in the EXIF standard. */
 static const int stored_quarters[9][4] = {
 	[1] = {0, 1, 2, 3}, [2] = {1, 0, 3, 2}, [3] = {3, 2, 1, 0}, [4] = {2, 3, 0, 1},
 	[5] = {0, 2, 1, 3}, [6] = {1, 3, 0, 2}, [7] = {3, 1, 2, 0}, [8] = {2, 0, 3, 1},

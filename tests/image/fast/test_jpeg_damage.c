@@ -101,8 +101,8 @@ static void expect_refused(struct bytes file, enum read_status status)
 	expect_status(file, status);
 }
 
-/* Check that the file is decoded. Also check whether the header says that its planes are not luma
- * and chroma. */
+/* Check that the file is decoded. Its header must say that the planes are not luma and chroma if,
+ * and only if, are_other is true. */
 static void expect_colours(struct bytes file, bool are_other)
 {
 	struct jpg_decoder *decoder = decoder_new();

@@ -533,7 +533,7 @@ enum { FILTERED_ROWS = 4, FILTERED_BYTES = 301 };
 
 struct filtered {
 	unsigned n_pixel_bytes;
-	size_t n; /* bytes in a row */
+	size_t n; /* number of bytes of a row */
 	uint8_t rows[FILTERED_ROWS * (FILTERED_BYTES + 1) + PNG_ROW_ROOM];
 	uint8_t above[FILTERED_BYTES + PNG_ROW_ROOM];
 };
