@@ -412,7 +412,8 @@ static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 	return tiff;
 }
 
-/* Check that the wrong checksum of the last strip is found only if is_checked is true. */
+/* Check that the wrong checksum of the last strip is found if is_checked is true, and is not found
+ * otherwise. */
 static void expect_checked(const struct blob *shared, uint32_t n, bool is_checked)
 {
 	struct blob blob = make_shared_strips(shared, n);

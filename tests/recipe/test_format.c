@@ -92,8 +92,8 @@ static const struct beginning {
 
 enum { N_BEGINNINGS = sizeof(beginnings) / sizeof(beginnings[0]) };
 
-/* The format that our detection finds in a copy of exactly n bytes, so that a sanitizer notices
- * reads past the end. */
+/* Detect the format of a copy of exactly n bytes, so that a sanitizer notices reads past the
+ * end. */
 static enum image_format gate(const char *bytes, size_t n, const char *name)
 {
 	uint8_t *exact = malloc(n ? n : 1);

@@ -109,8 +109,8 @@ static int vfs_characteristics(sqlite3_file *file)
 	return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
 }
 
-/* I/O methods of version 1 have no shared memory. A run that holds its database exclusively does
- * not need that. */
+/* I/O methods of version 1 have no shared memory. A run that holds its database exclusively needs
+ * none. */
 static const sqlite3_io_methods methods = {
 	.iVersion = 1,
 	.xClose = vfs_close,

@@ -326,8 +326,8 @@ TEST(jpeg_damage, a_truncated_scan_is_detected)
 	free(file.at);
 }
 
-/* Overwrite the entropy-coded data of a scan with one-bits, a code that no Huffman table
- * contains. */
+/* Overwrite the entropy-coded data of a scan with bits of value 1. No Huffman table contains such a
+ * code. */
 static void spoil_scan(struct bytes file, unsigned nth)
 {
 	size_t at = find_marker(file, SOS, nth);

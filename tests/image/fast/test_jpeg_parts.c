@@ -46,8 +46,8 @@ TEST(jpeg_idct, simd_and_portable_code_give_the_same_samples)
 	}
 }
 
-/* The exact sample at (x, y), computed in real numbers from the lowest coefficients. There are
- * `side` x `side` of them. */
+/* The exact sample at (x, y), computed in real numbers from the `side` x `side` lowest
+ * coefficients. */
 static double exact_sample(const int16_t *block, const int16_t *quantization,
                            unsigned side, unsigned x, unsigned y)
 {
@@ -249,7 +249,8 @@ TEST(jpeg_huffman, huffman_tables_in_use_are_not_evicted)
 
 TEST(jpeg_huffman, huffman_codes_of_all_lengths_are_decoded)
 {
-	/* A table with one code of each length: 0, 10, 110, ... and the last with 16 bits. */
+	/* A table with one code of each length: 0, 10, 110, and so on. The last code has 16
+	 * bits. */
 	uint8_t bytes[32];
 	struct jpg_huffman_cache cache = {0};
 	const struct jpg_huffman *table;
