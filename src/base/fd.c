@@ -59,8 +59,8 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 	return true;
 }
 
-/* Write n bytes without SIGXFSZ, which the kernel sends to the thread that writes too much. The
- * signal is blocked during the write, and removed if it was sent. */
+/* Write n bytes without SIGXFSZ, the signal that the kernel sends to a thread that writes beyond
+ * RLIMIT_FSIZE. The signal is blocked during the write, and removed if it was sent. */
 static bool write_all_without_signal(int fd, const void *bytes, size_t n)
 {
 	const struct timespec now = {0};
