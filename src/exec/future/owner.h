@@ -15,10 +15,10 @@
 
 struct future_owner;
 
-/* Every function except acquire is called without the future's lock. */
+/* Every function except `acquire` is called without the future's lock. */
 struct future_owner_table {
-	/* Take a reference to the owner, or release one. acquire is called with the lock of one of
-	 * the owner's futures held, and must not take a lock. */
+	/* Take a reference to the owner, or release one. `acquire` is called with the lock of one
+	 * of the owner's futures held, and must not take a lock. */
 	void (*acquire)(struct future_owner *owner);
 	void (*release)(struct future_owner *owner);
 

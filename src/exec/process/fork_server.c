@@ -190,9 +190,10 @@ static bool has_ended(const struct fork_server *server, pid_t pid)
 	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-/* Reap the orphans that have ended by themselves. Without this they would accumulate until the
- * worker that started them dies. Workers are not reaped here. One pass may not be enough for a long
- * list. But the number of passes is limited, since a process could start others without end. */
+/* Reap the orphans that have ended by themselves. Otherwise these processes would remain as zombies
+ * until the worker that started them dies. Workers are not reaped here. One pass may not be enough
+ * for a long list. But the number of passes is limited, since a process could start others without
+ * end. */
 static void reap_orphans(const struct fork_server *server)
 {
 	for (int i = 0; i < MAX_PASSES && count_orphans(server, has_ended) > 0; i++)

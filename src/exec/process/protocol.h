@@ -116,8 +116,8 @@ struct broken_frame {
 	struct pxp_error error;
 };
 
-/* Names the slot that a task has in its worker. The generation distinguishes the task from earlier
- * tasks in the same slot. */
+/* Identifies the slot that a task has in its worker. The generation distinguishes the task from
+ * earlier tasks in the same slot. */
 struct slot_frame {
 	uint32_t kind;
 	uint32_t slot;

@@ -331,7 +331,7 @@ static bool leave_in_slot(struct worker *worker, const struct answer_frame *answ
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
-	/* If the pool stopped polling just before the answer was left, it may have missed the
+	/* If the pool stopped polling just before the answer was left, the pool may have missed the
 	 * answer. In that case, notify the pool. */
 	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
 	    !atomic_load(&worker->shared->suppress_notify))

@@ -371,8 +371,8 @@ static int await_ready(int control)
 	return ready.sys_errno;
 }
 
-/* Fork the zygote. It watches a pidfd of this process. The pidfd is opened before the fork, because
- * this process could end before the zygote has opened one. */
+/* Fork the zygote. The zygote watches a pidfd of this process. The pidfd is opened before the fork,
+ * because this process could end before the zygote has opened one. */
 static bool fork_zygote(int null)
 {
 	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
