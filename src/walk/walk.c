@@ -553,6 +553,9 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 
 static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_errno)
 {
+	/* The names "." and ".." of a list have no part that can be a relative name. */
+	const bool has_relative = walk->options.is_list &&
+	                          walk->input_n < strlen(walk->input);
 	size_t n;
 
 	*ret_item = (struct walk_item){
@@ -561,8 +564,8 @@ static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_er
 		.follows_link = true,
 		.input = walk->n_begun - 1,
 		.path = walk->input,
-		.relative = walk->options.is_list ? walk->input + walk->input_n
-	                                          : path_base(walk->input, &n),
+		.relative = has_relative ? walk->input + walk->input_n
+	                                 : path_base(walk->input, &n),
 		.folder = AT_FDCWD,
 		.name = walk->input,
 		.sys_errno = sys_errno,

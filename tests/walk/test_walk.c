@@ -481,6 +481,61 @@ TEST(walk, the_output_path_of_a_name_in_a_list_keeps_the_folders_below_the_base)
 	scratch_leave();
 }
 
+static int open_plainly(void *data, const struct walk_place *place, int flags,
+                        struct stat *ret_stat)
+{
+	int fd = openat(place->folder, place->name, flags);
+
+	(void)data;
+	if (fd >= 0 && ret_stat)
+		REQUIRE(fstat(fd, ret_stat) == 0);
+	return fd;
+}
+
+static bool stat_plainly(void *data, const struct walk_place *place, int flags,
+                         struct stat *ret_stat)
+{
+	(void)data;
+	return fstatat(place->folder, place->name, ret_stat, flags) == 0;
+}
+
+static ssize_t fail_to_list(void *data, const struct walk_place *place, void *buffer,
+                            size_t n)
+{
+	(void)data;
+	(void)place;
+	(void)buffer;
+	(void)n;
+	errno = EIO;
+	return -1;
+}
+
+TEST(walk, a_listed_folder_that_cannot_be_read_is_reported_under_its_name_in_the_list)
+{
+	static const struct {
+		const char *name, *base, *line;
+	} cases[] = {
+		{".", NULL, "named error 5 . (.)\n"},
+		{"..", NULL, "named error 5 .. (..)\n"},
+		{"d/e", NULL, "named error 5 d/e (d/e)\n"},
+		{"d/e/", NULL, "named error 5 d/e (d/e)\n"},
+		{"e", "d", "named error 5 d/e (e)\n"},
+		{".", "d/e", "named error 5 d/e/. (.)\n"},
+	};
+	const struct walk_calls calls = {open_plainly, stat_plainly, fail_to_list, NULL};
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/e");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		EXPECT_STR(list_with((struct walk_options){.is_list = true,
+		                                           .base = cases[i].base,
+		                                           .calls = &calls},
+		                     cases[i].name),
+		           cases[i].line);
+	scratch_leave();
+}
+
 TEST(walk,
      an_absolute_name_in_a_list_keeps_its_folders_below_the_output_folder_unless_a_base_is_given)
 {
