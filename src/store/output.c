@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +211,10 @@ static int exchange(const struct output *output, const char *hidden)
 
 /* ---- one output: hidden names ---- */
 
+/* A hidden name is HIDDEN_BEGIN, 16 hexadecimal digits and ".tmp". */
+#define HIDDEN_BEGIN ".pixpool-"
+enum { N_HIDDEN_BEGIN = sizeof(HIDDEN_BEGIN) - 1, N_HIDDEN_DIGITS = 16 };
+
 static void make_temp_name(char name[TEMP_NAME_BYTES])
 {
 	uint64_t random = 0;
@@ -218,7 +223,7 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 	 * never replace it. */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uintptr_t)name;
-	snprintf(name, TEMP_NAME_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
+	snprintf(name, TEMP_NAME_BYTES, HIDDEN_BEGIN "%016" PRIx64 ".tmp", random);
 }
 
 /*
@@ -256,12 +261,27 @@ static void drop_file(struct output *output)
 
 static bool is_hidden_name(const char *name)
 {
-	static const char begin[] = ".pixpool-";
-	const size_t n_begin = sizeof(begin) - 1, n_digits = 16;
+	return strncmp(name, HIDDEN_BEGIN, N_HIDDEN_BEGIN) == 0 &&
+	       strspn(name + N_HIDDEN_BEGIN, "0123456789abcdef") == N_HIDDEN_DIGITS &&
+	       strcmp(name + N_HIDDEN_BEGIN + N_HIDDEN_DIGITS, ".tmp") == 0;
+}
 
-	return strncmp(name, begin, n_begin) == 0 &&
-	       strspn(name + n_begin, "0123456789abcdef") == n_digits &&
-	       strcmp(name + n_begin + n_digits, ".tmp") == 0;
+/* Keep a file that an output has replaced and that cannot get its name back: rename it to that name
+ * followed by ".kept-" and digits, because a later run removes files with hidden names. Adds the new
+ * name to the failure, and sets `hidden` to "". */
+static void keep_file(const struct output *output, char hidden[TEMP_NAME_BYTES],
+                      struct failure *failure)
+{
+	char kept[NAME_MAX + 1];
+	int n = snprintf(kept, sizeof(kept), "%s.kept-%.*s", output->name,
+	                 N_HIDDEN_DIGITS, hidden + N_HIDDEN_BEGIN);
+
+	if (n < 0 || (size_t)n >= sizeof(kept) ||
+	    renameat2(output->folder, hidden, output->folder, kept, RENAME_NOREPLACE) !=
+	            0)
+		snprintf(kept, sizeof(kept), "%s", hidden);
+	failure_append(failure, "; the previous file is kept as %s", kept);
+	hidden[0] = 0;
 }
 
 /* Remove a hidden file, unless the run that made it is alive and has it locked. */
@@ -736,7 +756,7 @@ static enum published copy_backup(struct output *output, const char *backup,
 		result = output_sync(&copy, failure);
 	if (result == PUBLISHED)
 		result = output_name(&copy, is_durable, failure);
-	output_end(&copy);
+	output_end(&copy, failure);
 	fd_close(&original);
 	return result;
 }
@@ -823,6 +843,8 @@ static void remove_backup(struct output *output)
  */
 static enum published exchange_expected(struct output *output, struct failure *failure)
 {
+	enum published result;
+
 	errno = EINVAL;
 	if ((output->without & WITHOUT_NOREPLACE) ||
 	    exchange(output, output->temp) != 0) {
@@ -841,9 +863,13 @@ static enum published exchange_expected(struct output *output, struct failure *f
 		output->temp[0] = 0;
 		return PUBLISHED;
 	}
-	return exchange(output, output->temp) == 0
-	               ? IN_THE_WAY
-	               : refuse(output, failure, "cannot restore the previous file");
+	if (exchange(output, output->temp) == 0)
+		return IN_THE_WAY;
+	result = refuse(output, failure, "cannot restore the previous file");
+	keep_file(output, output->temp, failure);
+	/* The backup stays, too: the previous file may be another one. */
+	output->has_backup = false;
+	return result;
 }
 
 static enum published replace_expected(struct output *output, bool is_durable,
@@ -904,8 +930,9 @@ enum published output_name(struct output *output, bool is_durable,
 }
 
 /* Exchange the files again, so that the old file gets its name back, and remove our file. If that
- * fails, or if somebody has replaced our file, both files are kept, so that nothing is lost. */
-static void put_back(struct output *output)
+ * fails, or if another program has replaced our file, both files are kept, so that nothing is
+ * lost. */
+static void put_back(struct output *output, struct failure *failure)
 {
 	struct stat ours, st;
 
@@ -914,8 +941,9 @@ static void put_back(struct output *output)
 	    is_unchanged(&ours, &st) && exchange(output, output->old) == 0) {
 		drop_hidden(output, output->old);
 		remove_backup(output);
+	} else {
+		keep_file(output, output->old, failure);
 	}
-	output->old[0] = 0;
 }
 
 void output_settle(struct output *output)
@@ -923,9 +951,9 @@ void output_settle(struct output *output)
 	drop_hidden(output, output->old);
 }
 
-void output_end(struct output *output)
+void output_end(struct output *output, struct failure *failure)
 {
 	if (output->old[0])
-		put_back(output);
+		put_back(output, failure);
 	drop_file(output);
 }

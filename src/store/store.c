@@ -644,7 +644,7 @@ static enum replace replace_of(const struct store_output *asked)
 static void let_go(struct work *work)
 {
 	if (work->folder >= 0)
-		output_end(&work->output);
+		output_end(&work->output, &work->asked->failure);
 	fd_close(&work->folder);
 }
 

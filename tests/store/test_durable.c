@@ -13,6 +13,7 @@
 #include "store/store.h"
 #include "store/store_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -86,6 +87,9 @@ int __wrap_openat(int folder, const char *name, int flags, ...)
 	return __real_openat(folder, name, flags, mode);
 }
 
+static int
+	failing_exchange; /* the number of the exchange that fails, counted from 1; 0: none */
+
 /* Functions that are called once, before the next link, rename or exchange; NULL: none. */
 static void (*before_link)(void), (*before_rename)(void), (*before_exchange)(void);
 
@@ -123,6 +127,11 @@ int __wrap_renameat2(int from, const char *old, int to, const char *name, unsign
 	note(flags & RENAME_EXCHANGE ? 'x' : 'r');
 	if (flags & RENAME_EXCHANGE)
 		run_once(&before_exchange);
+	if ((flags & RENAME_EXCHANGE) && failing_exchange > 0 &&
+	    --failing_exchange == 0) {
+		errno = EIO;
+		return -1;
+	}
 	return __real_renameat2(from, old, to, name, flags);
 }
 
@@ -506,6 +515,73 @@ TEST(durable, a_file_that_changed_since_its_input_was_read_is_not_replaced)
 	store_close(store);
 	fd_close(&content);
 	scratch_leave();
+}
+
+/* Get the name of the file in the folder "out" that begins with "a.jpg.kept-", or "". */
+static const char *kept_name(void)
+{
+	static char path[300];
+	struct dirent *entry;
+	DIR *folder = opendir("out");
+
+	REQUIRE(folder != NULL);
+	path[0] = 0;
+	while ((entry = readdir(folder))) {
+		if (strncmp(entry->d_name, "a.jpg.kept-", 11) == 0)
+			snprintf(path, sizeof(path), "out/%.250s", entry->d_name);
+	}
+	closedir(folder);
+	return path;
+}
+
+static void expect_kept(struct store *store, const struct store_output *output,
+                        const char *content)
+{
+	const char *path = kept_name();
+
+	EXPECT_STR(scratch_text(path), content);
+	EXPECT(strstr(output->failure.text, "kept as a.jpg.kept-") != NULL);
+	/* A later run, which removes hidden files, keeps this one. */
+	store_close(store);
+	store_close(store_open("out"));
+	EXPECT_STR(scratch_text(path), content);
+}
+
+TEST(durable, a_changed_original_and_its_backup_are_kept_if_it_cannot_get_its_name_back)
+{
+	struct replacement new;
+	struct store *store;
+
+	replacement_init(&new);
+	store = durable_store(0);
+	before_exchange = change_it;
+	failing_exchange = 2;
+	store_publish_group(store, &new.output, 1);
+	failing_exchange = 0;
+	EXPECT_EQ(new.output.result, STORE_PLACE_FAILED);
+	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old!");
+	expect_kept(store, &new.output, "old!");
+	replacement_fini(&new, NULL);
+}
+
+TEST(durable, an_original_is_kept_under_another_name_if_a_failed_sync_cannot_be_undone)
+{
+	struct replacement new;
+	struct store *store;
+
+	replacement_init(&new);
+	new.original.backup_suffix = NULL;
+	store = durable_store(0);
+	n_syncs_that_fail = 1;
+	fails_with = EIO;
+	fails_for = 'd';
+	failing_exchange = 2;
+	store_publish_group(store, &new.output, 1);
+	fails_for = 0;
+	failing_exchange = 0;
+	EXPECT_EQ(new.output.result, STORE_PLACE_FAILED);
+	expect_kept(store, &new.output, "old");
+	replacement_fini(&new, NULL);
 }
 
 TEST(durable,
