@@ -198,7 +198,8 @@ static void print_cost(const struct question *question, const char *what,
 	       median(costs[PEER], question->n_rounds), side_names[PEER]);
 }
 
-/* Whether both sides made all outputs in every round. If not, the measurements are meaningless. */
+/* Whether pixpool and its peer made all outputs in every round. If not, the measurements are
+ * meaningless. */
 static bool all_done(const struct question *question, struct answer answers[][N_SIDES])
 {
 	for (int i = 0; i < question->n_rounds; i++) {

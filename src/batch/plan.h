@@ -59,11 +59,12 @@ struct plan {
 	/* the index of the last INPUT that has an image, plus 1 */
 	size_t next_input;
 	struct hash_set planned; /* the hashes of all outputs that the plan has found */
-	/* For each hash in planned a bit, which is set if the output was claimed. */
+	/* For each hash in `planned` a bit, which is set if the output was claimed. */
 	uint8_t *is_taken;
 	/* The hashes of outputs that were claimed although the plan did not find them. */
 	struct hash_set late;
-	struct hash_set twice;       /* the hashes that occur more than once in planned */
+	/* the hashes that occur more than once in `planned` */
+	struct hash_set twice;
 	struct plan_repeat *repeats; /* ordered by hash, device and inode */
 	size_t n_repeats;
 	uint64_t n_visits;

@@ -13,8 +13,8 @@ struct hash_key hash_key_random(void)
 
 	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
 		/* An old kernel has no getrandom(). In this case the key consists of the time and
-		 * the process id. This is unpredictable enough, because the files of a batch were
-		 * named before the batch started. */
+		 * the process id. Nobody could predict them when naming the files of the batch,
+		 * because the names are older than the process. */
 		key.word[0] = (uint64_t)clock_now_ns();
 		key.word[1] = (uint64_t)getpid();
 	}

@@ -134,8 +134,8 @@ struct size geometry_size(const struct geometry *geometry, struct size from);
 bool geometry_parse(struct geometry *ret_geometry, const char *word,
                     struct failure *ret_failure);
 
-/* Copy a size that geometry_parse() has parsed into a geometry. The size consists of the sides or
- * the percentage, and the effect of the character after them. */
+/* Copy the size that geometry_parse() has stored in `size` to `geometry`: the sides or the
+ * percentage, and the effect of the character after them. */
 void geometry_add_size(struct geometry *geometry, const struct geometry *size);
 
 #endif

@@ -169,8 +169,9 @@ static const struct painter *painter_of(const struct report_options *options,
 {
 	enum progress progress = options->progress;
 
+	/* A plan is printed line by line, so no other progress is shown. */
 	if (progress == PROGRESS_AUTO && options->is_plan)
-		progress = PROGRESS_NONE; /* the lines of the plan show the progress */
+		progress = PROGRESS_NONE;
 	if (progress == PROGRESS_AUTO)
 		progress = screen_can_paint(screen) ? PROGRESS_BAR : PROGRESS_PLAIN;
 	if (progress == PROGRESS_JSON)

@@ -62,8 +62,8 @@ enum verdict {
 	/* Skip the output: it is fresh, but its row is missing or out of date. *ret_record is the
 	 * new row. */
 	VERDICT_FRESH_BUT_NEW,
-	VERDICT_KEEP,  /* skip the output: a file has its name */
-	VERDICT_EXISTS /* the output fails: a file has its name */
+	VERDICT_KEEP,  /* skip the output, because a file already has its name */
+	VERDICT_EXISTS /* the output fails, because a file already has its name */
 };
 
 /* Decide about an output. *ret_record is set for VERDICT_FRESH and VERDICT_FRESH_BUT_NEW: it has

@@ -81,8 +81,8 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
 
 /* Write the stamp to an open file, which need not have a name yet. Returns false with errno on
- * failure. ENOTSUP: the file system does not support such attributes, or the file has no space for
- * another attribute; the file is a valid output without the stamp. ENOSYS, EPERM and EACCES are
+ * failure. ENOTSUP: the file system does not support extended attributes, or the file has no space
+ * for another one; the file is a valid output without the stamp. ENOSYS, EPERM and EACCES are
  * reported as ENOTSUP too. */
 bool stamp_write(int fd, const struct stamp *stamp);
 

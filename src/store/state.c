@@ -66,7 +66,7 @@ struct state {
 	struct lock lock;  /* guards all members below */
 	sqlite3 *database; /* the database; NULL: closed after an error */
 	sqlite3_stmt *statements[N_QUERIES];
-	bool has_intended;           /* whether rows of intended outputs may exist */
+	bool has_intended; /* whether the table of intended outputs may have rows */
 	struct failure read_failure; /* see state_read_failure() */
 };
 
@@ -309,7 +309,7 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 	return run(database, marks);
 }
 
-/* Whether rows of intended outputs may exist. Also true if the query fails. */
+/* Whether the table of intended outputs may have rows. Also true if the query fails. */
 static bool has_intended(sqlite3 *database)
 {
 	return ask(database, "SELECT EXISTS (SELECT 1 FROM intended)") != 0;

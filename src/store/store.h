@@ -50,7 +50,9 @@ void store_sweep(struct store *store, int folder);
  * output folder, because each output replaces an input. Returns NULL with errno on failure; errno
  * is ENOENT if the folder does not exist. */
 struct store *store_open_to_look(const char *folder);
-void store_close(struct store *store); /* NULL is allowed; keeps errno */
+
+/* Close the store. NULL is allowed. errno stays unchanged. */
+void store_close(struct store *store);
 
 /* Whether the file system of the output folder supports the extended attribute that holds a stamp.
  * To find out, the function sets a similar attribute. */
@@ -148,7 +150,9 @@ struct store_content {
  * copied to the output. If the output cannot have the owner and group of the input, it fails as
  * `permission`. */
 struct store_original {
-	int folder; /* the folder of input and output; -1: both are below the output folder */
+	/* A descriptor of the folder that has the input and the output; -1: the output's name is
+	 * relative to the output folder. */
+	int folder;
 	/* The original is kept under its name followed by this suffix; NULL: it is removed. */
 	const char *backup_suffix;
 };

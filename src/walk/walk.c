@@ -968,8 +968,8 @@ static void step_down(const struct walk *walk, int *fd, const char *name, int fl
 	}
 }
 
-/* Open a folder below an INPUT folder. path ends with a slash; its first n_of_input bytes are the
- * path of the INPUT. Returns -1 with errno on failure. */
+/* Open a folder below an INPUT folder. `path` ends with a slash, and its first n_of_input bytes are
+ * the path of the INPUT. Returns -1 with errno on failure. */
 static int open_step_by_step(const struct walk *walk, char *path, size_t n_of_input,
                              dev_t *ret_dev)
 {

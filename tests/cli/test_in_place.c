@@ -529,7 +529,8 @@ TEST(in_place,
 	EXPECT(!could_lock("in", LOCK_SH));
 	EXPECT(!could_lock(".", LOCK_EX) && could_lock(".", LOCK_SH));
 	EXPECT(could_lock("in/sub", LOCK_EX), "a run below it finds the lock of in");
-	/* Opening the gate changes the image, so the image fails, and the exit status is 1. */
+	/* let_pass() opens the gate by changing a byte of the image. So the image fails as changed,
+	 * and the exit status is 1. */
 	let_pass("in/a.png");
 	end(&first);
 	EXPECT(could_lock("in", LOCK_EX));

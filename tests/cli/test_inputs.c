@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Check these numbers in the summary record. */
+/* Check that the summary record of a report has these counts and this exit status. */
 static void expect_summary(const char *report, unsigned inputs, unsigned ok,
                            unsigned failed, unsigned ignored, int status)
 {

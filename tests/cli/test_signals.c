@@ -194,7 +194,7 @@ TEST(signals, a_second_signal_of_another_kind_kills_a_hanging_worker)
 	fixture_leave();
 }
 
-/* SIGKILL counts as a crash, which test_faults.c tests. */
+/* SIGKILL to a worker is not tested here: it counts as a crash, and test_faults.c tests crashes. */
 TEST(signals, sigterm_to_a_single_worker_stops_neither_its_image_nor_the_run)
 {
 	struct command command;

@@ -657,8 +657,8 @@ static enum pxp_status nest(struct pxp_task *task, const char *deeper)
 	return status;
 }
 
-/* A task whose input has one character for each further level of nesting. The last level
- * answers. */
+/* A task that creates a pool and runs itself in it, one level deeper for each character of its
+ * input. The task at the deepest level returns the result. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	const char *levels = pxp_task_input(task, NULL);

@@ -128,7 +128,7 @@ TEST(map, results_do_not_depend_on_chunk_and_window_sizes)
 	}
 }
 
-/* Ported from executor.py: test_map_exception, the form of 3.16; Pebble:
+/* Ported from executor.py: test_map_exception, as it is in CPython 3.16; Pebble:
  * test_process_pool_map_error */
 TEST(map, a_failed_item_is_returned_and_the_map_continues)
 {

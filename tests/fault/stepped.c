@@ -195,7 +195,8 @@ enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
 		.keep_descriptors = options->keep_descriptors,
 	};
 
-	fd_close(&output); /* still open if the last task failed */
+	/* If the last task failed, its output is still open. */
+	fd_close(&output);
 	output = memfd_create("output", MFD_CLOEXEC);
 	if (output < 0)
 		return PXP_ENOMEM;

@@ -145,8 +145,8 @@ TEST(scripted_engine, the_gate_command_waits_until_the_first_byte_of_the_input_c
 			_exit(99);
 		}
 		if (attempt == 1) {
-			/* At the gate, the child takes the name gate-a and then reads the first
-			 * byte of its input. */
+			/* At the gate, the child renames itself to gate-a, and then reads the
+			 * first byte of its input. */
 			do
 				await_read(reads);
 			while (!is_called(pid, "gate-a"));

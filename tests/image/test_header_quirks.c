@@ -286,7 +286,7 @@ TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 
 /* ---- JPEG 2000 ---- */
 
-/* A JPEG 2000 without loss, in which all pixels have these samples. */
+/* Make a lossless JPEG 2000 in which every pixel has the values `samples`. */
 static struct blob make_jp2(const uint8_t *samples, int n_bands)
 {
 	enum { JP2_SIDE = 32 };

@@ -33,7 +33,7 @@ static const struct kind {
 	double factor;
 	const char *profile; /* convert to this profile first; NULL: no conversion */
 	const char *suffix;
-	bool is_unread; /* libvips can write but not read this kind */
+	bool is_unread; /* libvips can write this kind of picture, but cannot read it */
 } kinds[] = {
 #define PLAIN               VIPS_INTERPRETATION_ERROR, VIPS_FORMAT_NOTSET, 0, NULL
 #define TO(space)           VIPS_INTERPRETATION_##space, VIPS_FORMAT_NOTSET, 0, NULL

@@ -525,7 +525,7 @@ TEST(pages, all_pages_of_a_bigtiff_are_counted_and_counting_a_circular_chain_end
 
 enum { EXTRA_SAMPLES = 338, UNSPECIFIED = 0, ASSOCIATED = 1, UNASSOCIATED = 2 };
 
-/* A TIFF whose pixels all have these samples. */
+/* Make a TIFF in which every pixel has the values `samples`. */
 static struct blob make_tiff_of(const uint8_t *samples, int n_samples,
                                 VipsInterpretation space)
 {

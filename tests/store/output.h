@@ -11,7 +11,7 @@
  * it. */
 enum { N_WAYS = 7 };
 
-/* Open the store of the folder "out", and make it publish in one of these ways. */
+/* Open the store of the folder "out", and make it publish in the way with this index. */
 struct store *store_with_way(int way);
 
 /* Create a memfd of n bytes, all of which are c. The caller closes it. */

@@ -66,8 +66,8 @@ static bool is_here(enum fault_place place)
 }
 
 /* Apply the armed fault, if any, to a call. If the call must fail, sets errno and returns true.
- * Otherwise returns false. If the call may transfer fewer than *n_bytes bytes, *n_bytes becomes the
- * number of bytes that it may transfer. */
+ * Otherwise returns false. If the fault limits the call to fewer than *n_bytes bytes, *n_bytes
+ * becomes this limit. */
 static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
 	struct armed *armed = atomic_load(&shared->now);

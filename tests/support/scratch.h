@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Create the scratch folder and enter it. Its parent is base; if base is NULL or cannot be written,
- * $TMPDIR or /tmp. Other users may read the scratch folder. */
+/* Create the scratch folder in the folder `base`, and enter it. If `base` is NULL or cannot be
+ * written, the scratch folder is created in $TMPDIR or in /tmp. Other users may read it. */
 void scratch_enter(const char *base);
 
 /* Leave the scratch folder and remove it, however deep its tree is. */

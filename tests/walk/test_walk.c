@@ -573,7 +573,7 @@ static struct walk_address address_in(const struct walk_options *options,
 	return address;
 }
 
-/* Visit the file with an address, and open it. Returns 0 or the errno. */
+/* Find the file that has this walk address, and open it. Returns 0 or the errno. */
 static int visit(const struct walk_options *options, const struct walk_address *address)
 {
 	struct walk *walk = walk_open(options);

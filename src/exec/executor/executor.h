@@ -89,7 +89,7 @@ struct pxp_executor {
 	/* The owner of the futures of this executor's tasks. Must be the first member. */
 	struct future_owner owner;
 	const struct executor_table *table;
-	/* The options, with defaults filled in. name and init_bytes are copies. */
+	/* The options, with defaults filled in. `name` and `init_bytes` are copies. */
 	struct pxp_executor_options options;
 	atomic_uint n_references;
 	char name[16];

@@ -19,7 +19,8 @@ struct inline_executor {
 	unsigned n_running;
 	void *context;
 	bool is_initialised;
-	/* The error with which initialise failed. Its status is PXP_OK if initialise succeeded. */
+	/* The error with which `initialise` failed. Its status is PXP_OK if `initialise` did not
+	 * fail. */
 	struct pxp_error failure;
 };
 
@@ -35,7 +36,7 @@ static bool inline_on_change(struct pxp_executor *executor)
 	if (!task)
 		return true; /* a shutdown has begun */
 	inline_of(executor)->n_running++;
-	/* If initialise has failed, the first task fails with the error of initialise, and later
+	/* If `initialise` has failed, the first task fails with the same error, and later
 	 * submissions are refused. The pools do the same. */
 	if (inline_of(executor)->failure.status != PXP_OK)
 		executor->broken = inline_of(executor)->failure;
@@ -67,8 +68,8 @@ static void inline_run_now(struct pxp_executor *executor, struct task *task)
 	executor_complete(executor, task, NULL);
 	owner_leave(&context);
 
-	/* This must be the last use of the executor: a thread that waits for is_idle may free it
-	 * after this. */
+	/* Do not use the executor after these lines: a thread that waits for is_idle may free the
+	 * executor. */
 	lock_acquire(&executor->lock);
 	if (--self->n_running == 0)
 		cond_broadcast(&self->is_idle);

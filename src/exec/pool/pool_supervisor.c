@@ -1,7 +1,7 @@
 /*
- * The supervisor of a process pool: its loop, the start and end of workers, the requests to the
- * fork server, and the data from workers: frames, answers in shared slots, and deadlines that pass
- * without an answer. A worker may have forged every byte that it sends. This file also decides how
+ * The supervisor of a process pool: its loop, the start and end of workers, and the requests to the
+ * fork server. It reads the frames of workers and their answers in shared slots, and notices
+ * deadlines that pass without an answer. A worker may have forged every byte that it sends. This file also decides how
  * much memory each worker may have. Only the supervisor's thread runs this code, except for
  * pool_refuse_need().
  */
@@ -47,8 +47,8 @@ enum {
 	 * worker left, the pool breaks. */
 	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
-	/* If this number of workers have died while a task was their front task but had not
-	 * started, the task is blamed for the last death. */
+	/* A task that had not started may be innocent of the death of its worker. But if it was the
+	 * front task of this many dead workers, it is blamed for the last death. */
 	MAX_RETURNS = 3,
 	/* The interval at which SIGCONT is sent to a fork server whose answer is late, and during a
 	 * shutdown to all workers. */

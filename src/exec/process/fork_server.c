@@ -50,7 +50,7 @@ struct fork_server {
 	bool is_loaded, has_failed;
 	/* Whether some orphans were killed but could not be reaped yet. */
 	bool has_unreaped_orphans;
-	/* The error with which prepare or preload failed. They are not tried again. */
+	/* The error with which `prepare` or `preload` failed. Neither of them is called again. */
 	struct broken_frame failure;
 	/* The pids of the workers that were not reaped yet. 0 marks a free entry. */
 	pid_t *children;
@@ -100,8 +100,8 @@ static void send_answer(const struct fork_server *server,
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
-/* Run prepare and preload, once. prepare comes first, so that libraries are loaded without the
- * rights that it gives up. */
+/* Call the functions `prepare` and `preload` of the pool. `prepare` is called first, so that
+ * libraries are loaded without the rights that it gives up. */
 static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
 	const struct fork_server_frame *pool = &server->pool;

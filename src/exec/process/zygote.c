@@ -399,8 +399,7 @@ static bool fork_zygote(int null)
 	return sys_errno == 0;
 }
 
-/* Whether the zygote's end of the socket is closed. This means that the zygote has died, because
- * this process has not ended it. */
+/* Whether the zygote has died without a request to end: its end of the socket is closed. */
 static bool has_died(void)
 {
 	struct pollfd control = {.fd = zygote.control};

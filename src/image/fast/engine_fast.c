@@ -59,7 +59,7 @@ struct kit {
 struct fast_state {
 	struct kit *kit;
 	const struct reader *reader;
-	void *reader_state; /* state of the reader; belongs to the kit */
+	void *reader_state; /* the state of `reader`; `kit` owns and frees it */
 	struct read_header header;
 	struct decoded decoded;
 	/* Whether colours must be converted to sRGB. The kit's converter then has the profile of

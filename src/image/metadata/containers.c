@@ -55,7 +55,7 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
 	return false;
 }
 
-/* A mask of enum lost, with the bit of each metadata block that the picture has. */
+/* A mask of enum lost: what is lost if none of the metadata blocks is written. */
 static unsigned losses(const struct metadata *metadata)
 {
 	return (metadata->exif.n > 0 ? LOST_EXIF : 0U) |

@@ -175,7 +175,7 @@ static const struct {
 	{EXIF, RULE_DROP, "MakerNote"},
 	{EXIF, RULE_DROP, "CompressedBitsPerPixel"},
 	{EXIF, RULE_DROP, "SubjectArea"},
-	/* This is a position in the picture, not a geographic location. */
+	/* SubjectLocation is a position in the picture, not a geographic location. */
 	{EXIF, RULE_DROP, "SubjectLocation"},
 	{EXIF_EX, RULE_COPYRIGHT, "Photographer"},
 	{EXIF_EX, RULE_COLOUR_DETAIL, "Gamma"},
