@@ -70,7 +70,8 @@ struct run {
 	unsigned n_workers;
 	double min_s;
 	const char *python;
-	/* If not NULL, only this question is measured, or only this executor (subject). */
+	/* If only_question is not NULL, only this question is measured. If only_subject is not
+	 * NULL, only this executor is measured. */
 	const char *only_question, *only_subject;
 	const char *payload;
 };

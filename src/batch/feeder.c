@@ -101,8 +101,8 @@ static void submit_drawing(struct file *file)
 	file_fail(file);
 }
 
-/* Give the drawing workers their turn. If they cannot be started, set no_renderer: every drawing
- * then fails with this reason. */
+/* Change from the decoding workers to the drawing workers. If drawing workers cannot be started,
+ * store the reason in no_renderer. Then every drawing fails with this reason. */
 static void change_to_drawing(struct batch *batch)
 {
 	struct failure why;

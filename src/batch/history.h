@@ -39,7 +39,7 @@ struct history;
 
 /* Create a history, which borrows everything in the options. Returns NULL if memory ran out. */
 struct history *history_create(const struct history_options *options);
-void history_destroy(struct history *history); /* NULL is allowed */
+void history_destroy(struct history *history); /* history may be NULL */
 
 /* What is known about one output before it is made, and its new record. */
 struct known_output {

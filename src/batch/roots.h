@@ -16,7 +16,7 @@ struct roots;
 
 /* The inputs are borrowed. Returns NULL if memory ran out. */
 struct roots *roots_create(const struct walk_options *inputs, const char *output);
-void roots_destroy(struct roots *roots); /* NULL is allowed */
+void roots_destroy(struct roots *roots); /* roots may be NULL */
 
 /* The root of an input that the walk found; 0: not known. */
 uint64_t roots_of_item(struct roots *roots, const struct walk_item *item);

@@ -32,8 +32,9 @@ struct metadata;
 /* The colour space of the samples. */
 enum output_colour {
 	OUTPUT_SRGB = 0,
-	OUTPUT_AS_INPUT, /* the space of the input, which is not sRGB */
-	/* Neither sRGB nor the space of the input. */
+	/* The output has the colour space of the input, and that space is not sRGB. */
+	OUTPUT_AS_INPUT,
+	/* The output has neither sRGB nor the colour space of the input. */
 	OUTPUT_OTHER_SPACE,
 };
 

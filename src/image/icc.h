@@ -57,8 +57,8 @@ enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
 
 /*
  * Compute the sRGB values of n_levels grey levels of a grey profile, evenly from black to white.
- * lcms2 computes them from floats. From integers, as libvips calls it, its results would be up to
- * 10 of 255 levels wrong where the curve of the profile is steep.
+ * lcms2 gets the grey levels as floats. libvips would give it integers. Then the results would be
+ * wrong by up to 10 of 255 levels where the curve of the profile is steep.
  *
  * ret_values  n_levels values, each from 0 to 65535
  *

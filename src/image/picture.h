@@ -33,7 +33,7 @@ enum picture_drawing {
 	/* This worker does not draw, but other workers do. If this worker gets a drawing, it sets
 	 * is_to_draw in the answer. */
 	DRAWING_ELSEWHERE,
-	DRAWING_HERE, /* this worker draws */
+	DRAWING_HERE, /* this worker draws SVG and PDF */
 };
 
 /* Call this before picture_preload(). The default is DRAWING_NONE. */
@@ -134,10 +134,10 @@ struct picture_job {
 	uint64_t max_output;
 	/* The inherited limit on file sizes; picture_run() fills it in. */
 	uint64_t max_file;
-	/* A function that requests memory. n_bytes is the memory that this process needs for the
-	 * picture. It is called before the input is read, and again if the picture needs more. It
+	/* Requests memory: n_bytes is the memory that this process needs for the picture. The
+	 * function is called before the input is read, and again if the picture needs more. It
 	 * waits until the memory is available. If so much memory can never be available, it returns
-	 * false with a failure. May be NULL. */
+	 * false with a failure. The pointer may be NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
 	bool hashes_input; /* picture_run() must compute the hash of the input, for the answer */
 	/* Decode every pixel and write nothing, for the command verify. Of the recipe, only those

@@ -63,7 +63,7 @@ struct filter_chain {
 
 struct filter_number {
 	const char *name; /* such as "SIGMA"; NULL: the filter has no such number */
-	const char *unit; /* such as "pixels" */
+	const char *unit; /* the unit of the number, such as "pixels"; NULL: no unit */
 	double minimum, maximum, default_value;
 	bool is_whole;
 };

@@ -66,7 +66,9 @@ enum chroma { CHROMA_AUTO = 0, CHROMA_420, CHROMA_444, N_CHROMAS };
  * kept if it was applied to the pixels. */
 enum keep {
 	KEEP_EXIF = 1, /* EXIF without its GPS part */
-	KEEP_ICC = 2,  /* the profile of the output, even if it is sRGB */
+	/* The profile of an output in sRGB. An output in another colour space has its profile
+	 * without this flag, too. */
+	KEEP_ICC = 2,
 	KEEP_XMP = 4,
 	KEEP_IPTC = 8,
 	KEEP_GPS = 16, /* the GPS part of EXIF, and locations in XMP and IPTC */
@@ -111,10 +113,10 @@ struct recipe {
 
 	/* The format of the output. src/batch derives it from the output's name. */
 	enum image_format format;
-	uint8_t quality; /* 1 to 100; 0: the default of the format */
+	uint8_t quality; /* the quality, 1 to 100; 0: the default of the format */
 	/* If true, the member `effort` is used. If false, the encoder uses its default effort. */
 	bool has_effort;
-	uint8_t effort; /* 0 (fast) to 9 (small) */
+	uint8_t effort; /* from 0 (fast encoding) to 9 (small files) */
 	bool lossless; /* lossless compression, for formats that also have lossy compression */
 	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
 	enum chroma chroma; /* chroma subsampling; CHROMA_AUTO: the encoder decides */

@@ -43,12 +43,12 @@ struct report_options {
 	bool quiet;  /* no progress and no summary, only failures and messages */
 	int records; /* borrowed descriptor for the records, or -1 */
 
-	/* Borrowed descriptor for the list of broken and misnamed images, or 0. The list has a line
-	 * for each such image: "CLASS NAME (reason)" or "misnamed NAME (it is FORMAT)". */
+	/* Borrowed descriptor for the list of broken and misnamed images; 0: no list. The list has
+	 * a line for each such image: "CLASS NAME (reason)" or "misnamed NAME (it is FORMAT)". */
 	int list;
 
-	/* Borrowed descriptor for the plan of a run that makes no outputs, or 0. The plan has a
-	 * line for each output: "ACTION INPUT -> OUTPUT (reason)". */
+	/* Borrowed descriptor for the plan of a run that makes no outputs; 0: no plan is written.
+	 * The plan has a line for each output: "ACTION INPUT -> OUTPUT (reason)". */
 	int plan;
 	bool is_plan;
 

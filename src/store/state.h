@@ -30,8 +30,8 @@ struct state_options {
 	 * renaming it. */
 	bool keeps_foreign;
 	bool is_durable; /* false: --no-fsync */
-	/* Outputs have no stamps, because their file system does not support them: sync after each
-	 * group of rows. */
+	/* Whether the rows are the only records, because the file system of the outputs supports no
+	 * stamps. If so, the database is synced after each group of rows. */
 	bool rows_alone;
 	/*
 	 * Called whenever another run is found to hold the state. The function pauses and returns
@@ -50,7 +50,7 @@ enum state_result {
 	/* The file system cannot be written: it is full, over quota or broken. The failure says
 	 * why. */
 	STATE_PLACE,
-	/* with keeps_foreign: the file is not a state database, and was not changed */
+	/* The file is not a state database, and was not changed. Only with keeps_foreign. */
 	STATE_FOREIGN,
 	STATE_MEMORY /* memory ran out */
 };

@@ -279,9 +279,9 @@ TEST(groups, an_image_that_needs_more_memory_than_its_worker_has_gets_a_task_of_
 	}
 }
 
-/* The attack "write" leaves a gap of 3 MB before an output in the memfd. It must come from the
- * first image of the task, because a gap before the first output is never valid. A gap before a
- * later output is valid if an earlier image was taken out of the task, as happens if an image is
+/* The attack "write" leaves a gap of 3 MB before an output in the memfd. The test lets the first
+ * image of the task make this attack, because only a gap before the first output is never valid. A
+ * gap before a later output is valid if an earlier image was taken out of the task because it was
  * slow. */
 TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image)
 {

@@ -160,8 +160,8 @@ TEST(in_place, a_second_run_in_place_processes_no_image_again)
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
 	EXPECT(strstr(records("r"), "'summary':{'inputs':2,'ok':0,'skipped':2,"), "%s",
 	       records("r"));
-	/* Outputs of earlier runs are recognised by their stamp and content, so they are skipped.
-	 * Their times, folder and name may have changed, and a run may get only one of them. */
+	/* An output of an earlier run is recognised by its stamp and content, and is skipped. It is
+	 * also skipped if its time, folder or name has changed, or if it is the only INPUT. */
 	run("find photos -type f -exec touch {} + && mv photos elsewhere");
 	EXPECT_EQ(resize("64", "--backup .orig elsewhere").status, 0);
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,"));

@@ -235,7 +235,8 @@ static const char *screen_of(unsigned width)
 
 		if (c == '\r') {
 			column = 0;
-		} else if (c == '\033') { /* "\033[K", the only code that we use */
+		} else if (c == '\033') {
+			/* The program writes no other code than "\033[K". */
 			memset(rows[row] + column, ' ', width - column);
 			i += 2;
 		} else if (c == '\n' || ((c & 0xc0) != 0x80 && column == width)) {

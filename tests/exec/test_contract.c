@@ -310,7 +310,7 @@ TEST(contract, a_descriptor_that_the_caller_keeps_is_open_after_the_task)
 		struct pxp_future *future;
 
 		gate_open(&gate);
-		/* The second task uses the same descriptor. */
+		/* Both tasks get the same descriptor. */
 		for (int i = 0; i < 2; i++) {
 			REQUIRE(pxp_executor_submit(pool, task_wait, NULL, 0, &options,
 			                            &future) == PXP_OK);

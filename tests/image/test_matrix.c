@@ -26,8 +26,9 @@ static const struct kind {
 	enum look look;
 	/* Bands of the 8-bit picture from which the kind is made. */
 	int n_bands;
-	VipsInterpretation space; /* convert to this colour space; ERROR: no conversion */
-	/* Convert to this sample format last; NOTSET: no conversion. */
+	/* Convert to this colour space; VIPS_INTERPRETATION_ERROR: no conversion. */
+	VipsInterpretation space;
+	/* Convert to this sample format last; VIPS_FORMAT_NOTSET: no conversion. */
 	VipsBandFormat samples;
 	/* Multiply samples by this factor before their format changes; 0 and 1: no change. */
 	double factor;

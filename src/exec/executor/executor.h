@@ -62,8 +62,8 @@ struct executor_table {
 	bool (*end)(struct pxp_executor *executor, struct task *task, bool may_kill,
 	            struct completion *ret_cancelled);
 
-	/* Returns the progress of a TASK_HANDED task. Called with the lock held. This pointer is
-	 * NULL if task->progress has the progress. */
+	/* Returns the progress of a TASK_HANDED task. Called with the lock held. The function
+	 * pointer is NULL if task->progress has the progress. */
 	struct pxp_progress (*progress)(struct pxp_executor *executor, struct task *task);
 
 	/* Kill all workers. Called with the lock held. This pointer is NULL if workers cannot be

@@ -341,8 +341,8 @@ struct pxp_map {
 	 * yet. */
 	size_t n_pulled, n_out;
 
-	/* Whether the map has stopped reading inputs. If so, the member `ending` has the reason;
-	 * PXP_ESTATE: the source has no more inputs. */
+	/* Whether the map has stopped reading inputs. If so, the member `ending` is the reason;
+	 * PXP_ESTATE means that the source has no more inputs. */
 	bool has_ended;
 	enum pxp_status ending;
 	/* Whether pxp_map_next() has nothing more to return. */

@@ -79,7 +79,8 @@ static bool is_due_for_recycle(const struct process_pool *pool,
 
 /* ---- the estimate of a task's time ---- */
 
-/* One long task raises the estimate at once. Quick tasks lower it gradually. */
+/* Update pool->task_ns, the estimate of a task's time. One long task raises the estimate at once.
+ * Quick tasks lower it gradually. A negative run_ns resets the estimate. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns)
 {
 	if (run_ns < 0) {

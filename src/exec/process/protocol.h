@@ -54,7 +54,7 @@ enum frame_kind {
 
 	/* A task: struct task_frame, then the input. */
 	FRAME_TASK = 20,
-	/* Request to end after the tasks that were sent before: struct slot_frame. */
+	/* Request that the worker ends after the tasks that were sent before: struct slot_frame. */
 	FRAME_STOP = 21,
 	/* The answer to FRAME_NEED: struct grant_frame. */
 	FRAME_GRANT = 22,

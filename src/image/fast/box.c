@@ -194,8 +194,8 @@ static void sum_row(struct box *box, const uint8_t *row)
 
 /* ---- means of squares ---- */
 
-/* The factor that converts the sum of square x to the mean of the square, as a 16-bit sample. The
- * last square of a row may be narrower than the others. */
+/* The factor that converts the sum of a square to its mean, as a 16-bit sample. `x` is the number
+ * of the square in its row. The last square of a row may be narrower than the others. */
 static float scale_of(const struct box *box, uint32_t x)
 {
 	uint32_t first = x * box->factor, end = first + box->factor;

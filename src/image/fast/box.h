@@ -18,7 +18,7 @@ enum { BOX_PLANES = 4, BOX_ALPHA = 3, BOX_MAX_FACTOR = 16 };
 
 struct box {
 	uint32_t width, height; /* size of the picture */
-	unsigned n_bands;       /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
+	unsigned n_bands;       /* 1: grey, 2: grey and alpha, 3: RGB, 4: RGBA */
 	unsigned factor;        /* reduction factor, 1 to BOX_MAX_FACTOR */
 	/* Planes of the reduced picture: 1 or 3 colour planes, and planes[BOX_ALPHA] if the picture
 	 * has alpha. */

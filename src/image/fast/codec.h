@@ -108,7 +108,7 @@ extern const struct reader jpeg_reader, png_reader, webp_reader;
 
 struct write_options {
 	unsigned quality; /* 0 to 100; unused for PNG */
-	unsigned effort;  /* 0 (fast) to 9 (small); unused for JPEG */
+	unsigned effort;  /* from 0 (fast encoding) to 9 (small files); unused for JPEG */
 	/* For JPEG only. has_own_tables: make Huffman tables for this picture. This is slower but
 	 * gives smaller files. */
 	bool is_progressive, has_own_tables;

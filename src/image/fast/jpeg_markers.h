@@ -25,7 +25,7 @@ enum {
 	/* A file with more scans is refused, because it may be an attack. */
 	JPG_MAX_SCANS = 200,
 	JPG_MAX_FACTOR = 4, /* maximum sampling factor */
-	JPG_MAX_AL = 13,    /* maximum of al (T.81, table B.3) */
+	JPG_MAX_AL = 13,    /* maximum of the parameter Al of a scan (T.81, table B.3) */
 };
 
 struct jpg_frame_component {

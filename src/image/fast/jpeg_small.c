@@ -37,7 +37,7 @@ struct new_table {
 	/* counts[i] is the number of codes with i + 1 bits. */
 	uint8_t counts[MAX_CODE_BITS];
 	unsigned n_symbols;
-	/* in the order of their codes, beginning with the shortest code */
+	/* The symbols in the order of their codes, beginning with the shortest code. */
 	uint8_t symbols[N_SYMBOLS];
 	uint16_t code[N_SYMBOLS];
 	uint8_t length[N_SYMBOLS];

@@ -383,7 +383,7 @@ static inline __m128i load4(const uint8_t *at)
 	return _mm_cvtsi32_si128(bytes);
 }
 
-/* size is a constant wherever this function is called. */
+/* `size` is a constant wherever this function is called. */
 static inline void store(uint8_t *at, __m128i pixel, size_t size)
 {
 	int bytes = _mm_cvtsi128_si32(pixel);
@@ -510,10 +510,10 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
 }
 
 /*
- * Undo the filter Paeth in two rows at once. This takes as long as for one row, because most of the
- * time each pixel waits for the result of the pixel before it. The low half of a vector has a pixel
- * of the upper row. The high half has a pixel of the lower row, two pixels further to the left. The
- * pixel above this pixel of the lower row was finished two steps ago.
+ * Undo the filter Paeth in two rows at once. Two rows take no longer than one, because a single row
+ * mostly waits: each pixel needs the result of the pixel before it. The low half of a vector has a
+ * pixel of the upper row. The high half has a pixel of the lower row, two pixels further to the
+ * left. The pixel above the one of the lower row was finished two steps ago.
  */
 struct paeth_pair {
 	uint8_t *row, *below;

@@ -176,8 +176,8 @@ static void widen(const struct decoded *decoded)
 	}
 }
 
-/* The part of a plane of chroma that belongs to the picture, as a number from 0 to 1. The axis has
- * n pixels. */
+/* Which part of a chroma plane belongs to the picture along one axis, as a number from 0 to 1. The
+ * picture has n pixels along this axis. */
 static double part_of_chroma(uint32_t n)
 {
 	return (double)n / (n + n % 2);

@@ -453,7 +453,8 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* Which coefficients of a JPEG are complete: the scans have sent all bits of such a coefficient. */
+/* Which coefficients of a JPEG are complete. A coefficient is complete when the scans have sent all
+ * its bits. */
 struct jpeg_scans {
 	unsigned n_components;
 	uint8_t ids[4];

@@ -124,8 +124,8 @@ static const struct rule_row {
 	{MAIN, 0x013b, 0x013b, RULE_COPYRIGHT},     /* artist */
 	{MAIN, 0x013d, 0x013d, RULE_DROP},          /* predictor */
 	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primaries */
-	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* ColorMap, ..., JPEGTables */
-	{MAIN, 0x0200, 0x0212, RULE_DROP},          /* JPEGProc, ..., YCbCrSubSampling */
+	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* ColorMap to JPEGTables */
+	{MAIN, 0x0200, 0x0212, RULE_DROP},          /* JPEGProc to YCbCrSubSampling */
 	{MAIN, 0x0213, 0x0213, RULE_SITING},
 	{MAIN, 0x0214, 0x0214, RULE_COLOUR_DETAIL}, /* black and white levels */
 	{MAIN, 0x02bc, 0x02bc, RULE_DROP},          /* XMP */

@@ -110,11 +110,12 @@ enum rule {
 	/* Drop the property and report a loss: the property contains or describes a part of the
 	 * input that outputs do not have. */
 	RULE_PART,
-	RULE_VIDEO,     /* drop and report a lost video */
-	RULE_GAINMAP,   /* drop and report a lost gain map */
-	RULE_DEPTH,     /* drop and report a lost depth map */
-	RULE_DIRECTORY, /* a list of the file's parts: drop it, report each part as lost */
-	RULE_ORIENTATION,   /* replace by 1 if the picture was turned upright */
+	RULE_VIDEO,   /* drop and report a lost video */
+	RULE_GAINMAP, /* drop and report a lost gain map */
+	RULE_DEPTH,   /* drop and report a lost depth map */
+	/* Drop the property, which lists parts of the file, and report each part as lost. */
+	RULE_DIRECTORY,
+	RULE_ORIENTATION,   /* set to 1 if the picture was turned upright */
 	RULE_WIDTH,         /* replace by the width of the output */
 	RULE_HEIGHT,        /* replace by the height of the output */
 	RULE_FORMAT,        /* replace by the format of the output */

@@ -10,7 +10,8 @@
 enum {
 	/* The length of the file header. The header of the picture follows it. */
 	FILE_BYTES = 14,
-	OLDEST = 12, /* length of the picture's header in the oldest version */
+	/* The length of the picture's header in the oldest BMP, and in that of Windows. */
+	OLDEST = 12,
 	WINDOWS = 40,
 	/* The length of the longest header of OS/2. In a header of OS/2, the compression number
 	 * MASKS and all higher numbers have another meaning. */

@@ -48,8 +48,9 @@ struct pv_state {
 	struct size stored; /* size of a frame before it is turned upright */
 	/* This engine turns the picture upright, because libvips does not find its orientation. */
 	bool is_turned_by_us;
-	/* The orientation to apply, as a number of EXIF. no_rotate does not apply the orientation
-	 * in EXIF, but still that of HEIC, AVIF, JPEG XL and PFM. */
+	/* The orientation to apply, as a number of EXIF. With no_rotate, an orientation in EXIF is
+	 * not applied. An orientation that HEIC, AVIF, JPEG XL or PFM stores itself is always
+	 * applied. */
 	int orientation;
 	bool is_deep; /* samples have more than 8 bits */
 	/* The samples are linear light: float RGB without alpha, which may exceed 1. */

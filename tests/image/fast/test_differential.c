@@ -96,7 +96,7 @@ static void webp_add_metadata(struct blob *webp, unsigned orientation,
 static void png_add_profile(struct blob *png, const struct blob *profile)
 {
 	struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(6);
-	/* The name "x" of the profile, and 0 for the compression method. */
+	/* The chunk begins with the name of the profile, "x", and the compression method, 0. */
 	uint8_t chunk[4096] = "x\0";
 	size_t n;
 

@@ -337,7 +337,7 @@ static void make_planes(struct plane planes[3], struct workspace workspaces[3],
 	}
 }
 
-/* The first n_planes of these planes, in the form in which a renderer returns planes. */
+/* Make a struct rendered, as a renderer returns it, from the first n_planes of `planes`. */
 static struct rendered rendered_of(const struct plane planes[3], unsigned n_planes,
                                    bool has_half_chroma)
 {
