@@ -88,8 +88,8 @@ typedef bool measure_fn(const struct job *job, struct reading *ret_reading);
 
 struct subject {
 	const char *name;
-	/* For each question, the function that measures it, or NULL if the question does not apply
-	 * to this subject. */
+	/* The function that measures this subject, for each ASK_ constant. NULL: the subject cannot
+	 * be measured in this way. */
 	measure_fn *measure[N_QUESTIONS];
 };
 
@@ -136,7 +136,8 @@ bool echo_prepare(struct echo *echo, const struct job *job);
 void echo_run(struct echo *echo);
 bool echo_collect(struct echo *echo, const struct job *job);
 
-/* All readings of a run, by question, subject and round. n is how many rounds were measured. */
+/* The measurements of a run. Each is what one subject (an executor) achieved for one question (an
+ * ASK_ constant) in one round. n is how many rounds were measured. */
 enum { MAX_ROUNDS = 99 };
 
 struct readings {

@@ -143,8 +143,8 @@ struct pxp_executor_options {
 	 * fit into 15 bytes. Default: "pxp-N". */
 	const char *name;
 	pxp_initialise_fn *initialise;
-	/* The bytes that prepare and initialise get. They are copied. n_init_bytes is their number:
-	 * at most 32 KiB with PXP_PROCESSES. */
+	/* The bytes that the functions `prepare` and `initialise` get. They are copied.
+	 * n_init_bytes is their number: at most 32 KiB with PXP_PROCESSES. */
 	const void *init_bytes;
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
@@ -202,10 +202,10 @@ unsigned pxp_default_workers(void);
  * Create an executor. Workers are started when tasks need them.
  *
  * With PXP_PROCESSES, this call waits until the zygote has forked the pool's fork server. If
- * several threads create pools, they do so one after the other. prepare, preload and initialise run
- * after this call.
+ * several threads create pools, they do so one after the other. The functions `prepare`,
+ * `preload` and `initialise` run after this call.
  *
- * With PXP_INLINE, initialise runs in this call. If it fails, this call returns PXP_OK all the
+ * With PXP_INLINE, `initialise` runs in this call. If it fails, this call returns PXP_OK all the
  * same. As in a pool with a failed initialiser, the first task fails with PXP_EBROKEN and later
  * submissions are refused with PXP_EBROKEN.
  *
@@ -302,7 +302,7 @@ struct pxp_task_options {
  *
  * PXP_OK         submitted: the future will be completed, whatever happens.
  * PXP_ESHUTDOWN  pxp_executor_shutdown() was called.
- * PXP_EBROKEN    no worker can be started, or prepare, preload or initialise failed.
+ * PXP_EBROKEN    no worker can be started, or `prepare`, `preload` or `initialise` failed.
  * PXP_EDEADLK    the caller is a callback or a task of this executor, and would have to wait.
  * PXP_EINVAL     an option is invalid, or run is NULL, or run is known to be in a module that
  *                workers do not have.

@@ -14,12 +14,12 @@ extern "C" {
 
 /* Later versions may append values. */
 enum pxp_wait_until {
-	/* Until at least one future is done. */
+	/* Wait until at least one future is done. */
 	PXP_FIRST_COMPLETED = 1,
-	/* Until at least one future has failed, or all are done. A cancelled future has not
+	/* Wait until at least one future has failed, or all are done. A cancelled future has not
 	 * failed. */
 	PXP_FIRST_ERROR = 2,
-	/* Until all futures are done. */
+	/* Wait until all futures are done. */
 	PXP_ALL_COMPLETED = 3
 };
 

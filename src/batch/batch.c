@@ -619,8 +619,8 @@ static bool may_go_on_waiting(void *data)
 {
 	struct batch *batch = data;
 
-	/* The main thread does not return to its loop while it waits for a call, so it prints the
-	 * message, handles signals and updates the display here. */
+	/* The main thread does not return to its loop while it waits for a file system call. So it
+	 * says here that it waits, handles signals and updates the display. */
 	if (pthread_equal(pthread_self(), batch->main_thread)) {
 		say_wait(batch);
 		batch_on_signals(batch);

@@ -104,12 +104,13 @@ struct batch {
 	struct group *gathered;
 
 	/* ---- Created by the main thread in BATCH_PLANNED, then constant. ---- */
-	struct store *store; /* the store; NULL: nothing is written */
+	/* If store, history or committer is NULL, no file is written to the output folder. */
+	struct store *store;
 	/* The state (the database). NULL: nothing is written, or records are kept only as
 	 * stamps. */
 	struct state *database;
-	struct history *history;     /* NULL: nothing is written */
-	struct committer *committer; /* NULL: nothing is written */
+	struct history *history;
+	struct committer *committer;
 
 	/* ---- Created by the main thread if workers are needed; constant after WORKERS_READY. ---- */
 	struct pools *pools;

@@ -25,7 +25,8 @@ static unsigned count_open_descriptors(rlim_t limit)
 
 /* How many descriptors the parts of a run need, besides those that are open when the run starts. */
 enum {
-	/* The minimum for a run, with one worker and without deep folders. */
+	/* The number of descriptors without which no run starts. It is enough for one worker and
+	 * folders that are not deep. */
 	MIN_FREE = 20,
 	/* The descriptors for the walk through deep folders, the store, the state and the pool. */
 	OTHERS = 40,

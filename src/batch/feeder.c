@@ -861,9 +861,10 @@ void *feeder_main(void *data)
 {
 	struct batch *batch = data;
 
-	/* A plan lists its files in the order of the walk. With one worker, the order does not
-	 * change the time at which the run ends. A run in place makes backups in the folders of its
-	 * inputs, so the walk must list a folder before a file of the folder is fed. */
+	/* The largest inputs are fed first, with three exceptions. With one worker, the order does
+	 * not change the time at which the run ends. A run that only prints the plan lists files in
+	 * the order of the walk. A run in place makes backups in the folders of its inputs, so the
+	 * walk must list a folder before a file of the folder is fed. */
 	batch->plan->keeps_largest = batch->n_workers > 1 &&
 	                             !batch->options->plans_only &&
 	                             !batch->options->in_place;

@@ -235,8 +235,7 @@ static void look(struct history *history, struct history_input *input,
 
 /* ---- the decision ---- */
 
-/* The reason why an output must be made. Call this after the decision, for which all necessary
- * evidence was collected. */
+/* The reason why an output must be made. Call this only after the decision to make it. */
 static const char *reason_to_make(const struct freshness *freshness, enum verdict verdict)
 {
 	const struct stamp *record = NULL;

@@ -17,7 +17,9 @@ enum {
 
 /* Numbers of processes and threads. */
 enum {
-	OTHER_TASKS = 8, /* for the threads of the main process and the fork servers */
+	/* How many threads and processes there are besides the workers: the threads of the main
+	 * process, and the fork servers. */
+	OTHER_TASKS = 8,
 	/* The number of threads of one worker, including those that libraries start for a
 	 * picture. At most 7 were observed. */
 	TASKS_PER_WORKER = 8,

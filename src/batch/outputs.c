@@ -11,11 +11,11 @@
 
 /* How the inputs that claim the same output differ. */
 struct differences {
-	/* whether some of these inputs have different file names, such as a.jpg and a.png */
+	/* whether some of the inputs have different file names, such as a.jpg and a.png */
 	bool by_name;
-	/* whether some of these inputs have the same file name in different folders */
+	/* whether some of the inputs have the same file name in different folders */
 	bool by_folder;
-	/* whether some of these inputs have the same path below different INPUTs */
+	/* whether some of the inputs have the same path below different INPUTs */
 	bool by_input;
 };
 

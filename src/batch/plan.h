@@ -74,7 +74,7 @@ struct plan {
 };
 
 struct plan *plan_create(void);       /* returns NULL if memory ran out */
-void plan_destroy(struct plan *plan); /* NULL is allowed */
+void plan_destroy(struct plan *plan); /* plan may be NULL */
 
 enum plan_result {
 	PLAN_MADE,
@@ -105,7 +105,7 @@ bool plan_is_repeated(struct plan *plan, const char *output,
  * output. Returns false if an earlier input has claimed the name. */
 bool plan_take(struct plan *plan, const char *output);
 
-/* Whether an input of this run has this output. */
+/* Whether an input of this run was planned to make this output, or has claimed its name. */
 bool plan_has(const struct plan *plan, const char *output);
 
 #endif

@@ -68,7 +68,7 @@ static char *path_between(const char *from, const char *to)
 	return path;
 }
 
-/* The root of a folder; 0: not known. */
+/* The hash of the path from the output folder to a folder, as records store it; 0: not known. */
 static uint64_t root_of(struct roots *roots, const char *folder)
 {
 	char *real, *path;

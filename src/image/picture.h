@@ -56,7 +56,7 @@ bool picture_preload(struct failure *ret_failure);
 
 /* Create the state of a worker. Returns NULL if memory ran out. */
 struct picture_worker *picture_worker_create(void);
-void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed */
+void picture_worker_destroy(struct picture_worker *worker); /* worker may be NULL */
 
 /* Whether this build has an engine for the format. No library is asked, so the main process can
  * call this function. A worker may later find that its library lacks a plugin for the format. */

@@ -18,7 +18,7 @@
  */
 bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,
                            struct failure *ret_failure);
-void picture_metadata_close(struct metadata *metadata); /* NULL is allowed */
+void picture_metadata_close(struct metadata *metadata); /* metadata may be NULL */
 
 /* The EXIF orientation, 1 to 8. Returns `otherwise` if the metadata has no EXIF. */
 unsigned picture_metadata_orientation(const struct metadata *metadata,

@@ -390,7 +390,8 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 	struct report_counts counts = meter_counts(view->meter);
 	bool is_whole = exit_status < EXIT_STOPPED;
 
-	/* For these exit statuses, an earlier message says everything, so there is no summary. */
+	/* For a usage error, and if no image was found, an earlier message says everything, so
+	 * there is no summary. */
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
 		return;
 	/* If the reader of standard output has closed the pipe, as head does, there is no

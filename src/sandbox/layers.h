@@ -17,7 +17,7 @@ void landlock_put_up(struct sandbox_state *state, const char *const *readable);
  * files. */
 void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
-/* The size of a filter. */
+/* The size of a filter, in rules and in instructions. */
 struct seccomp_figures {
 	/* The number of rules, including rules for system calls that this machine does not have. */
 	unsigned n_rules;

@@ -236,7 +236,8 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
-	/* If a task returns a descriptor, for example of its input, this call duplicates it. */
+	/* If a task returns a descriptor, for example of its input, the library duplicates it with
+	 * F_DUPFD_CLOEXEC. */
 	add_one(filter, SCMP_ACT_ALLOW, "fcntl",
 	        compare(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));

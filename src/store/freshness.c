@@ -6,7 +6,8 @@
 /* Whether the output belongs to pixpool, according to the row and the stamp. */
 enum owner {
 	OWNER_UNKNOWN, /* more evidence is needed */
-	/* Ours: the row or the stamp matches the output in size and time, or in content hash. */
+	/* The output belongs to pixpool: the row or the stamp matches the output in size and time,
+	 * or in content hash. */
 	OWNER_US,
 	OWNER_OTHERS
 };

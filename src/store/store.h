@@ -202,7 +202,7 @@ struct store_output {
 	struct failure failure;
 	/* Whether the stamp is on the output, which depends on the file system. */
 	bool has_stamp;
-	/* For store_intend_fn: whether the output will get its name although it has no stamp. */
+	/* For store_intend_fn: whether the file system has refused the stamp of this output. */
 	bool is_intended;
 };
 

@@ -74,7 +74,8 @@ struct store {
 	int last_fd; /* descriptor; -1: none */
 	/* Hashes of the folders in which files of killed runs have been removed. */
 	struct hash_set swept;
-	/* The outputs of this run in folders that may have one file for several names (store.c). */
+	/* The outputs of this run that another name may lead to, for example in a folder that
+	 * ignores case (see store.c). */
 	struct claimed_files claimed;
 };
 

@@ -20,9 +20,10 @@
 /* ---- the names of one folder ---- */
 
 /*
- * The names of one folder, packed: the mark and the bytes of each name follow one another in one
- * block; a second block has the offset of each name. A name takes its length plus six bytes. All
- * zeros is an empty list.
+ * The names of one folder, packed into two blocks of memory. The first block has an entry for each
+ * name: a mark of one byte, which the caller defines, and the bytes of the name with a zero at the
+ * end. The second block has the offset of each entry, in 4 bytes. A struct that is all zeros is an
+ * empty list.
  */
 struct names {
 	char *bytes;      /* entries; each is a mark, the bytes of a name, and a zero */

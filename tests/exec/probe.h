@@ -1,5 +1,5 @@
-/* Shared by tests of process pools in trouble: access to the internals of a pool, ways to hold it,
- * and a new process for tests that need a clean start. */
+/* Functions for tests of process pools in which something fails: access to the internals of a pool,
+ * a way to make its supervisor wait, and a new process for tests that need a clean start. */
 #ifndef PXP_TEST_PROBE_H
 #define PXP_TEST_PROBE_H
 

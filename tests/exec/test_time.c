@@ -160,7 +160,7 @@ TEST(time, stopping_the_whole_program_moves_deadlines_once)
 		_exit(127);
 	}
 	REQUIRE(waitpid(copy, &status, WUNTRACED) == copy && WIFSTOPPED(status));
-	/* During this pause the program stays stopped. */
+	/* The program stays stopped during this poll(). */
 	poll(NULL, 0, AWAY_MS + DEADLINE_MS);
 	kill(copy, SIGCONT);
 	REQUIRE(waitpid(copy, &status, 0) == copy);

@@ -277,8 +277,8 @@ void bomb_of_scans(struct blob *blob)
 	PUT_SEGMENT(blob, 0xda, "\1\1\0\0\0\0");
 	put(blob, zeros, sizeof(zeros));
 	for (int scan = 0; scan < 5000; scan++) {
-		/* 62 runs of 2^14 empty blocks, 15 bits each, cover slightly more than a million
-		 * blocks. */
+		/* 62 runs of 2^14 empty blocks cover slightly more than a million blocks. Each run
+		 * takes 15 bits. */
 		PUT_SEGMENT(blob, 0xda, "\1\1\0\1\77\0");
 		put(blob, zeros, 62 * 15 / 8 + 1);
 	}

@@ -24,7 +24,7 @@ enum look { COLOURS, GREYS, BLACK_OR_WHITE, ANYTHING };
 static const struct kind {
 	const char *name;
 	enum look look;
-	/* Bands of the 8-bit picture from which the kind is made. */
+	/* The number of bands of the 8-bit picture that is converted to this kind of picture. */
 	int n_bands;
 	/* Convert to this colour space; VIPS_INTERPRETATION_ERROR: no conversion. */
 	VipsInterpretation space;

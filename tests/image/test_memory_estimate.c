@@ -290,7 +290,7 @@ TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 	EXPECT_STR(failure.text, "header: the image has 12 frames; the limit is 11");
 }
 
-/* Both headers were found by the fuzzer `picture_header`. */
+/* The fuzzer `picture_header` found the two headers of this test. */
 TEST(memory_estimate,
      a_gif_without_frames_counts_as_one_frame_and_a_png_of_width_0_is_refused)
 {

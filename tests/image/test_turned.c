@@ -45,8 +45,8 @@ static void turn_by_box(struct blob *blob, const char *box, uint8_t how)
 TEST(heif_orientation,
      a_rotation_box_rotates_the_picture_and_an_exif_orientation_does_not)
 {
-	/* Rotated by a quarter turn to the left, and mirrored. Quarters are listed in the order of
-	 * rgbw. */
+	/* Each box rotates or mirrors the picture; "free" does neither. `quarters` says which
+	 * quarters of `rgbw` the result shows: top left, top right, bottom left, bottom right. */
 	static const struct {
 		const char *box;
 		uint8_t how;

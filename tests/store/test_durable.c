@@ -30,7 +30,8 @@ static char calls[256];
 /* The number of syncs that fail from now on, with the errno fails_with. */
 static int n_syncs_that_fail;
 static int fails_with;
-static char fails_for; /* 'f' or 'd': only syncs of files or of folders fail; 0: both */
+/* 'f': only syncs of files fail; 'd': only syncs of folders fail; 0: syncs of both fail */
+static char fails_for;
 
 static void note(char call)
 {

@@ -124,7 +124,7 @@ static enum output_kind kind_of(const char *word)
 	                           : OUTPUT_FOLDER;
 }
 
-/* Test one row without "any", under one overwrite policy. */
+/* Test one row of the table under one overwrite policy. No cell of the row is the word "any". */
 static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 {
 	static const enum overwrite overwrite_of[N_COLUMNS] = {

@@ -441,8 +441,8 @@ static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void 
 		    !chunk_add(&chunk->input, bytes, n))
 			return PXP_ENOMEM;
 	} else {
-		/* The input still belongs to the source: the next input is read only after this one
-		 * was submitted. */
+		/* The input is not copied here. It stays valid until the next input is read, and it
+		 * is submitted before that. */
 		chunk->bytes = bytes;
 		chunk->n_bytes = n;
 	}

@@ -36,7 +36,7 @@
 
 enum {
 	MAX_DEPTH = 2,
-	/* In the zygote, this descriptor is its end of the control socket. */
+	/* The number of the descriptor that is the zygote's end of the control socket. */
 	CONTROL = 3,
 	/* The interval at which SIGCONT is sent to a process that is waited for. */
 	CONTINUE_MS = 1000,

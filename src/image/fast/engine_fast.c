@@ -3,9 +3,9 @@
  * that the outputs need, and holds no more than that in memory.
  *
  * Pictures are planes of Y, Cb and Cr from the decoder to the encoder. The engine takes a picture
- * only if it can make all of its outputs. All other work is left to the next engine, such as other
- * formats and colours, all filters except flatten, enlarging, canvases, linear scaling, outputs
- * that keep a colour profile, and pictures whose damage fail_on accepts.
+ * only if it can make all of its outputs. The next engine does all other work: other formats
+ * and colours, all filters except flatten, enlarging, canvases, linear scaling, outputs that keep a
+ * colour profile, and pictures whose damage fail_on accepts.
  *
  * The states of readers, renderers and writers form a kit, which is kept between pictures.
  */

@@ -64,8 +64,8 @@ struct component_plan {
 	uint64_t used; /* coefficients that the scale uses */
 	/* A mask of the coefficients that a later scan refines, if that scan is read. */
 	uint64_t refined;
-	/* For each coefficient: the lowest bit that will be known after all scans. Scans for which
-	 * nothing is decided yet count as read. */
+	/* For each coefficient: the lowest bit that will be known after the last scan if no
+	 * further scan is skipped. */
 	uint8_t known_bit[JPG_BLOCK_SIZE];
 	double noise_budget;
 };

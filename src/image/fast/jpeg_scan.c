@@ -222,8 +222,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			/* The table is invalid. A table with n_bytes 0 is never found, and one with
-			 * last_used 0 is evicted first. */
+			/* The bytes define no valid table. A table with n_bytes 0 is never found,
+			 * and one with last_used 0 is evicted first. */
 			table->n_bytes = 0;
 			table->last_used = 0;
 			return JPG_HUFFMAN_BAD;

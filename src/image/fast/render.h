@@ -65,7 +65,7 @@ struct renderer;
 
 /* Create a renderer. Returns NULL if memory ran out. */
 struct renderer *renderer_create(void);
-void renderer_destroy(struct renderer *renderer); /* NULL is allowed */
+void renderer_destroy(struct renderer *renderer); /* renderer may be NULL */
 
 /* Free the buffers if together they have more than max_bytes. */
 void renderer_trim(struct renderer *renderer, size_t max_bytes);
