@@ -299,7 +299,7 @@ static bool choose_guard(struct batch *batch, struct picture_guard *ret_guard,
 	return true;
 }
 
-/* Allocate space for futures: one for each file that may be fed and not reported at the same time. */
+/* Allocate the ring of futures. It has a place for each file that is fed but not reported yet. */
 static bool make_room_for_complete(struct batch *batch)
 {
 	enum { COMPLETE_FILES = 1024 };

@@ -68,7 +68,7 @@ struct batch {
 
 	/* ---- Used by the main thread only. ---- */
 	struct report *report;
-	pthread_t main_thread;   /* constant; any thread may read it */
+	pthread_t main_thread;   /* constant, so any thread may read this member */
 	int signals;             /* the descriptor of signals (signalfd) */
 	int ended_by;            /* the first signal that ended the batch; 0: none */
 	struct openers *openers; /* any thread may use the openers */
@@ -88,7 +88,7 @@ struct batch {
 	pthread_t feeder;
 	bool has_feeder;
 
-	/* ---- Used by the feeder; the main thread may use them in BATCH_PLANNED. ---- */
+	/* ---- Used by the feeder, and in the state BATCH_PLANNED by the main thread. ---- */
 	struct walk_options walk;
 	/* The INPUTs of the walk, without folders that were given twice. NULL: the walk has the
 	 * INPUTs of the options. */

@@ -36,7 +36,8 @@ struct file_result {
 	/* With --follow: whether the file was ignored because it is a link to a folder that
 	 * contains it. */
 	bool is_loop;
-	/* If true, the batch only plans, so the record of a failure names the outputs, too. */
+	/* Whether the batch only plans. In a plan, the record of a failed file names its outputs
+	 * too. */
 	bool plans_only;
 	/* If true, the batch only decodes, so the format is compared with the suffix. */
 	bool decodes_only;

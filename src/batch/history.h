@@ -139,7 +139,7 @@ struct opened_input {
 	const struct input_hash *hash;
 };
 
-/* Complete the stamps of outputs that were made. The hash in input must not be NULL. */
+/* Complete the stamps of outputs that were made. input->hash must not be NULL. */
 void history_fill(struct known_output *known, const struct variant *variants,
                   size_t n_variants, const struct opened_input *input);
 

@@ -45,7 +45,7 @@ static int compare_addresses(const void *a, const void *b)
 	return compare_places(x->path, x->input, y->path, y->input);
 }
 
-/* ---- the heap; the input at the root would be fed last, and a larger input replaces it ---- */
+/* ---- the heap of inputs; its root is the input that is fed last ---- */
 
 static void swap(struct largest_input *a, struct largest_input *b)
 {

@@ -519,7 +519,8 @@ static void pack(const struct picture_request *request, struct packed_request *p
 	for (size_t i = 0; i < request->n_variants; i++) {
 		struct recipe recipe = request->variants[i].rule->recipe;
 
-		/* A valid recipe has a format, even when nothing is written. */
+		/* Without a format the recipe would be invalid, so set one even if nothing is
+		 * written. */
 		recipe.format = request->decodes_only ? FORMAT_PNG
 		                                      : request->variants[i].format;
 		recipe_pack(&recipe, rest + i * RECIPE_PACKED_BYTES);

@@ -21,7 +21,8 @@ void roots_destroy(struct roots *roots); /* roots may be NULL */
 /* The root of an input that the walk found; 0: not known. */
 uint64_t roots_of_item(struct roots *roots, const struct walk_item *item);
 
-/* Whether this is the root of an INPUT of the run. False for 0, and if memory ran out. */
+/* Whether `root` is the root of an INPUT of the run. Returns false if `root` is 0, or if memory ran
+ * out. */
 bool roots_have(struct roots *roots, uint64_t root);
 
 #endif

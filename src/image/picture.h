@@ -28,7 +28,8 @@ void picture_distrust_inputs(void);
  * to a worker that draws. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
-	/* No worker draws, because there is no sandbox to confine a worker that may read files. */
+	/* No worker draws. A worker that draws may read files, and there is no sandbox to confine
+	 * it. */
 	DRAWING_UNSAFE,
 	/* This worker does not draw, but other workers do. If this worker gets a drawing, it sets
 	 * is_to_draw in the answer. */

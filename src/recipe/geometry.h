@@ -40,8 +40,8 @@ enum position {
 	POSITION_WEST,
 	POSITION_NORTHWEST,
 	POSITION_POINT,   /* x_percent and y_percent of the geometry give the position */
-	POSITION_ENTROPY, /* the part with most detail; FIT_CONTAIN: the centre */
-	/* The part that probably attracts the eye; FIT_CONTAIN: the centre. */
+	POSITION_ENTROPY, /* the part with most detail; with FIT_CONTAIN the centre */
+	/* The part at which people probably look first; with FIT_CONTAIN the centre. */
 	POSITION_ATTENTION,
 	N_POSITIONS
 };

@@ -94,8 +94,8 @@ static void count_work(struct meter *meter, const struct record *record, uint64_
 		add_to(&meter->worked_images, 1);
 		add_to(&meter->worked_bytes, n_bytes);
 	} else if (meter->worked_images == 0 && meter->n_samples > 0) {
-		/* A run that continues an earlier run begins with skipped images. The time for the
-		 * rate begins after these images. */
+		/* A run that continues an earlier run begins with skipped images. The rate
+		 * is measured from the last of these images on. */
 		meter->n_samples = 0;
 		take_sample(meter, now_ns);
 	}

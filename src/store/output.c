@@ -745,7 +745,8 @@ static enum published copy_backup(struct output *output, const char *backup,
 		return refuse(output, failure, "cannot keep a backup of the original");
 	output_begin(&copy);
 	result = output_write(&copy, failure);
-	/* Copy the properties that a link would have, as far as the file system supports them. */
+	/* A link would have the owner, attributes and mode of the old file. Give them to the copy
+	 * too, as far as the file system supports them. */
 	if (result == PUBLISHED) {
 		(void)copy_owner(copy.fd, original);
 		copy_attributes(copy.fd, original);

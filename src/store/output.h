@@ -1,4 +1,5 @@
-/* One output on its way to its name. Used by store.c, which opens the folder and groups outputs. */
+/* Writes one output and gives it its name. Used by store.c, which opens the folder and groups
+ * outputs. */
 #ifndef PXP_STORE_OUTPUT_H
 #define PXP_STORE_OUTPUT_H
 

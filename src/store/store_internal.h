@@ -57,8 +57,9 @@ struct store {
 	int root;
 	dev_t dev;
 	ino_t ino;
-	unsigned without; /* missing features; set before other threads start */
-	bool is_durable;  /* set before other threads start */
+	/* A mask of WITHOUT_...: the features that are missing. Set before other threads start. */
+	unsigned without;
+	bool is_durable; /* set before other threads start */
 	/* the store writes and removes nothing; set before other threads start */
 	bool only_looks;
 	bool was_made; /* whether store_open() created the folder */

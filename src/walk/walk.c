@@ -231,8 +231,8 @@ static void level_note(struct level *level, int sys_errno)
 		level->sys_errno = sys_errno;
 }
 
-/* Open a sub-folder of an open level. Links are followed only if the mark says so. Returns -1 with
- * errno on failure. */
+/* Open a sub-folder of an open level. A link is followed only if `mark` is NAME_LINK. Returns -1
+ * with errno on failure. */
 static int level_open_folder(const struct level *level, const char *name, char mark)
 {
 	/* The entry may be a mount point, so its device is not known. */
@@ -868,8 +868,8 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	fd = level_open_folder(level, name, mark);
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
-		/* The walk is in the folder now, or skips the folder: it is the output folder, or
-		 * it was removed since its name was read. */
+		/* The walk is in the folder now, or it skips the folder, because the folder is the
+		 * output folder or was removed since its name was read. */
 		return false;
 	if (sys_errno == MARKED)
 		return give_met(walk, ret_item, WALK_MARKED, name, 0);

@@ -48,14 +48,14 @@ struct walk_place {
 };
 
 struct walk_calls {
-	/* Like openat(). If ret_stat is not NULL, the function also calls fstat() on the opened
+	/* Does what openat() does. If ret_stat is not NULL, also calls fstat() on the opened
 	 * file. */
 	int (*open)(void *data, const struct walk_place *place, int flags,
 	            struct stat *ret_stat);
-	/* Like fstatat(). */
+	/* Does what fstatat() does. */
 	bool (*stat)(void *data, const struct walk_place *place, int flags,
 	             struct stat *ret_stat);
-	/* Like getdents64() on the folder. */
+	/* Reads the entries of the folder place->folder as getdents64() does. */
 	ssize_t (*list)(void *data, const struct walk_place *place, void *buffer,
 	                size_t n);
 	void *data;

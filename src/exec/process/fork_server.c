@@ -100,8 +100,8 @@ static void send_answer(const struct fork_server *server,
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
-/* Call the functions `prepare` and `preload` of the pool. `prepare` is called first, so that
- * libraries are loaded without the rights that it gives up. */
+/* Call the functions `prepare` and `preload` of the pool. `prepare` may give up rights. It is called
+ * first, so that `preload` loads libraries without these rights. */
 static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
 	const struct fork_server_frame *pool = &server->pool;
@@ -376,9 +376,9 @@ static bool await_request(struct fork_server *server)
 	return both[1].revents == 0;
 }
 
-/* Open files by path. This comes before prepare, which may change the root folder. Descriptors 0 to
- * 2 are in use in the zygote, so these files get higher numbers, and a preload that closes 0 to 2
- * does not close them. */
+/* Open files by path. This is done before the function `prepare` is called, which may change the
+ * root folder. The descriptors 0 to 2 are in use in the zygote, so these files get higher numbers,
+ * and stay open if the function `preload` closes 0 to 2. */
 static void open_files(struct fork_server *server)
 {
 	char path[64];

@@ -1,7 +1,7 @@
-/* The frames between the processes of a pool. All of them run the same image of the same program on
- * one machine. So frames are plain structs in host byte order, and a function pointer is valid in
- * all of them. The main process trusts its zygote and fork servers, which run no task. It trusts
- * nothing that a worker sends. */
+/* The frames between the processes of a pool. The other processes are forks of the main process and
+ * do not call exec(). So frames are plain structs in host byte order, and a function pointer of the
+ * main process is valid in all of them. The main process trusts its zygote and fork servers, which
+ * run no task. It trusts nothing that a worker sends. */
 #ifndef PXP_PROTOCOL_H
 #define PXP_PROTOCOL_H
 

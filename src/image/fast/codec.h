@@ -71,7 +71,8 @@ static inline enum read_status read_say(struct read_state *state, enum read_stat
 	return status;
 }
 
-/* The function "reason" of every reader. state begins with a struct read_state. */
+/* The function `reason` of every struct reader. `state` points to a struct read_state, which is the
+ * first member of the state of every reader. */
 static inline const char *read_reason(const void *state)
 {
 	const struct read_state *common = state;

@@ -179,8 +179,8 @@ static bool resample(struct resampler *resampler, const struct plane *from,
 /* ---- orientation ---- */
 
 /* Transpose a plane: the rows of `to` are the columns of `from`, mirrored as `turn` says. The work
- * is done square by square, so that a square of each plane fits in the cache. size is the number of
- * bytes of a sample, a constant wherever this function is inlined. */
+ * is done square by square, so that a square of each plane fits in the cache. `size` is the number
+ * of bytes of a sample, and a constant wherever this function is inlined. */
 static inline void transpose(struct plane *to, const struct plane *from,
                              const struct turn *turn, size_t size)
 {

@@ -110,17 +110,17 @@ enum rule {
 	/* Drop the property and report a loss: the property contains or describes a part of the
 	 * input that outputs do not have. */
 	RULE_PART,
-	RULE_VIDEO,   /* drop and report a lost video */
-	RULE_GAINMAP, /* drop and report a lost gain map */
-	RULE_DEPTH,   /* drop and report a lost depth map */
+	RULE_VIDEO,   /* drop the property, and report that the video is lost */
+	RULE_GAINMAP, /* drop the property, and report that the gain map is lost */
+	RULE_DEPTH,   /* drop the property, and report that the depth map is lost */
 	/* Drop the property, which lists parts of the file, and report each part as lost. */
 	RULE_DIRECTORY,
-	RULE_ORIENTATION,   /* set to 1 if the picture was turned upright */
-	RULE_WIDTH,         /* replace by the width of the output */
-	RULE_HEIGHT,        /* replace by the height of the output */
-	RULE_FORMAT,        /* replace by the format of the output */
-	RULE_COLOUR_SPACE,  /* replace by the colour space of the output */
-	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
+	RULE_ORIENTATION,  /* set the value to 1 if the picture was turned upright */
+	RULE_WIDTH,        /* set the value to the width of the output */
+	RULE_HEIGHT,       /* set the value to the height of the output */
+	RULE_FORMAT,       /* set the value to the format of the output */
+	RULE_COLOUR_SPACE, /* set the value to the colour space of the output */
+	RULE_COLOUR_DETAIL, /* keep the property if the output has the colours of the input */
 	RULE_PANORAMA,      /* keep if the picture was neither cropped nor rotated */
 	/* A length in pixels: scale it. Drop it if the picture was cropped or rotated. */
 	RULE_SCALE_X,
@@ -211,7 +211,7 @@ static const struct {
 	{IPTC_EXT, RULE_UNTURNED, "ImageRegion"},
 	{WGS84, RULE_PLACE, NULL},
 	{GEORSS, RULE_PLACE, NULL},
-	/* The radio cell of the phone that took the picture. */
+	/* This namespace gives the radio cell, and so the location, of the phone. */
 	{CELL, RULE_PLACE, NULL},
 };
 
