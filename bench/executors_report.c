@@ -60,7 +60,7 @@ static const struct heading {
 	const char *unit;
 	figure_fn *figure;
 	const char *cpu_unit;
-	/* Computes the CPU time from a reading. NULL means that no CPU time is printed. */
+	/* The function that computes the CPU time to print. NULL: no CPU time is printed. */
 	figure_fn *cpu;
 } headings[N_QUESTIONS] = {
 	[ASK_EMPTY] = {"empty tasks", "tasks/s", per_second, "CPU us/task", cpu_us},

@@ -14,8 +14,8 @@ bool failed(const char *what)
 	return false;
 }
 
-/* Reading the CPU time of the children uses CPU time of this process. To exclude that time, read
- * the children first here, and last in watch_end(). */
+/* Measuring the CPU time of the children uses CPU time of this process. To exclude that time, the
+ * children are measured first here, and last in watch_end(). */
 void watch_begin(struct watch *watch)
 {
 	double children_s = measure_children_cpu_s(getpid());

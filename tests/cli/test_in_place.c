@@ -1,7 +1,7 @@
 /*
- * Tests of --in-place, with which each output replaces its input. The test engine makes PNG from
- * its scripts, so a picture is a script before the run and a PNG after it; the other engines read a
- * PNG that the test engine made.
+ * Tests of --in-place, with which each output replaces its input. Most inputs are scripts of the
+ * test engine, which makes a PNG from each script. So after a run, each of these files is a PNG. If
+ * it is an input again, another engine reads it.
  */
 #include "cli_fixture.h"
 

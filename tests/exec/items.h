@@ -46,7 +46,7 @@ struct door {
 };
 
 void door_shut(struct door *door, const char *name);
-void door_open(struct door *door); /* an open door may be opened again */
+void door_open(struct door *door); /* nothing happens if the door is open already */
 
 /* Make an input from a letter and the absolute path of the file `name`. The text is static, and
  * valid for the next 15 calls. */

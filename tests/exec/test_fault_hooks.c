@@ -37,8 +37,9 @@ static struct pxp_executor *try_create(enum pxp_executor_kind kind,
 	return pool;
 }
 
-/* Create a pool again and again. In the first round the first call of this kind fails, in the
- * second round the second call, and so on, until no call fails any more. */
+/* Create an executor of this kind again and again. `fault` says which calls can fail: in the first
+ * round the first of them fails, in the second round the second one, and so on, until no call fails
+ * any more. */
 static void create_while_failing(enum pxp_executor_kind kind, struct fault fault,
                                  enum pxp_status want)
 {

@@ -229,8 +229,8 @@ static bool plan(const struct recipe *recipe, struct size from, struct size *ret
 static void check(struct picture_worker *worker, const struct recipe *recipe,
                   const struct outcome *outcome, __attribute__((unused)) int round)
 {
-	/* If the output was not rotated, it may still have an orientation. Then this recipe must
-	 * not rotate it either. */
+	/* With this recipe the output is read again. If the first recipe ignored the orientation,
+	 * the output may still have it, so this recipe must ignore it too. */
 	const struct recipe plain = {
 		.format = FORMAT_PNG, .max_frames = 1, .no_rotate = recipe->no_rotate};
 	const struct picture_side *in = &outcome->answer.in,

@@ -163,8 +163,8 @@ static void add_config(struct block *to, unsigned primaries)
 	block_fini(&header.block);
 }
 
-/* Make a file in which each of n items has a header of its own, in this order. The first item has
- * the primaries 1, the next item the primaries 2, and so on. The entry count of the box "ipma" is
+/* Make a file of n items, each with a header of its own: the item with the number ids[0] has the
+ * primaries 1, the item ids[1] the primaries 2, and so on. The entry count of the box "ipma" is
  * n_counted. */
 static struct block file_of_items(const unsigned *ids, size_t n, unsigned n_counted)
 {

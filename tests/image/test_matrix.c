@@ -224,7 +224,7 @@ static bool is_told_apart(const struct outcome *outcome)
 	return outcome->is_done || outcome->answer.failure.class == FAIL_UNSUPPORTED;
 }
 
-/* Whether this build writes the format of this kind. */
+/* Whether this build can write the format that the suffix of `kind` names. */
 static bool is_here(const struct kind *kind)
 {
 	const char *end = strchr(kind->suffix, '[');

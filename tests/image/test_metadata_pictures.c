@@ -233,8 +233,8 @@ TEST(metadata_pictures, an_exif_orientation_after_the_pixels_of_a_png_is_applied
 		struct metadata metadata;
 
 		recipe.keep = KEEP_ALL;
-		/* Make the chunk in `tail`, a copy of the PNG. Insert the chunk into `late`,
-		 * another copy, before its end. */
+		/* In `tail`, the chunk eXIf is before the pixels. Copy the chunk from there to
+		 * `late`, where it is after the pixels. */
 		blob_append(&tail, png.bytes, png.n);
 		png_insert(&tail, "eXIf", exif, sizeof(exif));
 		blob_append(&late, png.bytes, png.n);

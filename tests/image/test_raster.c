@@ -11,8 +11,8 @@
 
 enum { SIDE = 4, N_PIXELS = SIDE * SIDE };
 
-/* The pixel x, y of the picture: quarters in red, green, blue and white, and grey at the top left
- * corner, so that no two corners are alike. */
+/* The pixel x, y of the picture. The quarters are red, green, blue and white, and the top left
+ * pixel is grey. */
 static const uint8_t *colour_at(int x, int y)
 {
 	static const uint8_t grey[4] = {128, 128, 128, 255};
