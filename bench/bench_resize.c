@@ -224,7 +224,7 @@ static bool ask(const struct question *question)
 	       "wall s", "peak MB", "outputs", "status");
 	for (int i = 0; i < question->n_rounds; i++) {
 		for (int turn = 0; turn < N_SIDES; turn++) {
-			/* The two sides take turns to run first. */
+			/* The two compared programs take turns to be the first in a round. */
 			enum side side = (enum side)((turn + i) % N_SIDES);
 
 			if (!run_side(question, side, &answers[i][side]))

@@ -75,7 +75,7 @@ enum pxp_status pxp_task_return(struct pxp_task *task, const void *bytes, size_t
 /**
  * Set the error with which the task fails.
  *
- * code    a number with a meaning of the caller's own, which appears in pxp_error.code.
+ * code    any number that the caller chooses. It appears in pxp_error.code.
  * format  as for pxp_fail().
  *
  * Returns PXP_ETASK, which the task's function should then return.

@@ -106,7 +106,7 @@ struct batch {
 	/* ---- Created by the main thread in BATCH_PLANNED, then constant. ---- */
 	/* If store, history or committer is NULL, no file is written to the output folder. */
 	struct store *store;
-	/* The state (the database). NULL: nothing is written, or records are kept only as
+	/* The state (the database). NULL: the batch writes no file, or records are kept only as
 	 * stamps. */
 	struct state *database;
 	struct history *history;

@@ -546,7 +546,8 @@ static bool may_share(const struct file *file)
 	       file->result->n_variants <= MAX_SHARED_VARIANTS;
 }
 
-/* Give a file with an open, checked input to the workers whose turn it is, or defer it. */
+/* Give a file with an open, checked input to the workers. A drawing is deferred if it is not the
+ * turn of the drawing workers. */
 static void hand_over(struct file *file)
 {
 	struct batch *batch = file->batch;

@@ -132,7 +132,7 @@ struct file *file_create(struct batch *batch, const struct walk_item *item)
 	return file;
 }
 
-/* Give the future of a complete file to the main thread. The reference is moved in. */
+/* Give the future of a complete file to the main thread. The caller gives up its reference. */
 static void give_to_main(struct batch *batch, struct pxp_future *future)
 {
 	bool is_due;

@@ -99,7 +99,8 @@ void file_note_fresh(struct file *file);
  * steps fails, the file has no content, and its result has the failure. */
 void file_take_content(struct file *file, struct content *content);
 
-/* Let the committer publish the outputs of a file that has content. The file is moved in. */
+/* Let the committer publish the outputs of a file that has content. The caller must not use the
+ * file any more. */
 void file_commit(struct file *file);
 
 /* Whether the committer has so many files, or so many bytes of outputs, that no other input may be

@@ -32,7 +32,7 @@ struct group {
  * wait. */
 #define SPLIT_NS ((int64_t)200 * 1000000)
 
-/* Whether the task of a submitted file has other files. */
+/* Whether a submitted file shares its task with other files. */
 static bool is_shared(const struct file *file)
 {
 	return file->group->n > 1;
@@ -184,8 +184,8 @@ static void append_to(struct file_list *list, struct file *file)
 }
 
 /* Append a file with an open input to a list (batch->deferred or batch->left), or cancel the file
- * if the batch is being stopped. was_at_work: true if a worker had the input until now. The file is
- * moved in. */
+ * if the batch is being stopped. was_at_work: true if a worker had the input until now. The caller
+ * must not use the file any more. */
 static void append_or_cancel(struct file *file, struct file_list *list, bool was_at_work)
 {
 	struct batch *batch = file->batch;
@@ -227,7 +227,8 @@ void file_defer(struct file *file, bool was_at_work)
 	append_or_cancel(file, &file->batch->deferred, was_at_work);
 }
 
-/* Let the feeder submit a file of a shared task again, alone. The file is moved in. */
+/* Let the feeder submit a file of a shared task again, alone. The caller must not use the file
+ * any more. */
 static void file_leave(struct file *file)
 {
 	file->result->failure.class = FAIL_NONE;
@@ -485,8 +486,8 @@ static void watch_task(struct group *group, struct pxp_future *task)
 	free(group);
 }
 
-/* Make the request for a file. nothing_written: a variant for files that are only
- * decoded. */
+/* Make the request for a file. `nothing_written` is the only variant of the request if the file is
+ * only decoded and has no outputs. */
 static struct picture_request request_of(const struct file *file,
                                          const struct variant *nothing_written)
 {
@@ -511,8 +512,9 @@ static struct picture_request request_of(const struct file *file,
 	};
 }
 
-/* Submit the files of a group as one task. Their inputs are open and counted in n_inputs. The group
- * is moved in: it and its files may be freed before this returns. */
+/* Submit the files of a group as one task. Their inputs are open and counted in n_inputs. The
+ * caller must not use the group any more: the group and its files may be freed before this function
+ * returns. */
 static void group_submit(struct group *group)
 {
 	struct batch *batch = group->batch;

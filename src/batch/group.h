@@ -9,12 +9,13 @@
 /* Whether the input is so small that it may share a task. */
 bool file_is_small(const struct file *file);
 
-/* Submit a file in a task of its own. Its input is open and counted in n_inputs. The file is moved
- * in. */
+/* Submit a file in a task of its own. Its input is open and counted in n_inputs. The caller
+ * must not use the file any more. */
 void file_submit(struct file *file);
 
 /* Add a small file, whose input is open and counted in n_inputs, to the group that is being
- * gathered, and submit the group if it is complete. The file is moved in. */
+ * gathered, and submit the group if it is complete. The caller must not use the file any
+ * more. */
 void file_gather(struct file *file);
 
 /* Submit the gathered files if the first of them has waited long, because the next files are opened

@@ -468,8 +468,9 @@ struct pxp_executor_options picture_pool_options(unsigned n_workers, size_t max_
                                                  const struct picture_limits *limits,
                                                  const struct picture_guard *guard)
 {
-	/* A worker that an attacker has taken over must not see another picture. Drawing workers
-	 * are replaced after each picture too, because they are the more likely targets. */
+	/* A worker that an attacker has taken over must not see another picture. So workers are
+	 * replaced after each picture if the inputs are untrusted. Drawing workers are always
+	 * replaced, because attacks on them are more likely. */
 	const bool is_used_once = guard->is_untrusted || guard->drawing == DRAWING_HERE;
 
 	return (struct pxp_executor_options){

@@ -91,8 +91,8 @@ struct picture_taken {
 	/* Whether the file was taken out of the task. If so, its answer is ignored, and is_left is
 	 * set. */
 	bool is_taken_out;
-	/* The worker's answer for the file. If the outputs were not made, the answer has a failure
-	 * with a class. */
+	/* The worker's answer for the file. If the file failed, answer.failure gives the class and
+	 * the reason. */
 	struct picture_answer answer;
 	/*
 	 * Whether the file has no answer and must be submitted again in a task of its own. This

@@ -1,5 +1,5 @@
-/* Questions to one worker, whose answers are asked for before or beside the tasks of a batch: what its
- * sandbox has in force, which formats it can read, whether it starts at all. */
+/* Functions that ask one worker a question, apart from the tasks of a batch: which layers of its
+ * sandbox are in force, which formats it can read, whether it starts at all. */
 #ifndef PXP_BATCH_WORKER_QUESTION_H
 #define PXP_BATCH_WORKER_QUESTION_H
 

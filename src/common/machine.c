@@ -106,8 +106,8 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
  * to this user. This user has no other processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
-	/* Higher limits are ignored: counting so many tasks takes long, and users rarely have so
-	 * many. */
+	/* A limit above this number is ignored: users rarely have so many tasks, and counting them
+	 * would take long. */
 	enum { HIGH = 16384 };
 	uid_t user = getuid();
 	struct rlimit limit;

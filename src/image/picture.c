@@ -811,8 +811,8 @@ static bool run_engine(struct picture_worker *worker, const struct picture_job *
 	return is_done;
 }
 
-/* Process a source, and fail a damaged picture if fail_on is warning. The metadata of the source
- * has been read. */
+/* Process a source whose metadata has been read. A damaged picture fails if fail_on is
+ * FAIL_ON_WARNING. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

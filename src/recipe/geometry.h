@@ -89,7 +89,7 @@ struct layout {
 	bool is_searched;
 	uint32_t x, y;      /* the position of the part on the canvas */
 	struct size canvas; /* the size of the output; not smaller than the part */
-	bool is_focused;    /* set by geometry_focus() */
+	bool is_focused;    /* whether geometry_focus() has set `focus` */
 	/* If is_focused is set, only this part of the picture is scaled. */
 	struct area focus;
 };

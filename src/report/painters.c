@@ -110,8 +110,8 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 	text_put(text, what);
 }
 
-/* Add the number of files that cannot be read, for each format. Then add the number of all other
- * files that are not images. The separator comes before each number. */
+/* Append, for each format that cannot be read, the number of its files. Then append the number of
+ * all other files that are not images. The separator comes before each number. */
 static void add_ignored(struct text *text, const struct report_counts *counts,
                         const char *separator)
 {

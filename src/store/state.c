@@ -315,8 +315,8 @@ static bool has_intended(sqlite3 *database)
 	return ask(database, "SELECT EXISTS (SELECT 1 FROM intended)") != 0;
 }
 
-/* Open the database: check the file, lock the database, check its marks, create its tables, and
- * prepare the queries. */
+/* Open the database: check the file, lock the database, check its application id and its version,
+ * create its tables, and prepare the queries. */
 static int open_steps(struct state *state, const struct state_options *options,
                       bool *ret_is_foreign)
 {

@@ -143,7 +143,7 @@ static const char *names_take(struct names *names, char *ret_mark)
 	return name_at(names, start);
 }
 
-/* The name that names_take() returned last, and the mark that was added with it. */
+/* The name that names_take() returned last. *ret_mark becomes the mark of this name. */
 static const char *names_taken(const struct names *names, char *ret_mark)
 {
 	uint32_t start = names->starts[names->n_taken - 1];

@@ -150,7 +150,7 @@ struct walk_item {
 	/* The folder of the item, for openat(). AT_FDCWD if the item is an INPUT. For standard
 	 * input, the descriptor of the open file. */
 	int folder;
-	const char *name; /* the item's name in that folder, for openat() */
+	const char *name; /* the item's name in `folder`, for openat() */
 	/* How many bytes at the beginning of path are the path of the INPUT folder and the slash
 	 * after it. 0 if the item is an INPUT. */
 	size_t n_of_input;

@@ -60,7 +60,7 @@ static void expect_others_done(char name)
 	EXPECT_EQ(atoi(run("grep -c '\"ok\".*\"attempts\":1,' r").out), N_IMAGES - 1);
 }
 
-/* The first image, one in the middle, and the last image. */
+/* The letters in the names of three images: the first, one in the middle, and the last. */
 static const char *const positions = "adh";
 
 TEST(groups, all_outputs_of_images_that_share_a_task_are_published)

@@ -122,7 +122,7 @@ static unsigned widest(size_t from, size_t to)
 			i += 2;
 		} else if (c == '\r' || c == '\n') {
 			column = 0;
-			/* Count only the first byte of a character. */
+			/* Of a character in UTF-8, count only the first byte. */
 		} else if ((c & 0xc0) != 0x80) {
 			column++;
 		}

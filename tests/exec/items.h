@@ -29,7 +29,7 @@ pxp_input_fn source_next;
  *   k        kill the worker with SIGKILL
  *   x CODE   exit the worker with this status
  *   o PATH   remove this file and kill the worker; if there is no such file, return "again"
- *   g PATH   wait until this door is open, then return "through"
+ *   g PATH   wait until the door of this path is open, then return "through"
  *   c PATH   append one byte to this file, then return "counted"
  *   s MS     use the CPU for MS milliseconds, then return "slow"
  *   b N      return N bytes
@@ -40,7 +40,7 @@ pxp_task_fn task_item;
 /* A door is a locked file at which tasks wait until the test opens the door. The file is in the
  * scratch folder. */
 struct door {
-	/* The input of a task that waits at the door. */
+	/* The input with which task_item() waits until the door is open. */
 	char item[4096];
 	int lock;
 };

@@ -20,7 +20,8 @@ struct process_pool *probe_inside(struct pxp_executor *pool);
 /* Wait for a future and return its outcome. */
 struct pxp_outcome probe_outcome(struct pxp_future *future);
 
-/* Return the pid of a pool's fork server. For that, run a task in a worker, which stays alive. */
+/* Return the pid of a pool's fork server. Runs a task to find it. The worker of this task stays
+ * alive. */
 pid_t probe_fork_server(struct pxp_executor *pool);
 
 /* Make the supervisor of the pool wait at the gate in a callback, when it completes this future. */

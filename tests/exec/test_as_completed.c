@@ -367,7 +367,8 @@ TEST(as_completed, each_future_is_returned_once_while_several_threads_complete_f
 }
 
 static struct pxp_future *awaited[3];
-/* Atomic, because a thread sanitizer does not see that the gate orders the accesses. */
+/* This pointer is atomic, because a thread sanitizer does not see that the gate orders the
+ * accesses. */
 static struct pxp_as_completed *_Atomic shared_iteration;
 
 /* The task fails with the first status that is not PXP_OK. */
@@ -384,8 +385,8 @@ static enum pxp_status task_iterates(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "after %d", n_given);
 }
 
-/* Done futures are still returned. Only waiting is refused, and another thread can continue the
- * iteration. */
+/* The task still gets the futures that are done. Only waiting for a future is refused. Afterwards
+ * another thread can continue the iteration. */
 TEST(as_completed, a_task_cannot_wait_for_futures_of_its_own_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);

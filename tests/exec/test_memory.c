@@ -524,8 +524,8 @@ TEST(memory, a_cancel_request_resumes_the_deadline_of_a_task_that_waits_for_memo
 	gate_destroy(&never);
 }
 
-/* A task that requests a little less each time, so that the worker cannot know the answer
- * beforehand. */
+/* A task that requests a little less memory each time. The worker remembers the smallest refused
+ * request, so it must ask the pool about each smaller one. */
 static enum pxp_status task_asks_often(struct pxp_task *task)
 {
 	uint64_t most = 4096 * MIB;

@@ -173,9 +173,8 @@ TEST(process_pool, a_task_can_extend_its_deadline_up_to_a_limit)
 	gate_destroy(&never);
 }
 
-/* A task whose input is two times in milliseconds. The task restarts its deadline with the first
- * time, once more than PXP_MAX_RESTARTS allows. Then it restarts its deadline with the second
- * time. */
+/* A task whose input is two times in milliseconds. The task restarts its deadline
+ * PXP_MAX_RESTARTS + 1 times with the first time, and then once with the second time. */
 static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
 {
 	char *second;

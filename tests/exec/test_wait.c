@@ -401,7 +401,8 @@ TEST(wait, many_threads_can_wait_for_futures_that_many_threads_complete)
 	}
 }
 
-/* Atomic, because a thread sanitizer does not see that the gate orders the accesses. */
+/* This pointer is atomic, because a thread sanitizer does not see that the gate orders the
+ * accesses. */
 static struct pxp_future *_Atomic awaited;
 
 static enum pxp_status task_waits(struct pxp_task *task)

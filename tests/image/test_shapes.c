@@ -399,7 +399,7 @@ TEST(shapes, the_option_no_rotate_keeps_the_stored_orientation)
 
 /* ---- filters ---- */
 
-/* The value that a filter must give for the chart at x and y in the result. */
+/* Each of these functions returns the value that the filtered chart must have at x and y. */
 static double mirrored(double x, double y, int band)
 {
 	return wave(CHART_WIDTH - 1 - x, y, band);

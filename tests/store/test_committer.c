@@ -31,8 +31,9 @@ struct batch_of_files {
 	struct gate reached, gate;
 	/* on_done() writes the members below. */
 	size_t n_done;
-	size_t order[MAX_FILES];    /* the files in the order in which they were done */
-	int n_published[MAX_FILES]; /* how many names "out" had after each file */
+	size_t order[MAX_FILES]; /* the files in the order in which they were done */
+	/* how many names the folder "out" had when each file was done */
+	int n_published[MAX_FILES];
 };
 
 static void pass(const struct gate *gate)

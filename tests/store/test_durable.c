@@ -506,7 +506,7 @@ TEST(durable, a_file_that_changed_since_its_input_was_read_is_not_replaced)
 	EXPECT_STR(scratch_text("out/a.jpg"), "old!");
 	EXPECT_EQ(n_names("out"), 1);
 
-	/* The original has changed already when this call checks it. */
+	/* Now the original has already changed when the store checks it. */
 	store_publish_group(store, &output, 1);
 	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
 	REQUIRE(unlink("out/a.jpg") == 0);

@@ -160,8 +160,8 @@ static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 	}
 }
 
-/* Test a row under each overwrite policy, and for each combination of words that its cells "any"
- * stand for. Returns the number of combinations. */
+/* Test a row of the truth table under each overwrite policy. A cell "any" stands for each word of
+ * its column. All combinations of these words are tested. Returns their number. */
 static unsigned walk_row(char cells[N_COLUMNS][WORD_BYTES])
 {
 	unsigned n = 0;

@@ -638,7 +638,7 @@ static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 }
 
 /* Called when a chunk's future is done. Returns PXP_OK if the results of its items can be returned.
- * If not, returns a status of recover(). */
+ * If not, calls recover() and returns its status. */
 static enum pxp_status read_chunk(struct pxp_map *map, struct chunk *chunk)
 {
 	enum pxp_status status = pxp_future_result(chunk->future, 0, &chunk->result,

@@ -1022,7 +1022,7 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 
 static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* The answer may have arrived in the meantime. */
+	/* An answer may have arrived that has not been read yet. */
 	read_frames(pool, worker, N_SLOTS);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > pool->now_ns)
 		return;
@@ -1580,7 +1580,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
 			pool_on_socket(pool, worker);
 		break;
-	/* Logs were read before: see wait_and_handle(). */
+	/* wait_and_handle() reads all logs before it calls this function. */
 	case SOURCE_LOG:
 		break;
 	case SOURCE_PIDFD:

@@ -15,7 +15,7 @@ struct converter;
 
 /* Create a converter. Returns NULL if memory ran out. */
 struct converter *converter_create(void);
-void converter_destroy(struct converter *converter); /* converter may be NULL */
+void converter_destroy(struct converter *converter); /* `converter` may be NULL */
 
 /* Free the buffers if together they have more than max_bytes. The transforms of lcms2 are kept. */
 void converter_trim(struct converter *converter, size_t max_bytes);

@@ -22,7 +22,7 @@ enum {
 	JPG_TABLES = 4,
 	/* Maximum number of blocks in an MCU of several components (T.81, B.2.3). */
 	JPG_MCU_BLOCKS = 10,
-	/* A file with more scans is refused, because it may be an attack. */
+	/* A file with more scans than this is refused, because it may be an attack. */
 	JPG_MAX_SCANS = 200,
 	JPG_MAX_FACTOR = 4, /* maximum sampling factor */
 	JPG_MAX_AL = 13,    /* maximum of the parameter Al of a scan (T.81, table B.3) */

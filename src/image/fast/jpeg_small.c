@@ -462,7 +462,7 @@ static uint8_t *put_scan_head(uint8_t *at, unsigned n_components)
 	return put(at, tail, sizeof(tail));
 }
 
-/* Write the file. Returns its end. */
+/* Write the file at the address `at`. Returns the address after its last byte. */
 static uint8_t *put_file(uint8_t *at, const struct encoder *encoder,
                          const uint16_t *const steps[2],
                          const struct new_table tables[N_TABLES])

@@ -307,9 +307,10 @@ static uint64_t plane_memory(struct size size, unsigned factor)
 }
 
 /*
- * The estimate includes the planes. With the largest factor, margins may be wide, so it also
- * includes the renderer's copy of a plane. To decode a lossless picture, libwebp needs 4 bytes per
- * pixel in addition to its result. A picture with alpha counts as lossless.
+ * The estimate includes the planes. If planes are reduced by the largest factor, the renderer may
+ * need a copy of a plane with wide margins. So the estimate then includes this copy. To decode
+ * a lossless picture, libwebp needs 4 bytes per pixel in addition to its result. A picture with
+ * alpha counts as lossless.
  */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *request)

@@ -77,7 +77,7 @@ struct tiff_samples {
 	/* The only colour sample is an index into a palette. Decoders replace the index by 1 or 3
 	 * colour samples. */
 	bool has_palette;
-	/* the number of samples beyond the colours */
+	/* the number of samples that are not colours, such as alpha */
 	uint32_t n_extra;
 	/* the index of the sample that the file declares as alpha; 0: none */
 	uint32_t alpha;

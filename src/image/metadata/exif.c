@@ -86,19 +86,19 @@ struct structure {
 
 /* The rules for fields. */
 enum rule {
-	RULE_KEEP = 0, /* keep if the recipe keeps EXIF */
+	RULE_KEEP = 0, /* keep the field if the recipe keeps EXIF */
 	/* Drop: the field describes the structure of the file, or contains a preview or another
 	 * block. */
 	RULE_DROP,
-	RULE_PLACE,         /* keep if the recipe keeps locations */
-	RULE_COPYRIGHT,     /* keep if the recipe keeps copyright or EXIF */
-	RULE_ORIENTATION,   /* set to 1 if the picture was turned upright */
-	RULE_WIDTH,         /* set to the width of the output */
-	RULE_HEIGHT,        /* set to the height of the output */
-	RULE_SITING,        /* set to 1, because outputs have centred chroma samples */
-	RULE_COLOUR_SPACE,  /* set to the colour space of the output */
-	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
-	RULE_INTEROP_INDEX, /* set to the value for the output's colours */
+	RULE_PLACE,       /* keep the field if the recipe keeps locations */
+	RULE_COPYRIGHT,   /* keep the field if the recipe keeps copyright or EXIF */
+	RULE_ORIENTATION, /* set the field to 1 if the picture was turned upright */
+	RULE_WIDTH,       /* set the field to the width of the output */
+	RULE_HEIGHT,      /* set the field to the height of the output */
+	RULE_SITING, /* set the field to 1, because outputs have centred chroma samples */
+	RULE_COLOUR_SPACE,  /* set the field to the colour space of the output */
+	RULE_COLOUR_DETAIL, /* drop the field unless the colours are those of the input */
+	RULE_INTEROP_INDEX, /* set the field to the value for the output's colours */
 	/* convert the position and the size of the subject from the input to the output */
 	RULE_SUBJECT,
 };

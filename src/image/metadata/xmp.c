@@ -102,9 +102,9 @@ static const struct {
 
 /* The rules for properties. */
 enum rule {
-	RULE_KEEP,      /* keep if the recipe keeps XMP */
-	RULE_PLACE,     /* keep if the recipe keeps locations */
-	RULE_COPYRIGHT, /* keep if the recipe keeps copyright or XMP */
+	RULE_KEEP,      /* keep the property if the recipe keeps XMP */
+	RULE_PLACE,     /* keep the property if the recipe keeps locations */
+	RULE_COPYRIGHT, /* keep the property if the recipe keeps copyright or XMP */
 	/* Drop: the property describes the structure of the file, or contains a preview. */
 	RULE_DROP,
 	/* Drop the property and report a loss: the property contains or describes a part of the
@@ -121,7 +121,7 @@ enum rule {
 	RULE_FORMAT,       /* set the value to the format of the output */
 	RULE_COLOUR_SPACE, /* set the value to the colour space of the output */
 	RULE_COLOUR_DETAIL, /* keep the property if the output has the colours of the input */
-	RULE_PANORAMA,      /* keep if the picture was neither cropped nor rotated */
+	RULE_PANORAMA, /* keep the property if the picture was neither cropped nor rotated */
 	/* A length in pixels: scale it. Drop it if the picture was cropped or rotated. */
 	RULE_SCALE_X,
 	RULE_SCALE_Y,

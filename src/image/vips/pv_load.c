@@ -327,7 +327,7 @@ static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
 	return samples->alpha != samples->n_colours || n_bands > samples->n_colours + 1;
 }
 
-/* Drop the samples beyond the colours, except the sample that the file declares as alpha. */
+/* Drop all samples that are not colours, except the sample that the file declares as alpha. */
 static bool drop_extra_samples(VipsImage **image, const struct pv_state *state)
 {
 	const struct tiff_samples *samples = &state->tiff_samples;

@@ -290,8 +290,8 @@ static bool is_transparent(VipsImage *image)
 }
 
 /* Set the alpha flag of a WebP animation that has transparent pixels. libwebp crops transparent
- * borders from its frames. If the frames then have no transparent pixel, libwebp does not set the
- * flag, and readers show an opaque canvas. */
+ * borders from the frames. If the cropped frames have no transparent pixel, libwebp does not set
+ * the flag, and readers show an opaque canvas. */
 static void mark_transparent(VipsImage *image, const struct recipe *recipe,
                              uint8_t *bytes, size_t n)
 {

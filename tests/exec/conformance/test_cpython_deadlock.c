@@ -1,5 +1,5 @@
-/* CPython's test_deadlock.py, and the tests of loky for the same faults: tasks that fail at each
- * step, in each way. The pool must neither hang nor break. */
+/* Tests ported from CPython's test_deadlock.py, and from loky's tests of the same faults: tasks
+ * that fail at each step, in each way. The pool must neither hang nor break. */
 #include "kit.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* CPython's executor.py and test_thread_pool.py, and those tests of test_interpreter_pool.py that
- * apply to C. The tests of map are in tests/exec/test_map.c. */
+/* Tests ported from CPython's executor.py and test_thread_pool.py, and those from its
+ * test_interpreter_pool.py that apply to C. The tests of map are in tests/exec/test_map.c. */
 #include "kit.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* CPython's test_future.py: a future without an executor. */
+/* Tests ported from CPython's test_future.py: futures without an executor. */
 #include "kit.h"
 
 #include <pthread.h>

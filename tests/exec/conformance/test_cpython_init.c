@@ -1,4 +1,5 @@
-/* CPython's test_init.py, and the initialisers of test_interpreter_pool.py. */
+/* Tests ported from CPython's test_init.py, and the tests of initialisers from its
+ * test_interpreter_pool.py. */
 #include "kit.h"
 
 #include <string.h>

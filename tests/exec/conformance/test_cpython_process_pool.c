@@ -1,4 +1,5 @@
-/* CPython's test_process_pool.py: features of process pools only, and how workers start and end. */
+/* Tests ported from CPython's test_process_pool.py: features that only process pools have, and how
+ * workers start and end. */
 #include "kit.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* CPython's test_shutdown.py: how executors end, and what the end of a program does to them. */
+/* Tests ported from CPython's test_shutdown.py: how executors end, and what the end of a program
+ * does to them. */
 #include "kit.h"
 
 #include <fcntl.h>

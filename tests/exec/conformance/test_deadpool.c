@@ -348,7 +348,7 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 }
 
 /* Ported from test_partial_frame_has_a_bounded_deadline. In this library channels transmit whole
- * frames, so a frame that is too short is a breach at once. */
+ * frames. So a frame that is too short breaks the protocol, and the pool does not wait for more. */
 TEST(deadpool,
      a_worker_that_sends_a_truncated_frame_is_killed_at_once_for_breaking_the_protocol)
 {
