@@ -207,7 +207,7 @@ bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force);
 /** What the task last reported with pxp_task_progress(). Zeros if it has reported nothing. */
 struct pxp_progress pxp_future_progress(struct pxp_future *future);
 
-/** A callback. future is borrowed for the call; data is the pointer that was given to
+/** A callback. `future` is borrowed for the call; `data` is the pointer that was given to
  *  pxp_future_on_done(). */
 typedef void pxp_done_fn(struct pxp_future *future, void *data);
 

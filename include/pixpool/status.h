@@ -85,7 +85,7 @@ struct pxp_error {
  * format  as for printf(). The text is cut at PXP_ERROR_TEXT_BYTES - 1 bytes, and each control
  *         character in it becomes a '?'.
  *
- * Returns status, and leaves errno unchanged. Any thread may call this function.
+ * Returns `status`, and leaves errno unchanged. Any thread may call this function.
  */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
@@ -94,8 +94,8 @@ enum pxp_status
 pxp_fail(struct pxp_error *error, enum pxp_status status, const char *format, ...);
 
 /**
- * Fill an error with PXP_ESYS and errno. The text is that of format, followed by the description of
- * errno.
+ * Fill an error with PXP_ESYS and errno. The text is made from `format`, followed by the
+ * description of errno.
  *
  * error, format  as for pxp_fail().
  *

@@ -34,7 +34,7 @@ enum pxp_wait_until {
  *
  * PXP_OK        enough futures are done.
  * PXP_ETIMEOUT  the time is over, and not enough futures are done.
- * PXP_EINVAL    until is not a value of the enum.
+ * PXP_EINVAL    `until` is not a value of the enum.
  * PXP_EDEADLK   the caller would have to wait, but is a callback or a task of an executor that must
  *               still run the task of one of the futures.
  * PXP_ENOMEM    no memory.

@@ -232,10 +232,10 @@ const char *batch_quote(const char *name);
 
 /* ---- functions of other threads ---- */
 
-/* The main function of the feeder thread (feeder.c). data is the batch. */
+/* The main function of the feeder thread (feeder.c). `data` is the batch. */
 void *feeder_main(void *data);
 
-/* The callback for a file that the committer has finished (file.c). data is the batch. */
+/* The callback for a file that the committer has finished (file.c). `data` is the batch. */
 void file_on_committed(struct commit *commit, void *data);
 
 #endif

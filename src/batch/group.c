@@ -232,8 +232,9 @@ void file_defer(struct file *file, bool was_at_work)
 static void file_leave(struct file *file)
 {
 	file->result->failure.class = FAIL_NONE;
-	/* The attempt to process the file in the shared task does not count. The file is submitted again or, if the
-	 * batch is being stopped, is cancelled like a file that no worker has begun. */
+	/* The attempt to process the file in the shared task does not count. The file is submitted
+	 * again or, if the batch is being stopped, is cancelled like a file that no worker has
+	 * begun. */
 	file->result->attempts = file->has_killed_shared;
 	append_or_cancel(file, &file->batch->left, true);
 }

@@ -341,8 +341,8 @@ static bool may_succeed_alone(const struct clocked_file *file,
 	        (answer->failure.class == FAIL_TOO_BIG && file->index > 0));
 }
 
-/* Whether the task begins no other file, because it was asked to end, or because its files so far
- * took long. */
+/* Whether the task must begin no other file: it was asked to end, or its files so far took too
+ * long. */
 static bool ends_here(const struct pxp_task *task, int64_t began_ns)
 {
 	/* The worker has stored the file that it is about to begin, and now loads the request to

@@ -431,7 +431,8 @@ static uint64_t area_of(struct size size)
 	return (uint64_t)size.width * size.height;
 }
 
-/* The largest size at which the picture is decoded for one of the outputs. */
+/* The picture may be decoded at another size for each output. Returns the largest of these
+ * sizes. */
 static struct size largest_to_decode(const struct picture_job *job,
                                      const struct source *source)
 {

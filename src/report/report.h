@@ -71,7 +71,7 @@ enum record_status {
 	RECORD_FAILED,
 	RECORD_CANCELLED,
 	RECORD_PLANNED, /* a run without --dry-run would make the output */
-	RECORD_IGNORED  /* the file has a format, in.format, that cannot be read */
+	RECORD_IGNORED  /* the file has the format in.format, which cannot be read */
 };
 
 struct record_side {

@@ -253,8 +253,8 @@ static struct ruleset everything(uint32_t abi)
 	return ruleset;
 }
 
-/* Whether Landlock is effective. The test opens the root folder, which every user may do without
- * Landlock. */
+/* Whether Landlock is effective: it must refuse to open the root folder, which every user may open
+ * without Landlock. */
 static bool holds(void)
 {
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -847,7 +847,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 	return STORE_FAILED;
 }
 
-/* Whether the file system is at fault, so that no further output can be published. */
+/* Whether a step has failed in a way in which every further output would fail too. */
 static bool is_places_fault(const struct store *store, enum published step)
 {
 	return step == PLACE_REFUSED ||

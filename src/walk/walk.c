@@ -725,8 +725,8 @@ static size_t n_of_base(const char *path, const char *base)
 	return base && strncmp(path, base, n) == 0 && path[n] == '/' ? n + 1 : 0;
 }
 
-/* Put a name of the list into walk->path, after the base if is_below_base is true. Returns false if
- * memory ran out. */
+/* Put a name of the list into walk->path. If is_below_base is true, options.base precedes the name.
+ * Returns false if memory ran out. */
 static bool spell(struct walk *walk, const char *name, bool is_below_base)
 {
 	const char *base = walk->options.base;

@@ -182,8 +182,8 @@ struct walk_address {
 bool walk_address_of(const struct walk_item *item, struct walk_address *ret_address);
 void walk_address_fini(struct walk_address *address);
 
-/* Begin a walk. options is copied, but the arrays that it points to are not: they must exist until
- * walk_close(). Nothing is opened yet. Returns NULL if memory ran out. */
+/* Begin a walk. `options` is copied, but the arrays that it points to are not: they must exist
+ * until walk_close(). Nothing is opened yet. Returns NULL if memory ran out. */
 struct walk *walk_open(const struct walk_options *options);
 
 /* End a walk, at any point. NULL is allowed. */

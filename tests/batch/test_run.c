@@ -158,7 +158,8 @@ TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files
 	fixture_leave();
 }
 
-/* The plan has counted the images of the folder in/sub, but the batch does not remember their names. */
+/* The plan has counted the images of the folder in/sub, but the batch does not remember their
+ * names. */
 TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 {
 	struct command command;

@@ -216,8 +216,8 @@ static unsigned count_threads(pid_t pid)
 	return n;
 }
 
-/* Let the feeder pass the gate at which it waits after it has submitted the task, and wait until
- * the feeder has ended. The caller has interrupted the run before. */
+/* The feeder waits at a gate after it has submitted the task. Open this gate, and wait until the
+ * feeder has ended. The caller must have interrupted the run. */
 static void let_feeder_end(pid_t pid)
 {
 	const unsigned n_before = count_threads(pid);

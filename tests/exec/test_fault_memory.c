@@ -21,9 +21,9 @@ enum {
 	/* The length of an input in bytes: the first memory block of a chunk holds only one such
 	 * input. */
 	INPUT = 300,
-	/* A result length that exceeds a shared slot. */
+	/* The length of a result that does not fit in a shared slot. */
 	ANSWER = 100,
-	/* A result length that exceeds a frame. */
+	/* The length of a result that does not fit in a frame. */
 	LONG_ANSWER = 200000,
 	LOG = 100,
 };

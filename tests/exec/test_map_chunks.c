@@ -295,9 +295,9 @@ static enum pxp_status leave_word(const void *bytes, size_t n, void **ret_contex
 	return PXP_OK;
 }
 
-/* A task that fails if it can use descriptors or outputs of its chunk. Then it sets its progress
- * and its deadline, and depending on its input it returns, fails or dies. The next item must not
- * notice that. */
+/* A task that fails if it can use descriptors or outputs of its chunk. If it cannot, it sets its
+ * progress and its deadline. Then it returns, fails or dies, as its input says. The next item of
+ * the chunk must notice nothing of what this task has done. */
 static enum pxp_status task_looks_around(struct pxp_task *task)
 {
 	const char *text = pxp_task_input(task, NULL);

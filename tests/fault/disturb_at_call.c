@@ -6,8 +6,8 @@
  *
  * CALL is the number of a system call, as strace -n prints it. N says which of these calls is
  * disturbed: 1 means the first one after the program was started. All threads and children of the
- * program are counted together. With N+ all later calls fail as well. ERROR is the name of an error,
- * or KILL.
+ * program are counted together. With N+ all later calls fail as well. ERROR is the name of an
+ * error, or KILL.
  *
  * This is strace's "inject=CALL:error=ERROR:when=N", and faster: a seccomp filter stops the program
  * at the calls of this kind only. The addresses of the program are not random, so that it makes the

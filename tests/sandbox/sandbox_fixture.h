@@ -18,7 +18,7 @@ void close_both(void);
 /* Call run(data) in a child process. Returns the status of the child, as from waitpid(). */
 int in_child(void (*run)(void *data), void *data);
 
-/* Lock this process down. data points to a struct sandbox_state, which is filled in. */
+/* Lock this process down. `data` points to a struct sandbox_state, which is filled in. */
 void lock_down(void *data);
 
 /* Call run() in a child process with a zeroed struct sandbox_state. Returns the state that run()

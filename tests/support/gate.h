@@ -1,6 +1,6 @@
 /*
- * A gate is a pipe at which tasks wait until the test opens the gate. Each task gets a descriptor of
- * the read end. Once a gate is open, it stays open.
+ * A gate is a pipe at which tasks wait until the test opens the gate. Each task gets a descriptor
+ * of the read end. Once a gate is open, it stays open.
  */
 #ifndef PXP_GATE_H
 #define PXP_GATE_H

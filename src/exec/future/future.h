@@ -88,10 +88,10 @@ bool future_would_deadlock(struct pxp_future *future);
  * A hook notifies one waiter of one future, and only once: when the future is done, or at once if
  * it is done already.
  *
- * notify is called with the future's lock held. This has two effects: waiters are notified in the
- * order in which futures are completed, and after future_hook_remove() has returned, notify is not
- * running and will not be called. The only lock that notify may take is that of its waiter, which
- * is the last in the order of locks. The waiter may free the hook as soon as it was notified.
+ * notify() is called with the future's lock held. This has two effects: waiters are notified in the
+ * order in which futures are completed, and after future_hook_remove() has returned, notify() is
+ * not running and will not be called. The only lock that notify() may take is that of its waiter,
+ * which is the last in the order of locks. The waiter may free the hook as soon as it was notified.
  */
 struct future_hook {
 	void (*notify)(struct future_hook *hook, enum pxp_future_state state);

@@ -301,8 +301,8 @@ struct chunk {
 	size_t n_sent;
 	/* The packed items. Used only if chunks are packed. */
 	struct buffer input;
-	/* The bytes of the only item. They belong to the source. Used only if chunks are not
-	 * packed. */
+	/* The bytes of the item, if chunks are not packed and so have only one item. The bytes
+	 * belong to the source. */
 	const void *bytes;
 	size_t n_bytes;
 	/* For each item, how many workers died while they ran it; NULL: no worker has died. */

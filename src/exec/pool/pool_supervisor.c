@@ -1,9 +1,9 @@
 /*
  * The supervisor of a process pool: its loop, the start and end of workers, and the requests to the
  * fork server. It reads the frames of workers and their answers in shared slots, and notices
- * deadlines that pass without an answer. A worker may have forged every byte that it sends. This file also decides how
- * much memory each worker may have. Only the supervisor's thread runs this code, except for
- * pool_refuse_need().
+ * deadlines that pass without an answer. A worker may have forged every byte that it sends. This
+ * file also decides how much memory each worker may have. Only the supervisor's thread runs this
+ * code, except for pool_refuse_need().
  */
 #include "base/cgroup.h"
 #include "base/clock.h"
@@ -954,8 +954,8 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	pool_worker_hang_up(worker, pool->now_ns);
 }
 
-/* Read the answers that a worker left without a notification. If the worker's tasks are not quick
- * any more, make the worker notify the supervisor again. */
+/* Read the answers of a worker that was told not to notify the supervisor of them. If the worker's
+ * tasks are not quick any more, let the worker notify the supervisor again. */
 static void poll_slots(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (!worker->polls_slots || worker->state >= WORKER_REAPING)

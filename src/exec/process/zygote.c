@@ -56,8 +56,8 @@ _Static_assert(MAIN_PIDFD == CONTROL + 1,
 static struct {
 	struct lock lock;
 	pid_t pid;
-	/* The process that started the zygote. A child of that process has a copy of this handle,
-	 * and must not use it. */
+	/* The process that started the zygote. A child of that process has a copy of this struct,
+	 * and must not use the zygote. */
 	pid_t owner;
 	int control;
 	ino_t control_inode;

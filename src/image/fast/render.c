@@ -404,8 +404,8 @@ static double margin_of(double n_from, uint32_t n_to)
 }
 
 /* Copy n samples of a row, beginning with sample number `first`, which may be negative. The row has
- * n_row samples. Beyond its ends, its first and its last sample are repeated. size is the number of
- * bytes of a sample, a constant wherever this function is inlined. */
+ * n_row samples. Beyond its ends, its first and its last sample are repeated. `size` is the number
+ * of bytes of a sample, a constant wherever this function is inlined. */
 static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint32_t n,
                             uint32_t n_row, size_t size)
 {
@@ -421,7 +421,7 @@ static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint
 }
 
 /* Fill the margin of a plane with copies of the samples at its edges: n_columns samples on the left
- * and on the right, n_rows rows above and below. size is the number of bytes of a sample, a
+ * and on the right, n_rows rows above and below. `size` is the number of bytes of a sample, a
  * constant wherever this function is inlined. */
 static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
                                uint32_t n_rows, size_t size)

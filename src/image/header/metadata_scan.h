@@ -122,7 +122,7 @@ struct tiff_strip {
  *
  * visit   gets a strip or tile. If it returns false, no more strips are visited.
  *
- * Returns false if visit returned false.
+ * Returns false if visit() has returned false.
  */
 bool tiff_visit_deflated(const uint8_t *bytes, size_t n, struct tiff_range range,
                          bool (*visit)(void *data, const struct tiff_strip *strip),

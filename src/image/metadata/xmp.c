@@ -320,7 +320,7 @@ static enum rule rule_of_camera(const char *name)
 	return RULE_KEEP;
 }
 
-/* Get the rule of a name in a namespace. If name is NULL, get the rule of the whole namespace.
+/* Get the rule of a name in a namespace. If `name` is NULL, get the rule of the whole namespace.
  * Returns RULE_KEEP if the table has no such row. */
 static enum rule rule_of_row(enum space space, const char *name)
 {

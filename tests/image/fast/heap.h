@@ -16,9 +16,9 @@ static inline size_t heap_bytes(void)
 	return info.uordblks + info.hblkhd;
 }
 
-/* Expect that trim keeps buffers below its limit and frees those above it. In a sanitizer
- * build trim is only called, because mallinfo2() does not count the memory of the
- * sanitizer's allocator. */
+/* Expect that the function `trim` keeps buffers below its limit and frees those above it.
+ * In a sanitizer build, `trim` is called but nothing is checked, because mallinfo2() does
+ * not count the memory of the sanitizer's allocator. */
 #ifdef PIXPOOL_SANITIZE
 #define EXPECT_TRIMS(trim, state) ((trim)((state), SIZE_MAX), (trim)((state), 0))
 #else

@@ -139,8 +139,8 @@ TEST(jpeg_plan, the_noise_estimate_counts_the_skipped_bits_of_used_coefficients)
 	for (unsigned k = 0; k < 64; k++)
 		quantization[k] = (uint16_t)(k + 1);
 	EXPECT(jpg_noise(quantization, known_bit, ~UINT64_C(0)) == 0);
-	/* The quantization step of coefficient 4 is 5. Its lowest bit is unknown, so its error is
-	 * less than 2 * 5 = 10. */
+	/* The lowest bit of coefficient 4 is unknown, so the coefficient is wrong by less than 2
+	 * quantization steps. Its step is 5, so the error is less than 10. */
 	known_bit[4] = 1;
 	EXPECT(fabs(jpg_noise(quantization, known_bit, ~UINT64_C(0)) - 100.0 / 3 / 64) <
 	       1e-9);
