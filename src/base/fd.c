@@ -1,4 +1,4 @@
-/* Reads and writes with descriptors that continue until all bytes are transferred. */
+/* Functions that read and write descriptors. They continue until all bytes are transferred. */
 #include "base/fd.h"
 
 #include <errno.h>

@@ -165,7 +165,8 @@ static void suspend(struct batch *batch)
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);
-	/* The process stops in this call, which returns when the process continues. */
+	/* The pending SIGTSTP stops the process in the next call, which returns when the process
+	 * continues. */
 	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	if (batch->pools)

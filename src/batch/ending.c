@@ -170,7 +170,7 @@ static void say_stamps(struct batch *batch)
 		           content_hash_is_built() ? "the file system" : "this build");
 }
 
-/* Report once that file times could not be kept. */
+/* Print a warning if the times of outputs could not be set. */
 static void say_dates(struct batch *batch)
 {
 	int sys_errno = batch->store ? store_dates_error(batch->store) : 0;

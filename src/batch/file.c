@@ -157,7 +157,8 @@ void file_complete(struct file *file, enum file_end end)
 	void *bytes = file->result;
 
 	file->result->end = end;
-	/* This cannot fail, because only this function completes the promise, and only once. */
+	/* pxp_promise_finish() cannot fail, because only this function completes the promise, and
+	 * only once. */
 	pxp_promise_finish(future, &bytes, sizeof(*file->result));
 	file->result = NULL;
 	file->future = NULL;
@@ -262,7 +263,8 @@ static bool adopt_equal_ones(struct file *file)
 }
 
 /* Insert the hashes of outputs into their names. If a file with such a name exists and has the same
- * bytes, it counts as ours. On failure stores the failure in the result and returns false. */
+ * bytes as the output, the output may replace the file. On failure stores the failure in the result
+ * and returns false. */
 static bool name_by_content(struct file *file)
 {
 	struct file_result *result = file->result;

@@ -109,7 +109,7 @@ int64_t history_time_of_now(const struct stat *input)
 {
 	struct timespec now;
 
-	/* File systems take times from this clock. */
+	/* File systems take the times of files from CLOCK_REALTIME_COARSE. */
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	return history_time_of(input, &now);
 }
@@ -453,8 +453,8 @@ static bool is_known_bad(struct history *history, struct history_input *input,
 }
 
 /* The decision for a file with several outputs. The first case that applies to any output decides:
- * the output cannot be made, it must be made, it is kept, it is up to date with new times. If no
- * case applies, all outputs are up to date. */
+ * the output cannot be made, it must be made, it is kept, it is up to date but its row is not. If
+ * no case applies, all outputs and rows are up to date. */
 static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
                                    bool in_place, struct failure *ret_failure)
 {

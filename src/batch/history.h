@@ -107,7 +107,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 /* Whether records are kept. If they are, the worker must hash its input. */
 bool history_keeps_records(const struct history *history);
 
-/* Parameters of pruning, which removes outputs of ours whose input no longer exists. */
+/* Parameters of pruning, which removes outputs of pixpool whose input no longer exists. */
 struct history_pruning {
 	/* If true, nothing is removed, but on_removed is called for each output that would be
 	 * removed. */

@@ -18,7 +18,8 @@ static bool stat_name(struct batch *batch, const char *name, struct stat *ret_st
 	return calls->stat(calls->data, &place, 0, ret_stat);
 }
 
-/* The calls for folder_locks_add(), with a time limit on a file system that may hang. */
+/* folder_locks_add() makes its system calls through lstat_name() and open_name(). On a file system
+ * that may hang, these functions have a time limit. */
 static bool lstat_name(void *data, const char *name, struct stat *ret_stat)
 {
 	const struct walk_calls *calls = ((struct batch *)data)->walk.calls;

@@ -14,11 +14,11 @@ struct pools {
 	/* Used by the feeder only. */
 	enum pool_kind turn;
 
-	/* Guards all members below. Only the feeder changes pool. */
+	/* Guards all members below. Only the feeder changes `pool`. */
 	struct lock lock;
 	struct cond is_unused;     /* signalled when n_users became 0 */
 	struct pxp_executor *pool; /* the current pool; NULL: none exists */
-	unsigned n_users;          /* the number of threads that are using pool */
+	unsigned n_users;          /* the number of threads that are using `pool` */
 	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
 };
 

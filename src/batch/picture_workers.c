@@ -562,8 +562,8 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
                                const struct picture_request *requests, size_t n,
                                uint64_t memory_allowance, struct pxp_future **ret_task)
 {
-	/* A file restarts the deadline when the worker begins to read it, when it was read, and
-	 * when its header is known. */
+	/* For each file the worker restarts the deadline three times: when it begins to read the
+	 * file, when the file was read, and when the header is known. */
 	enum { RESTARTS_PER_FILE = 3 };
 	const struct picture_request *first = &requests[0];
 	const struct recipe *recipe = &first->variants[0].rule->recipe;

@@ -15,7 +15,7 @@ struct naming_style {
 	 * a name consists of the name of the input, the tag and the extension. */
 	const char *pattern;
 	bool is_flat; /* whether all outputs are directly in the output folder */
-	/* Whether {name} is the whole name of the input: "a.png.webp". */
+	/* Whether {name} includes the suffix of the input, as in "a.png.webp". */
 	bool keeps_suffix;
 	/* If the batch has only one output: its name. NULL: the name depends on that of the
 	 * input. */

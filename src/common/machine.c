@@ -101,9 +101,9 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 	return n;
 }
 
-/* If the user's limit leaves fewer free tasks than *tasks says, reduce *tasks to that number. The
- * limit does not apply to root. But the workers of root run as another user, and the limit applies
- * to this user. This user has no other processes. */
+/* If the user's limit on tasks leaves fewer free tasks than *tasks says, reduce *tasks to that
+ * number. The limit does not apply to root. But if root runs the program, its workers run as
+ * another user, which has no other processes, and the limit applies to that user. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
 	/* A limit above this number is ignored: users rarely have so many tasks, and counting them

@@ -33,8 +33,8 @@ enum icc_result {
 
 /*
  * Make the profile of the colour space that CICP code points describe. For an HDR transfer, the
- * profile describes the SDR picture that hdr_to_sdr() makes: it has the same primaries, and the
- * curve of sRGB.
+ * profile describes the SDR picture that hdr_to_sdr() makes: it has the primaries of the HDR
+ * picture, and the curve of sRGB.
  *
  * is_grey      make a grey profile, which has only the curve.
  * ret_profile  the caller frees it. NULL if the result is not ICC_MADE.

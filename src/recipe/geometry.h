@@ -88,15 +88,15 @@ struct layout {
 	 * the centre. Set for POSITION_ENTROPY and POSITION_ATTENTION if pixels are cropped. */
 	bool is_searched;
 	uint32_t x, y;      /* the position of the part on the canvas */
-	struct size canvas; /* the size of the output; not smaller than the part */
+	struct size canvas; /* the size of the output; not smaller than `part` */
 	bool is_focused;    /* whether geometry_focus() has set `focus` */
-	/* If is_focused is set, only this part of the picture is scaled. */
+	/* If is_focused is set: the area of the picture that is scaled. The rest is not needed. */
 	struct area focus;
 };
 
 /* Compute the layout. Each side in the layout is from 1 to UINT32_MAX pixels. The argument `from`
- * is the size of the picture before scaling. In this size the picture is already upright, unless
- * no_rotate is set, and the filters that come before scaling are already applied. The sides of
+ * is the size that the picture has just before scaling. By then the filters that come before
+ * scaling were applied, and the picture was turned upright if no_rotate is not set. The sides of
  * `from` must not be 0. */
 struct layout geometry_layout(const struct geometry *geometry, struct size from);
 

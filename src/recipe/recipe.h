@@ -81,7 +81,7 @@ enum keep {
 /* The minimum damage that makes a picture fail. */
 enum fail_on {
 	FAIL_ON_ERROR = 0,
-	FAIL_ON_NONE, /* a picture fails only if it cannot be decoded */
+	FAIL_ON_NONE, /* a damaged picture fails only if it cannot be decoded */
 	/* A truncated picture fails. Damage in the middle of a picture is accepted. */
 	FAIL_ON_TRUNCATED,
 	FAIL_ON_WARNING,

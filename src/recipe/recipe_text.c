@@ -271,7 +271,7 @@ static const struct choice positions[] = {
 	{"northwest", POSITION_NORTHWEST},
 	{"entropy", POSITION_ENTROPY},
 	{"attention", POSITION_ATTENTION},
-	{"X%,Y%", POSITION_POINT}, /* for messages only: set_position() parses it */
+	{"X%,Y%", POSITION_POINT}, /* only for messages: set_position() parses "X%,Y%" */
 	{"center", POSITION_CENTRE},
 	{"top", POSITION_NORTH},
 	{"bottom", POSITION_SOUTH},

@@ -12,7 +12,7 @@
 struct committer {
 	/* The options do not change after creation. */
 	struct committer_options options;
-	pthread_t thread; /* started, except if options.is_stepped is set */
+	pthread_t thread; /* not started if options.is_stepped is set */
 
 	/* Used only by the committing thread. */
 	struct failure state_failure;

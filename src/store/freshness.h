@@ -33,7 +33,7 @@ struct freshness {
 	/* What the user requested. */
 	enum overwrite overwrite;
 	bool redo;             /* make outputs again even if they are fresh */
-	bool compare_contents; /* --checksum: equal size and time are not enough */
+	bool compare_contents; /* --checksum: compare contents even if size and time are equal */
 	uint64_t recipe;
 	const char *output, *source; /* relative names of output and source */
 

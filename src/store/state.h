@@ -132,7 +132,7 @@ void state_undo(struct state *state, struct failure *ret_failure);
 const char *state_notice(const struct state *state);
 
 /* Call visit() for the name of each row, in order, until visit() returns false. visit() may put and
- * drop rows. Whether it is also called for the rows that it puts is undefined. */
+ * drop rows. Whether visit() is also called for the rows that it puts is undefined. */
 void state_each(struct state *state, bool (*visit)(void *data, const char *output),
                 void *data);
 

@@ -169,7 +169,7 @@ bool store_takes_stamps(struct store *store)
 	int fd = openat(store->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	bool takes;
 
-	/* If the file system has no unnamed files, try the attribute on the folder itself. */
+	/* If the file system has no unnamed files, set the test attribute on the folder itself. */
 	if (fd < 0)
 		fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	takes = fd >= 0 && (fsetxattr(fd, STAMP_ATTRIBUTE ".try", "", 0, 0) == 0 ||

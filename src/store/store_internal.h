@@ -40,7 +40,7 @@ struct claimed_file {
 /* A hash table of claimed files, with open addressing. All zeros is an empty table. */
 struct claimed_files {
 	struct claimed_file *places;
-	size_t n, max; /* max is 0 or a power of 2 */
+	size_t n, max; /* `max` is 0 or a power of 2 */
 	/* The last folder that was found not to ignore case. */
 	dev_t dev;
 	ino_t ino;

@@ -177,8 +177,8 @@ struct level {
 	bool has_mark;
 };
 
-/* Marks of names. A link that the walk follows counts as a file or a folder, depending on its
- * target. */
+/* The mark of a name says what kind of entry has the name. A link that the walk follows is listed
+ * with the files or with the folders, depending on its target. */
 enum {
 	NAME_FILE = 'f',
 	NAME_FOLDER = 'd',
@@ -446,7 +446,7 @@ static bool reopen_below(const struct level *above, struct level *below)
 	int fd;
 
 	errno = ESTALE;
-	/* This cannot happen: the walk took a name from `above` before it entered `below`. */
+	/* n_taken is never 0 here: the walk took a name from `above` before it entered `below`. */
 	if (above->folders.n_taken == 0)
 		return false;
 	name = names_taken(&above->folders, &mark);

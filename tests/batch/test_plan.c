@@ -33,7 +33,7 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
 	return plan;
 }
 
-/* The claims that collide, as static text with a line "OUTPUT <- INPUT" for each claim. */
+/* The claims that collide: a line "OUTPUT <- INPUT" for each claim, in a static buffer. */
 static const char *claims_of(const struct plan *plan)
 {
 	static char text[1024];
@@ -271,7 +271,7 @@ static void large_file(const char *path, long n)
 	REQUIRE(truncate(path, SMALL_FILE_BYTES + n) == 0);
 }
 
-/* The relative names of the largest inputs in order of size, as static text. */
+/* The relative names of the largest inputs in order of size. The text is in a static buffer. */
 static const char *largest_of(struct plan *plan)
 {
 	static char text[1024];

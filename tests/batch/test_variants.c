@@ -58,7 +58,7 @@ static int run_batch(struct batch_options options)
 	return status;
 }
 
-/* The records of the last run, as static text. */
+/* The records of the last run. The text is in a static buffer. */
 static const char *records(void)
 {
 	static char text[8192];

@@ -127,8 +127,8 @@ static void expect_refused(const char *container, const char *options, const cha
 	run("rm -r out r");
 }
 
-/* A Landlock rule allows workers to read fonts. Without this rule drawings would lack their text,
- * so they must be refused. */
+/* Workers may read fonts only if a Landlock rule allows it. If the kernel refuses this rule,
+ * drawings would lack their text, so the run must refuse all drawings. */
 TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 {
 	if (!fixture_enter_whole())

@@ -195,8 +195,8 @@ TEST(output_names, an_input_given_twice_is_processed_once)
 }
 
 #ifdef PIXPOOL_STATE
-/* The hash in the name of the only file of a folder, as static text: the part between the first
- * hyphen and the suffix. */
+/* The hash in the name of the only file of a folder: the part between the first hyphen and the
+ * suffix. The text is in a static buffer. */
 static const char *hash_in(const char *folder)
 {
 	static char hash[32];

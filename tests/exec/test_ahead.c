@@ -539,7 +539,7 @@ static void open_and_await_byte(struct pxp_future *future, void *data)
 }
 
 /* The supervisor is held in a callback while one task fails and the next task writes to its log and
- * dies. So the supervisor reads both answers together. */
+ * dies. So the supervisor notices the failure and the death at the same time. */
 TEST(prefetch, the_log_of_a_crash_after_a_failed_task_is_complete)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -549,7 +549,7 @@ TEST(map, invalid_map_options_are_refused)
 		struct pxp_map_options options[] = {
 			{.size = 1},
 			{.size = sizeof(options[0]), .deadline_ms = -1},
-			/* These options are for process pools only. */
+			/* The options deadline_ms and retries are for process pools only. */
 			{.size = sizeof(options[0]), .deadline_ms = 60000},
 			{.size = sizeof(options[0]), .retries = 1},
 		};

@@ -56,7 +56,7 @@ struct disturbance {
 	/* The numbers of the first and the last call that are disturbed. */
 	long first, last;
 	int error;
-	/* How many calls of this kind the program has made. */
+	/* How many times the program has made the system call `call`. */
 	long n;
 };
 

@@ -129,7 +129,8 @@ TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
 {
 	static const struct {
 		const char *call;
-		unsigned nth; /* the first call of "create" creates the report */
+		/* which call fails; call 1 of "create" would create the report */
+		unsigned nth;
 		int sys_errno;
 	} steps[] = {
 		{"create", 2, ENOSPC},   {"create", 3, EROFS},   {"create", 2, EDQUOT},

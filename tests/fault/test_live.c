@@ -229,8 +229,8 @@ static void kill_if_worker(pid_t pid, void *data)
 		*n_killed += kill(pid, SIGKILL) == 0;
 }
 
-/* An operator, or the kernel when memory runs out, kills workers again and again. An image whose
- * worker was killed twice fails; all others are done. */
+/* An operator, or the kernel when memory runs out, kills workers again and again. An image fails
+ * if two of its workers were killed. All other images are done. */
 TEST(running_batch,
      repeated_kills_of_workers_fail_only_images_whose_worker_was_killed_twice)
 {
@@ -257,7 +257,7 @@ TEST(running_batch,
 	tally_add(&tally, "r");
 	EXPECT_EQ(tally.n_inputs, N + 1);
 	EXPECT_EQ(tally_of(&tally, "ok") + tally_of(&tally, "crashed"), N + 1);
-	/* An image fails when its worker was killed twice. */
+	/* An image fails when it has lost two workers. */
 	EXPECT(tally_of(&tally, "crashed") <= n_killed / 2, "%zu crashed of %u kills",
 	       tally_of(&tally, "crashed"), n_killed);
 	fixture_leave();

@@ -23,8 +23,8 @@ static bool can_mount(void)
 	return false;
 }
 
-/* Enter a scratch folder with a folder to mirror, a mount point, and two pictures in each of "in" and
- * "back/in". */
+/* Enter a scratch folder that has the folder "back", which will be mirrored, the mount point "mnt",
+ * and two pictures in each of "in" and "back/in". */
 static bool enter(void)
 {
 	fixture_enter();

@@ -499,7 +499,7 @@ static struct block png_with(const char *type, struct bytes data)
 {
 	struct block file = bare_png();
 
-	/* The chunk is after the pixels and before the end. */
+	/* The new chunk is between the pixels and the chunk IEND. */
 	file.n -= 12;
 	add_chunk(&file, type, data);
 	add_chunk(&file, "IEND", (struct bytes){NULL, 0});

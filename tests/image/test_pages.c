@@ -392,7 +392,7 @@ static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 	add_entry(&tiff, IMAGE_LENGTH, 1, 100);
 	add_entry(&tiff, 258, 1, 8); /* bits */
 	add_entry(&tiff, 259, 1, 8); /* deflate */
-	add_entry(&tiff, 262, 1, 1); /* 0 is black */
+	add_entry(&tiff, 262, 1, 1); /* samples of 0 are black */
 	add_entry(&tiff, STRIPS, n + 2, places_at);
 	add_entry(&tiff, 277, 1, 1);   /* bands */
 	add_entry(&tiff, 278, 1, 100); /* rows of a strip */

@@ -191,7 +191,7 @@ TEST(quality, full_decoding_and_scaling_while_loading_give_similar_results)
 	vips_fixture_start();
 	recipe.geometry.width = recipe.geometry.height = 200;
 	quick = cooked(&blob, &recipe);
-	/* These filters run before scaling and undo each other. */
+	/* Both flips run before scaling, and the second undoes the first. */
 	REQUIRE(filters_parse(&recipe.filters, "flip, flip", &failure));
 	careful = cooked(&blob, &recipe);
 	EXPECT(psnr(quick, careful) > 40, "%.2f dB", psnr(quick, careful));

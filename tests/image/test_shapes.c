@@ -356,7 +356,7 @@ TEST(shapes, an_orientation_is_applied_once_wherever_it_is_stored)
 			continue;
 		blob = encoded(image, places[i].suffix);
 		if (strcmp(places[i].suffix, ".png") ==
-		    0) { /* libvips writes no orientation in this format */
+		    0) { /* libvips writes no orientation to a PNG */
 			uint8_t exif[EXIF_BYTES];
 
 			make_exif(exif, 6, true);

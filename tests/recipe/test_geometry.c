@@ -214,7 +214,7 @@ static struct size random_size(unsigned *seed)
 /* Check the properties that every layout has, whatever was requested. */
 static void check_sound(struct layout l, const char *what)
 {
-	(void)what; /* only the messages use this text */
+	(void)what; /* only messages of EXPECT() use `what` */
 	EXPECT(l.scaled.width && l.scaled.height && l.part.size.width &&
 	               l.part.size.height,
 	       "%s: a side of 0", what);

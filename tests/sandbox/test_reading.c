@@ -36,7 +36,7 @@ static int attack_by_reader(int number)
 	case 84: got = access("/usr/share/doc", R_OK); break;
 	case 85: got = map(PROT_READ, MAP_PRIVATE, input); break;
 	case 86: got = fcntl(input, F_SETFD, FD_CLOEXEC); break;
-	/* Attacks from 100 on open other files. */
+	/* Attacks from 100 to 199 open files outside the readable folders. */
 	case 100: got = open("/etc/passwd", O_RDONLY); break;
 	case 101: got = open("/", O_RDONLY | O_DIRECTORY); break;
 	case 102: got = open("/usr", O_RDONLY | O_DIRECTORY); break;

@@ -33,7 +33,7 @@ bool is_gone(pid_t pid);
 /* Wait until a process has ended. Returns false after a minute. */
 bool await_gone(pid_t pid);
 
-/* Wait for a future and return its result as static text; "" if the task has no result. */
+/* Wait for a future and return its result in a static buffer; "" if the task has no result. */
 const char *result_of(struct pxp_future *future);
 /* Wait for a future, release it, and return how it ended. */
 enum pxp_status end_of(struct pxp_future *future);

@@ -30,8 +30,8 @@ void residue_set_patience(int ms);
  * threads of their own. */
 void residue_ignore(void);
 
-/* Call these before and after every test. residue_end() returns whether the test left nothing
- * behind. */
+/* Call residue_begin() before every test, and residue_end() after it. residue_end() returns whether
+ * the test left nothing behind. */
 void residue_begin(void);
 bool residue_end(void);
 

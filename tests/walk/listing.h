@@ -12,7 +12,7 @@ const char *listing_of(const struct walk_options *options);
 /* Walk these inputs, and return the text of listing_of(). NULL must follow the last input. */
 const char *listing(const char *input, ...) __attribute__((sentinel));
 
-/* Return the line of one item, as static text. */
+/* Return the line of one item. The text is in a static buffer. */
 const char *listing_line(const struct walk_item *item);
 
 #endif

@@ -503,8 +503,8 @@ struct task_list executor_take_all(struct pxp_executor *executor)
 	return list;
 }
 
-/* Reads the whole queue each time that a task expires. A heap would be faster if very many tasks
- * expired one by one, but would make every submission slower. */
+/* This function reads the whole queue each time that a task expires. A heap would be faster if very
+ * many tasks expired at different times, but would make every submission slower. */
 struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns)
 {
 	struct task_list expired = {0};

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct entry {
-	/* This is the first member, so that a pointer to the watch is a pointer to its entry. */
+	/* `watch` is the first member, so a pointer to the watch is also a pointer to the entry. */
 	struct watch watch;
 	/* The future, with one reference; NULL once it was returned. */
 	struct pxp_future *future;

@@ -939,9 +939,9 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 {
 	bool goes_on = read_frames(pool, worker, 1);
 
-	/* Usually there is one frame, and trying to read a second one costs a system call. But a
-	 * worker with quick tasks may have sent more answers by now, or be about to send them. In
-	 * any other case stop after one frame, so that one worker does not delay the others. */
+	/* Usually there is one frame, and trying to read another one costs a system call. So try
+	 * this only if the worker is answering its next task already, as with quick tasks. If not,
+	 * stop, so that one worker does not delay the others. */
 	for (int i = 1;
 	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->polls_slots &&
 	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==

@@ -189,8 +189,9 @@ bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
  * worker has started the task. The worker has a few seconds to acknowledge the withdrawal. */
 bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
-/* Free the front slot. The next task becomes the front one, and its deadline begins. Log bytes that
- * were read so far are not attributed to the next task, unless that task may have written them. */
+/* Free the front slot. The task in the next slot becomes the front task, and its deadline begins.
+ * What the worker has logged so far does not belong to the log of the new front task, unless this
+ * task may have written it. */
 void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 
 /* Defer all deadlines of the worker by `by_ns`: this time must not count for the worker's tasks. */

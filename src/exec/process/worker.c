@@ -524,8 +524,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	worker->n_deferred = 0;
 }
 
-/* Start a task. If the pool has withdrawn the task, or if this worker keeps too much memory,
- * acknowledge the withdrawal instead. */
+/* Start a task. If the pool has withdrawn the task, or if this worker keeps too much memory, do not
+ * start the task, but send FRAME_WITHDRAWN. */
 static void receive_task(struct worker *worker, const void *buffer,
                          const struct frame *frame)
 {

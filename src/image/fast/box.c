@@ -61,8 +61,8 @@ uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned 
 	 * the output, so each margin is up to half as wide and half as high as the plane. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
-	/* The sum of the bytes of the planes, of the renderer's copy of one plane, and of the sums
-	 * of a row of squares. */
+	/* In this order: the bytes of the planes, of the renderer's copy of one plane, and of the
+	 * sums of one row of squares. */
 	return reduced * 2 * BOX_PLANES + copied + (uint64_t)width * n_bands * 6;
 }
 

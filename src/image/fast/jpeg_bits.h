@@ -59,7 +59,8 @@ static inline void jpg_bits_need(struct jpg_bits *bits, unsigned n_bits)
 		jpg_bits_refill(bits);
 }
 
-/* Get the next n_bits (1 to 32) without consuming them. They must be valid. */
+/* Get the next n_bits (1 to 32) without consuming them. At least n_bits must be loaded: see
+ * jpg_bits_need(). */
 static inline uint32_t jpg_bits_peek(const struct jpg_bits *bits, unsigned n_bits)
 {
 	return (uint32_t)(bits->window >> (64 - n_bits));

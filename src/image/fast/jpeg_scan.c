@@ -151,8 +151,8 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		/* This is an end-of-band run, which only progressive scans have. The array `value`
-		 * does not contain such runs. */
+		/* The symbol is an end-of-band run, which only progressive scans have. The array
+		 * `value` does not contain such runs. */
 		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;
@@ -670,7 +670,7 @@ static enum jpg_scan_status read_row(struct entropy *entropy, uint32_t n_mcus,
                                      struct scan_component *components,
                                      struct mcu_block *blocks, unsigned n_blocks)
 {
-	/* This is a local copy, because the compiler can keep its members in registers. */
+	/* `bits` is a local copy, so that the compiler can keep its members in registers. */
 	struct jpg_bits bits = entropy->bits;
 
 	for (uint32_t x = 0; x < n_mcus; x++) {
@@ -924,7 +924,7 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	/* stands in for each coefficient that is not stored */
+	/* The code below changes `unwanted` instead of each coefficient that is not stored. */
 	int16_t unwanted = 0;
 
 	while (history) {

@@ -14,8 +14,8 @@ enum {
 	/* The number of entries of place[], which is indexed by k + run. k is at most 64, and the
 	 * longest run is JPG_RUN_END_OF_BLOCK. */
 	JPG_PLACES = JPG_BLOCK_SIZE + JPG_RUN_END_OF_BLOCK + 1,
-	/* A block has room for this many coefficients: for its own, and after them for one that
-	 * stands for all unused coefficients. The number is rounded up to whole vectors. */
+	/* The number of coefficients for which a block has room: its own and one more, to which
+	 * every unused coefficient is written. The number is rounded up to whole vectors. */
 	JPG_BLOCK_ROOM = JPG_BLOCK_SIZE + 8,
 };
 

@@ -232,7 +232,7 @@ static enum read_status read_transparency(struct png_reader *reader,
 
 static enum read_status read_chunk(struct png_reader *reader, const struct chunk *chunk)
 {
-	/* If the first letter is upper case, a reader must know the chunk (5.4). */
+	/* If the first letter of the type is upper case, a reader must know the chunk (5.4). */
 	bool is_critical = !(chunk->type >> 24 & 0x20);
 
 	if (chunk->type == type_of("IDAT"))

@@ -276,9 +276,9 @@ static enum read_status decode_pixels(struct webp_reader *reader, unsigned facto
 /*
  * The factor by which libwebp reduces planes while it decodes them. A large reduction costs no
  * time. libwebp averages samples, so the factor is a whole number. The reduced planes still have at
- * least four times the resolution of the largest output, if the picture has so much. After
- * resampling, the result is as good as without reduction. With planes of twice the resolution it
- * would be 0.2 dB worse.
+ * least four times the resolution of the largest output, unless the picture itself has less. After
+ * resampling, the result is as good as without reduction. If the planes had only twice the
+ * resolution, the result would be 0.2 dB worse.
  */
 static unsigned plane_factor(const struct read_request *request)
 {

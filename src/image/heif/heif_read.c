@@ -281,8 +281,8 @@ static bool open_items(struct heif_state *state, const struct source *source,
 	heif_item_id primary;
 	struct heif_error error;
 
-	/* This limit holds for every picture. The recipe's limits are checked later, when the size
-	 * is known. */
+	/* The limit RECIPE_MAX_SIDE holds for every picture. The recipe's limits are checked later,
+	 * when the size is known. */
 	heif_context_set_maximum_image_size_limit(state->context, RECIPE_MAX_SIDE);
 	heif_context_set_max_decoding_threads(state->context, 0);
 	error = heif_context_read_from_memory_without_copy(state->context, source->bytes,

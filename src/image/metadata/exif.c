@@ -58,7 +58,7 @@ static size_t type_bytes(unsigned type)
 struct field {
 	uint16_t tag, type;
 	uint32_t count;
-	const uint8_t *value; /* NULL: the member `own` has the value */
+	const uint8_t *value; /* NULL: the value is in the member `own` */
 	uint8_t own[16];
 };
 
@@ -77,7 +77,7 @@ struct structure {
 	/* For writing: offset of the directory that follows the main directory. */
 	uint32_t next_directory;
 
-	/* The parameters of the filter. */
+	/* Parameters of exif_filter(). */
 	unsigned keep;
 	/* The facts about the output that fields must state. NULL: values are not changed. */
 	const struct metadata_target *target;

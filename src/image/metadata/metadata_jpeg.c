@@ -81,7 +81,7 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 		BYTES_OF("urn:com:apple:photo:2020:aux:hdrgainmap"),
 		BYTES_OF("http://ns.adobe.com/hdr-gain-map/1.0/")};
 
-	/* This name marks a gain map (ISO 21496-1). */
+	/* A segment that begins with the name of ISO 21496-1 describes a gain map. */
 	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
 		metadata->lost |= LOST_GAINMAP;
 	/* "MPF" means that the file contains several pictures. Another picture may be a gain map or

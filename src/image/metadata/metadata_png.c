@@ -108,7 +108,7 @@ static bool read_text(const struct chunk *chunk, struct text *ret_text)
 		is_deflated = bytes_number(rest, 0, 1, true) == 1;
 		rest = bytes_after(rest, 2);
 		take_string(&rest); /* skip the language */
-		take_string(&rest); /* skip the keyword in that language */
+		take_string(&rest); /* skip the translated keyword */
 	} else if (is_deflated) {
 		/* Skip the byte for the compression method, which is always zlib. */
 		rest = bytes_after(rest, 1);

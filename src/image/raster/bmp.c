@@ -58,8 +58,8 @@ static void read_masks(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	}
 	for (unsigned i = 0; i < (has_alpha ? 4 : 3); i++)
 		bmp->masks[i] = raster_little(raster, MASKS_AT + 4 * i, 4);
-	/* A header of this length does not include the masks. They follow it, before the
-	 * palette. */
+	/* A header of the length WINDOWS does not include the masks. They are between the header
+	 * and the palette. */
 	if (n_header == WINDOWS)
 		bmp->palette_at += has_alpha ? 16 : 12;
 }

@@ -1366,7 +1366,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	                      : job.to->has_depth &&
 	                                (recipe->depth == DEPTH_16 ||
 	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
-	/* An HDR output keeps the depth of every input. */
+	/* An HDR output stores floats, so it loses no depth. */
 	if (!job.to->has_depth && recipe->format != FORMAT_HDR &&
 	    recipe->depth == DEPTH_KEEP && state->is_deep)
 		job.lost |= LOST_DEPTH;

@@ -1,5 +1,5 @@
-/* Decompresses the profile of a PNG that libvips does not find, and checks the compressed pixels of
- * a TIFF, because libtiff does not read every checksum. */
+/* Decompresses PNG profiles that libvips does not find. Also checks the compressed pixels of a
+ * TIFF, because libtiff does not read every checksum. */
 #include "image/vips/engine_vips.h"
 
 #include "image/header/metadata_scan.h"

@@ -471,13 +471,13 @@ static bool flatten(VipsImage **image, void *data)
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
-		/* The function gets alpha. It either knows which band is alpha, or treats all bands
-		 * in the same way. */
+		/* apply() gets alpha. It either knows which band is alpha, or treats all bands in
+		 * the same way. */
 		ALPHA_IS_A_BAND,
-		/* Colours are multiplied by alpha before the call, and divided by alpha after
-		 * it. */
+		/* Colours are multiplied by alpha before apply(), and divided by alpha after
+		 * apply(). */
 		ALPHA_COVERS,
-		ALPHA_STAYS /* the function gets only the colours; alpha stays unchanged */
+		ALPHA_STAYS /* apply() gets only the colours; alpha stays unchanged */
 	} alpha;
 	/* apply() is called for each frame separately. It moves pixels or reads neighbouring
 	 * pixels, so in a call for all frames, pixels of one frame would get into another. */

@@ -561,8 +561,8 @@ static bool is_small(struct jpg_decoder *decoder, struct bytes file)
 	       header.width * header.height < 1000000;
 }
 
-/* Decode with both decoders. Returns whether both accept the file without complaint, and compares
- * the pictures in that case. */
+/* Decode the file with our decoder and with libjpeg. Returns whether both accept the file without
+ * complaint. If so, compares the pictures. */
 static bool compare(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_request request = request_of(JPG_FULL);

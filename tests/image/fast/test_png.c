@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Some tests split the data of a picture at places between its last N_LAST bytes. */
+/* Some tests split the data of a picture at places among the last N_LAST bytes of the data. */
 enum { N_LAST = 8 };
 
 struct png_settings {
