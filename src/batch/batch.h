@@ -102,7 +102,7 @@ enum {
 	/* The maximum number of tasks for each worker. A task has one open input, or the open
 	 * inputs of several small files. */
 	TASKS_PER_WORKER = 4,
-	/* Files up to this size may share a task. */
+	/* The maximum size of a file that may share a task with other files. */
 	SMALL_FILE_BYTES = 64 * 1024,
 	/* Complete files are reported after this time, or earlier when COLLECT_FILES of them
 	 * wait. */

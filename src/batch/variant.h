@@ -48,7 +48,7 @@ struct variant {
 	 * it by the hash of the output and sets has_hash to false. */
 	bool has_hash;
 	size_t hash_at;
-	/* the format of the output; FORMAT_NONE if name is NULL */
+	/* the format of the output; FORMAT_NONE if `name` is NULL */
 	enum image_format format;
 	/* The properties of the output once it is made: its size, and its range in the task's
 	 * memfd. */

@@ -103,7 +103,7 @@ static enum icc_result save(cmsHPROFILE profile, uint8_t **ret_profile, size_t *
 		free(bytes);
 		return ICC_NO_MEMORY;
 	}
-	/* Set the date of creation to 2000-01-01, in numbers of 16 bits. */
+	/* Set the date of creation to 2000-01-01. Each part of the date is a number of 16 bits. */
 	memcpy(bytes + CREATED_AT, "\x07\xd0\0\1\0\1\0\0\0\0\0\0", CREATED_BYTES);
 	*ret_profile = bytes;
 	*ret_n = n;

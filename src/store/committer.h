@@ -49,7 +49,7 @@ struct commit {
 	/* Whether the caller will add other files soon, so that the committer should wait a moment
 	 * for them. */
 	bool has_followers;
-	void *owner; /* for the caller; the committer does not use it */
+	void *owner; /* for use by the caller; the committer ignores `owner` */
 
 	int fd; /* descriptor of the content of all outputs; read by position */
 	const struct commit_output *outputs;

@@ -245,7 +245,7 @@ static bool keep_output(struct source *source, const char *word, struct failure 
 	return true;
 }
 
-/* "size" needs no work here, because it was obeyed when the input was opened. */
+/* Do nothing for the command "size": it was obeyed when the input was opened. */
 static bool pass_over(struct source *source, const char *word, struct failure *failure)
 {
 	(void)source;

@@ -191,7 +191,7 @@ static void put_fixed(uint8_t *at, double value)
 	put_big_endian(at, (uint32_t)(int32_t)lround(value * 65536), 4);
 }
 
-/* Write tag i of eight: its signature and its offset. */
+/* Write entry i of the table of eight tags: the signature, the offset and the length n. */
 static void put_tag(struct blob *profile, size_t i, const char *signature, size_t at,
                     size_t n)
 {

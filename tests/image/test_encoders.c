@@ -144,7 +144,7 @@ TEST(encoders, more_effort_makes_smaller_files)
 	}
 }
 
-/* In a GIF, effort goes into choosing the colours of the palette. */
+/* For a GIF, the effort determines how carefully the colours of the palette are chosen. */
 TEST(encoders, more_effort_gives_a_gif_better_colours)
 {
 	double fast, slow;

@@ -26,7 +26,7 @@
 enum {
 	/* The maximum run time, in total, of the tasks that one worker has prefetched. */
 	AHEAD_NS = 1000 * 1000,
-	/* Inputs longer than this are not prefetched behind another prefetched task. */
+	/* The maximum length of an input that is prefetched behind another prefetched task. */
 	SHORT_BYTES = 4096,
 	/* How many newer tasks may overtake a prefetched task. This number is multiplied by the
 	 * number of workers and by the number of tasks that each of them may prefetch. */

@@ -448,7 +448,7 @@ static const char *on_need(struct process_pool *pool, struct pool_worker *worker
 	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
 		return "asked for memory too often";
 	if (worker->state != WORKER_READY)
-		/* The worker is about to end, so it gets no answer. */
+		/* The worker is about to end, so its request for memory gets no answer. */
 		return NULL;
 
 	return_prefetched(pool, worker);
@@ -615,7 +615,7 @@ static bool adopt_long_result(int *memfd, uint64_t n, struct completion *complet
 {
 	struct stat stat;
 
-	/* Only a regular file is accepted, because reading any other kind of file could block. */
+	/* Only a memfd is accepted, which has seals. Reading any other kind of file could block. */
 	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
 	    (uint64_t)stat.st_size != n)
 		return false;
@@ -1445,7 +1445,7 @@ static bool read_control(struct process_pool *pool)
 
 static void on_fork_server_end(struct process_pool *pool)
 {
-	/* First read everything that the fork server has sent. */
+	/* The fork server may have sent frames before it died. Read them first. */
 	while (pool->fork_server.control >= 0 && read_control(pool))
 		;
 	if (pool->fork_server.control >= 0)

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-/* In a worker, this descriptor is its end of the channel. */
+/* The descriptor that every worker has for its end of the channel. */
 enum { WORKER_SOCKET = 3 };
 
 struct worker_start {

@@ -108,7 +108,7 @@ extern const struct reader jpeg_reader, png_reader, webp_reader;
 /* ---- writers ---- */
 
 struct write_options {
-	unsigned quality; /* 0 to 100; unused for PNG */
+	unsigned quality; /* from 0 (small files) to 100 (best quality); unused for PNG */
 	unsigned effort;  /* from 0 (fast encoding) to 9 (small files); unused for JPEG */
 	/* For JPEG only. has_own_tables: make Huffman tables for this picture. This is slower but
 	 * gives smaller files. */

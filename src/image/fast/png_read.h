@@ -56,8 +56,8 @@ enum png_filter {
 	N_PNG_FILTERS
 };
 
-/* png_unfilter() may read and write this many bytes after the end of a row. After the end of the
- * row above, it may read this many bytes. */
+/* How many bytes after the end of a row png_unfilter() may read and write. It may read as many
+ * bytes after the end of the row above. */
 enum { PNG_ROW_ROOM = 16 };
 
 /*

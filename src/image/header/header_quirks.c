@@ -21,8 +21,8 @@ bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n)
 {
 	size_t at = 0, next;
 
-	/* The header ends with an empty line. The next line has the sides of the picture. The order
-	 * and the signs of the sides say how the pixels are stored. */
+	/* The header of an HDR file ends with an empty line. The next line has the sides of the
+	 * picture. The order and the signs of the sides say how the pixels are stored. */
 	while (at < n && bytes[at] != '\n') {
 		if (line_is(bytes, n, at, "FORMAT=32-bit_rle_xyze", &next))
 			return false;

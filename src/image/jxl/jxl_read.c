@@ -179,7 +179,7 @@ struct profile {
 	size_t n;
 };
 
-/* Get a profile of the file. ret_profile->n is 0 if the file has no such profile. Returns false if
+/* Get the file's profile for `target`. If the file has none, ret_profile->n is 0. Returns false if
  * memory ran out. */
 static bool get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
                         struct profile *ret_profile)

@@ -96,7 +96,7 @@ struct pv_job {
 	/* The rendering intent of the recipe, or another intent if the embedded profile has no
 	 * table for the recipe's intent. */
 	enum intent intent;
-	bool is_deep;  /* the output has 16 bits */
+	bool is_deep;  /* the output has samples of 16 bits */
 	bool is_light; /* all steps work on floats in linear light */
 	bool keeps_cmyk;
 
