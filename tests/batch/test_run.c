@@ -342,7 +342,7 @@ TEST(run, the_output_bytes_of_a_task_are_counted_until_its_last_output_is_releas
 
 /* The feeder thread may notice a stop and finish before the main thread decides whether the plan is
  * accepted. */
-TEST(run, feeding_starts_only_in_the_planned_state)
+TEST(run, a_batch_can_begin_to_feed_only_in_the_state_planned)
 {
 	EXPECT(may_go(BATCH_PLANNED, BATCH_FEEDING));
 	EXPECT(!may_go(BATCH_DRAINING, BATCH_FEEDING));

@@ -118,7 +118,7 @@ TEST(map_chunks, every_item_of_a_chunk_gets_a_result_even_if_each_kills_its_work
 
 /* The items before the one that kills its worker lose their results, so they run once more. The
  * items after it run only once. */
-TEST(map_chunks, only_items_lost_with_their_worker_run_again)
+TEST(map_chunks, after_a_crash_only_items_with_lost_results_run_again)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[6] = {NULL};

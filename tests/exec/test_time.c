@@ -150,7 +150,7 @@ static bool a_stop_moves_deadlines_once(void)
 	return is_so;
 }
 
-TEST(time, stopping_the_whole_program_moves_deadlines_once)
+TEST(time, the_time_of_a_program_stop_is_added_to_each_deadline_only_once)
 {
 	pid_t copy = fork();
 	int status = 0;
