@@ -231,8 +231,7 @@ static void kill_if_worker(pid_t pid, void *data)
 
 /* An operator, or the kernel when memory runs out, kills workers again and again. An image fails
  * if two of its workers were killed. All other images are done. */
-TEST(running_batch,
-     repeated_kills_of_workers_fail_only_images_whose_worker_was_killed_twice)
+TEST(running_batch, repeated_kills_of_workers_fail_only_images_that_lose_two_workers)
 {
 	enum { N_KILLS = 40, N = 400 };
 	struct tally tally = {0};
