@@ -184,9 +184,10 @@ static bool open_state_to_look(struct batch *batch)
 	    lstat(path, &facts) == 0)
 		result = state_open(&state, &batch->database, notice, &failure);
 	free(path);
+	/* An empty state file has no records to use, so there is no message about it. */
 	if (result == STATE_FOREIGN)
 		say_state_is_foreign(batch);
-	else if (result != STATE_OK && facts.st_size > 0) /* empty files are accepted */
+	else if (result != STATE_OK && facts.st_size > 0)
 		report_say(
 			batch->report,
 			"%s; the plan uses only the records in attributes of the outputs",

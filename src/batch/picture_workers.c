@@ -603,7 +603,7 @@ static enum fail_class class_of(const struct pxp_error *error)
 	switch (error->status) {
 	case PXP_EDEADLINE:
 		return FAIL_TIMEOUT;
-	case PXP_ECRASHED: /* the sandbox kills with SIGSYS */
+	case PXP_ECRASHED: /* SIGSYS: the sandbox has killed the worker */
 	case PXP_EPOISON:
 		return error->signal == SIGSYS ? FAIL_VIOLATION : FAIL_CRASHED;
 	case PXP_EMEMORY:

@@ -524,7 +524,7 @@ static void append_bmp_header(struct blob *file, const struct bmp_kind *kind,
 
 	blob_append(file, "BM", 2);
 	append_little(file, 0, 8);
-	append_little(file, 0, 4); /* offset of the pixels, set later */
+	append_little(file, 0, 4); /* the offset of the pixels, filled in later */
 	append_little(file, kind->n_header, 4);
 	append_little(file, SIDE, n_side);
 	append_little(file, is_from_top ? (uint32_t)-SIDE : SIDE, n_side);

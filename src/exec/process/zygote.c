@@ -246,8 +246,8 @@ static bool await_request(void)
 	return both[1].revents == 0;
 }
 
-/* End the fork servers, because the main process has ended or has stopped the zygote. A fork server
- * notices this too and ends by itself, unless it is stopped or busy with its preload. The fork
+/* End the fork servers, because the main process has ended or has stopped the zygote. Most fork
+ * servers end by themselves, but one that is stopped or busy with its preload does not. The fork
  * servers are in our process group. */
 static void end_fork_servers(void)
 {

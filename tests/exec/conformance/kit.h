@@ -73,8 +73,8 @@ struct numbers {
 enum pxp_status next_number(void *numbers, const void **ret_bytes, size_t *ret_n);
 
 /* From now on, a system call fails with an error in this thread and in all threads and processes
- * that it starts. If flags are given, the call fails only if its first argument has all of them.
- * Returns false if the kernel refuses the filter. */
+ * that it starts. If `flags` is not 0, the call fails only if its first argument has all these
+ * bits. Returns false if the kernel refuses the filter. */
 bool deny_call(int number, int error, unsigned flags);
 /* Like deny_call(), but the call raises SIGSYS. */
 bool trap_call(int number);
