@@ -669,7 +669,7 @@ const struct cli_option cli_options[] = {
 		.group = "Limits and safety",
 	}, {
 		.name = "timeout", .argument = "SECONDS", .commands = ALL, .take = take_timeout,
-		.help = "time limit for one image, counted once it is read\n"
+		.help = "time limit for one image, after it has been read\n"
 		        "(default: 60, plus 2 for each megapixel)",
 	}, {
 		.name = "memory", .argument = "SIZE", .commands = ALL, .take = take_memory,

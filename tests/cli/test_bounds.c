@@ -263,7 +263,7 @@ TEST(bounds, the_command_info_shows_the_limits_in_force)
 			: "    memory     no limit, because this build has sanitizers\n"));
 	EXPECT(strstr(
 		ended.out,
-		"    time       at most 8.000 s, counted once the image is read\n"));
+		"    time       at most 8.000 s, counted after the image has been read\n"));
 	EXPECT(strstr(ended.out, "    memory     1024 MiB for all processes"));
 	EXPECT(strstr(ended.out, "    workers    2 processes, each replaced after 9 "));
 	fixture_leave();

@@ -613,7 +613,7 @@ TEST(in_place,
 
 /* The test itself holds the lock, as another run would. Descriptor 9, which the program inherits,
  * does not hold the lock. */
-TEST(in_place, a_folder_lock_that_no_inherited_descriptor_holds_is_respected)
+TEST(in_place, a_run_that_inherits_an_open_folder_without_its_lock_respects_the_lock)
 {
 	const char *const convert =
 		"pixpool-scripted convert --in-place --no-backup --no-wait in";

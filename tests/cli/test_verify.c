@@ -89,7 +89,7 @@ TEST(verify, a_list_whose_reader_has_closed_the_pipe_ends_the_program_by_sigpipe
 	fixture_leave();
 }
 
-TEST(verify, a_list_that_cannot_be_written_exits_with_status_4_and_the_reason)
+TEST(verify, if_the_list_cannot_be_written_the_exit_status_is_4_and_the_reason_is_printed)
 {
 	struct ended ended;
 
