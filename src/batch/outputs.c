@@ -232,7 +232,7 @@ static void say_no_folder(struct batch *batch, int sys_errno)
 	struct stat facts;
 
 	if (sys_errno == ENOTDIR)
-		why = "one of the folders in its path is a file";
+		why = "a part of its path is a file, not a folder";
 	else if (sys_errno == ENOENT && lstat(output, &facts) == 0 &&
 	         S_ISLNK(facts.st_mode))
 		why = "it is a symbolic link to a folder that does not exist";

@@ -54,7 +54,7 @@ static const char *way_out(enum image_format format)
 	case FORMAT_AVIF:
 		return "install libheif with its aom or dav1d decoder";
 	default:
-		return "this build needs a libvips that reads it";
+		return "this build needs a libvips that reads this format";
 	}
 }
 

@@ -295,12 +295,12 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 	           "pixpool: out is a file; choose another output folder with -o\n");
 	ended = run("pixpool resize -s 32 a.jpg -o out/below");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT_STR(ended.err, "pixpool: cannot make the output folder out/below: one of "
-	                      "the folders in its path is a file\n");
+	EXPECT_STR(ended.err, "pixpool: cannot make the output folder out/below: a part "
+	                      "of its path is a file, not a folder\n");
 	ended = run("pixpool resize -s 32 a.jpg -o out/below/more -n");
 	EXPECT_EQ(ended.status, 2);
 	EXPECT_STR(ended.err, "pixpool: cannot make the output folder out/below/more: "
-	                      "one of the folders in its path is a file\n");
+	                      "a part of its path is a file, not a folder\n");
 	EXPECT_STR(scratch_text("out"), "precious");
 	fixture_leave();
 }

@@ -288,7 +288,7 @@ TEST(resume, the_state_option_selects_another_database_file)
 	fixture_leave();
 }
 
-TEST(resume, if_the_folder_of_the_state_file_is_missing_only_stamps_are_kept)
+TEST(resume, if_the_folder_of_the_state_file_is_missing_records_are_kept_only_in_stamps)
 {
 	fixture_enter();
 	make_inputs();

@@ -138,7 +138,7 @@ TEST(sniff, an_incomplete_signature_is_not_recognised)
 	}
 }
 
-TEST(sniff, the_test_file_with_the_gzip_header_that_hangs_libvips_has_33_bytes)
+TEST(sniff, the_gzip_test_file_on_which_libvips_hangs_has_33_bytes)
 {
 	EXPECT_EQ(beginnings[N_BEGINNINGS - 1].n, 33);
 }
