@@ -373,7 +373,7 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* Accept the plan and start feeding, or refuse it. */
+/* Accept the plan and start feeding, or refuse the plan. */
 static void decide(struct batch *batch)
 {
 	uint64_t n_images = batch->plan->n_images;

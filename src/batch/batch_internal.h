@@ -146,7 +146,7 @@ struct batch {
 	struct file *submitted;
 	/* Files that wait until the drawing workers have their turn. */
 	struct file_list deferred;
-	/* Files of shared tasks that must be submitted again, alone. */
+	/* Files that must be submitted again, each in a task of its own. They had shared a task. */
 	struct file_list left;
 	/* The futures of complete files, for the main thread: a ring buffer with space for
 	 * max_files. */

@@ -323,8 +323,8 @@ void batch_end_groups(struct batch *batch)
 	end_groups(batch, false);
 }
 
-/* Whether the task never reached a worker because descriptors ran out. An answer of a worker is not
- * considered, because a forged answer must not end the batch. */
+/* Whether the task failed because descriptors ran out before any worker got the task. An answer of
+ * a worker is not considered, because a forged answer must not end the batch. */
 static bool was_not_sent(struct pxp_future *task)
 {
 	const struct pxp_outcome *outcome = pxp_future_outcome(task);

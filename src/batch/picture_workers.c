@@ -710,7 +710,7 @@ static void take_error(const struct pxp_outcome *outcome, size_t n_files,
 	char line[FAILURE_TEXT_BYTES];
 
 	last_line(outcome, line, sizeof(line));
-	/* If the task itself reported the lack of memory, its text names the stage already. */
+	/* If the task itself reported the lack of memory, the text of its error names the stage. */
 	if (class == FAIL_INTERNAL || stage >= n_files * N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, line);

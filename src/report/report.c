@@ -45,9 +45,9 @@ struct screen {
 
 static const char erase_to_end[] = "\033[K";
 
-/* The width in columns, at least 1. It is the width of the terminal. If this is unknown, it is the
- * environment variable COLUMNS. If COLUMNS is not a number from 1 to 10000, the width is
- * 80. */
+/* The width of the screen in columns, at least 1. If the width of the terminal is unknown, the
+ * environment variable COLUMNS gives the width. If COLUMNS is not a number from 1 to 10000, the
+ * width is 80. */
 static unsigned screen_width(const struct screen *screen)
 {
 	const char *columns = getenv("COLUMNS");

@@ -209,7 +209,7 @@ static bool has_no_folder_sync(void)
 	       errno == EBADF || errno == EISDIR;
 }
 
-/* Sync the whole file system of a folder that cannot be opened for reading. name: a file in the
+/* Sync the whole file system of a folder that cannot be opened for reading. `name` is a file in the
  * folder. */
 static bool sync_all(int folder, const char *name)
 {
@@ -227,7 +227,7 @@ static bool sync_all(int folder, const char *name)
 	return is_synced;
 }
 
-/* Make the names in a folder durable. name: a file in the folder. */
+/* Make the names in a folder durable. `name` is the name of any file in the folder. */
 static bool sync_folder(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -257,7 +257,7 @@ TEST(info, info_lists_stb_as_the_only_engine_in_a_build_without_libvips)
 
 #endif
 
-/* Whether a format of the table is in the JSON with the same engines. */
+/* Check that the JSON has the format in this row of the table, with the same engines. */
 static void expect_in_json(const struct row *row, const char *json)
 {
 	char want[256];

@@ -57,8 +57,8 @@ TEST(time, a_suspension_moves_deadlines_once_and_uses_no_processor_time)
 	gate_destroy(&never);
 }
 
-/* The child is forked while the pool is running, so it has copies of the pool's descriptors. They
- * stay open when the pool closes its own. */
+/* The child is forked while the pool is running, so it has copies of the pool's descriptors.
+ * These copies stay open when the pool closes its descriptors. */
 TEST(time, a_pool_whose_fork_server_died_uses_no_cpu_time_even_if_the_program_has_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -115,7 +115,8 @@ TEST(running_batch, a_socket_or_device_named_like_a_picture_is_unsupported)
 	fixture_leave();
 }
 
-/* A picture with an unknown suffix gets the suffix of its format appended. */
+/* If the suffix of an input is unknown, the name of the output is the name of the input with the
+ * suffix of the format appended. */
 TEST(running_batch, an_input_whose_name_is_too_long_for_the_new_suffix_fails_alone)
 {
 	char longest[NAME_MAX + 8] = "in/";

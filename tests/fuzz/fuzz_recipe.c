@@ -98,7 +98,7 @@ static void try_bytes(struct feed *feed)
 
 	CLAIM(!recipe_unpack(&recipe, copy, n) || n == sizeof(whole));
 	free(copy);
-	/* Fill the rest with zeros, because most bytes of a recipe are zero. */
+	/* The rest of whole[] stays zero, because most bytes of a recipe are zero. */
 	memcpy(whole, bytes, n);
 	if (!recipe_unpack(&recipe, whole, sizeof(whole)))
 		return;

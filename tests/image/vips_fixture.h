@@ -9,7 +9,8 @@
 /* Start libvips as the program does. */
 void vips_fixture_start(void);
 
-/* Make an image in memory, either of one colour or from bytes row by row, which are copied. */
+/* Make an image from a copy of samples of 8 bits, which are stored row by row. Images with 1 or 2
+ * bands are grey, images with 3 or 4 bands are sRGB. */
 VipsImage *image_of_bytes(const uint8_t *bytes, int width, int height, int n_bands);
 
 /* Encode an image with a suffix and options such as ".png[strip]". The image still belongs to the

@@ -1,4 +1,4 @@
-/* Tests of a process that may read some folders, as a worker that draws with fonts: it can read
+/* Tests of a process that may read some folders, like a worker that draws with fonts: it can read
  * these folders and no others. */
 #include "sandbox_fixture.h"
 

@@ -132,8 +132,8 @@ struct pxp_executor {
 
 /* ---- creating and freeing an executor ---- */
 
-/* Initialise the part that all executors have. `options` have their defaults filled in. init_bytes
- * are copied. Returns PXP_OK or PXP_ENOMEM. */
+/* Initialise the part that all executors have. The caller has filled the defaults into `options`.
+ * init_bytes are copied. Returns PXP_OK or PXP_ENOMEM. */
 enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,
                               const struct pxp_executor_options *options);

@@ -105,7 +105,7 @@ struct pool_worker {
 	unsigned n_restarts;
 	/* The time at which the front task became the front one. */
 	int64_t front_since_ns;
-	/* By how much the deadline of the front task was deferred because it had not started. */
+	/* By how much the front task's deadline was deferred because the task had not started. */
 	int64_t unbegun_ms;
 	/* Whether the front task is late, but has reported its end. If so, deadline_ns limits the
 	 * time for its answer. */

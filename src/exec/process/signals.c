@@ -17,7 +17,7 @@ void signals_reset_of_server(void)
 
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	/* The actions are set before the signals are unblocked, because a signal may be pending. */
+	/* Ignore these signals before all signals are unblocked, because one may be pending. */
 	for (unsigned i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	for (unsigned i = 0; i < N_POLITE; i++)
