@@ -66,7 +66,7 @@ static bool report(const char *picture, struct pxp_future *future)
 	return status == PXP_OK;
 }
 
-/* Exit unless status is PXP_OK. The processes of the pool end too. */
+/* Exit with a message unless `status` is PXP_OK. The processes of the pool end too. */
 static void need(enum pxp_status status)
 {
 	if (status == PXP_OK)

@@ -85,8 +85,8 @@ struct pxp_outcome {
 	size_t n_log;
 };
 
-/** Take another reference, which the caller gives back with pxp_future_release(). Returns future. A
- *  callback may call this function for its own future. future must not be NULL. */
+/** Take another reference, which the caller gives back with pxp_future_release(). Returns its
+ *  argument, which must not be NULL. A callback may call this function for its own future. */
 struct pxp_future *pxp_future_acquire(struct pxp_future *future);
 
 /** Give a reference back. The last release frees the future, with any result and descriptors that

@@ -93,7 +93,7 @@ struct batch {
 	/* The INPUTs of the walk, without folders that were given twice. NULL: the walk has the
 	 * INPUTs of the options. */
 	const char **inputs;
-	struct plan *plan; /* its member n_images may be read by any thread */
+	struct plan *plan; /* any thread may read the member n_images of the plan */
 	enum plan_result plan_result;
 	/* The reason why drawings cannot be drawn. FAIL_NONE: they can be drawn, or this was not
 	 * tried yet. */

@@ -256,7 +256,8 @@ static bool adopt_equal_ones(struct file *file)
 			return failure_set(&result->failure, FAIL_EXISTS,
 			                   "publish: a file with the name of the "
 			                   "output exists");
-		/* let the output, which has the same bytes and a stamp, replace the file */
+		/* The existing file has the same bytes as the output. Let the output, which has a
+		 * stamp, replace this file. */
 		known->is_expected = true;
 	}
 	return true;

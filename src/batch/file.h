@@ -72,11 +72,12 @@ struct file {
 	struct commit_output outputs[];
 };
 
-/* Take over a memfd. The caller is its first user, and gives it up with content_release(). Returns
- * NULL if memory ran out; then the memfd is closed. */
+/* Take over a memfd. The caller gets the first reference, and gives it back with content_release().
+ * Returns NULL if memory ran out; then the memfd is closed. */
 struct content *content_create(struct batch *batch, int fd);
 
-/* Called when a user gives up the memfd. The last such call closes the memfd. */
+/* Give back a reference to the memfd, and set *content to NULL. The memfd is closed when the last
+ * reference is given back. */
 void content_release(struct content **content);
 
 /* Create a file for an item of the walk, without the names of its outputs. Returns NULL if memory

@@ -18,11 +18,12 @@ void file_submit(struct file *file);
  * more. */
 void file_gather(struct file *file);
 
-/* Submit the gathered files if the first of them has waited long, because the next files are opened
- * slowly. */
+/* Submit the gathered files if the first of them has waited long. Files wait long if the next files
+ * are opened slowly. */
 void batch_submit_if_old(struct batch *batch);
 
-/* Submit the files of shared tasks that must have a task of their own. */
+/* Submit the files that were taken out of shared tasks or left by them. Each of these files gets a
+ * task of its own. */
 void batch_submit_left(struct batch *batch);
 
 /* ---- lists of files ---- */

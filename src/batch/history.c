@@ -211,7 +211,8 @@ static bool find_row(struct history *history, struct freshness *freshness,
 	return has_row;
 }
 
-/* Collect evidence. `input` may be NULL, if there is no input that could be hashed. */
+/* Look for one kind of evidence about an output, and add it to `freshness` and `found`. `input` is
+ * NULL if there is no input to hash. */
 static void look(struct history *history, struct history_input *input,
                  struct freshness *freshness, struct found *found, enum evidence evidence)
 {
@@ -288,8 +289,9 @@ static char *find_hashed(struct history *history, struct history_input *input,
 	                      : NULL;
 }
 
-/* Fill in *known from the evidence and the verdict about an output. Returns the verdict about this
- * output that counts for its file. */
+/* Fill in *known from the evidence about an output and from `verdict`. Returns the final verdict.
+ * It differs from `verdict` if the name of the output makes the existing file irrelevant, or if the
+ * record of a fresh output must be written again. */
 static enum verdict note_verdict(struct history *history, const struct walk_item *item,
                                  const struct variant *variant, enum verdict verdict,
                                  const struct freshness *freshness,

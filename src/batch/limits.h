@@ -5,7 +5,7 @@
  *
  * Every worker always has its allowance. The memory that a picture needs beyond that is taken from
  * the budget (pxp_task_need()). So one picture may use up to one allowance and the whole budget,
- * and all of them together never exceed --memory.
+ * and all pictures together never exceed --memory.
  */
 #ifndef PXP_LIMITS_H
 #define PXP_LIMITS_H

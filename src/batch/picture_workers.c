@@ -329,9 +329,9 @@ static void run_job(struct clocked_file *file, const struct unpacked *unpacked,
 	}
 }
 
-/* Whether a picture that has failed in a shared task may succeed, or fail for another reason, in a
- * task of its own. There are two reasons: a task of its own may get more memory, and its outputs
- * may fill the whole memfd, whose length is limited. */
+/* Whether a picture that has failed in a shared task may have another outcome in a task of its own.
+ * Such a task may get more memory, and the outputs of the picture may fill the whole memfd, whose
+ * length is limited. */
 static bool may_succeed_alone(const struct clocked_file *file,
                               const struct picture_answer *answer)
 {

@@ -146,7 +146,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	int status;
 
 	*ret_is_stuck = false;
-	if (line->command != COMMAND_VERIFY) { /* verify writes no outputs */
+	if (line->command != COMMAND_VERIFY) { /* the command verify writes no outputs */
 		print_recipe(line, &recipe);
 		line->report.recipe = recipe.text;
 		line->report.fingerprint = recipe.fingerprint;

@@ -236,7 +236,7 @@ static void say_why(struct failure *failure, sqlite3 *database, int code,
  */
 static bool refuses_locks(const char *path)
 {
-	/* Try to lock a byte that SQLite never locks: one after the bytes that it uses. */
+	/* SQLite locks bytes 0x40000000 to 0x400001ff of the file. Try to lock a later byte. */
 	struct flock lock = {.l_type = F_RDLCK,
 	                     .l_whence = SEEK_SET,
 	                     .l_start = 0x40000000 + 1024,
@@ -564,7 +564,8 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
-	/* From now on, the notice is for a failure of the database during use. */
+	/* The caller has a copy of this notice. A later notice would report a failure of the
+	 * database during use. */
 	state->notice[0] = 0;
 	result = state->is_foreign ? STATE_FOREIGN : result_of(code);
 	if (result == STATE_OK) {

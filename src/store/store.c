@@ -410,7 +410,8 @@ static bool is_sound(const char *relative)
 	}
 }
 
-/* Open the folder of a valid name; *ret_name is its last component. */
+/* Open the folder of an output with a valid relative name. *ret_name becomes the part of this name
+ * after the last slash. */
 static enum published open_folder_of(struct store *store, const char *relative,
                                      bool may_make, int *ret_fd, const char **ret_name,
                                      struct failure *ret_failure)

@@ -48,8 +48,8 @@ struct claimed_files {
 };
 
 struct store {
-	/* intend and intend_data are set before other threads start; see store_before_naming(). */
-	/* the function to call before outputs get their names; NULL: none */
+	/* The function to call before outputs get their names, and its argument; NULL: none. Set
+	 * before other threads start (store_before_naming()). */
 	store_intend_fn *intend;
 	void *intend_data;
 

@@ -6,7 +6,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 
-/* Check that the parts add up to the whole. The main process gets 32 MiB. */
+/* Check that the shares of memory add up to the memory of the run. The main process gets 32 MiB. */
 static void expect_sum(struct limits limits)
 {
 	EXPECT_EQ(32 * MIB + limits.finished + limits.n_workers * limits.allowance +

@@ -118,22 +118,17 @@ static size_t length_of(const char *path)
  * map. */
 static void tag_sample(const char *path)
 {
-	static const uint8_t
-		exif
-			[] =
-				{
-					0xff, 0xe1, 0,   82,   'E',  'x', 'i', 'f', 0,
-					0,    'I',  'I', 42,   0,    8,   0,   0,   0,
-					2,    0, /* two entries: Make at byte 38, GPS at byte 50 */
-					0x0f, 0x01, 2,   0,    12,   0,   0,   0,   38,
-					0,    0,    0,   0x25, 0x88, 4,   0,   1,   0,
-					0,    0,    50,  0,    0,    0,   0,   0,   0,
-					0,    'C',  'a', 'm',  'e',  'r', 'a', '-', 'T',
-					'e',  's',  't', 0,    1,    0, /* MapDatum at byte 68 */
-					0x12, 0x00, 2,   0,    6,    0,   0,   0,   68,
-					0,    0,    0,   0,    0,    0,   0,   'D', 'a',
-					't',  'u',  'm', 0,
-				};
+	/* The TIFF structure has two directories. The first has two entries, with values at the
+	 * offsets 38 (Make) and 50 (the GPS directory). The GPS directory has one entry, with the
+	 * value at offset 68 (MapDatum). */
+	static const uint8_t exif[] = {
+		0xff, 0xe1, 0,   82, 'E',  'x',  'i',  'f',  0,   0,   'I', 'I', 42,  0,
+		8,    0,    0,   0,  2,    0,    0x0f, 0x01, 2,   0,   12,  0,   0,   0,
+		38,   0,    0,   0,  0x25, 0x88, 4,    0,    1,   0,   0,   0,   50,  0,
+		0,    0,    0,   0,  0,    0,    'C',  'a',  'm', 'e', 'r', 'a', '-', 'T',
+		'e',  's',  't', 0,  1,    0,    0x12, 0x00, 2,   0,   6,   0,   0,   0,
+		68,   0,    0,   0,  0,    0,    0,    0,    'D', 'a', 't', 'u', 'm', 0,
+	};
 	static const char xmp[] =
 		"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
 		"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"

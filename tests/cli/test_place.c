@@ -288,8 +288,8 @@ TEST(system_faults, a_batch_runs_with_a_stack_of_128_kib)
 	fixture_leave();
 }
 
-/* Run a command in a mount namespace, with an empty folder mounted at path. Returns false if that
- * is not possible here. */
+/* Run a command in a mount namespace, with an empty folder mounted at `path`. Returns false if this
+ * machine does not allow such a mount. */
 static bool run_without(const char *path, const char *command, struct ended *ret_ended)
 {
 	const char *as = geteuid() == 0 ? "" : "-r ";

@@ -176,8 +176,9 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 		is_good = map_to_the_end(pool, is_process, options);
 		has_failed = fault_disarm() > 0;
 		EXPECT(is_good || has_failed);
-		/* In a process pool, a failed allocation may have no effect on the results: for
-		 * example, a worker starts later, or a withdrawn task loses its queue timeout. */
+		/* In a process pool, a failed allocation does not always change the results. For
+		 * example, it may only delay the start of a worker, or remove the queue timeout of
+		 * a withdrawn task. */
 		EXPECT(!is_good || !has_failed || is_process,
 		       "the failure of allocation %u was not reported", nth);
 		n_told += !is_good;

@@ -48,7 +48,7 @@ static int note_program(struct dl_phdr_info *info, size_t n, void *data)
 		fault.begin = info->dlpi_addr + part->p_vaddr;
 		fault.end = fault.begin + part->p_memsz;
 	}
-	return 1; /* the first entry is the program itself */
+	return 1; /* the first object is the program; 1 skips the libraries */
 }
 
 __attribute__((constructor)) static void prepare(void)

@@ -16,7 +16,7 @@ static const struct quarters patches = {{{0, 0, 0, 255},
                                          {230, 120, 40, 255},
                                          {128, 128, 128, 255}}};
 
-/* The centres of the quarters. */
+/* The x coordinate of the centre of a quarter of the picture. */
 static int middle_x(int quarter)
 {
 	return HEIF_WIDTH / 4 + quarter % 2 * (HEIF_WIDTH / 2);

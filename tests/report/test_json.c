@@ -119,7 +119,7 @@ TEST(utf8, only_valid_utf8_characters_have_a_length)
 	EXPECT_EQ(utf8_length("a", 0), 0);
 }
 
-/* RFC 4648, section 10. */
+/* These test vectors are in RFC 4648, section 10. */
 TEST(base64, base64_matches_the_published_test_vectors)
 {
 	static const char *const encoded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",

@@ -556,7 +556,7 @@ TEST(walk,
 
 /* ---- finding a file again ---- */
 
-/* The address of the file that a walk finds under this relative name. */
+/* Walk to the file with this relative name, and return its address for walk_visit(). */
 static struct walk_address address_in(const struct walk_options *options,
                                       const char *relative)
 {

@@ -88,7 +88,8 @@ static bool chunk_begin(struct buffer *input, pxp_task_fn *run)
 	return at;
 }
 
-/* Add an item. Returns false if there is no memory; then the input is unchanged. */
+/* Append an item to the packed input of a chunk. Returns false, with the packed input unchanged, if
+ * there is no memory. */
 static bool chunk_add(struct buffer *input, const void *bytes, size_t n)
 {
 	uint64_t length = n;

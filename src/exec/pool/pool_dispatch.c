@@ -36,7 +36,7 @@ enum {
 	/* The interval at which the slots of a worker are polled while the worker does not notify
 	 * the supervisor. */
 	POLL_SLOTS_MS = 1,
-	/* The approximate time to wake a worker. */
+	/* About how long it takes to wake a worker. */
 	WAKE_NS = 20 * 1000,
 	/* The supervisor is not woken for quick tasks before this number of them is queued. */
 	N_GATHERED = N_SLOTS - 1,

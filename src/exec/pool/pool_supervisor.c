@@ -254,9 +254,10 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 	break_pool(pool, error.text);
 }
 
-/* The log is watched first. If that fails, the request was not sent yet, and nothing has to be
- * undone. The channel is watched later, when the pidfd of the worker is watched, too (on_spawned).
- * Until then the worker is not ready, and has no task that could be lost. */
+/* Watch the log of a worker before the fork server is asked for the worker, because a request
+ * cannot be taken back if watching fails. The channel is watched later, together with the pidfd of
+ * the worker (on_spawned). Until then the worker is not ready, and has no task that could be
+ * lost. */
 static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {.kind = FRAME_SPAWN,

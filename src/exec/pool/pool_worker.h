@@ -215,8 +215,8 @@ enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
 /* Ask the task in `slot` to end. */
 void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
 
-/* Reserve the kill of the worker for the task in `slot`: after this, the worker cannot end the
- * task. Returns false if the task has ended or has not started. */
+/* Mark the task in `slot` as killed, before its worker is killed. After that the worker cannot mark
+ * the task as ended. Returns false, and marks nothing, if the task has ended or has not started. */
 bool pool_worker_claim_kill(struct pool_worker *worker, const struct slot *slot);
 
 /* Copy the answer that the worker has left in `slot`. Returns false if the slot has no answer. */

@@ -55,10 +55,10 @@ uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned 
 	uint64_t reduced = ((uint64_t)width / factor + 64) *
 	                   ((uint64_t)height / factor + 1);
 
-	/* The renderer may copy a plane with a margin as wide as three samples of the output. If
-	 * the factor is below the largest, three samples of the output cover few samples of the
-	 * plane. With the largest factor they may cover many: chroma has at least 6 x 6 samples in
-	 * the output, so each margin is up to half as wide and half as high as the plane. */
+	/* The renderer may copy a plane and add a margin as wide as three samples of the output.
+	 * With the largest factor, the output may be much smaller than the plane. But its chroma
+	 * has at least 6 x 6 samples, so each margin is at most half as wide and half as high as
+	 * the plane. With a smaller factor and only one output, margins are narrow. */
 	uint64_t copied = reduced * (factor < BOX_MAX_FACTOR ? 5 : 8);
 
 	/* In this order: the bytes of the planes, of the renderer's copy of one plane, and of the
@@ -235,8 +235,8 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 		box->rows[band][x] = (float)mean[band] * scale;
 }
 
-/* Compute the means of the squares from index `begin` to the end of the row, and store them in
- * box->rows. */
+/* Each square of factor x factor pixels becomes one sample. Compute the means of a row of squares,
+ * from the square with index `begin` to the end of the row, and store them in box->rows. */
 static inline void reduce(const struct box *box, unsigned n_bands, uint32_t begin)
 {
 	uint32_t to_width = box->planes[0].width;

@@ -525,7 +525,7 @@ struct paeth_pair {
 
 enum { PAETH_LAG = 2 };
 
-/* `at` is the offset of the current pixel in the upper row. size, has_upper and has_lower are
+/* `at` is the offset of the current pixel in the upper row. `size`, `has_upper` and `has_lower` are
  * constants wherever this function is inlined. */
 __attribute__((target("sse4.1"))) static inline void step_paeth_pair(
 	struct paeth_pair *pair, size_t at, size_t size, bool has_upper, bool has_lower)

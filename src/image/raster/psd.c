@@ -278,7 +278,7 @@ static const uint8_t *next_row(struct rows *rows)
 	                                                                  : NULL;
 }
 
-/* Store a row of a channel as a band of the picture's row y. */
+/* Store a row of a channel as a band of row `y` of the picture. */
 static void put_row(const struct raster *raster, const struct psd *psd,
                     const uint8_t *row, uint32_t y, unsigned band, uint8_t *samples)
 {

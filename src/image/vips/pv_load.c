@@ -644,9 +644,9 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	                   "header: the GIF ends in the middle of a block");
 }
 
-/* If a JPEG has no end marker, let libvips read a copy with an end marker. Without this copy,
- * libjpeg would always warn, even if nothing but the marker is missing. A JPEG that also
- * lacks scans fails. With fail_on none it is read nevertheless. */
+/* If a JPEG has no end marker, let libvips read a copy with an end marker, because libjpeg warns
+ * about a missing marker even if the picture is complete. A JPEG that also lacks scans fails,
+ * except with FAIL_ON_NONE. */
 static bool mend_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;

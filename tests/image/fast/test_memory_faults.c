@@ -240,7 +240,7 @@ static struct blob make_jpeg_with_profile(void)
 	return jpeg;
 }
 
-/* The colours of a lossy file with a profile are converted by code of the reader. */
+/* If a JXL is lossy and has a profile, jxl_read.c itself converts the colours. */
 TEST(memory_faults, a_failed_allocation_while_a_jxl_is_read_never_makes_a_wrong_output)
 {
 	static const char *const words[] = {"profile keep; keep icc; lossless",
