@@ -375,8 +375,8 @@ static enum published refuse_owner(const struct output *output, struct failure *
 {
 	failure_set(
 		failure, FAIL_PERMISSION,
-		"publish: the image belongs to another user or group (%ju:%ju), which "
-		"its new file cannot have: %s",
+		"publish: the image belongs to another user or group (%ju:%ju), and the "
+		"new file cannot get this owner and group: %s",
 		(uintmax_t)output->expected->st_uid, (uintmax_t)output->expected->st_gid,
 		reason_of(errno));
 	return REFUSED;

@@ -138,8 +138,8 @@ TEST(in_place, an_image_whose_owner_or_group_would_change_is_not_replaced)
 	       "%s", ended.err);
 	EXPECT(strstr(records_in(ended.out),
 	              "'class':'permission','message':'publish: the image belongs to "
-	              "another user or group (1234:65534), which its new file cannot "
-	              "have: Operation not permitted'"),
+	              "another user or group (1234:65534), and the new file cannot get "
+	              "this owner and group: Operation not permitted'"),
 	       "%s", records_in(ended.out));
 	EXPECT_STR(tree("photos"), "dunes.jpg jpeg 640x400\n"
 	                           "lake.jpg jpeg 640x427\n"

@@ -363,7 +363,7 @@ static uint64_t n_logged_of(struct pxp_executor *pool)
 }
 
 /* Each task starts before the answer of the previous task is read. */
-TEST(order, the_log_of_a_successful_task_is_not_attached_to_a_later_death)
+TEST(order, a_crashed_task_does_not_get_the_log_of_an_earlier_successful_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate first = gate_create(), second = gate_create(), third = gate_create();

@@ -346,7 +346,7 @@ TEST(metadata_xmp, property_values_keep_all_their_characters)
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, a_prefix_bound_to_two_namespaces_means_the_namespace_of_its_element)
+TEST(metadata_xmp, a_prefix_may_mean_a_different_namespace_in_each_element)
 {
 	static const char packet[] =
 		"<x:xmpmeta xmlns:x='adobe:ns:meta/'>"

@@ -127,7 +127,7 @@ TEST(picture_variants, each_variant_equals_the_output_of_a_separate_run)
 }
 
 TEST(picture_variants,
-     variants_of_a_rotated_picture_equal_separate_runs_with_and_without_no_rotate)
+     variants_equal_separate_runs_whether_or_not_the_orientation_is_applied)
 {
 	struct blob jpeg = make_ramps_jpeg(160, 96);
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0";

@@ -114,7 +114,7 @@ static void expect_colours(struct bytes file, bool are_other)
 	expect_status(file, READ_OK);
 }
 
-TEST(jpeg_kinds, rgb_cmyk_and_ycck_files_are_decoded_and_marked)
+TEST(jpeg_kinds, rgb_cmyk_and_ycck_files_are_decoded_and_reported_as_not_ycbcr)
 {
 	struct jpeg_settings settings = plain;
 
