@@ -45,7 +45,8 @@ static bool wait_for_room(struct batch *batch)
 	return goes_on;
 }
 
-/* Wait until the workers have no inputs. */
+/* Submit all gathered files, and wait until no worker has an input. Returns false if the batch is
+ * being stopped. */
 static bool wait_for_workers(struct batch *batch)
 {
 	bool goes_on, has_left;

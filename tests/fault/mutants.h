@@ -19,7 +19,7 @@ size_t dice_below(struct dice *dice, size_t n); /* n must be greater than 0 */
 
 /* Copy a picture and damage the copy in one to eight places. In three of four PNG pictures the
  * checksums are corrected afterwards, and in three of four SVG pictures only numbers are damaged,
- * because other damage would be refused at once. The caller calls blob_fini(). */
+ * because other damage would be refused at once. The caller frees the copy with blob_fini(). */
 struct blob mutate(const struct blob *whole, enum image_format format, struct dice *dice);
 
 /* Find lengths at which a truncated file of this format makes an interesting test. *ret_cuts gets

@@ -77,8 +77,8 @@ struct task {
 	unsigned n_deaths_unbegun;
 	/* Whether the task is hidden from its future: see task_detach(). */
 	bool is_detached;
-	/* Whether a cancel that killed the worker has completed the future. Later results of the
-	 * task are ignored. */
+	/* Whether the future was completed by a cancel that also killed the worker. If so, later
+	 * results of the task are ignored. */
 	bool is_completed;
 };
 

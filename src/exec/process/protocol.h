@@ -67,7 +67,7 @@ enum frame_kind {
 	FRAME_BROKEN = 31,
 	/* The answer of a task: struct answer_frame, then the result. */
 	FRAME_ANSWER = 32,
-	/* The task arrived after it had been withdrawn: struct slot_frame. */
+	/* The worker gives a task back that it has not started: struct slot_frame. */
 	FRAME_WITHDRAWN = 33,
 	/* A new deadline: struct slot_frame; number is the deadline in milliseconds. */
 	FRAME_DEADLINE = 34,

@@ -620,7 +620,8 @@ struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n)
 		}
 		at += 2 + n_segment;
 	}
-	/* If chroma has more samples than luma, a ratio is 0 here. Such a ratio becomes 1. */
+	/* If chroma has more samples than luma, the integer division has given a ratio of 0. Such a
+	 * ratio is replaced by 1. */
 	ratio.across += ratio.across == 0;
 	ratio.down += ratio.down == 0;
 	return ratio;

@@ -40,8 +40,8 @@ struct heif_boxes {
 	size_t n;
 };
 
-/* Get the boxes of an item. Walks over all boxes of the file once, however often the item names
- * them. */
+/* Get the boxes of an item. Walks over all boxes of the file only once, even if the item names a
+ * box several times. */
 void heif_item_boxes(const struct heif_properties *properties,
                      const struct heif_item_properties *item,
                      struct heif_boxes *ret_boxes);
