@@ -180,7 +180,8 @@ bool batch_goes_on(struct batch *batch);
 void batch_stop(struct batch *batch, enum batch_state state);
 
 /* Drain the batch because of an error that no single file has caused, and stop publishing outputs.
- * If this is called several times, the first error is kept. Any thread may call this function. */
+ * If there are several calls, the error of the first call is kept. Any thread may call this
+ * function. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
 
 /* Whether batch_stop_early() was called. Any thread may call this function. */

@@ -804,8 +804,8 @@ static const char *read_answers(struct picture_taken *files, size_t n_files,
 }
 
 /* Forget the answers of a task, because they break the rules. If the task has one file, that file
- * fails. If it has several files, all must be submitted again, because it is not known which of
- * them is the reason. */
+ * fails. If it has several files, all must be submitted again, because it is not known which file
+ * caused the wrong answers. */
 static void refuse_answers(struct picture_taken *files, size_t n_files,
                            const char *breach)
 {

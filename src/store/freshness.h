@@ -53,7 +53,7 @@ struct freshness {
 };
 
 enum verdict {
-	VERDICT_LOOK, /* look for *ret_evidence, then call again */
+	VERDICT_LOOK, /* find the evidence *ret_evidence, then call again */
 	VERDICT_MAKE, /* make the output; it may replace the existing file */
 	/* Make the output, and compare it with the existing file. If both have the same bytes, the
 	 * file becomes ours. If not, the output fails as `exists`. */

@@ -20,7 +20,8 @@ enum published {
 	PUBLISHED,
 	/* Another file has the output's name. */
 	IN_THE_WAY,
-	/* The file system finds another output of this run under this name. */
+	/* The name leads to another output of this run, for example because the folder ignores
+	 * case. */
 	TWIN_IN_THE_WAY,
 	/* This output cannot be published; others may succeed. */
 	REFUSED,

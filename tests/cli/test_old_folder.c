@@ -72,7 +72,8 @@ static void make_odd_names(void)
 	}
 }
 
-/* Make files that cannot become outputs, and links that form a circle. */
+/* Make files that cannot be resized, and links to parent folders, to themselves, to nothing and to
+ * another folder. */
 static void make_trouble(void)
 {
 	sample("lake.jpg", "Photos/broken/half.jpg");

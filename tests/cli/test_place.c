@@ -174,8 +174,8 @@ TEST(system_faults, a_limit_on_file_sizes_fails_only_larger_outputs)
 	fixture_leave();
 }
 
-/* Run the program over 12 images under this limit on open files. `inherited` is the number of files
- * that the shell has opened and the program inherits. Returns how many images are done. */
+/* Run the program over 12 images, with at most `limit` open files. `inherited` is the number of
+ * files that the shell has opened and the program inherits. Returns how many images are done. */
 static int done_under_limit(unsigned limit, unsigned inherited, struct ended *ret_ended)
 {
 	const char *names;

@@ -28,7 +28,7 @@ static VipsImage *busy(void)
 	return image_of_bytes(bytes, SIDE, SIDE, 3);
 }
 
-/* Returns false if this build does not write the format. */
+/* Convert the image to the format. Returns false if this build cannot write the format. */
 static bool make(struct outcome *ret_outcome, VipsImage *image, const char *words,
                  enum image_format format)
 {

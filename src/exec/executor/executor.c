@@ -615,7 +615,7 @@ static void notify_counter(int counter)
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle)
 {
-	/* If a cancel has completed the task, the cancel has counted it too. */
+	/* If a cancel has completed the task, the cancel has also counted it as done. */
 	int counter = task->is_completed ? -1 : count_done(executor);
 
 	task_complete(task, n_idle);

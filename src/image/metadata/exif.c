@@ -113,19 +113,19 @@ static const struct rule_row {
 	{MAIN, 0x00fe, 0x00ff, RULE_DROP}, /* subfile types */
 	{MAIN, 0x0100, 0x0100, RULE_WIDTH},
 	{MAIN, 0x0101, 0x0101, RULE_HEIGHT},
-	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* BitsPerSample, ..., FillOrder */
+	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* tags BitsPerSample to FillOrder */
 	{MAIN, 0x0111, 0x0111, RULE_DROP}, /* strips */
 	{MAIN, 0x0112, 0x0112, RULE_ORIENTATION},
-	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* SamplesPerPixel, ..., MaxSampleValue */
+	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* tags SamplesPerPixel to MaxSampleValue */
 	{MAIN, 0x011c, 0x011c, RULE_DROP}, /* planar configuration */
-	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* FreeOffsets, ..., T6Options */
+	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* tags FreeOffsets to T6Options */
 	{MAIN, 0x0129, 0x0129, RULE_DROP}, /* page number */
 	{MAIN, 0x012d, 0x012d, RULE_COLOUR_DETAIL}, /* transfer function */
 	{MAIN, 0x013b, 0x013b, RULE_COPYRIGHT},     /* artist */
 	{MAIN, 0x013d, 0x013d, RULE_DROP},          /* predictor */
 	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primaries */
-	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* ColorMap to JPEGTables */
-	{MAIN, 0x0200, 0x0212, RULE_DROP},          /* JPEGProc to YCbCrSubSampling */
+	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* tags ColorMap to JPEGTables */
+	{MAIN, 0x0200, 0x0212, RULE_DROP}, /* tags JPEGProc to YCbCrSubSampling */
 	{MAIN, 0x0213, 0x0213, RULE_SITING},
 	{MAIN, 0x0214, 0x0214, RULE_COLOUR_DETAIL}, /* black and white levels */
 	{MAIN, 0x02bc, 0x02bc, RULE_DROP},          /* XMP */
