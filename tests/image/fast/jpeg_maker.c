@@ -84,8 +84,8 @@ static int random_open_coefficient(const int known_bit[64], uint64_t *state)
 }
 
 /* Add one more scan, for a band of coefficients that have all been sent down to the same bit.
- * Returns false when all bits of the component have been written. After 60 scans each new band is as long
- * as possible, so that the script comes to an end. */
+ * Returns false when all bits of the component have been written. After 60 scans each new band is
+ * as long as possible, so that the script comes to an end. */
 static bool add_random_scan(struct progression *p, int component, uint64_t *state)
 {
 	const int *known_bit = p->known_bit[component];
