@@ -147,9 +147,9 @@ static bool open_state(struct batch *batch)
 		report_say(
 			batch->report, "%s; %s", failure.text,
 			state.rows_alone
-				? "warning: the output folder does not support attributes "
-				  "either, so outputs are not recorded, and a second run "
-				  "will not replace them; see --overwrite"
+				? "warning: the output folder does not support attributes, "
+				  "so outputs are not recorded, and a second run will not "
+				  "replace them; see --overwrite"
 				: "records are kept only as attributes of the outputs");
 		return true;
 	case STATE_PLACE:

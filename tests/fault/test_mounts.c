@@ -84,11 +84,10 @@ TEST(mounts,
 		struct ended ended = run(command);
 
 		EXPECT_EQ(ended.status, 0);
-		EXPECT(strstr(ended.err,
-		              "; warning: the output folder does not support "
-		              "attributes either, so outputs are not recorded, "
-		              "and a second run will not replace them; see "
-		              "--overwrite\n"),
+		EXPECT(strstr(ended.err, "; warning: the output folder does not support "
+		                         "attributes, so outputs are not recorded, "
+		                         "and a second run will not replace them; see "
+		                         "--overwrite\n"),
 		       "%s", ended.err);
 		ended = run(command);
 		EXPECT_EQ(ended.status, 1);
