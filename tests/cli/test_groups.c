@@ -308,7 +308,7 @@ TEST(groups, a_worker_that_forges_the_answers_of_a_shared_task_affects_one_image
  * and the image d gets a task of its own. No worker is asked to end the new task, so the same claim
  * is refused. */
 TEST(groups,
-     an_image_gets_a_task_of_its_own_if_its_worker_claims_a_cancel_of_the_split_task)
+     a_claim_that_a_task_was_cancelled_is_accepted_only_if_its_worker_was_asked_to_end_it)
 {
 	struct command command;
 

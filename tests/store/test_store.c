@@ -277,7 +277,7 @@ static void fails_alone(int way)
 	store_close(store);
 }
 
-TEST(store, a_name_that_is_too_long_or_content_that_is_too_short_fails_only_that_output)
+TEST(store, an_output_fails_alone_if_its_name_is_too_long_or_its_content_is_too_short)
 {
 	by_every_way(fails_alone);
 }
