@@ -127,7 +127,6 @@ struct file *file_create(struct batch *batch, const struct walk_item *item)
 		file_destroy(file);
 		return NULL;
 	}
-	file->result->decodes_only = batch->options->decodes_only;
 	file->result->plans_only = batch->options->plans_only;
 	return file;
 }

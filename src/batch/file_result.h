@@ -39,8 +39,6 @@ struct file_result {
 	/* Whether the batch only plans. In a plan, the record of a failed file names its outputs
 	 * too. */
 	bool plans_only;
-	/* If true, the batch only decodes, so the format is compared with the suffix. */
-	bool decodes_only;
 
 	/* The known properties of the input. */
 	struct picture_side in;
