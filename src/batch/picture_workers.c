@@ -728,9 +728,10 @@ static bool is_of_file_at_work(enum pxp_status status)
 	       status == PXP_EDEADLINE || status == PXP_EMEMORY;
 }
 
-/* Take the failure of a task. If the task has several files, only the current file gets the
- * failure. A hostile worker can make another file of its task the current one, but no file of
- * another task. */
+/* Give the failure of a task to its files. If the pool is broken or the task was cancelled, all
+ * files get the failure. Otherwise at most the current file of a shared task gets it, and the other
+ * files are left. A hostile worker can make another file of its task the current one, but no file
+ * of another task. */
 static void take_failure(const struct pxp_outcome *outcome, struct picture_taken *files,
                          size_t n_files)
 {

@@ -21,8 +21,8 @@ const char *reason_of(const struct failure *failure, const char *format,
  * string. */
 const char *reason_format_name(const char *format, char text[REASON_BYTES]);
 
-/* Add the reason of a failed record. Also add the failure's text if it tells users more, for
- * example which signal killed the worker. */
+/* Append the reason for the failure in a record. Also append the text of the failure if it tells
+ * users more, for example which signal killed the worker. */
 void reason_add(struct text *text, const struct record *record);
 
 #endif

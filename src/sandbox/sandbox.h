@@ -34,7 +34,7 @@ struct sandbox_state {
 	uint32_t in_force;
 	uint32_t uid; /* the user that the process runs as */
 	uint32_t landlock_abi;
-	/* For each missing layer, the reason. */
+	/* For each missing layer, the reason why it is missing. */
 	char reasons[N_SANDBOX_LAYERS][SANDBOX_REASON_BYTES];
 };
 

@@ -62,7 +62,7 @@ struct walk_calls {
 };
 
 struct walk_options {
-	/* The calls that the walk makes. NULL: the plain system calls. Borrowed. */
+	/* Replacements for the system calls of the walk; borrowed. NULL: no replacements. */
 	const struct walk_calls *calls;
 	/* The files and folders to walk, in order; borrowed until the walk is closed. */
 	const char *const *inputs;

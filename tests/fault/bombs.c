@@ -411,7 +411,7 @@ static void make_jp2(struct blob *blob)
 }
 
 #ifdef PIXPOOL_VIPS
-/* A complete file of 8 x 8 pixels in which all items claim another size. */
+/* A complete HEIF of 8 x 8 pixels, all of whose image items claim 65535 x 65535 pixels. */
 static void make_heif(struct blob *blob, const uint8_t *sample, size_t n)
 {
 	uint8_t *size;

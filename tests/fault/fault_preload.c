@@ -86,7 +86,8 @@ static bool fails(const char *call, const void *caller)
 
 #define CALLER __builtin_return_address(0)
 
-/* The next definition of a function in the order of libraries, cast to the type of the function. */
+/* The function of this name that the program would call without this library. The pointer has the
+ * type of the function. */
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 /* The hooks of allocations do not use NEXT(), because dlsym() may allocate. */

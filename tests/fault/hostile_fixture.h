@@ -13,8 +13,9 @@
 /* Read a file. The caller calls blob_fini(). */
 struct blob hostile_read(const char *path);
 
-/* Make small complete pictures for the tests to damage: all samples, one picture in each format
- * that this build writes, an SVG and a PDF. The caller calls globfree(). */
+/* Make small complete pictures for the tests to damage: copies of all sample pictures, a picture in
+ * each format that this build writes, an SVG and a PDF. The caller frees *ret_paths with
+ * globfree(). */
 void hostile_seeds(glob_t *ret_paths);
 
 /* Run `pixpool resize` from the folder "in" to the folder "out" with the report "r", and add the

@@ -187,7 +187,7 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.intent = (enum intent)below(N_INTENTS),
 		.depth = (enum depth)below(N_DEPTHS),
 		.quality = (uint8_t)below(101),
-		.has_effort = true, /* 0 to 2: more effort takes too long */
+		.has_effort = true, /* more effort than 2 takes too long */
 		.effort = (uint8_t)below(3),
 		.lossless = once_in(3),
 		.progressive = once_in(3),

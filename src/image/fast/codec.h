@@ -133,7 +133,7 @@ struct writer {
 	 * planes. The planes must have:
 	 *
 	 * JPEG  8 bits; the full range of levels; chroma as large as luma or half as large.
-	 * PNG   8 or 16 bits, with alpha always 16; the full range; chroma as large as luma.
+	 * PNG   8 or 16 bits, with alpha only 16; the full range; chroma as large as luma.
 	 * WebP  8 bits; luma in the limited range; chroma half as large as luma, in the full range
 	 *       without alpha and in the limited range with alpha.
 	 *

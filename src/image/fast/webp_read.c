@@ -64,7 +64,7 @@ static bool has_planes(const struct webp_reader *reader)
 	return reader->is_lossy && !reader->has_alpha;
 }
 
-/* Take the only frame of a still picture. */
+/* Check the first frame of a file, and store its facts in the reader. Refuse an animation. */
 static enum read_status take_frame(struct webp_reader *reader, WebPDemuxer *demuxer,
                                    const WebPIterator *frame)
 {

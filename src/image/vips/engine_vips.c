@@ -1288,7 +1288,7 @@ static bool is_of_frames(const char *name)
 	return false;
 }
 
-/* Whether a field describes the scale or the primaries of the samples in an HDR. */
+/* Whether a field describes the scale or the primaries of the samples of a Radiance HDR file. */
 static bool is_of_light(const char *name)
 {
 	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
