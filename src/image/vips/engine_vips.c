@@ -52,10 +52,25 @@ static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
  * own. */
 static _Atomic bool has_damage, has_wrong_pixels;
 
+/* Find `words` in a message. The first letter may be in upper or lower case, because it depends on
+ * the library whether a message begins with a capital. Returns NULL if `words` are not found. */
+static const char *find_words(const char *message, const char *words)
+{
+	const char first = g_ascii_tolower(words[0]);
+	const size_t n = strlen(words);
+
+	for (; *message; message++) {
+		if (g_ascii_tolower(*message) == first &&
+		    strncmp(message + 1, words + 1, n - 1) == 0)
+			return message;
+	}
+	return NULL;
+}
+
 static bool has_any_word(const char *message, const char *const *words)
 {
 	for (; *words; words++) {
-		if (strstr(message, *words))
+		if (find_words(message, *words))
 			return true;
 	}
 	return false;
@@ -65,31 +80,30 @@ static bool has_any_word(const char *message, const char *const *words)
  * file, such as its profile or a tag. */
 static void note_damage(const char *message)
 {
-	/* Parts of messages of libraries. Most of these parts lack their first letter, because that
-	 * letter may be in upper or lower case. */
+	/* Parts of messages of libraries. */
 	static const char *const words[] = {
-		"remature end",
-		"orrupt JPEG data",
-		"nconsistent progression", /* libjpeg */
-		"ot enough data",
+		"premature end",
+		"corrupt JPEG data",
+		"inconsistent progression", /* libjpeg */
+		"not enough data",
 		"IDAT: ",
 		"IHDR: CRC",
 		"PLTE: CRC",
 		"bad adaptive filter",
-		"nexpected end of",
-		"nvalid frame", /* libnsgif */
-		"ead error",
-		"ecoding error",
-		"rror at scanline",
+		"unexpected end of",
+		"invalid frame", /* libnsgif */
+		"read error",
+		"decoding error",
+		"error at scanline",
 		"end of file", /* libtiff */
 		NULL,
 	};
 	/* Messages about superfluous bytes and similar faults. All pixels may be right. */
 	static const char *const harmless[] = {
 		"extraneous bytes",
-		"nconsistent progression", /* libjpeg */
-		"xtra compress",
-		"oo much image data", /* libpng */
+		"inconsistent progression", /* libjpeg */
+		"extra compress",
+		"too much image data", /* libpng */
 		NULL,
 	};
 
@@ -180,8 +194,7 @@ static bool pv_start(struct failure *ret_failure)
  * contains a known reason, *text becomes this line. If not, returns the argument `otherwise`. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
-	/* Parts of messages of libvips and its libraries. Many of these parts lack their first
-	 * letter, because that letter may be in upper or lower case. */
+	/* Parts of messages of libvips and its libraries. */
 	static const struct {
 		const char *words;
 		enum fail_class class;
@@ -189,22 +202,22 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		/* this limit is set by libheif, not by the recipe */
 		{"Security limit exceeded", FAIL_TOO_BIG},
 		{"out of memory", FAIL_MEMORY},
-		{"nsufficient memory", FAIL_MEMORY},
-		{"emory allocation", FAIL_MEMORY},
+		{"insufficient memory", FAIL_MEMORY},
+		{"memory allocation", FAIL_MEMORY},
 		/* A thread usually fails to start because there is no memory for its stack. */
-		{"rror creating thread", FAIL_MEMORY},
+		{"error creating thread", FAIL_MEMORY},
 		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
 		/* libvips does not report why libwebp failed. Sides and options were checked
 		 * before, so the only possible reason is a lack of memory. */
 		{"webpsave: unable to encode", FAIL_MEMORY},
 		{"no known route", FAIL_UNSUPPORTED},
-		{"nsupported codec", FAIL_UNSUPPORTED},
-		{"nsupported JPEG process", FAIL_UNSUPPORTED},
-		{"nsupported JPEG data precision 12", FAIL_UNSUPPORTED},
-		{"nsupported marker type 0xf7", FAIL_UNSUPPORTED}, /* JPEG-LS */
-		{"ompression scheme", FAIL_UNSUPPORTED},
-		{"nsupported tiff", FAIL_UNSUPPORTED},
-		{"nsupported feature", FAIL_UNSUPPORTED},
+		{"unsupported codec", FAIL_UNSUPPORTED},
+		{"unsupported JPEG process", FAIL_UNSUPPORTED},
+		{"unsupported JPEG data precision 12", FAIL_UNSUPPORTED},
+		{"unsupported marker type 0xf7", FAIL_UNSUPPORTED}, /* JPEG-LS */
+		{"compression scheme", FAIL_UNSUPPORTED},
+		{"unsupported tiff", FAIL_UNSUPPORTED},
+		{"unsupported feature", FAIL_UNSUPPORTED},
 		{"separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF that needs a password */
 		/* a TIFF with samples of 64 bits */
@@ -214,7 +227,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		const char *words = strstr(*text, known[i].words);
+		const char *words = find_words(*text, known[i].words);
 
 		if (!words)
 			continue;
