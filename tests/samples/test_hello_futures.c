@@ -4,7 +4,7 @@
 #include "support/test.h"
 
 TEST(hello_futures,
-     the_sample_program_prints_the_outcome_of_each_word_although_a_worker_crashes)
+     the_sample_program_prints_the_outcomes_of_all_tasks_although_one_worker_crashes)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct transcript said = program_run(argv);

@@ -140,7 +140,7 @@ static void free_attack_by_reader(void *data)
 
 /* Without a sandbox the same system calls succeed. So the sandbox has refused them in the tests
  * above. */
-TEST(reading, calls_refused_to_a_worker_with_a_readable_folder_succeed_without_a_sandbox)
+TEST(reading, attacks_that_the_sandbox_refuses_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {100, 101, 102, 103, 104, 105,
 	                               205, 206, 207, 208, 210};
