@@ -42,8 +42,8 @@ bool committer_is_full(const struct batch *batch)
 	       batch->n_finished >= batch->max_finished;
 }
 
-/* Reduce the counts of finished files and their outputs: n_files files have left the committer, and
- * n_bytes bytes of outputs are published or dropped. */
+/* Called when n_files files have left the committer, and n_bytes bytes of their outputs are
+ * published or dropped. Subtracts them from the counts of finished files and bytes. */
 static void leave_committer(struct batch *batch, unsigned n_files, uint64_t n_bytes)
 {
 	bool was_full;

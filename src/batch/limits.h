@@ -19,7 +19,7 @@
 struct limits {
 	uint64_t memory;    /* the memory of the whole run */
 	uint64_t allowance; /* the allowance of each worker */
-	/* the budget of all pictures together, beyond the allowances */
+	/* the memory that all workers together may use beyond their allowances */
 	uint64_t budget;
 	uint64_t finished;   /* the memory for outputs that wait to be committed */
 	uint64_t max_output; /* the maximum output of one picture */

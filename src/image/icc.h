@@ -27,7 +27,7 @@ bool cicp_is_hdr(const struct cicp *cicp);
 enum icc_result {
 	ICC_SRGB, /* the colours are sRGB, so no profile is necessary */
 	ICC_MADE,
-	ICC_UNKNOWN, /* the values are reserved or not supported */
+	ICC_UNKNOWN, /* the code points are reserved or not supported */
 	ICC_NO_MEMORY,
 };
 

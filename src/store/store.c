@@ -370,8 +370,8 @@ static enum published open_by_steps(const struct store *store, const char *path,
 	return result;
 }
 
-/* Open a folder, "" for the output folder itself. The caller owns the descriptor; it is -1 unless
- * PUBLISHED is returned. */
+/* Open the folder with this path below the output folder. "" is the output folder itself. If the
+ * function returns PUBLISHED, the caller owns *ret_fd. If not, *ret_fd is -1. */
 static enum published open_below(struct store *store, const char *path, bool may_make,
                                  int *ret_fd, struct failure *ret_failure)
 {

@@ -73,7 +73,7 @@ struct store {
 	struct lock lock; /* guards all members below */
 	/* The sub-folder used last, because successive outputs are often in the same folder. */
 	char *last_path;
-	int last_fd; /* descriptor; -1: none */
+	int last_fd; /* the descriptor of this sub-folder; -1: none */
 	/* Hashes of the folders in which files of killed runs have been removed. */
 	struct hash_set swept;
 	/* The outputs of this run that another name may lead to, for example in a folder that

@@ -33,7 +33,7 @@ struct names {
 	size_t n_taken;
 };
 
-/* Free the blocks; the list is empty again. */
+/* Free the blocks. Afterwards the list is empty. */
 static void names_fini(struct names *names)
 {
 	free(names->bytes);
@@ -482,7 +482,7 @@ static bool levels_reopen(struct levels *levels)
 
 struct walk {
 	struct walk_options options;
-	size_t n_begun;       /* the number of inputs that were started */
+	size_t n_begun;       /* the number of INPUTs whose walk has begun */
 	uint64_t n_left_out;  /* the number of files that the globs left out */
 	struct levels levels; /* the stack, which is empty between inputs */
 

@@ -17,8 +17,8 @@ enum { WIDTH = 256, HEIGHT = 16 };
 
 struct jxl_recipe {
 	uint32_t n_colours;        /* colour bands, 1 or 3 */
-	JxlExtraChannelType extra; /* type of an additional channel */
-	bool has_extra;
+	JxlExtraChannelType extra; /* the type of the additional channel */
+	bool has_extra;            /* whether there is an additional channel */
 	/* HDR transfer, with the primaries of BT.2100; 0: sRGB. */
 	JxlTransferFunction transfer;
 	unsigned n_frames; /* number of frames; 0 for a still picture */

@@ -124,7 +124,7 @@ static bool read_stat(pid_t pid, char name[32], char *ret_state)
 }
 
 struct search {
-	const char *name; /* the process name; NULL: any */
+	const char *name; /* the name of the processes to count; NULL: any name */
 	pid_t pid;
 	unsigned n;
 };

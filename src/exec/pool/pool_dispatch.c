@@ -384,8 +384,8 @@ static unsigned count_starting(const struct process_pool *pool)
 /* Start workers until there is one for each waiting task, or until there are n_workers. */
 static void spawn_missing(struct process_pool *pool)
 {
-	/* If tasks are quick, an awake worker runs its prefetched tasks itself. They need no new
-	 * worker. */
+	/* If a worker is awake and tasks are quick, it runs all its prefetched tasks itself, so no
+	 * worker is started for them. */
 	size_t n_wanted = pool->executor.queue.n +
 	                  (has_awake_worker(pool) ? 0 : count_prefetched(pool));
 	size_t n_coming = count_starting(pool) + count_idle(pool);

@@ -16,7 +16,7 @@
 enum colour_chunk {
 	COLOUR_CHUNK_NONE,    /* the colours are not defined, or are sRGB */
 	COLOUR_CHUNK_PROFILE, /* the embedded profile */
-	COLOUR_CHUNK_CICP,    /* for a PNG: primaries and transfer */
+	COLOUR_CHUNK_CICP,    /* for a PNG: the chunk cICP, with primaries and transfer */
 	/* For a PNG: gamma, and chromaticities if the file has them. */
 	COLOUR_CHUNK_GAMMA,
 };

@@ -32,7 +32,7 @@ struct transformations {
 
 struct heif_state {
 	struct heif_context *context;
-	struct heif_image_handle *colours, *alpha; /* alpha may be NULL */
+	struct heif_image_handle *colours, *alpha; /* `alpha` is NULL if there is none */
 	struct size stored;
 	struct transformations transformations;
 	struct cicp cicp;
