@@ -1,5 +1,5 @@
-/* Finds the file systems that may hang, and makes the calls on them in other processes, the
- * openers. */
+/* Finds the file systems that may hang, and lets other processes, the openers, make the system
+ * calls on these file systems. */
 #include "batch/openers.h"
 
 #include "base/clock.h"

@@ -30,7 +30,7 @@ struct variant_rule {
 	/* A text between the name and the extension, e.g. "-640"; NULL: no text. */
 	const char *tag;
 	struct naming_style style;
-	/* If true, the output replaces its input. Then format is FORMAT_NONE. */
+	/* If true, the output replaces its input. Then `format` is FORMAT_NONE. */
 	bool in_place;
 	/* With --in-place: the original is kept under its name with this suffix appended. NULL: the
 	 * original is removed. */

@@ -41,9 +41,9 @@ struct pxp_future {
 	struct future_owner *owner;
 	struct callback *first, **last;
 	struct future_hook *hooks;
-	/* The completion, valid once the future is done. If only one thread may complete the
-	 * future, that thread may write the completion earlier (future_completion()). Callers can
-	 * move the result and the descriptors out. */
+	/* How the future was completed; valid once the future is done. If only one thread may
+	 * complete the future, that thread may write this member earlier (future_completion()).
+	 * Callers can move the result and the descriptors out. */
 	struct completion completion;
 };
 

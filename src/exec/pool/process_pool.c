@@ -106,8 +106,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front] &&
 	    pool_refuse_need(pool, worker))
-		/* The deadlines of the task run again, so the supervisor must compute when to wake
-		 * up. */
+		/* The deadlines of the task stood still while it waited for memory. Now they run
+		 * again, so the supervisor must compute anew when to wake up. */
 		wake_supervisor(pool);
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;

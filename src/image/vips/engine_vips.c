@@ -1123,8 +1123,9 @@ static bool cut_part(VipsImage **image, struct pv_job *job)
 	return cut(image, &part);
 }
 
-/* Prepare an image for a canvas. If the background is not opaque, add alpha. If the format has no
- * alpha, remove it. *ret_colour becomes the colour of the canvas. */
+/* Prepare an image for a canvas. If the output format has no alpha, blend the image with an opaque
+ * background. Otherwise add alpha to the image if the background is not opaque. *ret_colour becomes
+ * the colour of the canvas. */
 static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
                            struct colour *ret_colour)
 {

@@ -371,7 +371,7 @@ static bool make_rgb_of_ycc(VipsImage **image, double most)
 	return is_done;
 }
 
-/* Convert the samples of a picture in YCbCr. Further samples, such as alpha, stay. */
+/* Convert the samples of a picture in YCbCr. Other samples, such as alpha, stay unchanged. */
 static bool convert_ycc(VipsImage **image, const struct pv_state *state)
 {
 	VipsInterpretation space = vips_image_get_interpretation(*image);
