@@ -64,9 +64,9 @@ struct pxp_executor;
 enum pxp_executor_kind {
 	PXP_THREADS = 1,
 	PXP_PROCESSES = 2,
-	/* Runs each task in the thread that submits it, before the submission returns. initialise
-	 * runs when the executor is created. All threads that submit tasks share the context that
-	 * it makes. */
+	/* Runs each task in the thread that submits it, before the submission returns. The function
+	 * `initialise` runs when the executor is created. All threads that submit tasks share the
+	 * context that it makes. */
 	PXP_INLINE = 3
 };
 

@@ -205,9 +205,9 @@ void user_drop(struct sandbox_state *state)
  * ---- Landlock ----
  *
  * This layer refuses every access that the kernel's version of Landlock can refuse. The only
- * exceptions are folders below which files may be read. The numbers are those of the kernel's
- * interface (linux/landlock.h); they are repeated here because the header of the build may be older
- * than the kernel that the program runs on.
+ * exceptions are folders below which files may be read. The constants below repeat those of
+ * linux/landlock.h, because the header of the build may be older than the kernel that the program
+ * runs on.
  */
 
 #ifndef SYS_landlock_create_ruleset

@@ -558,8 +558,9 @@ TEST(in_place,
 		              "pixpool: stopped: another run is replacing images in "),
 		       "%s: %s", inputs[i], ended.err);
 	}
-	/* A run with -n changes nothing, so it needs no lock. The folder "beside" is not locked. */
+	/* A run with -n changes nothing, so it needs no lock. */
 	EXPECT_EQ(run("%s -n in", convert).status, 0);
+	/* The test holds no lock of the folder "beside". */
 	EXPECT_EQ(run("%s --no-wait beside", convert).status, 0);
 
 	second = begin("%s in --report r", convert);

@@ -7,8 +7,8 @@
 #include <malloc.h>
 #include <string.h>
 
-/* The scan of this JPEG has zeros instead of its first restart marker, which should follow the first
- * block. stb_image stops decoding the scan there and jumps to the end marker. */
+/* The scan of this JPEG has zeros instead of its first restart marker, which should follow the
+ * first block. stb_image stops decoding the scan there and jumps to the end marker. */
 static struct blob make_jpeg_of_one_block(void)
 {
 	enum { FIRST_BYTES = 2 + 12 + 12 };

@@ -514,8 +514,8 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* The image of a rendering. The planes belong to the kit, so the image must be encoded before the
- * next output is derived. */
+/* An output that was rendered and is not encoded yet. Its planes belong to the kit, so it must be
+ * encoded before the next output is derived. */
 struct fast_image {
 	struct rendered rendered;
 	struct kit *kit;
