@@ -45,7 +45,7 @@ enum pxp_future_state {
 
 /* What a worker process was doing when it died. Later versions may append values. */
 enum pxp_phase {
-	/* The worker had not begun the task, or the worker is a thread. */
+	/* The worker had not begun the task, or the executor has no worker processes. */
 	PXP_PHASE_NONE = 0,
 	/* The worker was in the task's function. */
 	PXP_PHASE_RUNNING = 1,

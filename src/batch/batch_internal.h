@@ -144,7 +144,7 @@ struct batch {
 	unsigned n_files;
 	/* Files whose tasks are not done, in no particular order. */
 	struct file *submitted;
-	/* Files that wait until the drawing workers have their turn. */
+	/* Drawings (SVG, PDF) that wait until the drawing workers are started. */
 	struct file_list deferred;
 	/* Files that must be submitted again, each in a task of its own. They had shared a task. */
 	struct file_list left;

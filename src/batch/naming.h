@@ -11,7 +11,7 @@
 bool naming_needs_content(const struct walk_item *item);
 
 /* The format of an open file, by its first bytes. `name` is needed for formats that only their
- * suffix identifies. FORMAT_NONE: unknown, also if fd is -1. */
+ * suffix identifies. Returns FORMAT_NONE if the format is unknown or fd is -1. */
 enum image_format naming_content_format(int fd, const char *name);
 
 /*

@@ -26,7 +26,7 @@ enum {
 	MAX_HUNG = 4,
 	/* The time after which the user sees a message about a waiting call. */
 	TELL_MS = 3000,
-	/* The interval at which a waiting call checks whether it may go on. */
+	/* The interval at which a waiting call checks whether it must wait any longer. */
 	LOOK_MS = 100,
 	LIST_BYTES = 32 * 1024,
 	MAX_DEVICES = 64,

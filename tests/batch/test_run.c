@@ -236,7 +236,7 @@ TEST(run, the_plan_and_a_run_with_one_worker_take_images_in_the_order_of_the_wal
 	fixture_leave();
 }
 
-/* There are more large images than the plan keeps. Their names are hard links to two files. The
+/* There are more large images than the plan keeps. All images are hard links to two files. The
  * INPUTs contain each image twice, and one image three times. */
 TEST(run, each_of_many_large_images_is_processed_once)
 {

@@ -463,7 +463,7 @@ static enum pxp_status task_waits_inline(struct pxp_task *task)
 	return pxp_task_fail(task, code, "as inside");
 }
 
-/* The thread runs tasks of both executors: of the pool, and inside such a task, of the inline
+/* The thread of the pool runs a task of the pool, and inside this task a task of the inline
  * executor. */
 TEST(wait, a_task_nested_in_a_task_of_another_executor_can_wait_for_neither_executor)
 {

@@ -253,8 +253,8 @@ TEST(walk_limits, a_folder_replaced_by_a_symbolic_link_is_not_followed)
 
 /* The tree has 40 levels. When the walk has reached the bottom, it has closed the folders in the
  * middle. Then the test replaces "top/d" by another folder. The walk still finds the remaining
- * files of the open folders, which are the INPUT and the deepest folders. Each closed folder is an
- * error. */
+ * files of the open folders, which are the INPUT and the deepest folders. The walk
+ * reports an error for each closed folder. */
 TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 {
 	enum { N_LEVELS = 40 };

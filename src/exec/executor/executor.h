@@ -123,7 +123,7 @@ struct pxp_executor {
 	 * highest bit of n_done is set. */
 	int done_counter;
 	bool is_joining, has_joined;
-	/* How many threads are in a cancel or a shutdown, and may complete tasks there. */
+	/* How many threads are inside a call that cancels or shuts down, and may complete tasks. */
 	unsigned n_completing;
 	/* The reason why the executor cannot run tasks any more. Status PXP_OK: it can run
 	 * tasks. */

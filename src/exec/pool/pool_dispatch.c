@@ -255,7 +255,7 @@ static struct task *next_task(struct process_pool *pool)
 
 /* The next task to prefetch. Usually it comes from the queue. But if no worker is ever idle, no
  * worker takes over the tasks that are prefetched behind a long one. So a task that was overtaken
- * too often is moved. */
+ * too often is taken back from its worker and returned. */
 static struct task *next_task_ahead(struct process_pool *pool,
                                     const struct pool_worker *worker,
                                     struct prefetched *oldest)

@@ -40,7 +40,8 @@ struct process_pool {
 	/* When to send SIGCONT to the fork server because its answer is late; -1: no answer is
 	 * outstanding. */
 	int64_t continue_ns;
-	/* During a shutdown: the next time to continue stopped workers; -1: at once. */
+	/* During a shutdown: when to send SIGCONT to all workers, because some may be stopped;
+	 * -1: at once. */
 	int64_t continue_workers_ns;
 
 	/* Whether the supervisor is sleeping until wake_ns or an event. */
