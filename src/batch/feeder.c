@@ -669,7 +669,7 @@ static void set_walk_failure(struct file *file, const struct walk_item *item)
 	struct failure *failure = &file->result->failure;
 
 	/* The INPUTs of the command line were checked when the run began. The names of a list were
-	 * not checked, so such a file may never have existed. */
+	 * not checked, so a file of a list may never have existed. */
 	if (item->is_named && options->list_positions &&
 	    (item->sys_errno == ENOENT || item->sys_errno == ENOTDIR))
 		failure_set(failure, class, "no such file or folder (%s %u of the list)",

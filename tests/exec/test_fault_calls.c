@@ -310,8 +310,8 @@ TEST(fault_calls,
 	}
 }
 
-/* A running task may free the resource that is missing. So the pool keeps the other task and sends
- * it again later. */
+/* The pool keeps the task that it could not send, and sends it later: a running task may free the
+ * missing resource. */
 TEST(fault_calls,
      a_task_that_cannot_be_sent_for_lack_of_a_resource_waits_while_other_tasks_run)
 {

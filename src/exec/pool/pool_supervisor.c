@@ -62,8 +62,8 @@ enum {
 	/* The maximum number of bytes of the log that are read when a task has failed, and when a
 	 * worker is ready. */
 	LOG_AT_ONCE = 64 * 1024,
-	/* While a worker has not started its front task, the deadline of the task is deferred again
-	 * and again, until these delays add up to this time. */
+	/* While a worker has not started its front task, the deadline of the task is deferred
+	 * repeatedly. This ends when the delays together have reached this time. */
 	BEGIN_MS = 5000,
 	LEAST_BEGIN_MS = 20,
 };
