@@ -43,7 +43,7 @@ struct state_options {
 
 enum state_result {
 	STATE_OK,
-	STATE_BUSY, /* another run holds the state, and wait() gave up */
+	STATE_BUSY, /* another run holds the state, and options->wait is NULL or gave up */
 	/* No state is possible here: no folder, no permission or no locks. Only stamps are kept.
 	 * The failure says why. */
 	STATE_NONE,
@@ -66,7 +66,7 @@ enum state_result state_open(const struct state_options *options,
                              struct state **ret_state, char notice[FAILURE_TEXT_BYTES],
                              struct failure *ret_failure);
 
-/* Write all pending changes, and close the state. NULL is allowed. */
+/* Write all pending changes, and close the state. `state` may be NULL. */
 void state_close(struct state *state);
 
 /* Whether rows can be written to this state. */

@@ -113,7 +113,7 @@ int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 	return 0;
 }
 
-/* A timed wait ends at once, after the other contexts have done all that they can. */
+/* A timed wait ends after each other context has run until it waits. */
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                                   const struct timespec *until);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
@@ -124,7 +124,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
 	return ETIMEDOUT;
 }
 
-/* The other contexts run until none is ready. */
+/* poll() returns after each other context has run until it waits, even without an event. */
 int __real_poll(struct pollfd *events, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms)

@@ -141,7 +141,7 @@ static const struct rule_row {
 	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* XPAuthor, a tag of Windows */
 	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* metadata of GDAL */
 	{MAIN, 0xc634, 0xc634, RULE_DROP},      /* DNG: the maker's private data */
-	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: the original file */
+	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: name of the original file */
 	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* Padding, OffsetSchema */
 	{EXIF, 0x9102, 0x9102, RULE_DROP},      /* compressed bits per pixel */
 	{EXIF, 0x9214, 0x9214, RULE_SUBJECT},
