@@ -16,7 +16,7 @@ struct block_pool;
  * there is no memory. */
 struct block_pool *block_pool_create(size_t n_bytes, size_t n_kept);
 
-/* Release the pool. It is freed once the last block is returned. NULL is allowed. */
+/* Release the pool. It is freed once the last block is returned. `pool` may be NULL. */
 void block_pool_release(struct block_pool *pool);
 
 /* Get a block, which is not cleared. Returns NULL if there is no memory. */

@@ -40,8 +40,8 @@ struct batch_options {
 	enum image_format format;
 	struct naming_style style;
 	/* The rules if each input has several outputs, at most PICTURE_MAX_VARIANTS. Their recipes
-	 * must agree in how the input is read. If variants is set, recipe, format and style above
-	 * are ignored. */
+	 * must agree in how the input is read. If `variants` is set, the members `recipe`, `format`
+	 * and `style` are ignored. */
 	const struct variant_rule *variants;
 	size_t n_variants;
 	const void *profile; /* the profile for SPACE_FILE; otherwise NULL */
@@ -49,8 +49,8 @@ struct batch_options {
 	/* If true, only the plan is made: the report says what a run would do, and nothing is
 	 * written. */
 	bool plans_only;
-	/* If true, every pixel is decoded and nothing is written. output, format, variants,
-	 * overwrite and the geometry of the recipe are ignored. */
+	/* If true, every pixel is decoded and nothing is written. The members `output`, `format`,
+	 * `variants` and `overwrite` are ignored, and so is the geometry of the recipe. */
 	bool decodes_only;
 
 	enum overwrite overwrite;

@@ -33,8 +33,8 @@ struct openers *openers_create(const struct openers_options *options);
 const struct walk_calls *openers_calls(const struct openers *openers);
 
 /* End the openers and free everything. Returns true if that was possible. If a call still hangs,
- * its process cannot be waited for, so nothing is freed, and the function returns false. NULL is
- * allowed. */
+ * its process cannot be waited for, so nothing is freed, and the function returns false.
+ * `openers` may be NULL. */
 bool openers_destroy(struct openers *openers);
 
 #endif

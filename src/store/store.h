@@ -51,7 +51,7 @@ void store_sweep(struct store *store, int folder);
  * is ENOENT if the folder does not exist. */
 struct store *store_open_to_look(const char *folder);
 
-/* Close the store. NULL is allowed. errno stays unchanged. */
+/* Close the store. `store` may be NULL. errno stays unchanged. */
 void store_close(struct store *store);
 
 /* Whether the file system of the output folder supports the extended attribute that holds a stamp.

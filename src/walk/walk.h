@@ -186,7 +186,7 @@ void walk_address_fini(struct walk_address *address);
  * until walk_close(). Nothing is opened yet. Returns NULL if memory ran out. */
 struct walk *walk_open(const struct walk_options *options);
 
-/* End a walk, at any point. NULL is allowed. */
+/* End a walk, at any point. `walk` may be NULL. */
 void walk_close(struct walk *walk);
 
 /* Get the next item. After WALK_END every call returns WALK_END. If memory runs out inside a
@@ -200,8 +200,8 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
  * position of the walk does not change.
  *
  * Returns false with errno if no regular file is at the address any more, or if a walk would not
- * enter its folder. But the mark of a folder is not looked for, so a folder that got its mark after
- * the earlier walk is entered. ETIMEDOUT, ECANCELED: one of options.calls gave up.
+ * enter its folder. But names that match options.mark are not looked for, so a folder that got such
+ * a name after the earlier walk is entered. ETIMEDOUT, ECANCELED: one of options.calls gave up.
  */
 bool walk_visit(struct walk *walk, const struct walk_address *address,
                 struct walk_item *ret_item);
