@@ -95,7 +95,7 @@ TEST(selection, the_option_max_depth_limits_the_levels_of_folders)
 	fixture_leave();
 }
 
-TEST(selection, the_hidden_option_selects_names_that_begin_with_a_dot)
+TEST(selection, the_option_hidden_selects_names_that_begin_with_a_dot)
 {
 	make_tree();
 	scratch_bytes("in/.pixpool-0123456789abcdef.tmp", "x", 1);
