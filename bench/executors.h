@@ -44,10 +44,10 @@ enum subject_id {
 	PYTHON_PROCESSES,
 	GLIB_POOL,
 	LIBUV_QUEUE,
-	/* The minimum for threads: a mutex, a condition, and a result for each task. */
+	/* The minimum that threads need: a mutex, a condition, and a result for each task. */
 	FLOOR_QUEUE,
-	/* The minimum for processes: an epoll loop over socket pairs, with 1 frame in flight to
-	 * each child. */
+	/* The minimum that processes need: an epoll loop over socket pairs, with 1 frame in flight
+	 * to each child. */
 	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,

@@ -1,5 +1,5 @@
 /*
- * The minimum for threads: the code that is needed to run a task in another thread and get its
+ * The minimum that threads need: the code to run a task in another thread and get its
  * result. It has no limits, cancels, deadlines or callbacks.
  */
 #include "executors.h"

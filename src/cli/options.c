@@ -789,7 +789,7 @@ bool option_store(const struct cli_option *option, struct command_line *line,
 		return recipe_set(&line->batch.recipe, option->field, value, ret_failure);
 	if (!choice_parse(option->choices, value, &chosen, ret_failure))
 		return false;
-	/* Every enum has the size of an int, so this copy can store any of them. */
+	/* Every enum has the size of an int, so copying an int sets a member of any enum. */
 	memcpy(member, &chosen, sizeof(chosen));
 	return true;
 }

@@ -130,7 +130,7 @@ struct picture_job {
 	/* The length of the input when it was opened. If it is 0, the length is unknown, and the
 	 * input is read to its end. */
 	uint64_t input_bytes;
-	int output; /* an empty memfd, for all outputs */
+	int output; /* an empty memfd, to which all outputs are written */
 	/* The maximum length of the memfd. A write beyond it fails with EFBIG. 0: no limit. */
 	uint64_t max_output;
 	/* The inherited limit on file sizes; picture_run() fills it in. */

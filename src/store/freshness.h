@@ -30,14 +30,14 @@ enum evidence {
 };
 
 struct freshness {
-	/* What the user requested. */
+	/* The request: options, recipe, and the names of the output and its source. */
 	enum overwrite overwrite;
 	bool redo;             /* make outputs again even if they are fresh */
 	bool compare_contents; /* --checksum: compare contents even if size and time are equal */
 	uint64_t recipe;
 	const char *output, *source; /* relative names of output and source */
 
-	/* What exists in the file system. */
+	/* What exists in the file system: the source, and a file with the output's name, if any. */
 	struct file_facts in;
 	enum output_kind kind;
 	struct file_facts out;

@@ -561,8 +561,8 @@ static enum published rename_over(struct output *output, struct failure *failure
 		output->temp[0] = 0;
 		return PUBLISHED;
 	}
-	/* The hidden file could be created in the folder, so the folder is writable. Only the old
-	 * file is protected, and other outputs may succeed. */
+	/* The hidden file was created in the folder, so the folder is writable. Only the old file
+	 * is protected, and other outputs may succeed. */
 	return store_refuse("cannot replace the existing file", false, failure);
 }
 

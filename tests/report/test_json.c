@@ -113,7 +113,7 @@ TEST(utf8, only_valid_utf8_characters_have_a_length)
 
 	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
 		EXPECT_EQ(utf8_length(edges[i].bytes, SIZE_MAX), edges[i].length);
-	/* The given number of bytes ends a text just as a zero byte does. */
+	/* If a text ends inside a sequence, the sequence is invalid. */
 	EXPECT_EQ(utf8_length("\xe2\x82\xac", 3), 3);
 	EXPECT_EQ(utf8_length("\xe2\x82\xac", 2), 0);
 	EXPECT_EQ(utf8_length("a", 0), 0);

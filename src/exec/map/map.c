@@ -183,8 +183,8 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
 		.n_returned = PXP_MAX_DESCRIPTORS, /* an item cannot return descriptors */
-		/* The function of the map may request memory while it processes an item: the
-		 * request raises the limit of the whole worker. */
+		/* If the function of the map requests memory for an item, the limit of the whole
+		 * worker is raised. */
 		.need = task->need,
 		.worker = task->worker,
 	};

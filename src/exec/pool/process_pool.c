@@ -79,7 +79,7 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	       pool_worker_withdraw(worker, slot, pool_of(executor)->now_ns);
 }
 
-/* The completion, with its error, for a task that was cancelled by killing its worker. */
+/* Make the completion of a task that was cancelled by killing its worker. */
 static struct completion killed_completion(const struct process_pool *pool,
                                            struct pool_worker *worker,
                                            const struct slot *slot)

@@ -15,7 +15,7 @@ void signals_reset_of_server(void);
  * true, these signals get an empty handler, which exec() resets. */
 void signals_set_of_worker(bool survives);
 
-/* Block SIGCHLD, except during a ppoll() that unblocks it. So the signal only interrupts that
+/* Block SIGCHLD, except during a ppoll() that unblocks it. So SIGCHLD interrupts no other system
  * call. */
 void signals_listen_to_children(void);
 

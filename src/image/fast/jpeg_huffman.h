@@ -104,9 +104,9 @@ enum jpg_huffman_status {
 };
 
 /*
- * Get the table with these bytes. with_skips: also build the array `skip`, which is for AC tables
- * only. with_values: also build the array `value`. The table belongs to the cache and is valid
- * until the next scan begins. A scan may use up to eight tables.
+ * Get the table that `bytes` define. with_skips: also build the array `skip`, which is for AC
+ * tables only. with_values: also build the array `value`. The table belongs to the cache and is
+ * valid until the next scan begins. A scan may use up to eight tables.
  */
 enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         enum jpg_table_class class,

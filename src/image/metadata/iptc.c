@@ -69,10 +69,10 @@ static bool is_place(const struct dataset *dataset)
 {
 	enum { KEYWORDS = 25 };
 	static const uint8_t places[] = {
-		26,  27, /* content location: code, name */
+		26,  27, /* code and name of the content location */
 		90,  92, /* city, sub-location */
 		95,      /* province or state */
-		100, 101 /* country: code, name */
+		100, 101 /* code and name of the country */
 	};
 
 	if (dataset->record != APPLICATION)

@@ -230,7 +230,7 @@ static void read_png(struct metadata *metadata, struct bytes file)
 		if (is_type(&chunk, "eXIf")) {
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
-			/* The chunk eXIf takes precedence over EXIF in a text. */
+			/* The chunk eXIf takes precedence over EXIF in a text chunk. */
 			block_fini(&metadata->exif);
 			metadata_take(metadata, &metadata->exif, data);
 		} else if (is_type(&chunk, "pHYs")) {
