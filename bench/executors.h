@@ -19,7 +19,7 @@ enum question {
 	ASK_1_MIB,
 	/* The time from the creation of a pool to its first result. */
 	ASK_START,
-	/* The memory of tasks that wait behind a task that does not end. */
+	/* How much memory the waiting tasks use, while a task at a gate keeps them waiting. */
 	ASK_PENDING,
 	N_QUESTIONS
 };

@@ -95,7 +95,8 @@ struct batch_options {
  * in the output folder. Each shard has a state of its own, because shards may run at the same time.
  * The caller frees the path. Returns NULL if memory ran out. */
 char *batch_state_path(const struct batch_options *options);
-/* A pattern for fnmatch() that matches the names of all states, those of shards included. */
+/* A pattern for fnmatch() that matches the file name of every state in an output folder, also of
+ * the states of shards. */
 #define STATE_PATTERN ".pixpool*.db"
 
 enum {

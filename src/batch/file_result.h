@@ -16,7 +16,7 @@ enum file_end {
 	FILE_FRESH, /* skipped: its outputs are up to date */
 	/* Skipped: its outputs exist, and the overwrite policy keeps them. */
 	FILE_SKIPPED,
-	FILE_FAILED,    /* failed: failure gives the reason */
+	FILE_FAILED,    /* failed: the member `failure` has the reason */
 	FILE_PLANNED,   /* planned: a run would make its outputs */
 	FILE_CANCELLED, /* cancelled: the batch ended before the file was done */
 	/* Ignored: the file is not an image; it is counted, and -v lists it. */

@@ -122,7 +122,7 @@ static bool look_at_input(struct history_input *input)
 	const struct walk_item *item = input->item;
 
 	if (input->fd >= 0)
-		return true; /* the stat is already known */
+		return true; /* the input is open, so its stat is already known */
 	return walk_stat_file(item, &input->stat) && S_ISREG(input->stat.st_mode);
 }
 

@@ -18,7 +18,7 @@
 /* All values are in bytes, unless stated otherwise. */
 struct limits {
 	uint64_t memory;    /* the memory of the whole run */
-	uint64_t allowance; /* the allowance of each worker */
+	uint64_t allowance; /* the memory that each worker may always use */
 	/* the memory that all workers together may use beyond their allowances */
 	uint64_t budget;
 	uint64_t finished;   /* the memory for outputs that wait to be committed */
@@ -53,7 +53,7 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
  */
 uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
 
-/* How long a small file may wait for others that share its task, while inputs are opened slowly. */
+/* How long the first file of a shared task waits for more files, if inputs are opened slowly. */
 int64_t limits_group_wait_ns(void);
 
 /* How long a task may take before it begins no other small file. The rest of its files then go to

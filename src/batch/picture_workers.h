@@ -58,7 +58,8 @@ struct picture_request {
 	/* The outputs, 1 to PICTURE_MAX_VARIANTS: their recipes, and their formats. */
 	const struct variant *variants;
 	size_t n_variants;
-	/* The profile for SPACE_FILE, at most PROFILE_MAX_BYTES; otherwise NULL. */
+	/* The profile of outputs with SPACE_FILE, at most PROFILE_MAX_BYTES. NULL: no output has
+	 * SPACE_FILE. */
 	const void *profile;
 	size_t n_profile;
 	const char *name; /* the path of the input */

@@ -193,7 +193,7 @@ const struct engine *engine_that_writes(enum image_format format,
 bool engine_inputs_are_hostile(void);
 bool engine_trusts(enum image_format format);
 
-/* The value given to picture_set_drawing(). */
+/* Which workers draw, as set by picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
 
 /* Reduce a library's message, in place, to its first line without spaces at both ends. Returns

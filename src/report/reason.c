@@ -13,7 +13,7 @@
  * of the format, or "image". */
 static const struct {
 	enum fail_class class;
-	const char *part; /* "" is a part of every text */
+	const char *part; /* "" matches every text */
 	const char *reason;
 } reasons[] = {
 	{FAIL_BAD_IMAGE, "is empty", "empty file"},

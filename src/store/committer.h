@@ -45,7 +45,7 @@ struct commit_output {
  * For a file without outputs, only rows of the state are written, and the result is STORE_DONE.
  */
 struct commit {
-	struct commit *next; /* used by the committer */
+	struct commit *next; /* set and used only by the committer */
 	/* Whether the caller will add other files soon, so that the committer should wait a moment
 	 * for them. */
 	bool has_followers;
@@ -88,7 +88,7 @@ struct committer_options {
 	 * group. 0 means COMMIT_GROUP_OUTPUTS. */
 	size_t group_outputs;
 	commit_done_fn *done;
-	void *data; /* passed to `done` */
+	void *data; /* the last argument of done() */
 	/* The maximum time, in milliseconds, that a group waits for files that the caller has
 	 * announced; -1: no limit. */
 	int64_t wait_ms;

@@ -53,7 +53,8 @@ struct freshness {
 };
 
 enum verdict {
-	VERDICT_LOOK, /* find the evidence *ret_evidence, then call again */
+	/* More evidence is needed: the caller looks for *ret_evidence, and asks again. */
+	VERDICT_LOOK,
 	VERDICT_MAKE, /* make the output; it may replace the existing file */
 	/* Make the output, and compare it with the existing file. If both have the same bytes, the
 	 * file becomes ours. If not, the output fails as `exists`. */

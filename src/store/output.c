@@ -331,7 +331,7 @@ static bool add_stamp(struct output *output)
 	stamp->out_bytes = output->n_bytes;
 	stamp->out_mtime_ns = store_time_ns(&st.st_mtim);
 	output->has_stamp = stamp_write(output->fd, stamp);
-	/* If the stamp cannot be written, the row in the state has the same record. */
+	/* ENOTSUP is no failure: the row in the state has the same data as the stamp. */
 	return output->has_stamp || errno == ENOTSUP;
 }
 

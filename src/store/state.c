@@ -564,8 +564,8 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
-	/* The caller has a copy of this notice. A later notice would report a failure of the
-	 * database during use. */
+	/* The caller got a copy of the notice about opening. From now on, state->notice is empty
+	 * until the database is found to be damaged. */
 	state->notice[0] = 0;
 	result = state->is_foreign ? STATE_FOREIGN : result_of(code);
 	if (result == STATE_OK) {

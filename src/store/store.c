@@ -848,7 +848,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 	return STORE_FAILED;
 }
 
-/* Whether a step has failed in a way in which every further output would fail too. */
+/* Whether the failure of a step shows that all further outputs would fail too. */
 static bool is_places_fault(const struct store *store, enum published step)
 {
 	return step == PLACE_REFUSED ||

@@ -543,7 +543,7 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		/* The previous path may have ended here, with a zero instead of this slash. */
+		/* If the previous path ended here, this byte is now its final zero. */
 		walk->path[at - 1] = '/';
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;

@@ -48,7 +48,8 @@ static int note_program(struct dl_phdr_info *info, size_t n, void *data)
 		fault.begin = info->dlpi_addr + part->p_vaddr;
 		fault.end = fault.begin + part->p_memsz;
 	}
-	return 1; /* the first object is the program; 1 skips the libraries */
+	/* The first object is the program. The result 1 ends the iteration before the libraries. */
+	return 1;
 }
 
 __attribute__((constructor)) static void prepare(void)

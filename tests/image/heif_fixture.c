@@ -157,8 +157,9 @@ static void encode(struct heif_context *context, struct heif_image *image,
 	heif_nclx_color_profile_free(nclx);
 }
 
-/* Correct two errors of libheif 1.15. Of the code points, it writes only that of the matrix. Into
- * the size box "ispe" of a rotated picture, it writes the size after the rotation. */
+/* Correct two errors of libheif 1.15. It writes no numbers of the primaries and of the transfer
+ * curve into the colours "nclx". The box "ispe" of a rotated picture must have the size before the
+ * rotation, but libheif writes the size after the rotation. */
 static void correct(struct blob *blob, const struct heif_recipe *recipe)
 {
 	const uint8_t *end = blob->bytes + blob->n;

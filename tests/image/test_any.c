@@ -187,8 +187,8 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.intent = (enum intent)below(N_INTENTS),
 		.depth = (enum depth)below(N_DEPTHS),
 		.quality = (uint8_t)below(101),
-		.has_effort = true, /* more effort than 2 takes too long */
-		.effort = (uint8_t)below(3),
+		.has_effort = true,
+		.effort = (uint8_t)below(3), /* a higher effort takes too long */
 		.lossless = once_in(3),
 		.progressive = once_in(3),
 		.chroma = (enum chroma)below(N_CHROMAS),

@@ -36,14 +36,14 @@ static int attack_by_reader(int number)
 	case 84: got = access("/usr/share/doc", R_OK); break;
 	case 85: got = map(PROT_READ, MAP_PRIVATE, input); break;
 	case 86: got = fcntl(input, F_SETFD, FD_CLOEXEC); break;
-	/* Attacks from 100 to 199 open files outside the readable folders. */
+	/* The attacks with the numbers 100 to 199 open files outside the readable folders. */
 	case 100: got = open("/etc/passwd", O_RDONLY); break;
 	case 101: got = open("/", O_RDONLY | O_DIRECTORY); break;
 	case 102: got = open("/usr", O_RDONLY | O_DIRECTORY); break;
 	case 103: got = open("/usr/share/../../etc/passwd", O_RDONLY); break;
 	case 104: got = open("/proc/self/environ", O_RDONLY); break;
 	case 105: got = open("/usr/bin/env", O_RDONLY); break;
-	/* Attacks from 200 on are calls that reading a font does not need. */
+	/* The attacks with numbers from 200 on are calls that reading a font does not need. */
 	case 200: got = open("/usr/share/common-licenses/GPL-2", O_WRONLY); break;
 	case 201: got = open("/usr/share/common-licenses/GPL-2", O_RDWR); break;
 	case 202: got = open("/usr/share/made", O_RDONLY | O_CREAT, 0600); break;

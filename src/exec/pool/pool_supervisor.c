@@ -425,7 +425,7 @@ static void return_prefetched(struct process_pool *pool, struct pool_worker *wor
 	}
 }
 
-/* The limit for a task that asks for n_bytes. */
+/* The memory that a task should get if it asks for n_bytes. */
 static uint64_t limit_for(const struct process_pool *pool, const struct task *task,
                           uint64_t n_bytes)
 {

@@ -26,7 +26,7 @@ enum read_status {
 	READ_NO_MEMORY, /* an allocation failed */
 };
 
-/* What an output requires of the reader. */
+/* What an output requires of the function that reads the picture. */
 struct demand {
 	/* On each axis, divide the size of the picture by the size of the output. ratio is the
 	 * smaller result. */

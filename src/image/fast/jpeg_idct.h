@@ -33,8 +33,8 @@ void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
                            const int16_t coefficients[16],
                            const int16_t quantization[16]);
 
-/* Fill a block with the level of its DC coefficient. Its width and height in samples are
- * `side`, which is 4 or 8. */
+/* Fill a block of `side` x `side` samples with the level of its DC coefficient. `side` is 4 or
+ * 8. */
 void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
                     int16_t quantization);
 

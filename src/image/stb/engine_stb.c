@@ -579,8 +579,8 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 	struct size upright = pixels->size;
 
 	filters_split(&recipe->filters, &before, &after);
-	/* The orientation is applied after scaling, when fewer pixels are left, but filters before
-	 * scaling need the upright picture. */
+	/* Turning the picture upright is cheaper after scaling, when fewer pixels are left. But
+	 * filters that come before scaling need the upright picture: then it is turned first. */
 	if (before.n > 0) {
 		if (!pixels_orient(pixels, orientation) ||
 		    !apply(pixels, &before, recipe))
@@ -613,7 +613,7 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 
 struct ps_state {
 	struct size stored;   /* size of the picture before it is turned upright */
-	struct pixels pixels; /* set by decode() */
+	struct pixels pixels; /* the result of decode() */
 	/* The opened picture, if a reader of image/raster reads it. If not, raster.bytes is
 	 * NULL. */
 	struct raster raster;

@@ -102,8 +102,8 @@ struct pv_job {
 
 	struct layout layout;
 	bool has_layout;
-	/* The area of the first frame that the trim filter kept. All other frames are cropped to
-	 * the same area. */
+	/* The area that the trim filter kept of the first frame. All other frames are cropped to
+	 * this area, too. */
 	struct area trimmed;
 	bool has_trimmed;
 	/* The position of the part to keep, as found in the first frame. It is set if has_part is
