@@ -110,6 +110,7 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 void word_wake_all(atomic_uint *word)
 {
-	/* This call fails only if the memory was freed. Then no thread waits for the word. */
+	/* This call fails only if the memory of the word was freed. Then no thread waits for the
+	 * word. */
 	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }

@@ -71,7 +71,7 @@ struct batch {
 	pthread_t main_thread;   /* constant, so any thread may read this member */
 	int signals;             /* the descriptor of signals (signalfd) */
 	int ended_by;            /* the first signal that ended the batch; 0: none */
-	struct openers *openers; /* see openers.h; any thread may use them */
+	struct openers *openers; /* make calls that may hang, for any thread */
 	/* With --in-place: keeps other runs with --in-place out of the folders of this run. NULL:
 	 * nothing is locked. */
 	struct folder_locks *locks;

@@ -66,7 +66,7 @@ struct file {
 	/* What is known about each output, and its new stamp; NULL: nothing is written. */
 	struct known_output *known;
 	struct known_failure known_failure; /* the record of a failure, for the state */
-	/* if the commit only writes the state: the end to report after the commit */
+	/* if the commit only writes the state: how the file ended */
 	enum file_end end;
 	struct commit commit;
 	struct commit_output outputs[];

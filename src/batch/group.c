@@ -19,8 +19,8 @@
  */
 struct group {
 	struct batch *batch;
-	bool is_small;    /* whether its files are small */
-	int64_t began_ns; /* the time at which its first file was gathered */
+	bool is_small;    /* whether the files are small */
+	int64_t began_ns; /* the time at which the first file was gathered */
 	size_t n;
 	/* The files. NULL: the file was taken out of the task. While the task is not done, the
 	 * batch's lock guards this array. */

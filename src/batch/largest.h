@@ -28,7 +28,7 @@ struct largest_input {
 	bool is_fed;     /* set by the feeder */
 };
 
-/* All zeros: no inputs. */
+/* The largest inputs that were added. A struct of zeros has no inputs. */
 struct largest {
 	struct largest_input *inputs;
 	size_t n;

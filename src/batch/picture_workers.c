@@ -23,8 +23,8 @@
 enum {
 	BASE_TIMEOUT_MS = 60 * 1000,
 	TIMEOUT_MS_PER_MEGAPIXEL = 2 * 1000,
-	/* The time limit for reading a picture. The limit for processing it begins when it has been
-	 * read. */
+	/* The time limit for reading a picture, unless the user has set a longer limit. The limit
+	 * for processing begins when the picture has been read. */
 	READ_TIMEOUT_MS = 60 * 1000,
 	NAME_BYTES = 256,
 };

@@ -86,9 +86,9 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		(void)walk_stat_file(item, &stat);
 	if (stat.st_size > 0)
 		plan->n_bytes += (uint64_t)stat.st_size;
-	/* The largest inputs are fed first. Small files are not added to their list, because each
-	 * of them takes little time whenever it is fed. Drawings are not added, because they wait
-	 * for all other images anyway. */
+	/* The inputs in plan->largest are fed first. Small files are not added, because each of
+	 * them takes little time whenever it is fed. Drawings are not added, because they wait for
+	 * all other images anyway. */
 	if (plan->keeps_largest && stat.st_size > SMALL_FILE_BYTES &&
 	    !format_info(from)->is_drawn)
 		largest_add(&plan->largest, item, (uint64_t)stat.st_size);

@@ -185,7 +185,8 @@ static bool take_profile(struct command_line *line, const char *value,
 	const char *best = NULL;
 	char hash[32];
 
-	free((void *)line->batch.profile); /* an earlier --profile may have set this */
+	/* an earlier --profile may have set a profile */
+	free((void *)line->batch.profile);
 	line->batch.profile = NULL;
 	line->batch.n_profile = 0;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -15,8 +15,9 @@ uint64_t machine_free_memory(const char *root);
 /* The number of processes and threads that can still be started, and the limit that gives this
  * number. */
 struct machine_tasks {
-	uint64_t n_free; /* UINT64_MAX: not limited */
-	/* The name of the limit: "pids.max of the cgroup" or "ulimit -u". NULL: not limited. */
+	uint64_t n_free; /* UINT64_MAX: the number is not limited */
+	/* The name of the limit: "pids.max of the cgroup" or "ulimit -u". NULL: the number
+	 * is not limited. */
 	const char *limit;
 };
 

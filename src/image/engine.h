@@ -59,7 +59,7 @@ struct source {
 	size_t n_bytes;
 	int input; /* the descriptor from which the bytes were read */
 	enum image_format format;
-	const struct metadata *metadata; /* NULL in a build that reads no metadata */
+	const struct metadata *metadata; /* NULL: this build reads no metadata */
 
 	/* The recipe whose no_rotate, fail_on and limits determine how the picture is read. */
 	const struct recipe *reading;

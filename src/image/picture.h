@@ -83,7 +83,7 @@ struct picture_variant {
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
-	uint32_t lost; /* for an output: a mask of enum lost */
+	uint32_t lost; /* what an output has lost: a mask of enum lost; 0 for an input */
 	uint64_t bytes;
 	/* Where an output begins in the job's memfd; 0 for an input. */
 	uint64_t offset;

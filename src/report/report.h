@@ -125,9 +125,8 @@ void report_scanning(struct report *report, uint64_t n_images);
  * known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
-/* Call this function when an output was removed because its input no longer exists. With -v, the
- * path is printed. If the run only makes a plan, the output was not removed, and the path is added
- * to the plan. */
+/* Call this function when an output was removed because its input no longer exists, or when a plan
+ * finds such an output. After a removal, the path is printed with -v. A plan lists the path. */
 void report_removed(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
 

@@ -169,7 +169,8 @@ bool store_takes_stamps(struct store *store)
 	int fd = openat(store->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	bool takes;
 
-	/* If the file system has no unnamed files, set the test attribute on the folder itself. */
+	/* Try to set an attribute on an unnamed file. If the file system has no unnamed files, try
+	 * the same on the output folder. */
 	if (fd < 0)
 		fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	takes = fd >= 0 && (fsetxattr(fd, STAMP_ATTRIBUTE ".try", "", 0, 0) == 0 ||
@@ -682,7 +683,7 @@ static enum published open_place(struct store *store, struct work *work)
 	                                        false, &asked->failure);
 }
 
-/* Claim an output that has just got its name. */
+/* Claim the file of an output that has just got its name. */
 static void claim_made(struct store *store, const struct work *work)
 {
 	struct stat st;

@@ -60,7 +60,8 @@ struct store {
 	ino_t ino;
 	/* A mask of WITHOUT_...: the features that are missing. Set before other threads start. */
 	unsigned without;
-	bool is_durable; /* set before other threads start */
+	/* whether files are synced; false: --no-fsync; set before other threads start */
+	bool is_durable;
 	/* the store writes and removes nothing; set before other threads start */
 	bool only_looks;
 	bool was_made; /* whether store_open() created the folder */

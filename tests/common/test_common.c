@@ -291,7 +291,7 @@ TEST(suggestions, the_most_similar_word_is_suggested_if_it_is_similar_enough)
 	suggest_consider(&best, "size", "size");
 	EXPECT_STR(best, "size");
 	best = NULL;
-	/* A word in which all letters differ is never suggested. */
+	/* For a word of one letter, no other word is suggested. */
 	suggest_consider(&best, "x", "y");
 	EXPECT(best == NULL);
 }

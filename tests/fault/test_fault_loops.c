@@ -129,7 +129,7 @@ TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
 {
 	static const struct {
 		const char *call;
-		/* which call fails; call 1 of "create" would create the report */
+		/* which call fails; not call 1 of "create", because that creates the report */
 		unsigned nth;
 		int sys_errno;
 	} steps[] = {

@@ -107,7 +107,7 @@ static struct blob pfm_of(int n_bands, bool is_big_endian, double factor)
 
 TEST(header_quirks, a_pfm_holds_linear_light_with_the_bottom_row_first)
 {
-	/* The sRGB value of half the linear light. */
+	/* The sRGB level of a pixel with half as much linear light as white. */
 	const double half = 255 * (1.055 * pow(0.5, 1 / 2.4) - 0.055);
 	const double dim[] = {half, 0, 0}, blue[] = {0, 0, 255}, dark[] = {0};
 

@@ -208,7 +208,7 @@ static void expect_colour(const struct outcome *outcome, const double want[3],
 	g_object_unref(image);
 }
 
-/* Whether the result carries this profile, byte by byte. */
+/* Whether the output has a profile with exactly these bytes. */
 static bool carries(const struct outcome *outcome, const struct blob *profile)
 {
 	VipsImage *image = decoded(&outcome->output);

@@ -1,7 +1,7 @@
 /*
  * Tests of the decision about an output that may exist already. The truth table in
- * src/store/README.md is read and tested row by row, and the evidence that an undisturbed run asks
- * for is counted.
+ * src/store/README.md is read and tested row by row. Other tests check how much evidence a decision
+ * requests.
  */
 #include "support/test.h"
 

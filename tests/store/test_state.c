@@ -225,7 +225,7 @@ TEST(state, every_row_is_visited_in_order_until_the_visitor_stops)
 
 /* ---- one run at a time ---- */
 
-/* Open the state in a child process. Returns the result. */
+/* Open the state in a child process. Returns the result of state_open(). */
 static int result_in_child(const struct state_options *options)
 {
 	int status = 0;

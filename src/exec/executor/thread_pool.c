@@ -232,7 +232,8 @@ static bool update_keeper(struct thread_pool *pool)
 	return true;
 }
 
-/* Start a thread if every idle thread already has a queued task to run. */
+/* Start a thread if more tasks are queued than threads are idle. If the pool is stopping, wake all
+ * threads instead. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);

@@ -92,7 +92,8 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
 	return PXP_OK;
 }
 
-/* Whether this thread works for the owner of a future that is not done. */
+/* Whether a wait in this thread could never end: a future of the iteration is not done, and this
+ * thread runs a task or a callback of the executor that must complete that future. */
 static bool would_deadlock(struct pxp_as_completed *iteration)
 {
 	uint64_t number = owner_context_number();

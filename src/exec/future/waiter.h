@@ -22,8 +22,8 @@ struct waiter {
 	struct lock lock;
 	/* Signalled when enough_done or enough_failed was reached. */
 	struct cond has_enough;
-	/* Watches whose future is done and that waiter_take() has not returned yet, in the order of
-	 * completion. */
+	/* The list of watches whose future is done and that waiter_take() has not returned yet, in
+	 * the order of completion. */
 	struct watch *first, **last;
 	/* How many watched futures are done, and how many of these have failed. */
 	size_t n_done, n_failed;

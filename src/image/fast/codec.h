@@ -56,7 +56,7 @@ struct read_header {
 	bool has_half_chroma;
 };
 
-/* The beginning of the state of every reader. */
+/* The first member of the state of every reader. */
 struct read_state {
 	/* One line of static text: the reason for the last status other than READ_OK. NULL: every
 	 * status was READ_OK. */

@@ -597,8 +597,8 @@ static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
 static const double chroma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
-/* The ratios for PNG. They are larger than those for lossy formats, because PNG keeps details that
- * a lossy encoder would hide. */
+/* The same ratios for outputs in PNG, for luma and chroma. They are larger than those for lossy
+ * formats, because PNG keeps details that a lossy encoder would hide. */
 static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 

@@ -52,8 +52,8 @@ struct jpg_skip {
 enum { JPG_SKIP_END = 64, JPG_SKIP_STOP = 127 };
 
 struct jpg_huffman {
-	/* The skip and the value of every possible window. An array is built when it is first
-	 * requested. */
+	/* Arrays with an element for every possible window. `skip` and `value` are built when they
+	 * are first requested. */
 	struct jpg_skip skip[JPG_N_WINDOWS];
 	struct jpg_value value[JPG_N_WINDOWS];
 	struct jpg_code code[JPG_N_WINDOWS];

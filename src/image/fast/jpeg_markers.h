@@ -52,7 +52,7 @@ struct jpg_scan {
 	uint32_t restart_interval;
 	const uint8_t *bytes; /* the entropy-coded segments with their restart markers */
 	size_t n_bytes;
-	bool is_skipped; /* set by jpg_plan_scans() */
+	bool is_skipped; /* whether the scan is skipped; set by jpg_plan_scans() */
 };
 
 struct jpg_file {

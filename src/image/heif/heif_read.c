@@ -26,7 +26,7 @@ struct cut {
 
 /* The transformations of an item: first the crop, then the rotation and mirroring. */
 struct transformations {
-	unsigned orientation; /* 1 to 8, as in EXIF */
+	unsigned orientation; /* rotation and mirroring: 1 to 8, as in EXIF */
 	struct cut cut;
 };
 

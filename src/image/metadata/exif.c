@@ -826,8 +826,8 @@ static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
  * ---- writing into a TIFF file ----
  */
 
-/* The number of bytes of a unit of a type. To change the byte order of values of this type, the
- * bytes of each unit are reversed. */
+/* How many bytes at a time are reversed to change the byte order of values of this type. A rational
+ * number consists of two numbers of 4 bytes. */
 static size_t unit_bytes(unsigned type)
 {
 	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
@@ -939,8 +939,8 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* These fields of the metadata describe the samples of the input, so they are not copied.
-	 * The file's own fields describe the samples of the output. */
+	/* In the metadata these fields describe the samples of the input, so they are not copied.
+	 * In the TIFF file the same fields describe the samples of the output. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};
