@@ -126,9 +126,9 @@ typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
  * this struct, the fields beyond size count as zero. If size is larger, all bytes beyond this
  * struct must be zero. */
 struct pxp_executor_options {
-	/* sizeof(struct pxp_executor_options). Must be set. */
+	/* Set this field to sizeof(struct pxp_executor_options); 0 is refused. */
 	size_t size;
-	/* Must be set. */
+	/* The kind of the executor. There is no default: 0 is refused. */
 	enum pxp_executor_kind kind;
 	/* The maximum number of workers, up to 1024. Default: pxp_default_workers(). */
 	unsigned n_workers;
@@ -229,7 +229,7 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 /* A field that is zero has its default. Later versions may append fields, as in
  * pxp_executor_options. */
 struct pxp_task_options {
-	/* sizeof(struct pxp_task_options). Must be set. */
+	/* Set this field to sizeof(struct pxp_task_options); 0 is refused. */
 	size_t size;
 	/* The descriptors that go to the worker with the task: n_descriptors of them, at most
 	 * PXP_MAX_DESCRIPTORS. Each must be open, and none may be given twice. If the submission

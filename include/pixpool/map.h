@@ -38,7 +38,7 @@ typedef enum pxp_status pxp_input_fn(void *data, const void **ret_bytes, size_t 
  * this struct, the fields beyond size count as zero. If size is larger, all bytes beyond this
  * struct must be zero. */
 struct pxp_map_options {
-	/* sizeof(struct pxp_map_options). Must be set. */
+	/* Set this field to sizeof(struct pxp_map_options); 0 is refused. */
 	size_t size;
 	/* The maximum number of items that are submitted and not returned yet. Default: 4 for each
 	 * worker, and at least 2 chunks for each worker. */

@@ -12,12 +12,12 @@
 #include <pixpool/pixpool.h>
 
 enum file_end {
-	FILE_DONE,  /* done: its outputs are written under their names */
-	FILE_FRESH, /* skipped: its outputs are up to date */
-	/* Skipped: its outputs exist, and the overwrite policy keeps them. */
+	FILE_DONE,  /* done: the outputs of the file have their names */
+	FILE_FRESH, /* skipped: the outputs of the file are up to date */
+	/* Skipped: the outputs of the file exist, and the overwrite policy keeps them. */
 	FILE_SKIPPED,
 	FILE_FAILED,    /* failed: the member `failure` has the reason */
-	FILE_PLANNED,   /* planned: a run would make its outputs */
+	FILE_PLANNED,   /* planned: a run would make the outputs of the file */
 	FILE_CANCELLED, /* cancelled: the batch ended before the file was done */
 	/* Ignored: the file is not an image; it is counted, and -v lists it. */
 	FILE_IGNORED,

@@ -106,7 +106,7 @@ static bool inputs_exist(struct batch *batch)
 			continue;
 		}
 		if (errno == EACCES)
-			continue; /* an input without permission is reported as a failed file */
+			continue; /* later, this INPUT is reported as a failed file */
 		if (!batch_goes_on(batch)) {
 			all = true; /* a signal ended the wait for the file system */
 			break;

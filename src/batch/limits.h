@@ -21,8 +21,9 @@ struct limits {
 	uint64_t allowance; /* the memory that each worker may always use */
 	/* the memory that all workers together may use beyond their allowances */
 	uint64_t budget;
-	uint64_t finished;   /* the memory for outputs that wait to be committed */
-	uint64_t max_output; /* the maximum output of one picture */
+	uint64_t finished; /* the memory for outputs that wait to be committed */
+	/* the maximum length of the memfd with the outputs of a task */
+	uint64_t max_output;
 	unsigned n_workers;
 	/* If a limit on processes determines n_workers: the name of that limit. Otherwise NULL. */
 	const char *tasks_limit;

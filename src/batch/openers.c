@@ -144,7 +144,7 @@ enum call_kind { CALL_OPEN, CALL_STAT, CALL_LIST };
 struct request {
 	enum call_kind kind;
 	int flags;
-	/* whether the call has a folder; false: the folder is AT_FDCWD */
+	/* whether the folder is descriptor 0 of the task; if not, the folder is AT_FDCWD */
 	bool has_folder;
 	char name[];
 };

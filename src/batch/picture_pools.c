@@ -11,7 +11,7 @@ struct pools {
 	/* The members below do not change after creation. */
 	struct pools_options options;
 
-	/* Used by the feeder only. */
+	/* The kind of the pool whose turn it is. Only the feeder uses this member. */
 	enum pool_kind turn;
 
 	/* Guards all members below. Only the feeder changes `pool`. */

@@ -68,7 +68,8 @@ struct picture_request {
 	uint64_t input_bytes;
 	/* the time limit in milliseconds; 0: computed from the number of pixels */
 	int64_t timeout_ms;
-	uint64_t max_output; /* the maximum output in bytes, as in the pool's limits */
+	/* the maximum length in bytes of the memfd with the outputs of the task */
+	uint64_t max_output;
 	unsigned retries;
 	bool hashes_input; /* whether to hash the input, as in struct picture_job */
 	/* Whether the file is only decoded, as in struct picture_job. If so, the task has no

@@ -78,8 +78,8 @@ void plan_destroy(struct plan *plan); /* plan may be NULL */
 
 enum plan_result {
 	PLAN_MADE,
-	PLAN_COLLISION, /* several inputs claim one output: see claims of the plan */
-	PLAN_STOPPED,   /* the plan was stopped because may_go_on() returned false */
+	PLAN_COLLISION, /* several inputs claim one output; `claims` of the plan lists them */
+	PLAN_STOPPED, /* the plan was stopped because may_go_on() returned false */
 	PLAN_NO_MEMORY,
 };
 

@@ -268,7 +268,7 @@ static void add_failures(struct text *text, const struct failures *failures)
 }
 
 /* Add the line for a run that stopped early: the number of images that were not started, the number
- * of images that were cancelled while they were processed, and the advice. */
+ * of images that were cancelled while they were processed, and the advice how to continue. */
 static void add_rest(struct text *text, const struct report_counts *counts,
                      const char *how_to_continue)
 {
@@ -464,7 +464,7 @@ enum part { PERCENT, COUNT, RATE, BYTES, FAILED, LEFT, SLOWEST, N_PARTS };
 static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT,
                                           RATE,    BYTES, SLOWEST};
 
-/* A bar is shown only if this number of the most important parts fits. */
+/* How many of the most important parts must fit. If one of them does not fit, no bar is shown. */
 enum { N_NEEDED = 5 };
 
 struct parts {

@@ -868,7 +868,8 @@ static enum published exchange_expected(struct output *output, struct failure *f
 		return IN_THE_WAY;
 	result = refuse(output, failure, "cannot restore the previous file");
 	keep_file(output, output->temp, failure);
-	/* The backup stays, too: the previous file may be another one. */
+	/* Let remove_backup() keep the backup too: the original may have no other name, because the
+	 * file that keep_file() has kept may be a different one. */
 	output->has_backup = false;
 	return result;
 }

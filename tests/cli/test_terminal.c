@@ -96,8 +96,8 @@ static size_t await_shown(size_t from, const char *text)
 }
 
 /* Wait until the bar has been painted n times after the offset `from`. Returns the offset after the
- * last paint. After a resize the tests skip two paints: they may have read one of them in part, and
- * the next may still have the old width. */
+ * last paint. After a resize the tests skip two paints. The first may have begun before the offset,
+ * and the second may still have the old width. */
 static size_t await_paints(size_t from, int n)
 {
 	static const char end_of_paint[] = "\033[K";

@@ -217,8 +217,8 @@ TEST(mounts, files_are_read_completely_on_a_mount_that_reports_their_size_as_0)
 
 /* ---- calls that never return ---- */
 
-/* Enter a scratch folder with files that can be opened, and with n files that can hang: a switch
- * of the mirror selects the call that never returns. */
+/* Enter a scratch folder that also has n files with "hang" in their names. An option of the FUSE
+ * mirror, such as hang-open, selects the call that never returns for such names. */
 static bool enter_with_hanging(int n)
 {
 	bool can = enter();

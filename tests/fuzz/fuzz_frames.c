@@ -288,7 +288,7 @@ static void send_broken(struct play *play, struct feed *feed)
 	send_frame(play, feed, &broken, sizeof(broken) - (feed_byte(feed) == 1), 0);
 }
 
-/* Leave an answer, or any other state, in a shared slot. */
+/* Write an arbitrary answer and an arbitrary state into a shared slot. */
 static void leave_in_slot(struct play *play, struct feed *feed)
 {
 	const struct slot_frame at = honest(play, 0);

@@ -31,7 +31,7 @@ static struct blob make_columns(int (*value)(int x))
 	return png_of_bytes(bytes, WIDTH, HEIGHT, 1);
 }
 
-/* The value in one column after a filter. */
+/* Apply the filter that `words` describe to a picture. Returns the value of column x. */
 static double after(const struct blob *blob, const char *words, int x)
 {
 	VipsImage *image = filtered(blob, words, ENGINE_VIPS);

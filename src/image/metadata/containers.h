@@ -60,8 +60,8 @@ void metadata_take_more(struct metadata *metadata, struct block *block,
 struct container {
 	void (*read)(struct metadata *metadata, struct bytes file);
 	/* Fill in the splice, which before the call describes the unchanged file. Returns false if
-	 * the file does not have the expected structure. The pointer is NULL if this container can
-	 * only be read. */
+	 * the file does not have the expected structure. `write` is NULL if this container can only
+	 * be read. */
 	bool (*write)(struct splice *splice, struct bytes file,
 	              const struct metadata *metadata, unsigned *lost);
 };

@@ -59,7 +59,7 @@ TEST(pebble, callbacks_see_a_forced_cancel_and_a_new_worker_takes_over)
 	REQUIRE(pool_await(pool, 1, 0));
 	pxp_future_on_done(future, look, &sight);
 	EXPECT(pxp_future_cancel_with(future, PXP_CANCEL_KILL));
-	/* The callback ran before the cancel returned. */
+	/* The callback ran before pxp_future_cancel_with() returned. */
 	EXPECT_EQ(sight.status, PXP_ECANCELLED);
 	EXPECT(pid_in(pool) != worker);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
