@@ -55,8 +55,9 @@ struct known_output {
 	 * run. */
 	bool has_twin;
 	bool has_folder; /* whether a folder has this name */
-	/* Whether the output is made to be compared with the existing file. The output replaces the
-	 * existing file only if both have the same bytes. */
+	/* Whether the finished output must be compared with the existing file. If both have the
+	 * same bytes, the output, which has a stamp, replaces the file. If not, the output
+	 * fails. */
 	bool is_compared;
 	/* With --in-place: whether the input is an older output of this program whose original has
 	 * a backup. */

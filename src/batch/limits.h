@@ -57,8 +57,8 @@ uint64_t limits_group(uint64_t n_left, unsigned n_workers, int64_t small_ns);
 /* How long the first file of a shared task waits for more files, if inputs are opened slowly. */
 int64_t limits_group_wait_ns(void);
 
-/* How long a task may take before it begins no other small file. The rest of its files then go to
- * tasks of their own, which other workers may take. */
+/* A task that has taken longer than this time begins no other small file. The rest of its files
+ * then go to tasks of their own, which other workers may take. */
 int64_t limits_group_max_ns(void);
 
 /* The maximum memory of one picture. */

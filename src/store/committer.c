@@ -12,7 +12,7 @@
 struct committer {
 	/* The options do not change after creation. */
 	struct committer_options options;
-	pthread_t thread; /* not started if options.is_stepped is set */
+	pthread_t thread; /* the thread is not started if options.is_stepped is set */
 
 	/* Used only by the committing thread. */
 	struct failure state_failure;
@@ -174,8 +174,8 @@ static int64_t publish(struct committer *committer, struct commit *first)
 /* ---- the state ---- */
 
 /* Write the rows of outputs that have no stamp, just before the outputs get their names. If the
- * process is killed after that but before write_state(), the next run knows these outputs only by
- * these rows. */
+ * process is killed after the outputs got their names, but before write_state(), the next run knows
+ * these outputs only by these rows. */
 static bool intend_outputs(const struct store_output *outputs, size_t n, void *data,
                            struct failure *ret_failure)
 {

@@ -51,7 +51,9 @@ struct commit {
 	bool has_followers;
 	void *owner; /* for use by the caller; the committer ignores `owner` */
 
-	int fd; /* descriptor of the content of all outputs; read by position */
+	/* The content of all outputs. The file position of this descriptor is neither used nor
+	 * changed. */
+	int fd;
 	const struct commit_output *outputs;
 	size_t n_outputs;
 	const struct timespec *dates; /* times of access and modification; NULL: now */

@@ -5,7 +5,7 @@
 
 /* Whether the output belongs to pixpool, according to the row and the stamp. */
 enum owner {
-	OWNER_UNKNOWN, /* more evidence is needed */
+	OWNER_UNKNOWN, /* not known yet: the caller must first find *ret_evidence */
 	/* The output belongs to pixpool: the row or the stamp matches the output in size and time,
 	 * or in content hash. */
 	OWNER_US,

@@ -64,9 +64,10 @@ enum replace {
 };
 
 struct output {
-	int folder;                   /* borrowed, like all members here */
-	const char *name;             /* the output's name in `folder` */
-	int content;                  /* descriptor of the content, read by position */
+	int folder;       /* borrowed, like all members here */
+	const char *name; /* the output's name in `folder` */
+	/* The descriptor of the content. Its file position is neither used nor changed. */
+	int content;
 	off_t offset;                 /* where the output begins in the content */
 	size_t n_bytes;               /* length of the output */
 	const struct timespec *dates; /* times of access and modification; NULL: now */

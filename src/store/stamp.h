@@ -60,7 +60,7 @@ void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
 /* Set both names of a stamp. */
 void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
 
-/* Whether a name stored in a stamp (in_stamp) stands for `name`, as the name itself or its hash. */
+/* Whether `in_stamp` is what a stamp stores for `name`: the name itself or its hash. */
 bool stamp_name_is(const char *in_stamp, const char *name);
 
 /* Whether a name is stored in a stamp as the name itself, not as its hash. */

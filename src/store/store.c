@@ -220,7 +220,7 @@ static bool sync_all(int folder, const char *name)
 	if (fd >= 0)
 		is_synced = syncfs(fd) == 0 || has_no_folder_sync();
 	else if (errno == EACCES)
-		/* neither the folder nor the file may be read: sync all file systems */
+		/* no permission to read the folder or the file: sync all file systems */
 		sync();
 	else
 		is_synced = false;

@@ -140,7 +140,7 @@ void store_make_durable(struct store *store);
 
 /* The content of an output, and the times that the output gets. */
 struct store_content {
-	int fd; /* descriptor, borrowed; read by position */
+	int fd; /* borrowed; its file position is neither used nor changed */
 	uint64_t offset, n_bytes;
 	const struct timespec *dates; /* times of access and modification; NULL: now */
 };

@@ -66,7 +66,7 @@ struct store {
 	bool only_looks;
 	bool was_made; /* whether store_open() created the folder */
 
-	/* The errno with which the times of an output could not be set; 0: none. */
+	/* The errno with which the times of an output could not be set; 0: no error. */
 	atomic_int dates_errno;
 	atomic_bool has_lost_stamp; /* whether some output got no stamp */
 	atomic_bool has_lost_mark;  /* whether some backup could not be marked */

@@ -267,7 +267,8 @@ TEST(run, each_of_many_large_images_is_processed_once)
 	fixture_leave();
 }
 
-/* The gates hold both workers while most images are not fed yet. */
+/* The gates hold both workers. Meanwhile the test changes images that are in the plan, but that no
+ * worker has got yet. */
 TEST(run, large_images_that_change_after_planning_are_processed_once)
 {
 	struct command command;

@@ -542,7 +542,7 @@ static void expect_kept(struct store *store, const struct store_output *output,
 
 	EXPECT_STR(scratch_text(path), content);
 	EXPECT(strstr(output->failure.text, "kept as a.jpg.kept-") != NULL);
-	/* A later run, which removes hidden files, keeps this one. */
+	/* When a store is opened, it removes hidden files, but not the kept file. */
 	store_close(store);
 	store_close(store_open("out"));
 	EXPECT_STR(scratch_text(path), content);
