@@ -67,7 +67,7 @@ enum chroma { CHROMA_AUTO = 0, CHROMA_420, CHROMA_444, N_CHROMAS };
 enum keep {
 	KEEP_EXIF = 1, /* EXIF without its GPS part */
 	/* The profile of an output in sRGB. An output in another colour space has its profile
-	 * without this flag, too. */
+	 * whether or not this flag is set. */
 	KEEP_ICC = 2,
 	KEEP_XMP = 4,
 	KEEP_IPTC = 8,

@@ -228,7 +228,7 @@ TEST(pages, a_tiff_without_its_last_page_fails_unless_the_option_fail_on_is_none
 		EXPECT(strstr(outcome.answer.failure.text, "ends early") != NULL, "%s",
 		       outcome.answer.failure.text);
 		outcome_fini(&outcome);
-		/* A PNG gets only the first page, which is complete. */
+		/* A PNG needs only the first page, and the truncated file has all of it. */
 		recipe = recipe_of_words("fail-on none", FORMAT_PNG, ENGINE_AUTO);
 		outcome = run_picture(&cut, "a.tif", &recipe);
 		EXPECT(outcome.is_done && outcome.answer.is_damaged, "%s",

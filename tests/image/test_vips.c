@@ -32,7 +32,8 @@ TEST(vips, sizes_equal_those_of_vips_thumbnail)
 		struct size to = geometry_size(&box, from);
 		VipsImage *black = NULL, *thumbnail = NULL;
 
-		/* A side whose computed length ends in exactly one half. */
+		/* For every eighth picture, one side of the output is a whole number plus one
+		 * half before it is rounded. */
 		if (i % 8 == 0) {
 			from = (struct size){2 * box.width, 2 * (side / 3) + 1};
 			to = geometry_size(&box, from);

@@ -32,7 +32,9 @@ struct box {
 
 	/* The members below are internal. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;
-	/* The sums of the current row of squares, if all its pixels so far are opaque. */
+	/* A square of factor x factor pixels becomes one sample.
+	 *
+	 * The sums of the current row of squares, if all its pixels so far are opaque. */
 	uint16_t *sums;
 	/* The sums of the current row of squares, if one of its pixels is not opaque. Colours
 	 * are multiplied by alpha, and alpha by 255. */
@@ -40,7 +42,7 @@ struct box {
 	float *rows[BOX_PLANES];
 	bool is_wide;
 	unsigned n_rows;
-	uint32_t y; /* index of the next row of squares */
+	uint32_t y; /* index of the current row of squares */
 };
 
 /*

@@ -41,7 +41,7 @@ struct demand {
 struct read_request {
 	const struct demand *demands; /* the requirements of each output */
 	unsigned n_demands;
-	bool reads_everything; /* if true, the reader skips nothing */
+	bool reads_everything; /* if true, the reader skips no scan of a JPEG */
 };
 
 /* The facts that a reader knows before it decodes pixels. */

@@ -96,9 +96,11 @@ enum rule {
 	RULE_WIDTH,       /* set the field to the width of the output */
 	RULE_HEIGHT,      /* set the field to the height of the output */
 	RULE_SITING, /* set the field to 1, because outputs have centred chroma samples */
-	RULE_COLOUR_SPACE,  /* set the field to the colour space of the output */
+	/* set the field to sRGB or "uncalibrated", to agree with the colours of the output */
+	RULE_COLOUR_SPACE,
 	RULE_COLOUR_DETAIL, /* drop the field unless the colours are those of the input */
-	RULE_INTEROP_INDEX, /* set the field to the value for the output's colours */
+	/* change or drop the field if it does not agree with the colours of the output */
+	RULE_INTEROP_INDEX,
 	/* convert the position and the size of the subject from the input to the output */
 	RULE_SUBJECT,
 };

@@ -745,8 +745,8 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 	return true;
 }
 
-/* Refuse a file if the recipe keeps metadata or a depth of the file, because this engine cannot
- * keep them. */
+/* Refuse a file if the recipe keeps the file's metadata, or its depth of more than 8 bits. This
+ * engine can keep neither. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct raster *raster, const struct recipe *recipe,
                        struct failure *ret_failure)

@@ -257,7 +257,8 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 const char *pv_missing_filter(const struct filter_chain *chain);
 
 /* pv_filters_make_grey(): whether a filter of the chain makes the output grey.
- * pv_filters_keep_light(): whether all filters of the chain also work on linear light above 1. */
+ * pv_filters_keep_light(): whether all filters of the chain also work on samples of linear light
+ * that are greater than 1. */
 bool pv_filters_make_grey(const struct filter_chain *chain);
 bool pv_filters_keep_light(const struct filter_chain *chain);
 

@@ -482,8 +482,9 @@ static const struct kind {
 	/* apply() is called for each frame separately. It moves pixels or reads neighbouring
 	 * pixels, so in a call for all frames, pixels of one frame would get into another. */
 	bool is_per_frame;
-	bool makes_grey;  /* the picture is converted to grey before apply() */
-	bool keeps_light; /* apply() also works on linear light above 1 */
+	bool makes_grey; /* the picture is converted to grey before apply() */
+	/* apply() also works on samples of linear light that are greater than 1 */
+	bool keeps_light;
 } kinds[N_FILTER_KINDS] = {
 	[FILTER_BLUR] =
 		{
