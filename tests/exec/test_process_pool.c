@@ -662,8 +662,8 @@ TEST(process_pool, a_worker_without_free_descriptors_is_replaced_after_its_task)
 	pxp_executor_destroy(pool);
 }
 
-/* This test loads a module after the zygote was forked, so workers do not have the module. Its
- * function is never called. */
+/* This test loads a module after the zygote was forked, so workers do not have the module. The
+ * function in the module is never called. */
 TEST(process_pool, a_function_of_a_module_that_workers_do_not_have_is_refused)
 {
 	void *module = dlopen(LATE_MODULE, RTLD_NOW);

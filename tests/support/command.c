@@ -254,9 +254,9 @@ static struct command start(const char *line, int tty)
 		return command;
 
 	/* The command starts as under a shell with job control: no signal is blocked or ignored,
-	 * and the command is a process group of its own. The group stays in our session, because an
-	 * orphaned group cannot be stopped; with a terminal, the command leads a session of its
-	 * own. */
+	 * and the command is a process group of its own. With a terminal, the command also leads a
+	 * session of its own. Without a terminal, the group stays in our session: in another
+	 * session the group would be orphaned, and SIGTSTP does not stop an orphaned group. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)

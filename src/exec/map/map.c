@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct chunk_head) % ALIGNMENT == 0,
 
 /* A growing array of bytes. */
 struct buffer {
-	/* The bytes, from malloc(), or NULL. */
+	/* The memory of the array, from malloc(); NULL: none. */
 	char *bytes;
 	size_t n, capacity;
 };

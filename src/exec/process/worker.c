@@ -331,8 +331,8 @@ static bool leave_in_slot(struct worker *worker, const struct answer_frame *answ
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
-	/* If the pool stopped polling just before the answer was left, the pool may have missed the
-	 * answer. In that case, notify the pool. */
+	/* If the pool polls no longer, it may have missed this answer, so notify the pool. Also
+	 * notify a pool that polls, once in MAX_UNNOTIFIED answers. */
 	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
 	    !atomic_load(&worker->shared->suppress_notify))
 		ring_doorbell(worker);
