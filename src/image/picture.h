@@ -27,9 +27,9 @@ void picture_distrust_inputs(void);
  * read font files. All other workers may read no files; they refuse drawings, which are then given
  * to a worker that draws. */
 enum picture_drawing {
-	DRAWING_NONE = 0, /* no worker draws */
-	/* No worker draws. A worker that draws may read files, and there is no sandbox to confine
-	 * it. */
+	DRAWING_NONE = 0, /* no worker draws SVG and PDF */
+	/* No worker draws SVG and PDF, because a worker that draws may read files, and there is no
+	 * sandbox to confine it. */
 	DRAWING_UNSAFE,
 	/* This worker does not draw, but other workers do. If this worker gets a drawing, it sets
 	 * is_to_draw in the answer. */

@@ -271,7 +271,8 @@ static const struct choice positions[] = {
 	{"northwest", POSITION_NORTHWEST},
 	{"entropy", POSITION_ENTROPY},
 	{"attention", POSITION_ATTENTION},
-	{"X%,Y%", POSITION_POINT}, /* only for messages: set_position() parses "X%,Y%" */
+	/* This row is only for messages: set_position() itself parses points like "50%,20%". */
+	{"X%,Y%", POSITION_POINT},
 	{"center", POSITION_CENTRE},
 	{"top", POSITION_NORTH},
 	{"bottom", POSITION_SOUTH},

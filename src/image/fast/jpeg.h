@@ -36,7 +36,7 @@ enum { JPG_MAX_COMPONENTS = 4 };
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
 
 struct jpg_header {
-	uint32_t width, height; /* each from 1 to 65535 pixels */
+	uint32_t width, height; /* the size in pixels: each side is 1 to 65535 */
 	bool is_progressive;
 	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
 	/* The components are RGB, CMYK or YCCK. The planes can be used only to check the file. */

@@ -98,7 +98,7 @@ static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 	return of_turns[was_mirrored != is_mirrored][(n + n_turns) % 4];
 }
 
-/* Read a signed fraction of a clean aperture box. */
+/* Read the signed fraction at offset `at` in the data of the clean aperture box "clap". */
 static double fraction(struct bytes data, size_t at)
 {
 	int32_t above = (int32_t)bytes_be32(data, at);

@@ -32,7 +32,7 @@ struct splice {
 	struct block tail;
 };
 
-/* Free the blocks of a splice. All members may be 0. */
+/* Free the blocks of a splice. A splice that is all zeros is allowed. */
 void splice_fini(struct splice *splice);
 
 /*

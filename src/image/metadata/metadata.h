@@ -54,8 +54,8 @@ void metadata_fini(struct metadata *metadata);
 /* The colour space of the output, as far as EXIF and XMP describe it. */
 enum metadata_colour {
 	COLOUR_SRGB,
-	COLOUR_KEPT,  /* the space of the input, which is not sRGB */
-	COLOUR_OTHER, /* neither sRGB nor the space of the input */
+	COLOUR_KEPT,  /* the colour space of the input, which is not sRGB */
+	COLOUR_OTHER, /* neither sRGB nor the colour space of the input */
 };
 
 /* The facts about the output that its metadata must state. */

@@ -490,8 +490,8 @@ static bool can_carry_profile(VipsImage *image, const struct pv_job *job)
 
 /* Whether the embedded profile is lost although no colour changes. There are two cases. The recipe
  * keeps a profile that is sRGB, but the saver does not write it. Or the recipe keeps the colour
- * space, but the profile is unusable. An unusable profile that is sRGB does not count: for example,
- * an sRGB profile for RGB means nothing in a grey picture. */
+ * space, but the profile cannot be used. In the second case an sRGB profile does not count as lost:
+ * for example, an sRGB profile for RGB means nothing in a grey picture. */
 static bool loses_profile(VipsImage *image, const struct pv_job *job)
 {
 	const void *profile;

@@ -61,9 +61,9 @@ static bool pv_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-/* Whether the samples have more than 8 bits of information. Signed samples whose space does not
- * have 16 bits count as 8 bits. libvips and all tools based on libvips treat them as levels of 0 to
- * 255. */
+/* Whether the samples have more than 8 bits of information. If the colour space of signed samples
+ * does not have 16 bits, they count as 8 bits: libvips and all tools based on libvips treat them as
+ * levels of 0 to 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -121,10 +121,10 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* Find floats that are linear light. RGB floats of a PFM are declared as linear light, and one band
- * of linear light is converted to grey. All floats of a PFM are linear light. In a grey TIFF, some
- * writers store linear light from 0 to 1, and others store levels from 0 to 255. So one band of a
- * TIFF counts as linear light if no value exceeds 1. */
+/* If floats are linear light, declare RGB as linear light, and convert one band to grey. All floats
+ * of a PFM are linear light. RGB floats of a TIFF are left unchanged. In a grey TIFF, some writers
+ * store linear light from 0 to 1, and others store levels from 0 to 255. So one band of a TIFF
+ * counts as linear light if no value exceeds 1. */
 static bool light_up(VipsImage **image)
 {
 	VipsImage *made = NULL;
