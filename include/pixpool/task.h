@@ -114,9 +114,9 @@ enum { PXP_MAX_RESTARTS = 2 };
  * ms  at most pxp_task_options.max_deadline_ms; a larger number, or a negative one such as
  *     PXP_FOREVER, means max_deadline_ms.
  *
- * Only the first calls in each attempt have an effect: PXP_MAX_RESTARTS, or as many as
- * pxp_task_options.max_restarts says. A call that would move the deadline by less than a 64th of ms
- * does nothing and is not counted. Calls in a thread, or in a task without a deadline, do nothing.
+ * In each attempt, only the first pxp_task_options.max_restarts calls have an effect (by default
+ * PXP_MAX_RESTARTS calls). A call that would move the deadline by less than a 64th of ms does
+ * nothing and is not counted. Calls in a thread, or in a task without a deadline, do nothing.
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
 

@@ -257,7 +257,7 @@ static void set_input(struct file *file, int fd, const struct stat *stat)
 	file->mtime_ns = history_time_of_now(stat);
 }
 
-/* Open the input of a file. Returns 0 or an errno. */
+/* Open the input `item`, and put its descriptor and its stat into `file`. Returns 0 or an errno. */
 static int open_input(struct file *file, const struct walk_item *item)
 {
 	struct stat stat;
@@ -609,9 +609,9 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	/* If the input could not be examined before it was opened, no decision was made. Decide
-	 * now. Without a decision the output would get no record, and a later run would not
-	 * recognise it. */
+	/* If the input could not be examined before it was opened, nothing has decided yet whether
+	 * to make its outputs. Decide now. Without this decision the outputs would get no record,
+	 * and a later run would not recognise them. */
 	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
 		return;
 	if (file->input < 0 &&

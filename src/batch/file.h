@@ -53,7 +53,7 @@ struct file {
 	unsigned n_deaths;
 	/* The format by the suffix or, if the suffix is not known, by the first bytes. */
 	enum image_format named_format;
-	bool is_drawn; /* whether a drawing worker has the file, or will get it */
+	bool is_drawn; /* whether a worker that draws has the file, or will get it */
 
 	/* With --in-place: the folder of the input, and its name in that folder, with links
 	 * resolved. */

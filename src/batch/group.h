@@ -28,8 +28,9 @@ void batch_submit_left(struct batch *batch);
 
 /* ---- lists of files ---- */
 
-/* Defer a file with an open input until the drawing workers can take it. was_at_work: true if a
- * decoding worker has found the drawing. The caller must not use the file any more. */
+/* Defer a file with an open input until the workers that draw can take it. was_at_work: true if a
+ * worker that only decodes had the file, and has found that it is a drawing. The caller must not
+ * use the file any more. */
 void file_defer(struct file *file, bool was_at_work);
 
 /* Take the oldest file from a list, and count it as an input of the workers again. Returns NULL if

@@ -39,7 +39,7 @@
  */
 
 struct screen {
-	int fd;       /* borrowed from the caller */
+	int fd;       /* the descriptor of the screen, borrowed from the caller */
 	bool is_live; /* whether the cursor is in a live line */
 };
 

@@ -42,7 +42,7 @@ struct folder_locks *folder_locks_create(size_t max, bool are_shared,
 void folder_locks_add(struct folder_locks *locks, const char *input);
 
 /* Lock all folders, or none. Returns NULL on success. If another run is working in one of the
- * folders, returns the INPUT for which that folder is locked. */
+ * folders, returns the INPUT with which that folder was added. */
 const char *folder_locks_try(struct folder_locks *locks);
 
 /* Unlock all folders and free the locks. NULL is allowed. */

@@ -22,7 +22,7 @@
 struct store;
 
 enum overwrite {
-	/* A file that is not our output is kept, and the output fails as `exists`. */
+	/* An existing file that is not our output stays, and the new output fails as `exists`. */
 	OVERWRITE_OWN,
 	OVERWRITE_SKIP, /* an existing file stays, and the output is skipped */
 	/* An existing file that is older than its input is replaced. A newer file stays, and the

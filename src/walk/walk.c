@@ -554,7 +554,7 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 
 static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_errno)
 {
-	/* The names "." and ".." of a list have no part that can be a relative name. */
+	/* A name in a list, such as "..", may have no part that can be the relative name. */
 	const bool has_relative = walk->options.is_list &&
 	                          walk->input_n < strlen(walk->input);
 	size_t n;
@@ -852,7 +852,8 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	size_t n;
 	int fd, sys_errno;
 
-	/* All files of this folder were returned, and its sub-folders may need the memory. */
+	/* All files of this folder were returned. Free their names before the walk of the
+	 * sub-folders, which needs memory, too. */
 	names_fini(&level->files);
 	if (level->fd < 0 && !levels_reopen(&walk->levels)) {
 		level_note(level, errno);

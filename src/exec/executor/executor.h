@@ -33,8 +33,8 @@ struct executor_table {
 	bool (*on_change)(struct pxp_executor *executor);
 
 	/* Wake the worker for which on_change set must_wake. Called without the lock, because the
-	 * woken worker would have to wait for the lock. This pointer is NULL if no worker needs to
-	 * be woken. */
+	 * woken worker would have to wait for the lock. This pointer is NULL in the inline
+	 * executor, which has no workers. */
 	void (*wake)(struct pxp_executor *executor);
 
 	/* Run the task that on_change took from the queue. Called without the lock. This pointer is

@@ -38,9 +38,9 @@ enum {
 	MAX_DEPTH = 2,
 	/* The number of the descriptor that is the zygote's end of the control socket. */
 	CONTROL = 3,
-	/* The interval at which SIGCONT is sent to a process that is waited for. */
+	/* While this code waits for a process, it sends the process SIGCONT at this interval. */
 	CONTINUE_MS = 1000,
-	/* The time after which a process that is waited for is killed. */
+	/* How long this code waits for a process before it kills the process. */
 	PATIENCE_MS = 60 * 1000,
 	/* The approximate time that the zygote takes to reap a fork server. */
 	REAP_NS = 50 * 1000,
