@@ -36,9 +36,9 @@ struct question {
 	const char *size;
 	int n_rounds;
 	enum peer peer;
-	/* If this is 0, the corpus itself is resized. Otherwise at least this many small pictures
-	 * are resized. They are made from the corpus before the measurement, and their longest
-	 * side has 480 pixels. */
+	/* 0: the corpus itself is resized. Otherwise at least n_small small pictures are resized.
+	 * They are made from the corpus before the measurement, and their longest side has 480
+	 * pixels. */
 	unsigned n_small;
 
 	/* The working folder, which is created for the run, and paths in it. */

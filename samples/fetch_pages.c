@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 	struct pxp_executor *pool;
 	int n_here = 0;
 
-	/* This must be called while the process has only one thread. */
+	/* curl_global_init() must be called while the process has only one thread. */
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	setvbuf(stdout, NULL, _IOLBF, 0); /* flush after each line, even into a pipe */
 	need(futures ? PXP_OK : PXP_ENOMEM);

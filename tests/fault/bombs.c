@@ -400,7 +400,8 @@ static void make_jp2(struct blob *blob)
 {
 	PUT(blob, "\xff\x4f\xff\x51\0\x29\0\0");
 	for (int i = 0; i < 2; i++) {
-		put_big(blob, 1000000, 4); /* the picture's size, then a tile's */
+		/* the size of the picture, then the size of a tile */
+		put_big(blob, 1000000, 4);
 		put_big(blob, 1000000, 4);
 		put_big(blob, 0, 8);
 	}

@@ -10,7 +10,7 @@
 struct bomb {
 	const char *name;   /* the file name with its suffix */
 	const char *format; /* the format name that pixpool info prints */
-	/* The correct outcomes, separated by blanks: "too-big ok". */
+	/* The correct outcomes, separated by blanks, such as "too-big bad-image". */
 	const char *classes;
 	void (*make)(struct blob *ret_blob);
 };

@@ -279,7 +279,7 @@ static void count_header(void *data, uint64_t n_pixels)
 	struct outcome *outcome = data;
 
 	outcome->n_headers++;
-	/* the size of all frames together; for a drawing, the drawn size */
+	/* The pixels of all frames together or, for a drawing, of the drawn size. */
 	EXPECT(n_pixels > 0);
 	if (outcome->answer.n_out == 1 &&
 	    !format_info(outcome->answer.in.format)->is_drawn)

@@ -321,7 +321,7 @@ static void set_space(struct blob *blob, uint8_t number)
 
 TEST(header_quirks, a_jpeg_2000_in_ycbcr_is_converted_to_rgb)
 {
-	/* YCbCr of the colour 230, 120, 40, and alpha. */
+	/* The colour 230, 120, 40 as YCbCr, and then an alpha of 77. */
 	static const uint8_t samples[] = {144, 69, 189, 77};
 	static const double colour[] = {230, 120, 40, 77};
 	static const char *const words[] = {"", "size 16x16", "size 16x8; fit fill"};

@@ -189,8 +189,8 @@ TEST(sandbox, a_crash_inside_the_sandbox_keeps_its_signal)
 
 /* ---- dropping the user ---- */
 
-/* Drop only the user, then make the attack. If seccomp were in force, it would refuse the attack
- * before the kernel checks the user. */
+/* Become the user nobody without activating seccomp, and then make the attack. If seccomp were in
+ * force, it would refuse the attack before the kernel checks the user. */
 static void attack_dropped(void *data)
 {
 	struct sandbox_state state;

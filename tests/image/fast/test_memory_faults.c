@@ -118,7 +118,8 @@ static bool expect_sound_failures(const struct blob *input, const struct recipe 
 	return strcmp(whole->answer.engine, "fast") == 0;
 }
 
-/* No engine runs in the parent, because its threads and its memory would affect the runs. */
+/* Engines run only in child processes. In the parent, the threads and the memory of an engine would
+ * affect all later runs. */
 static struct blob output_of(const struct blob *input, const struct recipe *recipe,
                              struct report *report)
 {
