@@ -60,7 +60,7 @@ enum subject_id {
 struct job {
 	enum question question;
 	enum subject_id subject;
-	/* How many tasks, items or pools to run. */
+	/* The number of tasks, items or pools to measure. */
 	size_t n_batch;
 	/* The size of the input and of the result of each task. */
 	size_t n_bytes;
@@ -74,7 +74,7 @@ struct job {
 };
 
 struct reading {
-	/* How many tasks, items or pools were completed. */
+	/* The number of tasks, items or pools that were measured. */
 	double n;
 	double wall_s;
 	/* CPU time of the whole process tree. */

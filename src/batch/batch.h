@@ -105,8 +105,8 @@ enum {
 	TASKS_PER_WORKER = 4,
 	/* The maximum size of a file that may share a task with other files. */
 	SMALL_FILE_BYTES = 64 * 1024,
-	/* Complete files are reported after this time, or earlier when COLLECT_FILES of them
-	 * wait. */
+	/* The main thread reports finished files at this interval, or earlier when COLLECT_FILES
+	 * of them wait. */
 	COLLECT_MS = 20,
 	COLLECT_FILES = 64,
 	/* How long the committer waits for more files for a group. */

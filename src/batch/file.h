@@ -26,7 +26,7 @@ struct content {
 struct file {
 	struct batch *batch;
 	struct pxp_future *future;
-	/* The result is filled in step by step, then moved into the future. */
+	/* The result is filled in step by step. At the end, `future` is completed with it. */
 	struct file_result *result;
 	/* the next file in the list batch->deferred or batch->left */
 	struct file *next;

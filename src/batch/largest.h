@@ -25,7 +25,7 @@ struct largest_input {
 	struct walk_address address;
 	uint64_t n_bytes;
 	uint64_t number; /* the position of the input among those that were added */
-	bool is_fed;     /* set by the feeder */
+	bool is_fed;     /* whether the feeder has fed the input */
 };
 
 /* The largest inputs that were added. A struct of zeros has no inputs. */

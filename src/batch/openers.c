@@ -26,7 +26,8 @@ enum {
 	MAX_HUNG = 4,
 	/* The time after which the user sees a message about a waiting call. */
 	TELL_MS = 3000,
-	/* The interval at which a waiting call checks whether it must wait any longer. */
+	/* While the main process waits for an opener, it checks at this interval whether to give
+	 * up. */
 	LOOK_MS = 100,
 	LIST_BYTES = 32 * 1024,
 	MAX_DEVICES = 64,
@@ -224,7 +225,7 @@ static bool is_given_up(struct openers *openers, dev_t dev)
 }
 
 /* Get the pool of openers. Returns NULL if the pool cannot be started. Then the main process must
- * make the call itself. */
+ * open, stat and list files itself. */
 static struct pxp_executor *pool_of(struct openers *openers)
 {
 	const struct pxp_executor_options options = {

@@ -33,7 +33,7 @@ void pools_destroy(struct pools *pools);
 /* Whether drawings are left to the pool that draws. */
 bool pools_leave_drawing(const struct pools *pools);
 
-/* The pool whose turn it is. */
+/* Which of the two pools has its turn: this pool gets the tasks that are submitted. */
 enum pool_kind pools_turn(const struct pools *pools);
 
 /*

@@ -84,7 +84,7 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
                                const struct picture_request *requests, size_t n,
                                uint64_t memory_allowance, struct pxp_future **ret_task);
 
-/* One of the files of a task that is done. */
+/* One file of a finished task, and the answer for this file. */
 struct picture_taken {
 	/* The variants of the file's request. On success the member `side` of each variant is
 	 * filled in. If the request only decodes, n_variants is 0. */

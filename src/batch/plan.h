@@ -25,7 +25,7 @@ struct plan_claim {
 	dev_t dev;
 	ino_t ino;        /* the inode; 0: not known */
 	uint64_t n_bytes; /* the size of the input */
-	uint64_t visit;   /* the number of the input in the walk */
+	uint64_t visit;   /* a different number for each file that the walk finds */
 	bool is_first;    /* whether the output is made by the first rule */
 };
 

@@ -62,7 +62,8 @@ uint64_t machine_free_memory(const char *root)
 
 /* ---- processes and threads ---- */
 
-/* If the cgroup's limit leaves fewer free tasks than *data says, reduce *data to that number. */
+/* If the cgroup allows fewer new processes and threads than *data says, reduce *data to that
+ * number. */
 static void lower_to_free_tasks(const struct cgroup *group, void *data)
 {
 	struct machine_tasks *tasks = data;

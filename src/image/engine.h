@@ -44,7 +44,7 @@ enum output_colour {
 struct rendering {
 	struct size size; /* size of a frame */
 	uint32_t n_frames;
-	/* The plain pixels. pixels.bytes is NULL if the rendering has an image. */
+	/* The plain pixels. If the rendering has `image` instead, pixels.bytes is NULL. */
 	struct pixels pixels;
 	void *image;
 	void (*free_image)(void *image);

@@ -29,7 +29,7 @@ uint64_t memory_estimate(const struct engine *decoder, const struct engine *deri
  * product overflow to a small number. The sum of a few such products does not overflow either. */
 uint64_t memory_product(uint64_t a, uint64_t b);
 
-/* The number of pixels of a size. */
+/* The number of pixels in a picture of this size. */
 uint64_t memory_area(struct size size);
 
 /*

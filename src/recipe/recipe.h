@@ -118,7 +118,7 @@ struct recipe {
 	bool has_effort;
 	uint8_t effort; /* from 0 (fast encoding) to 9 (small files) */
 	bool lossless; /* lossless compression, for formats that also have lossy compression */
-	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
+	bool progressive; /* whether JPEG is progressive, and PNG and GIF are interlaced */
 	enum chroma chroma; /* chroma subsampling; CHROMA_AUTO: the encoder decides */
 
 	uint8_t keep; /* metadata to keep, a mask of enum keep */

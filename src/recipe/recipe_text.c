@@ -829,7 +829,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 
 uint64_t recipe_fingerprint(const struct recipe *recipe)
 {
-	/* The key is a constant, because the fingerprint must be the same on every machine. */
+	/* The hash key is a constant, because the fingerprint must be the same on every machine. */
 	static const struct hash_key key = {{0x706978706f6f6c21, RECIPE_PICTURE_VERSION}};
 	char text[RECIPE_TEXT_BYTES];
 

@@ -466,7 +466,7 @@ enum published output_write(struct output *output, struct failure *ret_failure)
 
 void output_begin_sync(const struct output *output)
 {
-	/* If this call fails, only the later sync takes longer. */
+	/* The call only starts the writing early. If it fails, the later sync takes longer. */
 	(void)!sync_file_range(output->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 

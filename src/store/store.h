@@ -180,7 +180,7 @@ struct stamp;
 /* One output of a group, and its result. Everything is borrowed. */
 struct store_output {
 	/* The path below the output folder, without ".", ".." and empty components. But if
-	 * `original` has a folder, this is the name in that folder. */
+	 * original->folder is a descriptor, the name of the output in that folder. */
 	const char *name;
 	/* The picture from which the output is made. Outputs of the same picture are published only
 	 * if all of them can be written. */

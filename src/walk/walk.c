@@ -41,8 +41,8 @@ static void names_fini(struct names *names)
 	*names = (struct names){0};
 }
 
-/* Make *block large enough for n elements of size bytes, by doubling it. Returns false if memory
- * ran out. */
+/* Make *block large enough for n elements of `size` bytes each: double its length until they fit.
+ * Returns false if memory ran out. */
 static bool grow(void **block, size_t *max, size_t n, size_t size)
 {
 	size_t new_max = *max ? *max : 16;
@@ -60,7 +60,7 @@ static bool grow(void **block, size_t *max, size_t n, size_t size)
 	return true;
 }
 
-/* Append a copy of name, with a mark that the caller defines. Returns false, and leaves the list
+/* Append a copy of `name`, with a mark that the caller defines. Returns false, and leaves the list
  * unchanged, if memory ran out or if the list would exceed 4 GiB. */
 static bool names_add(struct names *names, char mark, const char *name)
 {

@@ -256,7 +256,7 @@ TEST(suggestions, edit_distance_counts_insertions_deletions_changes_and_swaps)
 	} cases[] = {
 		{"info", "info", 0},     {"inof", "info", 1}, /* 2 letters swapped */
 		{"xnof", "info", 2},     /* one letter changed, two letters swapped */
-		{"ofrmta", "format", 2}, /* letters swapped at both ends */
+		{"ofrmta", "format", 2}, /* two letters swapped at each end */
 		{"abcdef", "badcfe", 3}, /* three pairs of letters swapped */
 		{"ca", "abc", 3}, /* two letters swapped, and one inserted between them */
 		{"format", "formt", 1},  {"", "size", 4},

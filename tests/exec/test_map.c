@@ -606,7 +606,8 @@ TEST(map, a_map_refuses_to_wait_inside_a_callback_of_its_executor)
 			pxp_future_on_done(first, next_in_callback, NULL);
 			gate_open(&gate);
 			EXPECT_EQ(end_of(first), PXP_OK);
-			/* Only one thread completes tasks, and it runs the callback first. */
+			/* One thread completes all tasks. It runs the callback of the first task
+			 * before it completes this task, so the callback has ended here. */
 			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
 			          PXP_OK);
 			expect_squares(map_of_callback, 2);

@@ -225,7 +225,8 @@ TEST(process_pool, max_restarts_limits_how_often_a_task_can_restart_its_deadline
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_restarts_often, "5", &gate, five)),
 	          PXP_EDEADLINE);
 	late = pool_submit_with(pool, task_restarts_often, "6", &gate, five);
-	/* Only five restarts are allowed, so the sixth one, with 20 ms, has no effect. */
+	/* The deadline can be restarted five times. The sixth restart, which sets 20 ms, has no
+	 * effect. */
 	EXPECT_EQ(pxp_future_wait(late, 100), PXP_ETIMEOUT);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(late), PXP_OK);

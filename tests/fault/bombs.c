@@ -102,7 +102,7 @@ static void put_zlib_of(struct blob *blob, uint8_t byte, uint64_t n)
 	for (; rest > 0 && (rest == n || rest < 258); rest--)
 		put_bits(&bits, reversed, 8);
 	for (; rest >= 258; rest -= 258)
-		put_bits(&bits, 0xa3, 13); /* 258 bytes at distance 1 */
+		put_bits(&bits, 0xa3, 13); /* repeat the last byte 258 times */
 	for (; rest > 0; rest--)
 		put_bits(&bits, reversed, 8);
 	put_bits(&bits, 0, 7);

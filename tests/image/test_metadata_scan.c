@@ -53,7 +53,7 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 	} lies[] = {
 		{0, 'X'},   {1, 'M'}, {2, 41},           /* wrong byte order or magic */
 		{4, 9},     {4, 25},  {5, 1},  {7, 255}, /* wrong directory offset */
-		{8, 0},                                  /* no directory entry */
+		{8, 0},                                  /* a directory without entries */
 		{10, 0x13},                    /* a tag other than the orientation */
 		{12, 4},                       /* a type other than SHORT */
 		{14, 2},    {17, 1},           /* more than one value */

@@ -395,7 +395,7 @@ static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 	add_entry(&tiff, 262, 1, 1); /* samples of 0 are black */
 	add_entry(&tiff, STRIPS, n + 2, places_at);
 	add_entry(&tiff, 277, 1, 1);   /* bands */
-	add_entry(&tiff, 278, 1, 100); /* rows of a strip */
+	add_entry(&tiff, 278, 1, 100); /* number of rows in a strip */
 	add_entry(&tiff, STRIP_BYTES, n + 2, places_at + 4 * (n + 2));
 	add_number(&tiff, 0, 4);
 	blob_append(&tiff, pixels.bytes, pixels.n);

@@ -61,7 +61,7 @@ static void resample_line(const double *from, int n_from, int from_stride, doubl
 	}
 }
 
-/* Resample an image in memory to 8 bits with the same number of bands. */
+/* Resample an image of 8 bits, which is in memory, to this width and height. */
 static VipsImage *resampled(VipsImage *image, int width, int height)
 {
 	int from_width = vips_image_get_width(image);

@@ -729,7 +729,7 @@ struct psd_kind {
 	/* The section of layers and masks, or NULL. */
 	const char *layers;
 	size_t n_layers;
-	bool has_extra; /* a channel beyond the colours */
+	bool has_extra; /* whether one more channel follows the colours */
 	unsigned n_bands;
 };
 

@@ -91,7 +91,8 @@ TEST(reasons, the_failure_of_a_png_with_a_wrong_checksum_names_the_checksum)
 	blob_fini(&png);
 }
 
-/* Replace the marker of the frame, or its number of bits. */
+/* Check the reason for which a JPEG is refused if its frame header has this marker and this number
+ * of bits for each sample. */
 static void expect_unsupported(uint8_t marker, uint8_t n_bits, const char *reason)
 {
 	struct blob jpeg = make_jpeg(16, 16, 3, &rgbw);

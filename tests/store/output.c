@@ -1,5 +1,5 @@
-/* Functions that the tests of the store share: a store for each way to publish, and content for
- * it. */
+/* Functions that the tests of the store share: a store for each way to publish, and contents
+ * for outputs. */
 #include "output.h"
 
 #include "support/test.h"

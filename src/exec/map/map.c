@@ -308,7 +308,8 @@ struct chunk {
 	size_t n_bytes;
 	/* For each item, how many workers died while they ran it; NULL: no worker has died. */
 	struct fault *faults;
-	/* The error of every item that has no error of its own. */
+	/* If the chunk has failed: the error that is returned for an item, unless `faults` has
+	 * another error for this item. */
 	struct pxp_error error;
 	/* The result of the chunk, and the offset in it of the next item to return. */
 	void *result;

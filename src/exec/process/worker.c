@@ -406,7 +406,8 @@ static void restart_deadline(void *data, int64_t ms)
 }
 
 /* Request memory and wait for the answer. No timeout is needed, because the worker is killed if the
- * pool ends. If a task arrives before the answer, the pool has withdrawn that task. */
+ * pool ends. A task that arrives before the answer was sent earlier, and the pool has withdrawn it:
+ * run_task() acknowledges this at its end. */
 static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];

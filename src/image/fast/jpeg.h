@@ -43,7 +43,8 @@ struct jpg_header {
 	bool has_other_colours;
 	unsigned h_max, v_max;
 	struct {
-		/* Sampling factors, 1 to 4; both are 1 for a grey picture. */
+		/* The horizontal and the vertical sampling factor, each from 1 to 4. In a grey
+		 * picture, h and v are 1. */
 		uint8_t h, v;
 	} component[JPG_MAX_COMPONENTS];
 };

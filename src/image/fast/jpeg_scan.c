@@ -222,8 +222,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			/* The bytes define no valid table. A table with n_bytes 0 is never found,
-			 * and one with last_used 0 is evicted first. */
+			/* The bytes define no valid table. n_bytes 0 ensures that no search finds
+			 * this table, and last_used 0 that its place is reused first. */
 			table->n_bytes = 0;
 			table->last_used = 0;
 			return JPG_HUFFMAN_BAD;
@@ -924,7 +924,7 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	/* The code below changes `unwanted` instead of each coefficient that is not stored. */
+	/* If a coefficient is not stored in the block, the code below changes this variable. */
 	int16_t unwanted = 0;
 
 	while (history) {

@@ -12,7 +12,7 @@
 enum {
 	BLOCK_SIDE = 8,
 	BLOCK_SIZE = 64,
-	N_TABLES = 4, /* luma DC, luma AC, chroma DC, chroma AC */
+	N_TABLES = 4, /* the tables in order: luma DC, luma AC, chroma DC, chroma AC */
 	N_SYMBOLS = 256,
 	MAX_CODE_BITS = 16,
 	/* more than the depth of any Huffman tree with a total weight of 2^32 */

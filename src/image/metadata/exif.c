@@ -125,7 +125,7 @@ static const struct rule_row {
 	{MAIN, 0x012d, 0x012d, RULE_COLOUR_DETAIL}, /* transfer function */
 	{MAIN, 0x013b, 0x013b, RULE_COPYRIGHT},     /* artist */
 	{MAIN, 0x013d, 0x013d, RULE_DROP},          /* predictor */
-	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primaries */
+	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primary colours */
 	{MAIN, 0x0140, 0x015b, RULE_DROP},          /* tags ColorMap to JPEGTables */
 	{MAIN, 0x0200, 0x0212, RULE_DROP}, /* tags JPEGProc to YCbCrSubSampling */
 	{MAIN, 0x0213, 0x0213, RULE_SITING},
@@ -144,7 +144,7 @@ static const struct rule_row {
 	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* metadata of GDAL */
 	{MAIN, 0xc634, 0xc634, RULE_DROP},      /* DNG: the maker's private data */
 	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: name of the original file */
-	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* Padding, OffsetSchema */
+	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* tags Padding, OffsetSchema */
 	{EXIF, 0x9102, 0x9102, RULE_DROP},      /* compressed bits per pixel */
 	{EXIF, 0x9214, 0x9214, RULE_SUBJECT},
 	{EXIF, 0x927c, 0x927c, RULE_DROP}, /* maker note */
@@ -154,7 +154,7 @@ static const struct rule_row {
 	{EXIF, 0xa214, 0xa214, RULE_SUBJECT},
 	{EXIF, 0xa437, 0xa437, RULE_COPYRIGHT},     /* photographer */
 	{EXIF, 0xa500, 0xa500, RULE_COLOUR_DETAIL}, /* gamma */
-	{EXIF, 0xea1c, 0xea1d, RULE_DROP},          /* Padding, OffsetSchema */
+	{EXIF, 0xea1c, 0xea1d, RULE_DROP},          /* tags Padding, OffsetSchema */
 	{INTEROP, 0x0001, 0x0001, RULE_INTEROP_INDEX},
 	{INTEROP, 0x1001, 0x1001, RULE_WIDTH},
 	{INTEROP, 0x1002, 0x1002, RULE_HEIGHT},

@@ -31,7 +31,7 @@ static size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment = 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
 
-		/* no metadata segment follows this segment */
+		/* This segment holds no metadata, or it is incomplete. No metadata follows it. */
 		if (n_segment > n - at ||
 		    ((marker < APP0 || marker > APP15) && marker != COMMENT))
 			return n;

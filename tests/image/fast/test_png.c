@@ -257,8 +257,8 @@ static void mean_of(const struct png *png, const struct png_settings *settings,
 	for (unsigned i = 0; i < 4; i++)
 		rgba[i] /= n;
 	mean[0] = 0.299 * rgba[0] + 0.587 * rgba[1] + 0.114 * rgba[2];
-	/* Neutral chroma is 128. So the chroma of pure blue and of pure red would be 255.5, and is
-	 * limited to 255. */
+	/* Chroma is 128 plus a difference of up to 127.5. For pure blue and pure red the sum is
+	 * 255.5, which is limited to 255. */
 	mean[1] = fmin((rgba[2] - mean[0]) / 1.772 + 128, 255);
 	mean[2] = fmin((rgba[0] - mean[0]) / 1.402 + 128, 255);
 	mean[3] = rgba[3];

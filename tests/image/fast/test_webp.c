@@ -160,8 +160,8 @@ TEST(webp_read, planes_of_lossy_pictures_are_converted_to_full_range)
 	EXPECT(n_seen[0] > 200 && n_seen[1] > 150, "%u, %u", n_seen[0], n_seen[1]);
 }
 
-/* The largest difference between a sample of a plane and the slope at the position of the sample.
- * Samples at the edges are ignored. */
+/* The levels of the picture rise steadily (settings->slope). Get the largest difference between a
+ * sample of a plane and the value that it should have. Samples at the edges are ignored. */
 static double distance_from_slope(const struct plane *plane, unsigned i,
                                   const struct webp_settings *settings)
 {
