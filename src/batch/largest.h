@@ -17,7 +17,8 @@
 enum {
 	/* The maximum number of inputs that are kept. */
 	LARGEST_INPUTS = 1024,
-	/* An input with a longer path is not kept, so that the memory is bounded. */
+	/* The maximum size of a path with its zero byte. An input with a longer path is not kept, so
+	 * that the memory is bounded. */
 	LARGEST_PATH_BYTES = 1024,
 };
 

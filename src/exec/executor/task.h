@@ -119,7 +119,7 @@ struct pxp_task {
 	int output;
 	void *context;
 
-	/* The result, from malloc(), or NULL. */
+	/* The result, allocated with malloc(). NULL: no result. */
 	void *result;
 	size_t n_result;
 	/* The error that pxp_task_fail() set. */

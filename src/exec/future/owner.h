@@ -47,7 +47,7 @@ struct future_owner {
 struct owner_context {
 	const struct future_owner *owner;
 	struct owner_context *outer;
-	/* A number that is unique in the process: see owner_context_number(). */
+	/* The number of this context, unique in the process: see owner_context_number(). */
 	uint64_t number;
 };
 

@@ -1023,7 +1023,7 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 
 static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* An answer may have arrived that has not been read yet. */
+	/* First read what the worker has sent: its answer may have arrived already. */
 	read_frames(pool, worker, N_SLOTS);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > pool->now_ns)
 		return;

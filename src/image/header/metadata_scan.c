@@ -347,7 +347,7 @@ void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_page
 	*ret_pages = pages;
 }
 
-/* The larger one of two sides, which are the values of tags. */
+/* The larger one of two sides, which are the values of `tag` and `other_tag`. */
 static uint64_t longer_side(const struct tiff *tiff,
                             const struct tiff_directory *directory, unsigned tag,
                             unsigned other_tag)
