@@ -63,7 +63,8 @@ struct file {
 	/* the sealed memfd of the outputs, until they are committed; NULL: none */
 	struct content *content;
 	struct timespec dates[2]; /* atime and mtime of the input */
-	/* What is known about each output, and its new stamp; NULL: nothing is written. */
+	/* What history_decide() has found out about each output, and its new stamp. NULL: there is
+	 * nothing, for example because the file has no outputs. */
 	struct known_output *known;
 	struct known_failure known_failure; /* the record of a failure, for the state */
 	/* if the commit only writes the state: how the file ended */

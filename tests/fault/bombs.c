@@ -98,7 +98,7 @@ static void put_zlib_of(struct blob *blob, uint8_t byte, uint64_t n)
 	for (int i = 0; i < 8; i++)
 		reversed |= (literal >> i & 1) << (7 - i);
 	PUT(blob, "\x78\x9c");
-	put_bits(&bits, 3, 3); /* the last block, with fixed codes */
+	put_bits(&bits, 3, 3); /* the last block, with the fixed Huffman codes */
 	for (; rest > 0 && (rest == n || rest < 258); rest--)
 		put_bits(&bits, reversed, 8);
 	for (; rest >= 258; rest -= 258)

@@ -162,7 +162,7 @@ static int run(pid_t program, struct disturbance *what)
 		is_started |= status >> 16 == PTRACE_EVENT_EXEC;
 		if (status >> 16 == PTRACE_EVENT_SECCOMP && is_started)
 			disturb(pid, what);
-		/* Each new thread or child stops with a SIGSTOP that the program must not get. */
+		/* A new thread or child first gets a SIGSTOP from ptrace. It is not passed on. */
 		if (status >> 16 == 0 && WSTOPSIG(status) != SIGSTOP)
 			signal = WSTOPSIG(status);
 		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)signal);

@@ -5,7 +5,7 @@
  *   submit.gate  after the feeder has submitted a shared task, before the batch knows the task
  *   open.gate    when the feeder opens an input called lack.png; this call then fails with EMFILE
  *
- * This file is linked with --wrap for each function that has a name with __wrap_.
+ * The linker option --wrap=NAME makes the program call __wrap_NAME of this file instead of NAME.
  */
 #include "batch/picture_pools.h"
 #include "walk/walk.h"

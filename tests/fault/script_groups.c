@@ -6,7 +6,7 @@
  * wait for each other without a time limit, and a task may take any time. If SCRIPT_LONG is in the
  * environment, the time of every task is over at once, so each task ends after its current file.
  *
- * This file is linked with --wrap for each function that has a name with __wrap_.
+ * The linker option --wrap=NAME makes the program call __wrap_NAME of this file instead of NAME.
  */
 #include "batch/limits.h"
 

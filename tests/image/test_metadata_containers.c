@@ -463,8 +463,8 @@ TEST(metadata_containers, gain_maps_and_depth_maps_of_a_heif_are_reported_lost)
 		size_t n_meta = bytes_be32(block_bytes(&bare), META_AT);
 		struct metadata metadata;
 
-		/* Add the box "auxC" at the end of the box "meta". It has the type of the auxiliary
-		 * picture. */
+		/* Add the box "auxC", which holds the type of the auxiliary picture, at the end of
+		 * the box "meta". */
 		block_add(&file, bytes_part(block_bytes(&bare), 0, META_AT + n_meta));
 		block_add_number(&file, 8 + files[i].type.n, 4, true);
 		block_add_text(&file, "auxC");

@@ -34,8 +34,8 @@ enum {
 	REAP_PATIENCE_MS = 100,
 	/* The maximum time for killing and reaping orphans when the pool ends. */
 	END_PATIENCE_MS = 1000,
-	/* When a child has ended, ended orphans are reaped in several passes over the list of
-	 * children. This is the maximum number of passes. */
+	/* When a child has ended, the list of children is searched for dead orphans several times,
+	 * but at most this number of times. */
 	MAX_PASSES = 16,
 };
 
