@@ -264,8 +264,8 @@ static struct stamp new_record(struct history *history, const struct variant *va
 	return stamp;
 }
 
-/* Set the root in the record of a fresh output to the root of this run. If this changes the record,
- * the record must be written again. */
+/* In the record of a fresh output, set the root to that of the INPUT in this run. If this changes
+ * the record, the record must be written again. */
 static enum verdict add_root(struct history *history, const struct walk_item *item,
                              enum verdict verdict, struct stamp *stamp)
 {

@@ -529,8 +529,8 @@ void walk_close(struct walk *walk)
 	free(walk);
 }
 
-/* Put n bytes of name into the path, beginning at the offset `at`, which is 0 or the offset after a
- * slash. Returns false if memory ran out. */
+/* Put n bytes of `name` into the path, beginning at the offset `at`, which is 0 or the offset after
+ * a slash. Returns false if memory ran out. */
 static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 {
 	if (at + n + 1 > walk->path_max) {

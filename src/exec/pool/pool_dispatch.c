@@ -426,8 +426,8 @@ static int64_t idle_until_ns(const struct process_pool *pool,
 	return clock_deadline_ns(worker->idle_since_ns, ms);
 }
 
-/* Stop idle workers that have run their number of tasks, keep too much memory, or have been idle
- * for too long. */
+/* Stop idle workers that have run their maximum number of tasks, keep too much memory, or have been
+ * idle for too long. */
 static void recycle(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
