@@ -662,7 +662,7 @@ TEST(walk, visiting_the_address_of_a_file_gives_the_same_item_as_the_walk)
 	scratch_leave();
 }
 
-TEST(walk, visiting_an_address_follows_no_link_that_has_replaced_a_folder)
+TEST(walk, finding_a_file_again_by_address_follows_no_link_that_has_replaced_a_folder)
 {
 	const char *const inputs[] = {"d"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
@@ -684,7 +684,7 @@ TEST(walk, visiting_an_address_follows_no_link_that_has_replaced_a_folder)
 	scratch_leave();
 }
 
-TEST(walk, visiting_an_address_succeeds_only_for_a_regular_file)
+TEST(walk, finding_a_file_again_by_address_succeeds_only_for_a_regular_file)
 {
 	const char *const inputs[] = {"d"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
@@ -705,7 +705,7 @@ TEST(walk, visiting_an_address_succeeds_only_for_a_regular_file)
 	scratch_leave();
 }
 
-TEST(walk, visiting_an_address_in_the_output_folder_fails)
+TEST(walk, finding_a_file_again_by_address_fails_in_the_output_folder)
 {
 	const char *const inputs[] = {"d"};
 	struct walk_options options = {.inputs = inputs, .n_inputs = 1};
