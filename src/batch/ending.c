@@ -150,8 +150,8 @@ static void say_state(struct batch *batch)
 		report_say(batch->report, "%s", notice);
 }
 
-/* Report once that with --in-place an output got no stamp, or a backup got no mark. No other record
- * of such a file exists. */
+/* With --in-place, warn once if an output got no stamp, or if a backup got no mark. Nothing else
+ * records that a file is an output or a backup. */
 static void say_stamps(struct batch *batch)
 {
 	if (!batch->options->in_place || !batch->store)

@@ -553,7 +553,7 @@ static void group_submit(struct group *group)
 	watch_task(group, task);
 	pxp_future_release(task);
 	/* If the batch was stopped before the files were in the list of submitted files,
-	 * batch_stop() has not found this task. */
+	 * batch_stop() has not ended this task, so it must end here. */
 	if (is_stopped)
 		batch_end_groups(batch);
 }

@@ -79,8 +79,8 @@ static struct device *find_device(struct openers *openers, dev_t dev)
 	return NULL;
 }
 
-/* Add a device that may hang to the table, unless the table has it already. Returns the entry of
- * the device. Returns NULL if the table is full, or if dev is 0. Called with the lock held. */
+/* Add a device to the table of devices that may hang, unless the table has it already. Returns the
+ * entry of the device, or NULL if the table is full or dev is 0. Called with the lock held. */
 static struct device *add_device(struct openers *openers, dev_t dev)
 {
 	struct device *device = find_device(openers, dev);

@@ -164,8 +164,8 @@ struct task_list executor_take_expired(struct pxp_executor *executor, int64_t no
 
 /* ---- completion: call these functions without the lock ---- */
 
-/* Complete the future of a detached task (see task_complete()) and count it. n_idle as in
- * future_complete_in_place(). */
+/* Complete the future of a detached task (see task_complete()) and count it. The
+ * parameter `n_idle` is described at future_complete_in_place(). */
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle);
 
