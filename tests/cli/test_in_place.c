@@ -614,7 +614,7 @@ TEST(in_place,
 
 /* The test itself holds the lock, as another run would. Descriptor 9, which the program inherits,
  * does not hold the lock. */
-TEST(in_place, a_run_that_inherits_an_open_folder_without_its_lock_respects_the_lock)
+TEST(in_place, a_run_that_inherits_an_unlocked_folder_respects_the_lock_of_another_run)
 {
 	const char *const convert =
 		"pixpool-scripted convert --in-place --no-backup --no-wait in";

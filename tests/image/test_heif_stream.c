@@ -108,7 +108,7 @@ bool __wrap_box_next(struct bytes boxes, size_t *at, struct box *ret_box)
 }
 
 /* An item names the same property 255 times. This property is the last of 1,000 boxes. */
-TEST(heif_stream, a_property_that_an_item_names_many_times_is_looked_for_once)
+TEST(heif_stream, a_property_that_an_item_names_255_times_is_searched_for_only_once)
 {
 	enum { N_BOXES = 1000, N_INDICES = 255 };
 	struct block file = {0};

@@ -725,7 +725,7 @@ TEST(tiff, grey_with_further_samples_in_separate_planes_is_unsupported)
 }
 
 /* libtiff accepts bytes for tags that should have the type SHORT. */
-TEST(tiff, tags_of_samples_may_have_the_type_byte)
+TEST(tiff, tiff_tags_that_describe_samples_may_have_the_type_BYTE)
 {
 	enum { PHOTOMETRIC = 262, N_SAMPLES = 277, TYPE_BYTE = 1 };
 	static const unsigned tags[] = {PHOTOMETRIC, N_SAMPLES, EXTRA_SAMPLES};

@@ -437,7 +437,7 @@ TEST(geometry, only_a_small_part_around_the_crop_of_a_long_picture_is_scaled)
 	}
 }
 
-TEST(geometry, a_picture_of_ordinary_shape_is_scaled_completely_before_it_is_cropped)
+TEST(geometry, a_picture_of_ordinary_shape_is_scaled_as_a_whole_and_then_cropped)
 {
 	struct geometry g = {.width = 4000, .height = 3000, .fit = FIT_COVER};
 	struct size from = {600, 400};

@@ -10,7 +10,7 @@
 /* ---- Deadpool ---- */
 
 /* Ported from test_kill */
-TEST(deadpool, a_worker_killed_from_outside_fails_one_task_that_reports_the_signal)
+TEST(deadpool, a_worker_killed_from_outside_fails_one_task_whose_error_names_the_signal)
 {
 	static const struct {
 		int number;
