@@ -31,7 +31,7 @@ typedef void cgroup_visit_fn(const struct cgroup *group, void *data);
 void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
                  void *data);
 
-/* Read a number from the file folder/name.
+/* Read a number from the file `name` in `folder`.
  *
  * key  the text before the number, at the beginning of a line. NULL: the file has only the number.
  *

@@ -102,7 +102,7 @@ struct engine {
 	const char *name;
 	/* The engine's check() of a JPEG finds damage that other engines do not notice. */
 	bool is_strict;
-	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
+	/* Write the version, such as "libvips 8.14.1", into `text`, which has n_text bytes. */
 	void (*version)(char *text, size_t n_text);
 	/* Start the engine's libraries, once in the fork server. NULL: the engine needs no
 	 * start. */

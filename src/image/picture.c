@@ -337,8 +337,8 @@ static void trim_buffer(struct picture_worker *worker)
 	worker->n_bytes = 0;
 }
 
-/* If the estimate for a picture is larger than this, the allocator first gives the memory of
- * earlier pictures back to the system. */
+/* If the estimate for a picture exceeds this number of bytes, the allocator first gives the memory
+ * of earlier pictures back to the system. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
 /* The recipe that determines how the input is read. All recipes of a job require the same way of

@@ -62,7 +62,8 @@ struct filter_chain {
 };
 
 struct filter_number {
-	const char *name; /* such as "SIGMA"; NULL: the filter has no such number */
+	/* The name of the number, such as "SIGMA". NULL: the filter has no such number. */
+	const char *name;
 	const char *unit; /* the unit of the number, such as "pixels"; NULL: no unit */
 	double minimum, maximum, default_value;
 	bool is_whole;

@@ -359,8 +359,9 @@ static inline void store_four(uint16_t *out, __m128 value)
 	_mm_storel_epi64((__m128i *)(void *)out, samples);
 }
 
-/* Write squares to the planes in groups of four whole squares. Returns the number of squares that
- * were written. n_bands and is_wide are constants wherever this function is inlined. */
+/* Write the means of squares to the planes, four whole squares at a time. Returns the number of
+ * squares whose means were written. n_bands and is_wide are constants wherever this function is
+ * inlined. */
 static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool is_wide,
                                    const struct box_row *to)
 {

@@ -61,7 +61,7 @@ double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
 struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
-	uint64_t used; /* coefficients that the scale uses */
+	uint64_t used; /* a mask of the coefficients that the scale uses */
 	/* A mask of the coefficients that a later scan refines, if that scan is read. */
 	uint64_t refined;
 	/* For each coefficient: the lowest bit that will be known after the last scan if no

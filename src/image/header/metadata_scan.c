@@ -268,8 +268,8 @@ static bool lacks_colours(const struct tiff *tiff, const struct tiff_directory *
 	return false;
 }
 
-/* Read from a directory which samples a pixel has. A sample beyond the colours is alpha only if the
- * file declares it as alpha. */
+/* Find from the entries of a TIFF directory which samples each pixel has. A sample beyond the
+ * colours is alpha only if the file declares it as alpha. */
 static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
                          struct tiff_samples *ret_samples)
 {

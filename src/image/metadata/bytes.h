@@ -70,7 +70,7 @@ void block_add_text(struct block *block, const char *text);
 void block_add_number(struct block *block, uint64_t number, unsigned n_bytes,
                       bool is_big_endian);
 
-/* Overwrite n_bytes bytes at offset with a number. These bytes must be inside the block. */
+/* Overwrite n_bytes bytes at `offset` with a number. These bytes must be inside the block. */
 void block_set_number(struct block *block, size_t offset, uint64_t number,
                       unsigned n_bytes, bool is_big_endian);
 
