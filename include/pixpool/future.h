@@ -134,8 +134,8 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * once.
  *
  * timeout_ms  as for pxp_future_wait().
- * ret_bytes   on PXP_OK the result, which the caller must free(); NULL if the task returned
- *             nothing. Otherwise NULL.
+ * ret_bytes   on PXP_OK the result, which the caller must free(), or NULL if the task returned
+ *             nothing. NULL with any other status.
  * ret_n       on PXP_OK the length of the result in bytes; may be NULL.
  * ret_error   filled on all but PXP_OK; may be NULL.
  *

@@ -421,7 +421,7 @@ static struct pxp_future *take_complete(struct batch *batch)
 	return future;
 }
 
-/* Write n bytes of a file, from offset on, to the stream of the output. Signals are handled during
+/* Write the n bytes at `offset` of a file to the stream of the output. Signals are handled during
  * the write, because the reader of a pipe may be slow. Returns false with errno on failure. */
 static bool write_to_stream(struct batch *batch, int content, uint64_t offset, uint64_t n)
 {

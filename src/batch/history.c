@@ -619,7 +619,8 @@ struct pruner {
 	/* Whether the list of inputs has a name that begins with "/" or contains "..". If so,
 	 * relative names do not tell where inputs are. */
 	bool has_names_outside;
-	uint64_t n_others; /* the number of outputs whose inputs were in other folders */
+	/* The number of outputs whose inputs were not in the folder of an INPUT. */
+	uint64_t n_others;
 };
 
 static bool has_names_outside(const struct walk_options *inputs)

@@ -22,7 +22,7 @@ struct history_options {
 	 * no record has a root. */
 	const struct walk_options *inputs;
 	const char *output;
-	/* The rules of the batch, whose recipes have fingerprints. */
+	/* The rules of the batch. Records have the fingerprints of the recipes of these rules. */
 	const struct variant_rule *rules;
 	size_t n_rules;
 
@@ -126,8 +126,8 @@ struct history_pruning {
  * Search the output folder, and remove each output that this program made, that nobody has changed,
  * and whose recorded input was in the folder of an INPUT and does not exist any more. If such an
  * output was removed by somebody else, drop its row. In case of doubt an output is kept. Returns
- * the number of outputs that are kept because their inputs were in other folders. Call this when no
- * other thread uses the history any more.
+ * the number of outputs that are kept because their inputs were not in the folder of an INPUT. Call
+ * this when no other thread uses the history any more.
  */
 uint64_t history_prune(struct history *history, const struct history_pruning *pruning);
 

@@ -4,8 +4,8 @@
 
 #include "batch/worker_question.h"
 
-/* The maximum number of descriptors of a worker: 0, 1 and 2, the channel, those of its task, and
- * the duplicates that libraries make. */
+/* The maximum number of open descriptors of a worker. It has the descriptors 0, 1 and 2, the
+ * channel, the descriptors of its task, and the duplicates that libraries make. */
 enum { MAX_DESCRIPTORS = 32 };
 
 /* Variables that are set in the fork server and inherited by its workers. */

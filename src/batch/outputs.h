@@ -1,4 +1,5 @@
-/* The outputs of a batch, when the plan is made. Only the main thread uses these functions. */
+/* What is done about the outputs of a batch when its plan is made. Only the main thread uses these
+ * functions. */
 #ifndef PXP_BATCH_OUTPUTS_H
 #define PXP_BATCH_OUTPUTS_H
 

@@ -39,8 +39,8 @@ struct thread_pool {
 	pthread_t keeper;
 	bool has_keeper;
 	int64_t keeper_wake_ns;
-	/* The keeper waits for this condition. It is signalled when a queued task expires before
-	 * keeper_wake_ns, and when the keeper must end. */
+	/* The keeper waits for this condition. It is signalled when a task is queued that will
+	 * expire before keeper_wake_ns, and when the keeper must end. */
 	struct cond has_expiry;
 
 	/* The last thread that ended because it had been idle for too long. The next thread that

@@ -336,8 +336,8 @@ struct pxp_map {
 	struct chunk *unsent;
 	/* The chunk whose items are being returned. */
 	struct chunk *current;
-	/* Free chunks for reuse, in a list that is linked by the member `after`. The buffers of
-	 * these chunks have already grown to the size that is needed. */
+	/* A list of unused chunks, linked by the member `after`. The chunks are kept for reuse,
+	 * because their buffers have already grown to the size that is needed. */
 	struct chunk *spare;
 	/* n_pulled: how many inputs were read. n_out: for how many of these no result was returned
 	 * yet. */

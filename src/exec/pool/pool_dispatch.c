@@ -254,8 +254,8 @@ static struct task *next_task(struct process_pool *pool)
 }
 
 /* The next task to prefetch. Usually it comes from the queue. But if no worker is ever idle, no
- * worker takes over the tasks that are prefetched behind a long one. So a task that was overtaken
- * too often is taken back from its worker and returned. */
+ * worker takes over the tasks that are prefetched behind a long one. So if a task was overtaken too
+ * often, this function takes it back from its worker and returns it. */
 static struct task *next_task_ahead(struct process_pool *pool,
                                     const struct pool_worker *worker,
                                     struct prefetched *oldest)

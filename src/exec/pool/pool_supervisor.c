@@ -335,7 +335,8 @@ static uint64_t granted_bytes(const struct process_pool *pool)
 	return granted;
 }
 
-/* The part of a limit that counts against the budget; 0 if the pool has no allowance. */
+/* The part of a memory limit that counts against the memory budget; 0 if the pool has no
+ * allowance. */
 static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit)
 {
 	uint64_t allowance = allowance_of(pool);
