@@ -1,6 +1,6 @@
 /*
- * The minimum for processes: an epoll loop over socket pairs to forked children, which send each
- * frame back. There are no limits, cancels, deadlines, checks or recovery.
+ * The minimum that processes need: an epoll loop over socket pairs to forked children, which send
+ * each frame back. There are no limits, cancels, deadlines, checks or recovery.
  */
 #include "executors.h"
 

@@ -1,4 +1,4 @@
-/* Creates, fills, counts and removes the working folders of a benchmark. It walks with nftw(). */
+/* Creates, fills, counts and removes the working folders of a benchmark. This file uses nftw(). */
 #include "scratch.h"
 
 #include <errno.h>

@@ -221,7 +221,7 @@ TEST(in_place, an_existing_backup_is_never_replaced)
 	       records("r"));
 	EXPECT_STR(scratch_text("photos/lake.jpg.orig"), "mine");
 	EXPECT_EQ(stat_of("photos/lake.jpg").st_mtim.tv_nsec, 123456000);
-	/* An output that somebody has changed counts as an original again. */
+	/* If somebody has changed an output, the next run takes it for an original. */
 	if (has_stamps()) {
 		run("cat photos/sub/balloon.png.orig > photos/sub/balloon.png");
 		EXPECT_EQ(resize("64", "--backup .orig photos/sub").status, 1);

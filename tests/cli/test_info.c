@@ -19,7 +19,7 @@ struct row {
 static struct row rows[MAX_ROWS];
 static size_t n_rows;
 
-/* A column of the table without trailing blanks. */
+/* Copy a column of a line of the table, and leave out blanks at the end of the column. */
 static void take_column(char *column, const char *line, size_t at, size_t n)
 {
 	memcpy(column, line + at, n);

@@ -35,7 +35,8 @@ static const struct {
 	{"convert -f jpg", "--keep none", "orientation/6.jpg", false},
 };
 
-/* The output without the option is made again only when the image or the command changes. */
+/* Make the output of a case without the option of the case. If the previous case has the same image
+ * and the same command, its output is used again. */
 static void make_without(size_t i)
 {
 	struct ended ended;
