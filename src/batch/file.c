@@ -238,9 +238,9 @@ static bool is_same_as_there(struct batch *batch, const struct variant *variant,
 	return is_same;
 }
 
-/* Compare the outputs that are made only to be compared with existing files. An existing file with
- * the same bytes counts as ours. If a file differs, stores the failure in the result and returns
- * false. */
+/* Some outputs are made only to be compared with existing files. Compare their bytes. If an output
+ * and the file are equal, the output may replace the file. If not, stores the failure in the result
+ * and returns false. */
 static bool adopt_equal_ones(struct file *file)
 {
 	struct file_result *result = file->result;

@@ -7,7 +7,7 @@
 /* Sizes in MiB. */
 enum {
 	MAIN = 32, /* the memory of the main process, the zygote and the fork server */
-	/* The minimum for one worker. With libvips a worker takes 32 MiB before its first
+	/* The minimum memory of a worker. With libvips a worker takes 32 MiB before its first
 	 * picture. */
 	MIN_ALLOWANCE = 64,
 	MAX_ALLOWANCE = 256,

@@ -30,12 +30,13 @@ struct limits {
 };
 
 /*
- * Divide the memory of a run. At least one worker gets its memory.
+ * Divide the memory of a run among its workers. The result has at least one worker, however little
+ * memory there is.
  *
  * memory 0: three quarters of the free memory of the machine and its cgroups.
  *
  * n_workers 0: as many workers as there are usable processors. Otherwise the requested number. If
- * the memory is not enough for so many workers, there are fewer.
+ * the memory or a limit on processes does not allow so many workers, there are fewer.
  */
 struct limits limits_make(uint64_t memory, unsigned n_workers);
 

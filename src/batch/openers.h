@@ -19,8 +19,8 @@ struct openers_options {
 	int64_t timeout_ms; /* the time after which a call fails with ETIMEDOUT */
 	/* Returns whether a call may continue to wait. If not, the call fails with ECANCELED. */
 	bool (*may_go_on)(void *data);
-	/* Called once when a call has waited for several seconds. `path` is the file or folder of
-	 * that call. */
+	/* Called at most once for each file system call: when it has waited for several seconds.
+	 * `path` is the file or folder of the file system call. */
 	void (*on_wait)(void *data, const char *path);
 	void *data;
 };

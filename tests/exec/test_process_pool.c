@@ -173,8 +173,8 @@ TEST(process_pool, a_task_can_extend_its_deadline_up_to_a_limit)
 	gate_destroy(&never);
 }
 
-/* A task whose input is two times in milliseconds. The task restarts its deadline
- * PXP_MAX_RESTARTS + 1 times with the first time, and then once with the second time. */
+/* A task whose input is two durations in milliseconds. The task restarts its deadline
+ * PXP_MAX_RESTARTS + 1 times with the first duration, and then once with the second one. */
 static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
 {
 	char *second;
