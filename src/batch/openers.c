@@ -92,8 +92,8 @@ static struct device *add_device(struct openers *openers, dev_t dev)
 	return device;
 }
 
-/* Read the table of mounts. This never waits for a server. If the table cannot be read, a call on
- * any device may hang. */
+/* Read the table of mounts. This never waits for a server. If the table cannot be read, a call
+ * may hang if its device is not known. A call on a known device is made directly. */
 static void read_mounts(struct openers *openers)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");

@@ -141,7 +141,7 @@ struct walk_item {
 	size_t input; /* the index of the item's INPUT */
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
 	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a name from a
-	 * list begins with the base, if the file was found there. */
+	 * list begins with options.base, if the file was found below this base. */
 	const char *path;
 	/* The relative name, which is the end of `path`. For a file that the walk found: its path
 	 * below the INPUT folder. For an INPUT: its base name. For a name from a list, see
