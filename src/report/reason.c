@@ -30,7 +30,7 @@ static const struct {
 
 	{FAIL_UNSUPPORTED, "regular file", "not a regular file"},
 	{FAIL_UNSUPPORTED, "in place: the format",
-         "%s that would change its format in place"},
+         "%s whose format would change with --in-place"},
 	{FAIL_UNSUPPORTED, "hard links", "file with several hard links"},
 	{FAIL_UNSUPPORTED, "--untrusted", "%s is not read with --untrusted"},
 	{FAIL_UNSUPPORTED, "--keep", "metadata that --engine stb cannot keep"},
@@ -58,7 +58,7 @@ static const struct {
 	{FAIL_VANISHED, "no such file or folder", "no such file or folder"},
 	{FAIL_VANISHED, "", "deleted or changed during the run"},
 	{FAIL_PERMISSION, "belongs to another",
-         "image that would lose its owner or group in place; use -o DIR"},
+         "image that would lose its owner or group with --in-place; use -o DIR"},
 	{FAIL_PERMISSION, "publish:", "no permission to write the output"},
 	{FAIL_PERMISSION, "folder", "folder without permission to read"},
 	{FAIL_PERMISSION, "", "no permission to read"},

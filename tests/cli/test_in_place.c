@@ -133,7 +133,7 @@ TEST(in_place, an_image_whose_owner_or_group_would_change_is_not_replaced)
 	            nobody);
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.err,
-	              "\n  2 image that would lose its owner or group in place; use -o DIR: "
+	              "\n  2 image that would lose its owner or group with --in-place; use -o DIR: "
 	              "photos/"),
 	       "%s", ended.err);
 	EXPECT(strstr(records_in(ended.out),

@@ -548,7 +548,8 @@ static void expect_kept(struct store *store, const struct store_output *output,
 	EXPECT_STR(scratch_text(path), content);
 }
 
-TEST(durable, a_changed_original_and_its_backup_are_kept_if_it_cannot_get_its_name_back)
+TEST(durable,
+     a_changed_original_that_cannot_get_its_name_back_is_kept_and_so_is_its_backup)
 {
 	struct replacement new;
 	struct store *store;
