@@ -32,8 +32,8 @@ static const char *way_out_of_drawing(void)
 		return "its text needs fonts, and without Landlock a worker that reads "
 		       "fonts could read every file: --sandbox off renders it anyway";
 	default:
-		return "this build cannot render it: it needs a libvips with librsvg and "
-		       "poppler";
+		return "this build cannot render this format: a libvips with librsvg and "
+		       "poppler is needed";
 	}
 }
 

@@ -195,8 +195,9 @@ void user_drop(struct sandbox_state *state)
 	if (!was_dropped)
 		layer_is_missing(state, SANDBOX_USER, reason);
 	else if (!is_dropped())
-		layer_is_missing(state, SANDBOX_USER,
-		                 "dropped, but the process can become root again");
+		layer_is_missing(
+			state, SANDBOX_USER,
+			"privileges dropped, but the process can become root again");
 	else
 		layer_holds(state, SANDBOX_USER);
 }

@@ -156,7 +156,7 @@ TEST(sandbox, a_run_as_root_that_cannot_change_its_user_is_reported)
 	fixture_leave();
 	enter();
 	expect_missing("refuse setresuid=0", "user",
-	               "dropped, but the process can become root again");
+	               "privileges dropped, but the process can become root again");
 	fixture_leave();
 }
 

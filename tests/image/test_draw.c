@@ -665,7 +665,7 @@ TEST(draw, an_ordinary_worker_reports_that_a_drawing_needs_a_drawing_worker)
 TEST(draw, the_failure_of_a_drawing_says_why_no_worker_can_draw)
 {
 	expect_refused(DRAWING_UNSAFE, false, "--sandbox off renders it anyway");
-	expect_refused(DRAWING_NONE, false, "this build cannot render it");
+	expect_refused(DRAWING_NONE, false, "this build cannot render this format");
 }
 
 TEST(draw, drawings_are_refused_in_untrusted_mode)
