@@ -65,7 +65,7 @@ TEST(fd, copying_content_fails_if_the_source_is_too_short)
 	EXPECT_EQ(from, -1);
 }
 
-TEST(fd, counting_bytes_stops_after_the_maximum)
+TEST(fd, counting_bytes_stops_one_byte_above_the_given_maximum)
 {
 	int fd = memfd_create("bytes", MFD_CLOEXEC);
 	uint64_t n;
