@@ -67,7 +67,7 @@ static enum pxp_status next_row(void *data, const void **ret_bytes, size_t *ret_
 	if (n < 0)
 		return feof(rows->file) ? PXP_ESTATE : PXP_ESYS;
 	*ret_bytes = rows->line;
-	*ret_n = (size_t)n + 1; /* the length of the line and its final zero */
+	*ret_n = (size_t)n + 1; /* the length of the line, plus 1 for its final zero */
 	return PXP_OK;
 }
 

@@ -180,8 +180,8 @@ static const struct engine *find_deriver(const struct engine *decoder,
 	return NULL;
 }
 
-/* Find the engine that encodes an output: the deriver if it writes the format, or else the first
- * engine that writes the format. */
+/* Find the engine that encodes an output: the engine that derives it, if this engine writes the
+ * format, or else the first engine that writes the format. */
 static const struct engine *find_encoder(const struct engine *deriver,
                                          const struct recipe *recipe,
                                          struct failure *ret_failure)

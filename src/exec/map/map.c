@@ -329,7 +329,7 @@ struct pxp_map {
 	/* The waiter that watches the submitted chunks. Only an unordered map uses it. */
 	struct waiter waiter;
 	size_t n_taken; /* how many watches were taken from the waiter */
-	/* Chunks that are submitted and not read yet. */
+	/* The submitted chunks whose results were not read yet. */
 	struct chunk *first, *last;
 	/* A chunk whose inputs were read, but that could not be submitted because the executor had
 	 * no room. */

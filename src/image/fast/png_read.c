@@ -155,7 +155,7 @@ static unsigned bands_of(enum colour_type colour_type)
 	}
 }
 
-/* Read IHDR (11.2.1). */
+/* Read the chunk IHDR (PNG specification, section 11.2.1). */
 static enum read_status read_header(struct png_reader *reader, const struct chunk *chunk)
 {
 	struct png_reader_header *header = &reader->header;
@@ -197,7 +197,7 @@ static enum read_status read_header(struct png_reader *reader, const struct chun
 	return READ_OK;
 }
 
-/* Read PLTE (11.2.2). */
+/* Read the chunk PLTE (PNG specification, section 11.2.2). */
 static enum read_status read_palette(struct png_reader *reader, const struct chunk *chunk)
 {
 	unsigned n = chunk->n_bytes / 3;
@@ -215,7 +215,7 @@ static enum read_status read_palette(struct png_reader *reader, const struct chu
 	return READ_OK;
 }
 
-/* Read tRNS (11.3.1.1). */
+/* Read the chunk tRNS (PNG specification, section 11.3.1.1). */
 static enum read_status read_transparency(struct png_reader *reader,
                                           const struct chunk *chunk)
 {

@@ -347,7 +347,7 @@ static struct bytes split_data(const struct png *whole, unsigned splits, bool ha
 {
 	enum { IDAT_AT = 33 };
 	const uint8_t *chunk = whole->file.at + IDAT_AT;
-	/* The size of the data, without the frame of its chunk and without IEND. */
+	/* The size of the data alone: the chunk IDAT without its length, type and checksum. */
 	const size_t n = whole->file.n - IDAT_AT - 24;
 	struct bytes split = {0};
 	size_t begin = 0;
