@@ -15,7 +15,7 @@
 #include "walk/walk.h"
 
 struct batch_options {
-	/* The options of the walk over the inputs. The batch itself sets which folder is skipped. */
+	/* The options of the walk over the inputs. The batch itself sets the folder to skip. */
 	struct walk_options walk;
 	/* If the inputs were read from a list: the position of each input in the list, counted from
 	 * 1. NULL: the inputs were not read from a list. */
