@@ -404,13 +404,13 @@ TEST(in_place, a_damaged_image_is_not_replaced)
 	fixture_leave();
 }
 
-TEST(in_place, the_depth_colours_and_metadata_of_an_image_are_kept_by_default)
+TEST(in_place, an_image_keeps_its_depth_and_its_colours_and_its_metadata_by_default)
 {
 	fixture_enter();
 	sample("orientation/6.jpg", "a.jpg");
 	sample("orientation/6.jpg", "b.jpg");
 	EXPECT(strstr(run("pixpool resize -s 64 --in-place --no-backup -v a.jpg").err,
-	              "keep all"));
+	              "profile keep; depth keep; keep all"));
 	EXPECT(!strstr(
 		run("pixpool resize -s 64 --in-place --no-backup --keep none -v b.jpg")
 			.err,

@@ -419,7 +419,7 @@ TEST(outputs, two_inputs_that_differ_only_in_suffix_collide_and_nothing_is_writt
 	fixture_leave();
 }
 
-TEST(outputs, all_collisions_of_two_folders_are_listed)
+TEST(outputs, all_collisions_between_the_outputs_of_several_folders_are_listed)
 {
 	struct ended ended;
 

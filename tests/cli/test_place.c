@@ -26,7 +26,7 @@ TEST(system_faults, a_closed_standard_error_does_not_stop_the_batch)
 	fixture_leave();
 }
 
-TEST(system_faults, a_report_into_a_closed_pipe_exits_with_status_4)
+TEST(system_faults, a_run_with_its_report_into_a_closed_pipe_exits_with_status_4)
 {
 	char path[32];
 
@@ -68,7 +68,8 @@ TEST(system_faults, a_batch_runs_with_closed_standard_descriptors)
 	fixture_leave();
 }
 
-TEST(system_faults, a_report_on_a_full_disk_exits_with_status_4_and_a_message)
+TEST(system_faults,
+     a_run_with_its_report_on_a_full_disk_exits_with_status_4_and_a_message)
 {
 	struct ended ended;
 

@@ -72,7 +72,7 @@ TEST(selection, patterns_apply_to_files_given_as_inputs_too)
 	fixture_leave();
 }
 
-TEST(selection, patterns_that_leave_no_image_say_how_many_files_they_left_out)
+TEST(selection, if_patterns_leave_no_image_the_message_says_how_many_files_they_left_out)
 {
 	struct ended ended;
 

@@ -76,7 +76,7 @@ TEST(fault_hooks, creating_an_executor_survives_the_failure_of_any_allocation)
 	                     PXP_ENOMEM);
 }
 
-TEST(fault_hooks, creating_an_executor_survives_the_refusal_of_any_descriptor)
+TEST(fault_hooks, creating_a_process_pool_fails_if_any_descriptor_is_refused)
 {
 	static const enum fault_point points[] = {FAULT_PAIR, FAULT_EVENT};
 
