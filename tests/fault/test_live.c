@@ -264,8 +264,8 @@ TEST(running_batch, repeated_kills_of_workers_fail_only_images_that_lose_two_wor
 }
 
 #ifndef PIXPOOL_SANITIZE
-/* The wall clock jumps a day forward or back at each call. pixpool measures time with the monotonic
- * clock, which nobody can set. */
+/* The wall clock jumps a day forward or back at each call of clock_gettime(). pixpool measures time
+ * with the monotonic clock, which nobody can set. */
 TEST(running_batch, a_jump_of_the_wall_clock_moves_no_deadline)
 {
 	fixture_enter();

@@ -54,8 +54,8 @@ static void finalise(void *context)
 	(void)context;
 }
 
-/* Every option with which src/batch creates its pools, except those that a task could notice. So
- * tests about other subjects run the code behind these options. */
+/* Set options as src/batch does for its pools, but only options that no task notices. The tests
+ * then also run the code behind these options. */
 static void set_options_of_program(struct pxp_executor_options *options)
 {
 	static const int init_bytes = 1;

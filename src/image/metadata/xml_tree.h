@@ -60,8 +60,8 @@ struct xml_node *xml_parse(struct xml_tree *tree, struct bytes utf8);
  * Returns 0 if memory ran out or the tree has too many namespaces. */
 unsigned xml_space(struct xml_tree *tree, const char *uri, const char *prefix);
 
-/* Make an element, copy a text of n bytes, set an attribute. The results belong to the tree. If
- * memory ran out, the functions return NULL or false. */
+/* Functions that make an element, copy a text of n bytes, and set an attribute. The results belong
+ * to the tree. If memory ran out, the functions return NULL or false. */
 struct xml_node *xml_element(struct xml_tree *tree, unsigned space, const char *name);
 const char *xml_word(struct xml_tree *tree, const char *text, size_t n);
 bool xml_set_attribute(struct xml_tree *tree, struct xml_node *node, unsigned space,
