@@ -823,8 +823,8 @@ static void feed_all(struct batch *batch)
 	 * them. */
 	while (wait_for_workers(batch) && n_deferred(batch) > 0)
 		draw_deferred(batch);
-	/* If the batch is being stopped, some files may still be gathered; this call cancels
-	 * them. */
+	/* If the batch is being stopped, some files may still wait for others to share a task. This
+	 * call cancels them. */
 	batch_submit_gathered(batch);
 	cancel_all(batch, &batch->left);
 	cancel_all(batch, &batch->deferred);

@@ -49,8 +49,8 @@ struct file_result {
 	int64_t queue_ns, read_ns, work_ns, commit_ns;
 	unsigned attempts;
 	int64_t worker; /* the process id of the worker; 0: none */
-	/* The future of the file's last task, which has the worker's output on standard error.
-	 * NULL: the file had no task. */
+	/* The future of the file's last task. The future has what the worker wrote to standard
+	 * error. NULL: the file had no task. */
 	struct pxp_future *task;
 
 	int content; /* the memfd of an output that is written to a stream; -1: none */

@@ -5,8 +5,7 @@
 #ifndef PXP_LOST_H
 #define PXP_LOST_H
 
-/* A bit mask of losses. Workers send it in their answers, so new values must be added at the
- * end. */
+/* A bit mask of losses. Workers send it in their answers. lost_words() has a word for each bit. */
 enum lost {
 	LOST_ALPHA = 1,
 	LOST_PAGES = 2,

@@ -168,7 +168,7 @@ struct engine {
 	/* Only an engine that draws SVG and PDF has these two functions; for other engines they are
 	 * NULL. They may be called after start(). font_folders() returns the folders from which the
 	 * engine reads fonts; the list ends with NULL. draws() returns whether this process can
-	 * draw a format with its text. */
+	 * draw pictures of a format, with the text in them. */
 	const char *const *(*font_folders)(void);
 	bool (*draws)(enum image_format format, struct failure *ret_failure);
 };

@@ -832,7 +832,7 @@ static void expect_no_worker_after(const char *name)
 	int forked = 0;
 
 	/* This process has threads, so it cannot start another zygote. It runs this program again
-	 * in a new process, which can. */
+	 * in a new process, which can start one. */
 	REQUIRE(pipe(from_child) == 0);
 	child = fork();
 	if (child == 0) {

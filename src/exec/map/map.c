@@ -1,7 +1,7 @@
 /*
  * Map: reads inputs from a source, submits them in chunks, and returns the results.
  *
- * Chunks are submitted as long as a whole one fits into the window. The next chunk (the oldest, or
+ * Chunks are submitted as long as a whole chunk fits into the window. The next chunk (the oldest, or
  * in an unordered map the first that is done) is read when its future is done, and its items are
  * returned one by one.
  *
