@@ -42,7 +42,7 @@ static uint8_t draw(const struct jpeg_settings *settings, unsigned x, unsigned y
 struct progression {
 	int n_components;
 	int known_bit[3][64]; /* -1: no bit has been written */
-	jpeg_scan_info scan[190];
+	jpeg_scan_info scan[MAX_SCRIPT_SCANS];
 	int n_scans;
 };
 
@@ -136,6 +136,20 @@ static void one_scan_each(struct progression *p, int n_components)
 		add_scan(p, i, 1, 0, 63, 0, 0);
 }
 
+/* After the DC scan, each scan has one coefficient of one component: first all its bits except the
+ * lowest one and, when all coefficients have been sent in this way, the lowest bit. */
+static void long_progression(struct progression *p, int n_components, int n_scans)
+{
+	memset(p, 0, sizeof(*p));
+	add_scan(p, 0, n_components, 0, 0, 0, 0);
+	for (int i = 0; i < n_scans - 1; i++) {
+		bool is_lowest_bit = i >= 63 * n_components;
+		int k = 1 + i / n_components % 63;
+
+		add_scan(p, i % n_components, 1, k, k, is_lowest_bit, !is_lowest_bit);
+	}
+}
+
 static void choose_colours(struct jpeg_compress_struct *c,
                            const struct jpeg_settings *settings)
 {
@@ -178,6 +192,9 @@ static void choose_coding(struct jpeg_compress_struct *c,
 		break;
 	case SCRIPT_RANDOM:
 		random_progression(p, c->num_components, &state);
+		break;
+	case SCRIPT_LONG:
+		long_progression(p, c->num_components, (int)settings->n_scans);
 		break;
 	}
 	c->scan_info = p->scan;

@@ -23,7 +23,10 @@ enum script {
 	SCRIPT_USUAL,    /* libjpeg's default progressive script */
 	/* a progressive script with bands and bits in random order, chosen by the seed */
 	SCRIPT_RANDOM,
+	SCRIPT_LONG, /* a progressive script of n_scans scans */
 };
+
+enum { MAX_SCRIPT_SCANS = 256 };
 
 struct jpeg_settings {
 	unsigned width, height;
@@ -34,6 +37,8 @@ struct jpeg_settings {
 	bool is_optimised;   /* whether Huffman tables are optimised for the picture */
 	unsigned restart;    /* MCUs in a restart interval; 0: no restart markers */
 	enum script script;
+	/* The number of scans of SCRIPT_LONG, up to MAX_SCRIPT_SCANS. */
+	unsigned n_scans;
 	unsigned seed; /* seed of the drawing and of the scan script */
 	bool is_arithmetic;
 	bool is_rgb, is_cmyk, is_ycck; /* colour spaces other than YCbCr */
