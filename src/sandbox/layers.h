@@ -5,7 +5,8 @@
 
 #include "sandbox/sandbox.h"
 
-/* Drop all capabilities. If `state` requests the layer SANDBOX_USER, also change to an unprivileged user. */
+/* Drop all capabilities. If `state` requests the layer SANDBOX_USER, also change to an
+ * unprivileged user. */
 void user_drop(struct sandbox_state *state);
 
 /* Activate Landlock. This must come before seccomp, which would refuse the system calls that test
