@@ -25,7 +25,7 @@ enum {
 	TASKS_PER_WORKER = 8,
 };
 
-/* The memory limit in bytes if the machine has none. */
+/* The maximum memory of a run, in bytes. */
 static const uint64_t max_memory = (uint64_t)1 << 50;
 
 static uint64_t min(uint64_t a, uint64_t b)

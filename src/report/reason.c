@@ -42,6 +42,7 @@ static const struct {
 	{FAIL_UNSUPPORTED, "cannot be read:", "%s is not supported"},
 	{FAIL_UNSUPPORTED, "cannot be written", "output format is not supported"},
 	{FAIL_UNSUPPORTED, "cannot draw all text", "%s with a font that is missing"},
+	{FAIL_UNSUPPORTED, "no font is installed", "%s with a font that is missing"},
 	{FAIL_UNSUPPORTED, "drawn",
          "%s cannot be drawn, because no drawing worker can be started"},
 	{FAIL_UNSUPPORTED, "", "unsupported kind of %s"},

@@ -437,9 +437,9 @@ static enum published open_folder_of(struct store *store, const char *relative,
  * A folder that ignores case (vfat, exFAT, SMB, ext4 with casefold) or normalises Unicode has one
  * file for several names, and the plan cannot know that. So in such a folder the store remembers
  * each file that is an output of this run, in 16 bytes. If the name of another output leads to a
- * remembered file, the store neither replaces the file nor treats it as an old output. In a folder
- * that has a file of its own for each name, the store remembers only files whose names have bytes
- * beyond ASCII.
+ * remembered file, the store neither replaces the file nor treats it as an old output. The store can
+ * find out whether a folder ignores case, but not whether it normalises Unicode. So in a folder that
+ * does not ignore case, it remembers only files whose names have bytes beyond ASCII.
  */
 
 /* Find the place of a file in a table that is not full. Returns the place that has the file or, if

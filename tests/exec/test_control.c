@@ -495,7 +495,7 @@ TEST(control, a_worker_ends_after_its_idle_timeout_and_another_starts_when_neede
 	}
 }
 
-TEST(control, a_task_that_has_killed_max_kills_workers_is_not_retried)
+TEST(control, a_task_that_has_killed_the_maximum_number_of_workers_is_not_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *poison = pool_submit_with(

@@ -108,7 +108,7 @@ TEST(reason, the_reason_uses_the_common_names_of_formats)
 	         "started: no sandbox",
 	         "svg", "SVG cannot be drawn, because no drawing worker can be started"},
 		{FAIL_UNSUPPORTED,
-	         "header: cannot draw all text: no font is installed; install one", "pdf",
+	         "header: cannot draw text: no font is installed; install one", "pdf",
 	         "PDF with a font that is missing"},
 		{FAIL_UNSUPPORTED, "open: not a regular file", NULL,
 	         "not a regular file"},

@@ -566,7 +566,8 @@ TEST(durable,
 	replacement_fini(&new, NULL);
 }
 
-TEST(durable, an_original_is_kept_under_another_name_if_a_failed_sync_cannot_be_undone)
+TEST(durable,
+     an_original_that_cannot_get_its_name_back_after_a_failed_sync_is_kept_under_another_name)
 {
 	struct replacement new;
 	struct store *store;

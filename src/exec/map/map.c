@@ -351,7 +351,8 @@ struct pxp_map {
 	bool is_over;
 };
 
-/* Whether the items of chunks are packed. If not, each chunk has one item. */
+/* Whether a chunk may have several items, which are packed into one input. If not, each chunk has
+ * one item, which is not packed. */
 static bool is_packed(const struct pxp_map *map)
 {
 	return map->options.chunk > 1;

@@ -129,7 +129,7 @@ static bool fonts_are_there(struct failure *ret_failure)
 	}
 	if (i == 0)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: cannot draw all text: no font is installed; "
+		                   "header: cannot draw text: no font is installed; "
 		                   "install one, e.g. fonts-dejavu-core");
 	return true;
 }

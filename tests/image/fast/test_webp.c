@@ -98,9 +98,9 @@ static int widened(int level, bool is_chroma)
 	return (int)fmax(0, fmin(wide, 255));
 }
 
-/* Check that each sample of a plane is a level of the file, converted from the limited range to the
- * full range. seen[] records the levels that occurred, so that a test can check that most levels
- * were tested. */
+/* Check that a plane has the samples of the file, `limited`, after their conversion from the limited
+ * range to the full range. seen[] records the levels that occurred, so that a test can check that
+ * most levels were tested. */
 static void expect_widened(const struct plane *plane, const uint8_t *limited, int stride,
                            bool is_chroma, bool seen[256])
 {
