@@ -138,7 +138,8 @@ struct walk_item {
 	/* For WALK_OTHER: whether the item is a link that would be followed if follows_links were
 	 * set. */
 	bool is_unfollowed_link;
-	size_t input; /* the index of the item's INPUT */
+	/* the index of the INPUT (an argument of the user) in which the item was found */
+	size_t input;
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
 	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a name from a
 	 * list begins with options.base, if the file was found below this base. */

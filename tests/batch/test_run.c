@@ -1,5 +1,5 @@
-/* Tests of the limits of a batch, observed from outside while its workers wait at gates, and of the
- * states of a batch. */
+/* Tests of the states and the limits of a batch. Its workers are stopped at gates of the tests, and
+ * meanwhile the tests count from outside what the batch holds. */
 #include "cli_fixture.h"
 
 #include "batch/file.h"
