@@ -361,7 +361,7 @@ TEST(run, a_batch_never_returns_to_an_earlier_state)
 	}
 }
 
-TEST(run, a_batch_can_be_stopped_in_every_state_but_the_last)
+TEST(run, a_batch_can_drain_or_be_killed_in_every_earlier_state)
 {
 	for (int from = 0; from < BATCH_DRAINING; from++)
 		EXPECT(may_go((enum batch_state)from, BATCH_DRAINING));
