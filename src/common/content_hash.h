@@ -6,9 +6,9 @@
  * file with the same hash. This matters because the hash becomes part of file names, and caches
  * assume that a file with such a name never changes.
  *
- * Errors: the functions for files return false and set errno. The errno is ENODATA if the file is
- * shorter than n_bytes, ENOMEM if memory ran out, or the errno of the read that failed. Any thread
- * may call these functions.
+ * Errors: the functions for files return false and set errno. The errno is ENODATA if the file ends
+ * before all n_bytes were read, ENOMEM if memory ran out, ENOSYS in a build without libxxhash and
+ * libb2, or the errno of the read that failed. Any thread may call these functions.
  */
 #ifndef PXP_CONTENT_HASH_H
 #define PXP_CONTENT_HASH_H

@@ -18,7 +18,7 @@ enum fail_class {
 	FAIL_TOO_BIG = 3,
 	/* The worker was stopped because the time limit of the image had passed. */
 	FAIL_TIMEOUT = 4,
-	/* The worker was stopped because it reached its memory limit. */
+	/* The worker reached its memory limit, or memory ran out. */
 	FAIL_MEMORY = 5,
 	/* The worker died. */
 	FAIL_CRASHED = 6,
@@ -38,7 +38,7 @@ enum fail_class {
 	FAIL_INTERNAL = 13,
 
 	N_FAIL_CLASSES,
-	/* A wrong value on the command line. Images never fail with this class. */
+	/* A wrong value of an option or in a recipe. Images never fail with this class. */
 	FAIL_USAGE = N_FAIL_CLASSES,
 };
 

@@ -35,8 +35,8 @@ static void lower_to_free(const struct cgroup *group, void *data)
 		*minimum = limit;
 }
 
-/* The free memory on a system without /proc. It is the sum of unused memory and buffers. The page
- * cache does not count, because sysinfo() does not report it. */
+/* The free memory on a system whose /proc/meminfo does not tell it. It is the sum of unused memory
+ * and buffers. The page cache does not count, because sysinfo() does not report it. */
 static uint64_t free_memory_of_kernel(void)
 {
 	struct sysinfo info;
@@ -104,7 +104,8 @@ static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
 
 /* If the user's limit on tasks leaves fewer free tasks than *tasks says, reduce *tasks to that
  * number. The limit does not apply to root. But if root runs the program, its workers run as
- * another user, which has no other processes, and the limit applies to that user. */
+ * another user, and the limit applies to that user. That user is assumed to have no other
+ * processes. */
 static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
 {
 	/* A limit above this number is ignored: users rarely have so many tasks, and counting them

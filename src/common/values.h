@@ -1,9 +1,9 @@
 /*
  * Values as users write them: one of several words, a whole number, or a decimal number. If a value
- * is invalid, its parser returns false and leaves the caller's variable unchanged. The failure then
- * has the class FAIL_USAGE. Its text contains the valid values and the invalid value, as in "must
- * be a whole number from 1 to 100, got '0'". The caller adds the name of the option before the
- * text.
+ * is invalid, its parser returns false and leaves the caller's variable unchanged. A parser that
+ * takes a failure sets its class to FAIL_USAGE. The failure's text says which values are valid,
+ * and shows up to 40 bytes of the invalid value, as in "must be a whole number from 1 to 100, got
+ * '0'". The caller adds the name of the option before the text.
  */
 #ifndef PXP_VALUES_H
 #define PXP_VALUES_H
@@ -56,7 +56,8 @@ bool decimal_parse(const char **next, double *ret_number);
 
 enum { DECIMAL_TEXT_BYTES = 24 };
 
-/* Print a number as the shortest text from which decimal_parse() reads the same number. Returns
+/* Print a number, rounded to millionths, without zeros at the end of its decimals. From the text of
+ * a number that decimal_parse() has read, decimal_parse() reads the same number again. Returns
  * `text`. */
 const char *decimal_print(double number, char text[DECIMAL_TEXT_BYTES]);
 

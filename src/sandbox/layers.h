@@ -9,9 +9,9 @@
  * unprivileged user. */
 void user_drop(struct sandbox_state *state);
 
-/* Activate Landlock. This must come before seccomp, which would refuse the system calls that test
- * Landlock. `readable` lists the folders below which files may be read, and ends with NULL. If
- * `readable` is NULL, no file may be read. */
+/* Activate Landlock. This must come before seccomp, which would refuse the system calls that
+ * activate and test Landlock. `readable` lists the folders below which files may be opened for
+ * reading, and ends with NULL. If `readable` is NULL, no file may be opened. */
 void landlock_put_up(struct sandbox_state *state, const char *const *readable);
 
 /* Activate seccomp. may_read: true if files may be opened for reading; Landlock restricts which

@@ -205,10 +205,10 @@ void user_drop(struct sandbox_state *state)
 /*
  * ---- Landlock ----
  *
- * This layer refuses every access that the kernel's version of Landlock can refuse. The only
- * exceptions are folders below which files may be read. The constants below repeat those of
- * linux/landlock.h, because the header of the build may be older than the kernel that the program
- * runs on.
+ * This layer refuses every access that the kernel's version of Landlock can refuse, up to version
+ * 6. The only exceptions are folders below which files may be opened for reading. The constants
+ * below repeat those of linux/landlock.h, because the header of the build may be older than the
+ * kernel that the program runs on.
  */
 
 #ifndef SYS_landlock_create_ruleset
@@ -219,8 +219,8 @@ void user_drop(struct sandbox_state *state)
 
 enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
-/* The argument of landlock_create_ruleset(), with the members of the newest kernel. An older kernel
- * knows only the first members, and accepts this struct if the other members are zero. */
+/* The argument of landlock_create_ruleset(), with the members of Landlock version 6. An older
+ * kernel knows only the first members, and accepts this struct if the other members are zero. */
 struct ruleset {
 	uint64_t files, connections, scopes;
 };
@@ -230,7 +230,7 @@ struct rule_of_folder {
 	int32_t folder;
 } __attribute__((packed));
 
-/* All accesses that a version of Landlock (its ABI) can refuse. */
+/* All accesses that a version of Landlock (its ABI) can refuse. A version above 6 counts as 6. */
 static struct ruleset everything(uint32_t abi)
 {
 	/* Landlock version 1 can refuse to execute, read, write, create and remove files. */
@@ -266,8 +266,8 @@ static bool holds(void)
 	return fd < 0 && errno == EACCES;
 }
 
-/* Allow files below a folder to be opened for reading, and folders to be listed. A folder that does
- * not exist needs no rule. Returns false with errno on failure. */
+/* Allow files below a folder to be opened for reading, and folders to be listed. A folder that
+ * cannot be opened gets no rule; usually it does not exist. Returns false with errno on failure. */
 static bool allow_reading(int ruleset, const char *name)
 {
 	enum { READ_FILE = 1 << 2, READ_DIR = 1 << 3 };

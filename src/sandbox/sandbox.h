@@ -46,9 +46,10 @@ struct sandbox_state {
 void sandbox_drop_user(struct sandbox_state *ret_state);
 
 /*
- * The second step: from here on no file can be opened, and a system call that no decoder makes
- * kills the process by SIGSYS. The process may read and write the descriptors that it has, and can
- * have at most n_descriptors open. The function adds its layers to the state of the first step.
+ * The second step. If both of its layers are in force afterwards, no file can be opened any more,
+ * and a system call that no decoder makes fails or kills the process by SIGSYS. The process may
+ * read and write the descriptors that it has, and can have at most n_descriptors open. The function
+ * adds its layers to the state of the first step.
  *
  * readable: folders, ended by NULL, below which files can still be opened for reading, provided
  * that Landlock is in force. NULL: none.

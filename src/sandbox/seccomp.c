@@ -47,9 +47,9 @@ enum { TEST_ANSWER = EUCLEAN };
 /* The bits in the flags of mmap() that say whether a mapping is shared or private. */
 enum { MAP_KIND = 0x0f };
 
-/* System calls that are allowed with any arguments. None of them takes a path. Only dup() and
- * recvmsg() give the process a new descriptor, and recvmsg() receives descriptors only from the
- * main process. */
+/* System calls that are allowed with any arguments. None of them takes a path. Of these calls, only
+ * dup() and recvmsg() give the process a new descriptor, and recvmsg() receives descriptors only
+ * from the main process. */
 static const char *const allowed[] = {
 	/* calls on open descriptors */
 	"read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek",
@@ -92,7 +92,7 @@ static const char *const deadly[] = {
 	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown",
 	"fchownat", "utime", "utimes", "futimesat", "utimensat", "setxattr", "fsetxattr",
 	"removexattr", "fremovexattr",
-	/* calls that change the user */
+	/* calls that change the user, the groups or the capabilities */
 	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid",
 	"setfsgid", "setgroups", "capset"};
 
@@ -180,8 +180,10 @@ static void add_signals(struct filter *filter)
 	}
 }
 
-/* Add rules for the system calls that test the filter. No other code makes such a call, because its
- * arguments are invalid. The filter answers with an errno that the kernel would not give. */
+/* Add rules for the system calls that test the filter: execve() of the program NULL, and socket()
+ * of no family. No other code makes such a call, because its arguments are invalid. The filter
+ * answers with an errno that the kernel would not give. Any other execve() or socket() kills the
+ * process. */
 static void add_test(struct filter *filter)
 {
 	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "execve",
@@ -244,8 +246,8 @@ static void add_all(struct filter *filter)
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_GET_NAME));
 }
 
-/* Build the rules and write them as a program for the kernel, of at most n instructions. Returns 0
- * or a negative errno. */
+/* Build the rules and write them as a program for the kernel. The program must have fewer than n
+ * instructions. Returns 0 or a negative errno. */
 static int compile(bool may_read, struct sock_filter *program, size_t n,
                    struct seccomp_figures *ret_figures)
 {
@@ -289,8 +291,8 @@ int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
 	return compile(may_read, program, BPF_MAXINSNS, ret_figures);
 }
 
-/* Load the filter. Returns 0 or a negative errno, which comes from the kernel or from a container
- * that this process runs in. */
+/* Build the filter and load it. Returns 0 or a negative errno. A container that this process runs
+ * in may refuse to load it. */
 static int load(bool may_read)
 {
 	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
@@ -315,7 +317,7 @@ static bool is_answered(long got, int with)
 	return got == -1 && errno == with;
 }
 
-/* Whether the filter is effective. The last test opens a file for writing, which the filter always
+/* Whether the filter is effective. The last test opens "/" for writing, which the filter always
  * refuses. */
 static bool holds(void)
 {

@@ -1,7 +1,8 @@
 /*
  * Walks the INPUTs one after the other, and the folders below each INPUT, one step at a time. This
  * file contains, in this order: the packed names of one folder, the stack of the current folders,
- * the selection of files, the names of a list, the steps, and the functions that find a file again.
+ * the walk and its items, the selection of files, the names of a list, the steps, and the functions
+ * that find a file again.
  */
 #include "walk/walk.h"
 
@@ -61,7 +62,7 @@ static bool grow(void **block, size_t *max, size_t n, size_t size)
 }
 
 /* Append a copy of `name`, with a mark that the caller defines. Returns false, and leaves the list
- * unchanged, if memory ran out or if the list would exceed 4 GiB. */
+ * unchanged, if memory ran out or if the entries already take 4 GiB. */
 static bool names_add(struct names *names, char mark, const char *name)
 {
 	size_t n_name = strlen(name) + 1;
@@ -174,9 +175,9 @@ struct level {
 	struct names files, folders;
 	/* The errno with which reading the folder ended early; 0: it was read completely. */
 	int sys_errno;
+	/* Whether the folder contains a name that matches walk_options.mark. */
 	bool has_mark;
 };
-
 /* The mark of a name says what kind of entry has the name. A link that the walk follows is listed
  * with the files or with the folders, depending on its target. */
 enum {
@@ -346,8 +347,8 @@ static bool add_entry(struct level *level, const struct dirent64 *entry,
 	                 entry->d_name);
 }
 
-/* Whether the walk skips a name: "." and "..", hidden names, and the files that this program keeps
- * in an output folder. */
+/* Whether the walk skips a name. It skips ".", "..", hidden names unless takes_hidden is set, and
+ * the files that this program keeps in an output folder. */
 static bool is_passed_over(const char *name, const struct walk_options *options)
 {
 	static const char ours[] = ".pixpool";
@@ -393,7 +394,7 @@ static void level_read(struct level *level, char *buffer,
 }
 
 /* Called after the folder of level number `depth` was opened. Closes the folder that is LEVELS_OPEN
- * levels above that folder. */
+ * levels above that folder, unless it is the INPUT's folder. */
 static void close_far_above(struct levels *levels, size_t depth)
 {
 	if (depth > LEVELS_OPEN)
@@ -478,7 +479,7 @@ static bool levels_reopen(struct levels *levels)
 	return true;
 }
 
-/* ---- the steps ---- */
+/* ---- the walk ---- */
 
 struct walk {
 	struct walk_options options;
@@ -613,8 +614,9 @@ enum { MARKED = -1 };
 
 /* Push the folder that is open as fd. Takes over the descriptor, also on failure. Returns 0 if the
  * folder was pushed, or if it is the output folder, which is skipped. Returns MARKED, without
- * pushing the folder, if it is inside another folder and contains the mark. Otherwise returns an
- * error number; EXDEV: the folder is on another file system and must not be walked. */
+ * pushing the folder, if it is inside another folder and contains a name that matches options.mark.
+ * Otherwise returns an error number; ELOOP: the folder is on the stack already; EXDEV: the folder
+ * is on another file system and must not be walked. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;

@@ -6,8 +6,8 @@
  *
  * Unless the options say otherwise, links inside folders are not followed, not even a link that
  * replaces a folder while the walk runs, and names inside folders that begin with a dot are
- * skipped. A tree that changes during the walk causes no error: a file that no longer exists when
- * its turn comes is skipped.
+ * skipped. A folder that was removed before its turn came is skipped without an error. A file that
+ * was removed after its folder was read is still returned, but cannot be opened.
  *
  * A tree may be of any depth; a walk has at most about 20 descriptors open (walk_internal.h). Only
  * one thread may use a walk.
@@ -31,15 +31,13 @@ struct walk;
  */
 struct walk_glob {
 	const char *pattern;
-	bool includes; /* whether the pattern includes files or excludes them */
+	bool includes; /* true: the pattern includes files; false: it excludes files */
 };
 
 /*
- * File system calls of the walk. A plain call may never return, for example on a dead network
- * share. So a caller may provide calls with a time limit. They have the results and the errno of
- * the plain calls. `folder` and `name` are the arguments of openat(). `dev` is the device of the
- * folder; it is 0 if the device is not known, or if the name may be a mount point. `path` is used
- * in messages only.
+ * The place on which a file system call of the walk works. `folder` and `name` are the arguments of
+ * openat(). `dev` is the device of the folder, or of an INPUT; it is 0 if the device is not known,
+ * or if the name may be a mount point. `path` is used in messages only.
  */
 struct walk_place {
 	dev_t dev;
@@ -47,12 +45,15 @@ struct walk_place {
 	const char *name, *path;
 };
 
+/* File system calls of the walk. A plain call may never return, for example on a dead network
+ * share. So a caller may provide calls with a time limit. They fail with the errno of the plain
+ * call, or with ETIMEDOUT or ECANCELED if they gave up waiting for it. */
 struct walk_calls {
 	/* Does what openat() does. If ret_stat is not NULL, also calls fstat() on the opened
 	 * file. */
 	int (*open)(void *data, const struct walk_place *place, int flags,
 	            struct stat *ret_stat);
-	/* Does what fstatat() does. */
+	/* Does what fstatat() does. Returns true on success. */
 	bool (*stat)(void *data, const struct walk_place *place, int flags,
 	             struct stat *ret_stat);
 	/* Reads the entries of the folder place->folder as getdents64() does. */
@@ -128,21 +129,21 @@ enum walk_kind {
 	WALK_END
 };
 
-/* An item of the walk. An item from walk_next() is valid until the next walk_next(), and so is its
- * descriptor. The comment on walk_visit() says how long an item from walk_visit() is valid. */
+/* An item of the walk. An item from walk_next() is valid until the next walk_next(), and so is the
+ * descriptor in its member `folder`. The comment on walk_visit() says how long an item from
+ * walk_visit() is valid. */
 struct walk_item {
 	enum walk_kind kind;
 	bool is_named;     /* whether the item is the INPUT itself */
 	bool follows_link; /* whether a link is followed when the item is opened */
 	bool is_standard_input;
-	/* For WALK_OTHER: whether the item is a link that would be followed if follows_links were
-	 * set. */
+	/* For WALK_OTHER: whether the item is a link, and options.follows_links is not set. */
 	bool is_unfollowed_link;
 	/* the index of the INPUT (an argument of the user) in which the item was found */
 	size_t input;
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
-	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a name from a
-	 * list begins with options.base, if the file was found below this base. */
+	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a relative name
+	 * from a list begins with options.base, unless the file exists only under its own name. */
 	const char *path;
 	/* The relative name, which is the end of `path`. For a file that the walk found: its path
 	 * below the INPUT folder. For an INPUT: its base name. For a name from a list, see
@@ -159,7 +160,9 @@ struct walk_item {
 	int sys_errno;
 	/* The calls that walk_open_file() and walk_stat_file() make. */
 	const struct walk_calls *calls;
-	dev_t dev; /* the device of the file's folder; 0: not known */
+	/* The device of the file's folder. If the item is an INPUT: the device of that INPUT. 0:
+	 * not known. */
+	dev_t dev;
 };
 
 /*
@@ -174,7 +177,7 @@ struct walk_address {
 	/* The length of the INPUT folder's path with the slash after it. 0 if the file is an
 	 * INPUT. */
 	size_t n_of_input;
-	dev_t dev; /* the device of the file's folder; 0: not known */
+	dev_t dev; /* as in struct walk_item */
 	bool is_named, follows_link;
 };
 
@@ -190,8 +193,9 @@ struct walk *walk_open(const struct walk_options *options);
 /* End a walk, at any point. `walk` may be NULL. */
 void walk_close(struct walk *walk);
 
-/* Get the next item. After WALK_END every call returns WALK_END. If memory runs out inside a
- * folder, the item is a WALK_ERROR with ENOMEM, and the walk continues with the next folder. */
+/* Get the next item. After WALK_END every call returns WALK_END. If memory runs out in a folder,
+ * some of its items are missing, the last item of the folder is a WALK_ERROR with ENOMEM, and the
+ * walk continues. */
 enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
 
 /*

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* How many of the deepest folders of a walk stay open. */
+/* How many of the deepest folders of a walk stay open. The folder of the INPUT also stays open. */
 enum { LEVELS_OPEN = 16 };
 
 /* The function that reads a folder: getdents64(). A test replaces it by a function that fails
