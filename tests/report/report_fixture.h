@@ -20,8 +20,9 @@ void fixture_advance_ms(int64_t ms);
 struct report *fixture_report(enum progress progress, int fd);
 struct report *fixture_report_with(const struct report_options *options, int fd);
 
-/* Report a batch that takes 3.2 seconds: one image of each outcome, one that was not started, and a
- * file that is not an image. Returns what report_finish() returned. */
+/* Report a batch of four images that takes 3.2 seconds: one image is ok, one fails, one is skipped,
+ * and one is not started. There is also a file that is not an image, and a message. Returns what
+ * report_finish() returned. */
 bool fixture_run(struct report *report);
 
 /* Open a file in memory. capture_text() returns the text that was written to it since the last

@@ -12,8 +12,8 @@
 
 static const int64_t MS = 1000000;
 
-/* A meter that has counted 1,234 of 2,900 images. An earlier run has processed 671 of them, and
- * this run has processed 563 of them in ten seconds. */
+/* A meter that has counted 1,234 of 2,900 images. The rate is computed from 563 of them, which took
+ * ten seconds. n_failed of these 563 images have failed. */
 static struct meter meter_at_work(unsigned n_failed)
 {
 	struct meter meter;
@@ -394,19 +394,25 @@ TEST(terminal, a_wide_terminal_gets_a_wide_progress_bar)
 
 TEST(terminal, file_names_cannot_send_control_codes_to_the_terminal)
 {
-	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
+	struct terminal terminal = terminal_open(80, PROGRESS_NONE);
 	struct record failed = record_failed("\033]0;owned\a\xc2\x9b"
 	                                     "2J",
 	                                     FAIL_IO, "\xc2\x9b");
 	const char *text;
 
 	use_utf8();
+	report_destroy(terminal.report);
+	terminal.report = fixture_report_with(
+		&(struct report_options){
+			.progress = PROGRESS_BAR, .verbose = true, .records = -1},
+		terminal.slave);
 	report_planned(terminal.report, 4, 0);
 	report_add(terminal.report, &failed);
 	report_ignored(terminal.report, "\033c");
 	report_say(terminal.report, "%s", "\033c");
 	EXPECT(report_finish(terminal.report, 1));
 	text = shown(&terminal);
+	EXPECT(strstr(text, "ignored: ") != NULL);
 	for (const char *c = text; (c = strchr(c, '\033')) != NULL; c++)
 		EXPECT(strncmp(c, "\033[K", 3) == 0);
 	EXPECT(strchr(text, '\a') == NULL && strstr(text, "\xc2\x9b") == NULL);

@@ -1,5 +1,5 @@
-/* Tests of JSON output that every parser accepts, and of numbers that do not depend on the
- * locale. */
+/* Tests of the JSON writer, of UTF-8 and base64, of numbers for people, which do not depend on the
+ * locale, and of texts in memory. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -76,43 +76,57 @@ TEST(json, a_path_that_is_not_utf8_is_written_in_base64)
 	EXPECT_STR(path_of("a\nb"), "\"input\":\"a\\nb\"");
 }
 
-/* Test cases at the limits of each row of table 3-7 in the Unicode standard. */
-TEST(utf8, only_valid_utf8_characters_have_a_length)
+/* The rows of table 3-7 in the Unicode standard: the first and the last character of each row. */
+static const struct {
+	unsigned char first[5], last[5];
+} rows[] = {
+	{"\x00", "\x7f"},
+	{"\xc2\x80", "\xdf\xbf"},
+	{"\xe0\xa0\x80", "\xe0\xbf\xbf"},
+	{"\xe1\x80\x80", "\xec\xbf\xbf"},
+	{"\xed\x80\x80", "\xed\x9f\xbf"},
+	{"\xee\x80\x80", "\xef\xbf\xbf"},
+	{"\xf0\x90\x80\x80", "\xf0\xbf\xbf\xbf"},
+	{"\xf1\x80\x80\x80", "\xf3\xbf\xbf\xbf"},
+	{"\xf4\x80\x80\x80", "\xf4\x8f\xbf\xbf"},
+};
+
+static size_t length_of(const unsigned char bytes[5])
 {
-	const struct {
-		const char *bytes;
-		size_t length;
-	} edges[] = {
-		{"a", 1},
-		{"\x7f", 1},
-		{"\x80", 0},
-		{"\xbf", 0},
-		{"\xc0\x80", 0},
-		{"\xc1\xbf", 0},
-		{"\xc2\x80", 2},
-		{"\xdf\xbf", 2},
-		{"\xc2", 0},
-		{"\xc2\x7f", 0},
-		{"\xe0\x9f\xbf", 0},
-		{"\xe0\xa0\x80", 3},
-		{"\xed\x9f\xbf", 3},
-		{"\xed\xa0\x80", 0},
-		{"\xed\xbf\xbf", 0},
-		{"\xee\x80\x80", 3},
-		{"\xef\xbf\xbf", 3},
-		{"\xe2\x82", 0},
-		{"\xe2\x82\x41", 0},
-		{"\xf0\x8f\xbf\xbf", 0},
-		{"\xf0\x90\x80\x80", 4},
-		{"\xf4\x8f\xbf\xbf", 4},
-		{"\xf4\x90\x80\x80", 0},
-		{"\xf5\x80\x80\x80", 0},
-		{"\xf0\x9f\x98", 0},
-		{"\xff", 0},
+	return utf8_length((const char *)bytes, SIZE_MAX);
+}
+
+/* The test also moves each byte after the first one below its lower limit, and one above its upper
+ * limit. */
+TEST(utf8, valid_characters_have_a_length_and_bytes_beyond_a_limit_have_none)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = i == 0 ? 1 : strlen((const char *)rows[i].first);
+
+		EXPECT_EQ(length_of(rows[i].first), n);
+		EXPECT_EQ(length_of(rows[i].last), n);
+		for (size_t k = 1; k < n; k++) {
+			unsigned char below[5], above[5];
+
+			memcpy(below, rows[i].first, sizeof(below));
+			below[k]--;
+			EXPECT_EQ(length_of(below), 0);
+			memcpy(above, rows[i].last, sizeof(above));
+			above[k]++;
+			EXPECT_EQ(length_of(above), 0);
+		}
+	}
+}
+
+TEST(utf8, invalid_first_bytes_and_incomplete_characters_have_no_length)
+{
+	static const char *const invalid[] = {
+		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf",     "\xf5\x80\x80\x80",
+		"\xff", "\xc2", "\xe2\x82", "\xe2\x82\x41", "\xf0\x9f\x98",
 	};
 
-	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
-		EXPECT_EQ(utf8_length(edges[i].bytes, SIZE_MAX), edges[i].length);
+	for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
+		EXPECT_EQ(utf8_length(invalid[i], SIZE_MAX), 0);
 	/* If a text ends inside a sequence, the sequence is invalid. */
 	EXPECT_EQ(utf8_length("\xe2\x82\xac", 3), 3);
 	EXPECT_EQ(utf8_length("\xe2\x82\xac", 2), 0);

@@ -1,4 +1,4 @@
-/* Tests of the rate and the remaining time, with a clock that the test sets. */
+/* Tests of the counts, the rate and the remaining time of a meter. The test passes the time. */
 #include "support/test.h"
 
 #include "report/meter.h"
@@ -129,13 +129,15 @@ TEST(meter, progress_never_exceeds_100_percent_if_more_images_finish_than_planne
 	EXPECT(meter_seconds_left(&meter, now) == 0);
 }
 
-TEST(meter, all_sums_of_the_meter_saturate_instead_of_overflowing)
+TEST(meter, sums_of_the_meter_saturate_instead_of_overflowing)
 {
 	struct meter meter = planned(UINT64_MAX, UINT64_MAX);
 
 	add(&meter, RECORD_OK, UINT64_MAX, 0);
 	add(&meter, RECORD_OK, UINT64_MAX, INT64_MAX);
 	EXPECT(meter_counts(&meter).bytes_in == UINT64_MAX);
+	EXPECT(meter.finished_bytes == UINT64_MAX);
+	EXPECT(meter.worked_bytes == UINT64_MAX);
 	EXPECT_EQ(meter_percent(&meter), 0);
 	EXPECT(meter_seconds_left(&meter, INT64_MAX) >= 0);
 	meter_cancel_rest(&meter);

@@ -54,7 +54,7 @@ TEST(quote, characters_outside_ascii_are_escaped_without_a_utf8_locale)
 	EXPECT_STR(quoted("\xc3\xa4"), "''$'\\303\\244'");
 }
 
-TEST(quote, a_name_too_long_for_its_buffer_is_cut_and_ends_in_an_ellipsis)
+TEST(quote, a_name_too_long_for_its_buffer_is_cut_and_ends_in_an_ellipsis_if_one_fits)
 {
 	char name[4097], text[16];
 

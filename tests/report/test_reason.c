@@ -59,12 +59,18 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	         "more frames than --max-frames"},
 		{FAIL_TOO_BIG, "open: the file has 9 bytes; the limit is 8", NULL,
 	         "larger than --max-file-size"},
-		{FAIL_TOO_BIG, "size: 70000 x 1, but a side of jpeg is at most 65535",
-	         "png", "PNG is too large"},
 		{FAIL_TIMEOUT, "exceeded its deadline", "png",
 	         "took too long; see --timeout"},
 		{FAIL_MEMORY, "out of memory", "png",
 	         "needs too much memory; see --memory"},
+	};
+
+	expect_reasons(given, sizeof(given) / sizeof(given[0]));
+}
+
+TEST(reason, the_reason_says_which_file_or_folder_cannot_be_read_written_or_replaced)
+{
+	static const struct given given[] = {
 		{FAIL_EXISTS,
 	         "publish: a file with the name of the output exists and was not replaced; see --overwrite",
 	         NULL, "output exists; see --overwrite"},
@@ -86,6 +92,8 @@ TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 	         "png", "output that cannot be written"},
 		{FAIL_IO, "read folder: Input/output error", NULL,
 	         "folder that cannot be read"},
+		{FAIL_UNSUPPORTED, "open: not a regular file", NULL,
+	         "not a regular file"},
 	};
 
 	expect_reasons(given, sizeof(given) / sizeof(given[0]));
@@ -110,8 +118,8 @@ TEST(reason, the_reason_uses_the_common_names_of_formats)
 		{FAIL_UNSUPPORTED,
 	         "header: cannot draw text: no font is installed; install one", "pdf",
 	         "PDF with a font that is missing"},
-		{FAIL_UNSUPPORTED, "open: not a regular file", NULL,
-	         "not a regular file"},
+		{FAIL_TOO_BIG, "size: 70000 x 1, but a side of jpeg is at most 65535",
+	         "png", "PNG is too large"},
 	};
 
 	expect_reasons(given, sizeof(given) / sizeof(given[0]));

@@ -1,4 +1,4 @@
-/* Tests of records. They are compared as whole lines, because scripts depend on them. */
+/* Tests of records. Most of them compare whole lines, because scripts depend on them. */
 #include "report_fixture.h"
 
 #include "report/record.h"
@@ -15,7 +15,7 @@ static const char *line_of(struct record record)
 	return line;
 }
 
-TEST(record, the_record_of_a_success_has_all_members)
+TEST(record, the_record_of_a_success_has_both_sides_times_attempts_and_worker)
 {
 	EXPECT_STR(
 		line_of(record_ok("photos/a.jpg", "thumbs/a.jpg")),

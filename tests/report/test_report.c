@@ -1,4 +1,4 @@
-/* Tests of whole reports: the same batch printed in each mode except the progress bar. */
+/* Tests of whole reports, in each mode except the progress bar, which test_bar.c tests. */
 #include "support/test.h"
 
 #include "report_fixture.h"
@@ -56,7 +56,7 @@ TEST(report, progress_without_a_terminal_is_plain_lines)
 	       0);
 }
 
-TEST(report, the_option_progress_none_prints_only_the_summary)
+TEST(report, the_option_progress_none_prints_only_messages_and_the_summary)
 {
 	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
 	                                            .records = -1}),
@@ -150,7 +150,7 @@ TEST(report, json_progress_has_bytes_and_the_slowest_image)
 	close(fd);
 }
 
-TEST(report, json_progress_in_quiet_mode_has_only_records_of_failures)
+TEST(report, json_progress_in_quiet_mode_has_only_messages_and_records_of_failures)
 {
 	char want[1024];
 

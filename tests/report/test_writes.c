@@ -1,5 +1,5 @@
-/* Tests of how a report writes: each line by one write(2), and it continues after a failed
- * write. */
+/* Tests of how a report writes: each line by one write(2). If standard error cannot be written, the
+ * report continues. If a record cannot be written, no more records are written. */
 #include "report_fixture.h"
 
 #include <fcntl.h>
@@ -126,7 +126,7 @@ TEST(report, a_record_that_could_not_be_written_fails_the_report_at_the_end)
 	close(fd);
 }
 
-/* A record that is cut short must not be followed by another on the same line. */
+/* If a record is cut short, no other record may follow on the same line. */
 TEST(report, after_a_failed_write_no_further_record_is_written)
 {
 	int fd = capture_open(), records = capture_open();
@@ -182,6 +182,7 @@ TEST(report, a_report_waits_until_a_full_nonblocking_pipe_has_room)
 	report = fixture_report_with(
 		&(struct report_options){.progress = PROGRESS_NONE, .records = ends[1]},
 		fd);
+	/* Fill the pipe. The reader counts these newlines too, so its counts begin below 0. */
 	while (write(ends[1], "\n", 1) == 1)
 		reader.n_lines--;
 	reader.n_bytes = reader.n_lines;
