@@ -1,4 +1,5 @@
-/* Tests of how a batch divides its memory between the main process and the workers. */
+/* Tests of how a batch divides its memory between the main process and the workers, and of how many
+ * images share a task. */
 #include "support/test.h"
 
 #include "batch/limits.h"
@@ -51,14 +52,13 @@ TEST(limits, with_almost_no_memory_a_single_worker_gets_the_minimum_amount)
 	expect_sum(limits);
 }
 
-/* Every cgroup file contains "max", so the amount of available memory is not known. */
-TEST(limits, executor_options_computed_without_memory_limits_are_valid)
+/* The amount of free memory is not known. */
+TEST(limits, the_memory_budget_is_valid_for_an_executor_if_the_free_memory_is_unknown)
 {
 	struct limits limits = limits_share(0, 0, UINT64_MAX, 2);
 
 	EXPECT_EQ(limits.n_workers, 2);
-	EXPECT(limits.budget <= INT64_MAX / 2,
-	       "the executor accepts the computed options");
+	EXPECT(limits.budget <= INT64_MAX / 2, "an executor refuses this budget");
 }
 
 TEST(limits, small_images_share_a_task_of_about_16_milliseconds)

@@ -16,12 +16,12 @@ static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 static const char heic[] = "\0\0\0\x18"
 			   "ftypheic\0\0\0\0heicmif1";
 
-/* The code under test calls this function instead of malloc(). */
 static bool memory_is_out;
 
 void *__real_malloc(size_t n);
 void *__wrap_malloc(size_t n);
 
+/* The linker puts this function in the place of malloc(). */
 void *__wrap_malloc(size_t n)
 {
 	return memory_is_out ? NULL : __real_malloc(n);
@@ -37,8 +37,8 @@ static struct walk_item item_of(const char *relative, bool is_named)
 	                          .name = relative};
 }
 
-/* The name of the output as static text; "(ignored)" if the input is not an image, "(unknown)" if
- * it has no output name. */
+/* Check that the output has the format `want`. Returns the name of the output as static text;
+ * "(ignored)" if the input is not an image, "(unknown)" if it has no output name. */
 static const char *named(const struct walk_item *item, enum image_format format,
                          const char *tag, enum image_format want)
 {
@@ -100,7 +100,7 @@ TEST(naming, a_known_suffix_decides_the_format_and_is_kept)
 	EXPECT_STR(met("a.nef", FORMAT_NONE, FORMAT_RAW), "a.nef");
 }
 
-TEST(naming, each_input_format_that_cannot_be_written_gets_its_documented_output_format)
+TEST(naming, an_input_format_that_is_not_kept_gets_its_documented_output_format)
 {
 	EXPECT_STR(met("a.heic", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.HEIF", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
@@ -109,6 +109,7 @@ TEST(naming, each_input_format_that_cannot_be_written_gets_its_documented_output
 	EXPECT_STR(met("a.psd", FORMAT_NONE, FORMAT_PNG), "a.png");
 	EXPECT_STR(met("a.exr", FORMAT_NONE, FORMAT_PNG), "a.png");
 	EXPECT_STR(met("a.ico", FORMAT_NONE, FORMAT_PNG), "a.png");
+	EXPECT_STR(met("a.pam", FORMAT_NONE, FORMAT_PNG), "a.png");
 }
 
 TEST(naming, a_requested_format_sets_the_suffix)

@@ -1,4 +1,5 @@
-/* Tests of the plan: name collisions, memory use, and outputs that were not planned. */
+/* Tests of the plan: its counts, name collisions, outputs that were not planned, the largest inputs,
+ * and memory use. */
 #include "support/scratch.h"
 #include "support/test.h"
 
