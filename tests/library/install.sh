@@ -1,6 +1,6 @@
 #!/bin/sh
-# Check that pkg-config and CMake's find_package() find the installed library, also after the installed tree was
-# moved. hello_futures.c is built with each.
+# Check that pkg-config and CMake's find_package() find the installed library after the installed tree was moved.
+# hello_futures.c is built with each.
 #
 #     install.sh TREE BUILD CMAKE GENERATOR COMPILER SANITIZERS
 #

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Check that another project can include the library by add_subdirectory() and by FetchContent: in a debug build, with
-# Ninja and with Make, with gcc and with clang, as far as they are installed. That needs neither pkg-config nor
-# libvips, and builds neither the program nor the tests.
+# Check that another project can include the library in a debug build: by add_subdirectory(), with Ninja and COMPILER,
+# and by FetchContent, with Make and another compiler (clang, or gcc if COMPILER is clang). If Ninja or the other
+# compiler is not installed, Make or COMPILER is used instead. The build needs neither pkg-config nor libvips, and
+# builds neither the program nor the tests.
 #
 #     subproject.sh TREE CMAKE COMPILER
 set -eu
@@ -12,7 +13,7 @@ compiler=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# make_project FOLDER WAY: a project in FOLDER whose CMakeLists.txt includes the library by these lines.
+# make_project FOLDER LINES: make a project in FOLDER whose CMakeLists.txt includes the library by LINES.
 make_project() {
 	mkdir "$1"
 	cp "$tree/samples/hello_futures.c" "$1"
@@ -47,12 +48,11 @@ fi
 make_project "$work/a" "add_subdirectory($tree pixpool)"
 build "$work/a" "$generator" "$compiler"
 
-other=$compiler
-for candidate in clang gcc; do
-	if command -v "$candidate" > /dev/null && ! "$compiler" --version | grep -q "$candidate"; then
-		other=$candidate
-	fi
-done
+other=clang
+if "$compiler" --version | grep -q clang; then
+	other=gcc
+fi
+command -v "$other" > /dev/null || other=$compiler
 make_project "$work/b" "include(FetchContent)
 FetchContent_Declare(pixpool SOURCE_DIR $tree)
 FetchContent_MakeAvailable(pixpool)"
