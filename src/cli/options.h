@@ -46,8 +46,8 @@ bool option_store(const struct cli_option *option, struct command_line *line,
 /* Find the option with this long name; NULL if no option has it. */
 const struct cli_option *option_find(const char *name);
 
-/* Write the name of an option into `text`, such as "--size", or "-r" for an option that has only a
- * letter. Returns `text`. */
+/* Print the name of an option, such as "--size", or "-r" for an option that has only a letter.
+ * Returns text. */
 enum { OPTION_NAME_BYTES = 32 };
 const char *option_print(const struct cli_option *option, char text[OPTION_NAME_BYTES]);
 

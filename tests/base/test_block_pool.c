@@ -1,5 +1,5 @@
 /* Tests of the pool of memory blocks from which executors allocate tasks. In a sanitizer build
- * executors keep no returned blocks, but the pools of these tests do. */
+ * executors keep no returned blocks. The pools of these tests keep as many as in other builds. */
 #include "base/block_pool.h"
 
 #include "support/test.h"

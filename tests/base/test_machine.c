@@ -1,5 +1,5 @@
-/* Tests of how much memory and how many processors a process may use. The /proc and cgroup files
- * are made by the test. */
+/* Tests of how much memory and how many processors a process may use, and how many processes it may
+ * start. Most tests make the files of /proc and of the cgroups themselves. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -38,7 +38,9 @@ static void enter(const char *groups, const char *mounts)
 	scratch_folder("cg");
 }
 
-/* A cgroup of version 2. Its name is a path below the mount point. */
+/* Make a cgroup of version 2. `folder` is the path of its folder. The other parameters are the
+ * contents of memory.max, memory.current and cpu.max. The cgroup also has 10 MiB of cache that the
+ * kernel can drop. */
 static void group_v2(const char *folder, const char *max, const char *used,
                      const char *cpu)
 {
@@ -75,7 +77,7 @@ TEST(machine, free_memory_is_unlimited_if_proc_and_cgroup_files_are_missing)
 	scratch_leave();
 }
 
-/* The limit is 500 MiB. 200 MiB are used, and 10 of these are cache that the kernel can drop. */
+/* The limit is 500 MiB. 200 MiB are used, and 10 MiB of these are cache that the kernel can drop. */
 TEST(machine, free_memory_in_a_cgroup_v2_is_its_limit_minus_its_usage)
 {
 	enter("0::/\n", v2_mount);

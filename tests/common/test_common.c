@@ -1,5 +1,5 @@
-/* Tests of code that the program has and the library does not: failure classes, hashes, paths,
- * option values and suggestions. */
+/* Tests of code that the program has and the library does not have: failure classes, hashes, paths,
+ * values of options, and suggestions. */
 #include "support/test.h"
 
 #include "common/hash.h"
@@ -33,6 +33,8 @@ TEST(failure, errno_decides_the_failure_class_of_an_input)
 	EXPECT_EQ(fail_class_of_input_errno(EACCES), FAIL_PERMISSION);
 	EXPECT_EQ(fail_class_of_input_errno(EPERM), FAIL_PERMISSION);
 	EXPECT_EQ(fail_class_of_input_errno(ENOENT), FAIL_VANISHED);
+	EXPECT_EQ(fail_class_of_input_errno(ENOTDIR), FAIL_VANISHED);
+	EXPECT_EQ(fail_class_of_input_errno(ESTALE), FAIL_VANISHED);
 	EXPECT_EQ(fail_class_of_input_errno(ELOOP), FAIL_VANISHED);
 	EXPECT_EQ(fail_class_of_input_errno(EIO), FAIL_IO);
 }
@@ -258,7 +260,7 @@ TEST(suggestions, edit_distance_counts_insertions_deletions_changes_and_swaps)
 		{"xnof", "info", 2},     /* one letter changed, two letters swapped */
 		{"ofrmta", "format", 2}, /* two letters swapped at each end */
 		{"abcdef", "badcfe", 3}, /* three pairs of letters swapped */
-		{"ca", "abc", 3}, /* two letters swapped, and one inserted between them */
+		{"ca", "abc", 3}, /* not 2: no letter is inserted between swapped letters */
 		{"format", "formt", 1},  {"", "size", 4},
 	};
 

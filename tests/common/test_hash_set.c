@@ -53,6 +53,7 @@ TEST(hash_set, hashes_stay_sorted_after_insertions)
 
 	for (uint64_t i = 0; i < 2000; i++)
 		REQUIRE(hash_set_insert(&set, (i * 7919) % 2003));
+	EXPECT_EQ(set.n, 2000);
 	for (size_t i = 1; i < set.n; i++)
 		EXPECT(set.hashes[i - 1] < set.hashes[i]);
 	EXPECT(hash_set_find(&set, 7919 % 2003, &index));

@@ -1,4 +1,4 @@
-/* Tests of format detection by file name and by first bytes. */
+/* Tests of format detection by file name and by first bytes, and of the table of formats. */
 #include "support/test.h"
 
 #include "recipe/format.h"
@@ -12,7 +12,7 @@
 static const struct beginning {
 	enum image_format format;
 	const char *name;
-	size_t n_magic; /* no format is recognised in fewer bytes */
+	size_t n_magic; /* in fewer bytes this format is not recognised */
 	const char *bytes;
 	size_t n;
 } beginnings[] = {
@@ -124,9 +124,9 @@ TEST(sniff, an_incomplete_signature_is_not_recognised)
 		for (size_t n = 0; n < b->n_magic; n++) {
 			enum image_format format = gate(b->bytes, n, b->name);
 
-			/* A file that starts with an ISO media box counts as HEIC until a more
-			 * specific brand is read, and a TIFF counts as TIFF until the mark of a
-			 * camera maker is read. */
+			/* An AVIF file whose first brand is mif1 counts as HEIC until the brand
+			 * avif is read. A camera RAW file that is a TIFF counts as TIFF until the
+			 * mark of the camera maker is read. */
 			EXPECT(format == FORMAT_NONE ||
 			               (b->format == FORMAT_AVIF &&
 			                format == FORMAT_HEIC) ||
@@ -143,7 +143,8 @@ TEST(sniff, the_gzip_test_file_on_which_libvips_hangs_has_33_bytes)
 	EXPECT_EQ(beginnings[N_BEGINNINGS - 1].n, 33);
 }
 
-/* Write a TIFF directory of entries {tag, value}; each value is a LONG. */
+/* Write a TIFF file that consists of its header and a directory of entries {tag, value}; each value
+ * is a LONG. Returns the number of bytes. */
 static size_t make_tiff(uint8_t *bytes, bool is_big_endian, const uint32_t (*entries)[2],
                         unsigned n_entries)
 {

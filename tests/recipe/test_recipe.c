@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A recipe in which every field differs from its default. */
+/* A recipe in which every field differs from its default, except the percentages of the geometry. A
+ * percentage excludes a width and a height. */
 static const struct recipe full = {
 	.geometry = {.width = 640,
                      .height = 480,

@@ -1,7 +1,7 @@
 /*
- * refuse CALL=ERRNO... COMMAND...: run a command in which these system calls fail with an error, as
- * in a container that forbids Landlock or seccomp. With ERRNO 0 a call succeeds and does nothing:
- * the program believes that the layer is in force, and it is not.
+ * refuse CALL=ERRNO... COMMAND...: run a command in which each system call CALL fails with the
+ * errno ERRNO (a number), as in a container that forbids Landlock or seccomp. With ERRNO 0 a call
+ * succeeds and does nothing: the command believes that the layer is in force, and it is not.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -34,7 +34,8 @@ static const struct {
 	{"setresuid", SYS_setresuid, -1},
 };
 
-/* Append a seccomp rule: this call with this first argument gets this action. */
+/* Append a seccomp rule: the system call `number` with the first argument `first` (-1: with any
+ * argument) gets this action. */
 static size_t add_rule(struct sock_filter *filter, size_t n, int number, int first,
                        unsigned action)
 {

@@ -1,6 +1,6 @@
 /*
- * What the tests of the sandbox share: attacks, each made by a child process that is locked down
- * and has the descriptors of a worker.
+ * What the tests of the sandbox share: attacks, each made by a child process that has the
+ * descriptors of a worker, and functions that lock such a child process down.
  */
 #ifndef PXP_SANDBOX_FIXTURE_H
 #define PXP_SANDBOX_FIXTURE_H
@@ -30,7 +30,7 @@ struct sandbox_state state_after(void (*run)(void *data));
 struct sandbox_state state_here(void);
 bool has(const struct sandbox_state *state, enum sandbox_layer layer);
 
-/* Skip the test on a machine without seccomp. Prints which other layers are missing. */
+/* Skip the test on a machine without seccomp. Prints which layers are missing. */
 void require_seccomp(void);
 
 /* Map a page of memory, as an attack does. Returns 0, or -1 with errno. */

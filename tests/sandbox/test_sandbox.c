@@ -190,7 +190,7 @@ TEST(sandbox, a_crash_inside_the_sandbox_keeps_its_signal)
 /* ---- dropping the user ---- */
 
 /* Become the user nobody without activating seccomp, and then make the attack. If seccomp were in
- * force, it would refuse the attack before the kernel checks the user. */
+ * force, it would kill the process before the kernel checks the user. */
 static void attack_dropped(void *data)
 {
 	struct sandbox_state state;
@@ -199,7 +199,7 @@ static void attack_dropped(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(sandbox, a_sandboxed_process_started_by_root_cannot_open_files_of_root)
+TEST(sandbox, a_sandboxed_process_started_by_root_cannot_become_root_again)
 {
 	struct sandbox_state state = state_here();
 	int number = 70, status;
@@ -216,7 +216,7 @@ static void free_attack(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(sandbox, all_attacks_succeed_without_a_sandbox)
+TEST(sandbox, harmless_attacks_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {20, 22, 23, 26, 27, 29, 30, 31,
 	                               32, 36, 50, 52, 54, 55, 59};

@@ -5,8 +5,9 @@
 #include "walk/walk.h"
 
 /* Walk with these options, and return static text with one line for each item: "file a/b.jpg
- * (b.jpg)" with the relative name, "other ...", or "error 13 ...". The line of an item that is an
- * INPUT begins with "named ". Paths are truncated to 300 bytes. */
+ * (b.jpg)" with the relative name in parentheses, "other ...", "marked ...", or "error 13 ..." with
+ * the errno. The line of an item that is an INPUT begins with "named ". Paths are truncated to 300
+ * bytes. */
 const char *listing_of(const struct walk_options *options);
 
 /* Walk these inputs, and return the text of listing_of(). NULL must follow the last input. */

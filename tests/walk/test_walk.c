@@ -616,7 +616,8 @@ static void expect_same(struct walk *other, const struct walk_item *item)
 	walk_address_fini(&address);
 }
 
-/* Visiting a file gives the same item as walking to it. */
+/* Check that a walk with these options finds n_files files, and that visiting each of them by its
+ * address gives the same item as the walk. */
 static void expect_all_same(struct walk_options options, unsigned n_files)
 {
 	struct walk *walk = walk_open(&options), *other = walk_open(&options);

@@ -1,7 +1,7 @@
 /*
  * Tests of walks at their limits: trees deeper than descriptors and paths allow, many files, and
  * trees that change or fail while they are read. Changes are made between two calls of walk_next(),
- * so their moment is exact.
+ * or by functions that replace system calls, so their moment is exact.
  */
 #include "listing.h"
 #include "support/scratch.h"
@@ -65,8 +65,8 @@ static const char *next_line(struct walk *walk)
 	return listing_line(&item);
 }
 
-/* Make the tree d/d/d/... Each of its folders has a file and, besides "d", a folder "side" with a
- * file. "side" sorts after "d". */
+/* Make a chain of n_levels folders: `name`, and below it d/d/d/... Each of them has a file and a
+ * folder "side" with a file. "side" sorts after "d". */
 static void make_chain(const char *name, int n_levels)
 {
 	int at = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -163,7 +163,7 @@ static void make_folders_of_files(int n_folders, int n_files)
 	}
 }
 
-/* A plan of this tree may take 8 MB, of which 1.6 MB are hashes. */
+/* A plan of such a tree may take 8 MB (test_plan.c). So its walk must take much less. */
 TEST(walk_limits, a_hundred_thousand_files_in_a_hundred_folders_take_less_than_a_megabyte)
 {
 	struct walk_item item;
@@ -279,7 +279,6 @@ TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 	EXPECT_STR(item.path ? item.path : "", "");
 	EXPECT_EQ(n_side + n_errors, N_LEVELS);
 	EXPECT(n_side >= LEVELS_OPEN);
-	EXPECT_EQ(n_errors, N_LEVELS - n_side);
 	walk_close(walk);
 	scratch_leave();
 }

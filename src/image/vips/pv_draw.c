@@ -86,8 +86,7 @@ static const char *font_at(int i)
 	return (const char *)file;
 }
 
-/* Start fontconfig, and list the folders of all font files. Returns false with a failure if
- * fontconfig cannot start, or if memory ran out. */
+/* Find the fonts. On failure, sets the failure and returns false. */
 static bool fonts_start(struct failure *ret_failure)
 {
 	const char *font;
