@@ -99,7 +99,8 @@ bool filters_parse(struct filter_chain *ret_chain, const char *words,
  * does not compute new ones. */
 bool filter_is_quarter_turn(const struct filter *filter);
 
-/* Whether the parser could produce this chain: every kind and every number must be valid. */
+/* Whether the chain is empty or the parser could produce it: every kind and every number must be
+ * valid. */
 bool filters_are_sound(const struct filter_chain *chain);
 
 enum { FILTERS_TEXT_BYTES = 1024 };

@@ -43,8 +43,8 @@ struct format_info {
 	const char *extension; /* the suffix of a new output, such as "jpg" */
 	/* All suffixes, in lower case. The list ends with NULL. */
 	const char *const *suffixes;
-	/* The output format for `-f same`: the format of the input if this format can be written,
-	 * otherwise JPEG or PNG. */
+	/* The output format for `-f same`: JPEG for a HEIC, PNG for an SVG, PDF, PSD, EXR, ICO or
+	 * PAM, and for all other formats the format itself. */
 	enum image_format same_as;
 	/* The length in pixels of the longest side that an output can have; 0: no limit. */
 	uint32_t max_side;
@@ -71,9 +71,9 @@ enum image_format format_of_word(const char *word);
 
 /*
  * Get the format of a file from its first n bytes. n must be at least FORMAT_SNIFF_BYTES, unless
- * the whole file is shorter. With more bytes, two more kinds of files are recognised: an SVG that
- * begins with a comment, and a camera RAW file that does not have the suffix of a camera RAW
- * format.
+ * the whole file is shorter. With more bytes, three more kinds of files are recognised: an SVG in
+ * which something comes before the element "svg", a PDF in which something comes before "%PDF-",
+ * and a camera RAW file that does not have the suffix of a camera RAW format.
  *
  * A TGA has no magic number. A file is a TGA if it has the suffix of a TGA, no other format
  * matches, and its header is a possible TGA header. A gzip file is an SVG only if it has the suffix

@@ -107,8 +107,8 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
  * the size of the scaled focus, and `part` the part of the scaled focus to keep. Rounding may move
  * the part by up to half a pixel of the output. Other layouts do not change.
  *
- * If the engine must still search for the part, the sizes are correct after this call, but the
- * positions are not. When the engine has found the part, it calls this function again.
+ * If the engine must still search for the part, the focus is that of a part at the centre. When the
+ * engine has found the part, it calls this function for a new layout that has the found position.
  */
 void geometry_focus(struct layout *layout, struct size from);
 

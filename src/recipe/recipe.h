@@ -30,7 +30,8 @@ struct colour {
 	uint8_t red, green, blue, alpha;
 };
 
-/* The colour space of the output. Grey pictures stay grey. */
+/* The colour space of the output. It is always sRGB if the output's format has no profiles. Grey
+ * pictures stay grey: for them SPACE_P3 and SPACE_FILE are the same as SPACE_SRGB. */
 enum colour_space {
 	SPACE_SRGB = 0,
 	SPACE_P3, /* Display P3; the output contains the profile of Display P3 */

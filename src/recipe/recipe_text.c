@@ -19,7 +19,7 @@
 
 enum { COLOUR_TEXT_BYTES = 10, KEEP_TEXT_BYTES = 32 };
 
-/* The basic colour names of CSS, and the word "transparent". */
+/* The 16 basic colour names of CSS, some other names of CSS, and the word "transparent". */
 static const struct {
 	const char *name;
 	uint32_t rgba;

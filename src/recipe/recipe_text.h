@@ -44,7 +44,7 @@ bool recipe_field_has_value(enum recipe_field field);
 
 /* Set a field to a value. If a field is only on or off, `value` is NULL, and the field becomes on.
  * If the value is invalid, returns false and leaves the recipe unchanged. The text of the failure
- * then lists the valid values. */
+ * then says which values are valid. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
                 struct failure *ret_failure);
 

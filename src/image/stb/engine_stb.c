@@ -67,7 +67,8 @@ static void pixels_flatten(struct pixels *pixels, const struct colour *backgroun
 /*
  * Turn pixels upright. The pixel at x, y of the upright picture is the stored pixel in column x and
  * row y. If is_swapped is true (orientations 5 to 8), it is the stored pixel in column y and row x.
- * from_right: columns are counted from the right. from_bottom: rows are counted from the bottom.
+ * If from_right is true, columns are counted from the right. If from_bottom is true, rows are
+ * counted from the bottom.
  * Returns false if memory ran out.
  */
 static bool pixels_orient(struct pixels *pixels, unsigned orientation)
@@ -524,8 +525,8 @@ static bool place(struct pixels *pixels, const struct layout *layout,
 	return pixels_embed(pixels, layout, &on);
 }
 
-/* Get stb_image_resize's number for a kernel. ps_takes() has refused all kernels that have no such
- * number. */
+/* Get stb_image_resize's number for a kernel. It has no lanczos3, so its default filters are used
+ * instead. ps_takes() has refused the other kernels that stb_image_resize does not have. */
 static stbir_filter filter_of(enum kernel kernel)
 {
 	switch (kernel) {
@@ -909,8 +910,8 @@ static void ps_close(struct source *source)
 struct feed {
 	const struct source *source;
 	size_t at;
-	/* The buffer of stb_image. Only a read into this buffer may return fewer bytes than
-	 * requested. */
+	/* The buffer of stb_image. If a read into this buffer returns fewer bytes than requested,
+	 * but at least one, this is not an overrun. */
 	const char *buffer;
 	bool is_overrun; /* stb_image requested bytes beyond the end */
 };
@@ -973,8 +974,8 @@ static uint8_t *load_from_feed(const struct source *source, int *width, int *hei
 	return bytes;
 }
 
-/* Decode a JPEG without an end marker. stb_image refuses such a file, so the end marker is added to
- * a copy, which is decoded. */
+/* Decode a JPEG without an end marker. stb_image refuses some of these files, so the end marker is
+ * added to a copy, which is decoded. */
 static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *height,
                               int *n_bands, struct failure *ret_failure)
 {

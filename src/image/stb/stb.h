@@ -23,9 +23,10 @@
  * false. The reason that stb_image gives may be misleading: it may call the file corrupt. */
 extern _Thread_local bool ps_is_out_of_memory;
 
-/* Allocate memory for stb_image. New memory is zeroed. stb_image leaves the missing pixels of a
+/* Allocate memory for stb_image, and fill it with zeros. stb_image leaves the missing pixels of a
  * damaged JPEG unset, and without the zeros they could show parts of another picture. */
 void *ps_allocate(size_t n);
+/* Change the length of such memory. The bytes that are added are not zeroed. */
 void *ps_reallocate(void *old, size_t n);
 
 #include <stb/stb_image.h>

@@ -334,7 +334,8 @@ static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-/* The sample format of a working space. For any other space, returns the argument `others`. */
+/* The sample format of a space of 8 or 16 bits. For any other space, returns the argument
+ * `others`. */
 static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
 {
 	switch (space) {
@@ -382,8 +383,8 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
-/* If the image is grey and its profile is for RGB, convert the image to RGB. The profile determines
- * the look of grey too, but it can be applied only to RGB. */
+/* If the image is grey and its profile is for RGB, but not sRGB, convert the image to RGB. Such a
+ * profile determines the look of grey too, but it can be applied only to RGB. */
 static bool widen_grey(VipsImage **image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(*image);
@@ -825,7 +826,8 @@ static bool find_values(VipsImage *image, const struct pv_job *job,
 }
 
 /* Get a colour as band values, in the space and the depth of the finished image. The last value is
- * alpha. If the image is grey and the colour is not grey, the image is converted to RGB. */
+ * alpha. If the image is grey in sRGB and the colour is not grey, the image is converted to
+ * RGB. */
 static bool pv_colour_values(VipsImage **image, const struct pv_job *job,
                              const struct colour *colour, double values[5])
 {
@@ -884,8 +886,8 @@ struct aim {
 	VipsKernel kernel;
 };
 
-/* Reduce the sides that are longer than the output's. vips_resize() averages pixels and then
- * applies the kernel. */
+/* Reduce each side that is longer than in aim->to. vips_resize() averages pixels and then applies
+ * the kernel. */
 static bool reduce(VipsImage **image, const struct aim *aim)
 {
 	double across = (double)aim->to.width / vips_image_get_width(*image);
@@ -905,9 +907,9 @@ static const char *interpolator_of(VipsKernel kernel)
 }
 
 /*
- * Enlarge the sides that are shorter than the output's. vips_resize() of libvips 8.14.1 would round
+ * Enlarge each side that is shorter than in aim->to. vips_resize() of libvips 8.14.1 would round
  * the position of the first pixel, and so shift the picture by up to half a pixel. This function
- * maps the centre of the picture exactly to the centre of the output.
+ * maps the centre of the picture exactly to the centre of the result.
  */
 static bool enlarge(VipsImage **image, const struct aim *aim)
 {
@@ -1228,7 +1230,8 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 		return pv_replace(
 			image, &made,
 			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
-	/* The rotation adds transparent corners. They are filled with the background later. */
+	/* The rotation adds transparent corners. make_image() fills them with the background if the
+	 * recipe has a background or the output has no alpha. */
 	job->shows_corners = true;
 	if (!vips_image_hasalpha(*image) &&
 	    !pv_replace(image, &made, vips_addalpha(*image, &made, NULL)))
@@ -1504,7 +1507,8 @@ static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 	       pv_each_frame(ret_image, job->n_frames, make_frame, job);
 }
 
-/* Keep only the metadata that the saver needs. Set the fields that describe frames. */
+/* Keep only the metadata that the saver needs. Set the fields that describe frames, or remove them
+ * if there is one frame. */
 static void label(VipsImage *image, const struct pv_job *job)
 {
 	uint32_t n_frames = job->n_frames;
@@ -1522,7 +1526,7 @@ static void label(VipsImage *image, const struct pv_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
-/* Record that HDR is lost if the picture has light above white and the output cannot store such
+/* Record that HDR is lost if the picture has light above white and the output does not keep such
  * light. Only pictures of floats have such light; other pictures are not decoded for this check. */
 static bool note_lost_light(struct pv_job *job)
 {

@@ -1,7 +1,8 @@
 /*
  * The parts of the vips engine. engine_vips.c defines the struct engine and derives outputs:
  * colour, scaling, rotating, placing, metadata. pv_load.c loads and checks pictures and estimates
- * memory. pv_draw.c draws SVG and PDF. pv_filters.c has the filters. pv_save.c writes files.
+ * memory. pv_deflate.c decompresses profiles, and checks compressed pixels of a TIFF. pv_draw.c
+ * draws SVG and PDF. pv_filters.c has the filters. pv_save.c writes files.
  *
  * A function for a step takes a pointer to an image. It releases this image and puts the resulting
  * image in its place. If a step fails, the reason is in the job's failure or in libvips' error
@@ -57,8 +58,8 @@ struct pv_state {
 	bool is_light;
 	bool is_cmyk, has_alpha;
 	/* Before scaling, the samples must be converted, because libvips would misread them. It
-	 * reads 32-bit integers as 8-bit integers, packed Lab with coarse colours, some floats as 0
-	 * to 255, YCbCr as RGB, and a sample that is not alpha as alpha. */
+	 * reads unsigned 32-bit integers as 8-bit integers, packed Lab with coarse colours, some
+	 * floats as 0 to 255, YCbCr as RGB, and a sample that is not alpha as alpha. */
 	bool has_odd_samples;
 	/* For a JPEG 2000: the samples are YCbCr, and libvips does not convert them. */
 	bool is_ycc;
@@ -66,14 +67,14 @@ struct pv_state {
 	 * `stored` has the size in whole pixels. */
 	void *svg;
 	double svg_width, svg_height, svg_x, svg_y;
-	/* The decompressed bytes of a compressed SVG, or a copy of a GIF in which the canvas is
-	 * transparent. pv_close_source() frees them. */
+	/* The decompressed bytes of a compressed SVG, or the copy of a GIF that clear_canvas()
+	 * makes. pv_close_source() frees them. */
 	void *unpacked;
 	size_t n_unpacked;
-	/* For a JPEG without an end marker. mended: a copy of its bytes with an end marker.
-	 * is_unproven: it is not known yet whether the scans have all their blocks. If a block is
-	 * missing, the picture fails. */
+	/* For a JPEG without an end marker: it is not known yet whether its scans have all their
+	 * blocks. If a block is missing, the picture fails. */
 	bool is_unproven;
+	/* For a JPEG without an end marker: a copy of its bytes, with an end marker added. */
 	uint8_t *mended;
 };
 
@@ -96,7 +97,7 @@ struct pv_job {
 	/* The rendering intent of the recipe, or another intent if the embedded profile has no
 	 * table for the recipe's intent. */
 	enum intent intent;
-	bool is_deep;  /* the output has samples of 16 bits */
+	bool is_deep;  /* the steps before encoding work on samples of 16 bits */
 	bool is_light; /* all steps work on floats in linear light */
 	bool keeps_cmyk;
 
@@ -127,8 +128,8 @@ struct pv_job {
  * returns true. If not, *image stays, and the function returns false. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
-/* Convert samples of 8 bits to 16 bits, in this space. The sample 255 becomes 65535. libvips itself
- * makes 65280 of it in RGB and CMYK. */
+/* Convert samples of 8 bits to 16 bits. `space` becomes the space of the image. The sample 255
+ * becomes 65535. libvips itself makes 65280 of it in RGB and CMYK. */
 bool pv_widen(VipsImage **image, VipsInterpretation space);
 
 /* Convert the error buffer of libvips to a failure, and empty the buffer. A failure that is already
@@ -172,14 +173,14 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
 /* Start the libraries of the readers. */
 bool pv_start_readers(void);
 
-/* The name of the libvips loader for a format; NULL if no loader reads it from memory. */
+/* The name of the libvips loader that this engine uses for a format; NULL if it uses none. */
 const char *pv_loader_of(enum image_format format);
 bool pv_reads(enum image_format format);
 enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
 void pv_close_source(struct source *source);
 
 /* Whether vips_thumbnail_source() can shrink the picture during loading without shifting its
- * contents. */
+ * contents and without losing chroma that the output needs. */
 bool pv_shrinks_exactly(const struct pv_job *job);
 
 /* Load the frames of an output, one below the other. If this engine or another engine has already
@@ -187,19 +188,21 @@ bool pv_shrinks_exactly(const struct pv_job *job);
  * JPEG or WebP, but leaves at least twice the size to which the picture will be scaled. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
-/* The factor by which the loader shrinks a JPEG or WebP. For a JPEG the factor is 1, 2, 4 or 8. For
- * a WebP it is any number that is at least 1. 1: the loader does not shrink. */
+/* The factor by which the loader shrinks a JPEG or WebP with a single frame. For a JPEG the factor
+ * is 1, 2, 4 or 8. For a WebP it is any number that is at least 1. 1: the loader does not
+ * shrink. */
 double pv_loader_shrink(const struct pv_job *job);
 
-/* If state->has_own_colours is true, replace the profile of the image by state->profile. */
+/* If state->has_own_colours is true, convert an HDR picture to SDR, and replace the profile of the
+ * image by state->profile. If state->profile is NULL, the image then has no profile. */
 bool pv_set_colours(VipsImage **image, const struct pv_state *state);
 
 /* If the source is a JPEG with is_unproven, decode every pixel. Returns false with a failure if
  * more than the end marker is missing. Returns true for all other sources. */
 bool pv_prove_whole(struct source *source, struct failure *ret_failure);
 
-/* Decode all frames into state->decoded, for several outputs. The loader shrinks the frames by the
- * factor `shrink`. */
+/* Decode all frames into state->decoded, for several outputs. If there is a single frame, the
+ * loader shrinks it by the factor `shrink`. */
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);
 
 uint64_t pv_decoder_memory(const struct picture_header *header,
@@ -207,9 +210,10 @@ uint64_t pv_decoder_memory(const struct picture_header *header,
 
 bool pv_check(struct source *source, struct failure *ret_failure);
 
-/* Convert the samples to simple kinds. Packed formats are decoded, 32-bit integers become 16-bit
- * integers, signed samples become unsigned. Floats of a PFM are converted as linear light. Grey
- * floats without alpha are converted as linear light too, if no sample exceeds 1. An image without
+/* Convert the samples to simple kinds. Packed formats are decoded, unsigned 32-bit integers become
+ * 16-bit integers, signed samples become unsigned, except those of Lab. Floats of a PFM are
+ * converted as linear light. Grey floats without alpha are converted as linear light too, if no
+ * sample exceeds 1. An image without
  * a colour space gets one that fits its number of bands. At most one band beyond the colours is
  * kept, as alpha. */
 bool pv_normalise_samples(VipsImage **image);
@@ -274,6 +278,8 @@ bool pv_with_alpha_in(VipsImage **image, double max_alpha,
 
 /* ---- pv_save.c ---- */
 
+/* Whether the saver of a format works. Also returns true as long as memory or threads were lacking
+ * at each try, so that the answer is not known. */
 bool pv_writes(enum image_format format);
 
 /* Whether the saver of a format writes this profile. libpng leaves out a profile that it finds

@@ -225,8 +225,8 @@ static RsvgHandle *open_svg(const void *bytes, size_t n, struct failure *ret_fai
 	return svg;
 }
 
-/* Convert a length to CSS pixels. Returns 0 for a length in percent, which is relative to a size
- * that is not known. */
+/* Convert a length to CSS pixels. Returns 0 for a length in percent, em or ex, which is relative to
+ * a size that is not known here. */
 static double pixels_of(const RsvgLength *length)
 {
 	switch (length->unit) {
@@ -490,7 +490,8 @@ static void end_module(GdkPixbufLoader *loader, const char *name)
 }
 
 /* Open the loader modules of gdk-pixbuf before workers are forked. gdk-pixbuf decodes the pictures
- * in an SVG, and opens a module when it first needs this module. A worker may open only fonts.
+ * in an SVG, and opens a module when it first needs this module. A worker may open only files in
+ * the folders of pv_font_folders().
  * Without the module, librsvg would leave out the picture without a message. */
 static void load_modules(void)
 {

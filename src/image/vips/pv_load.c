@@ -51,8 +51,8 @@ static bool pv_has_light(VipsImage *image)
 	        (space == VIPS_INTERPRETATION_scRGB || pv_is_pfm(image)));
 }
 
-/* Whether the samples are floats that are not declared as linear light. libvips treats such floats
- * as levels of 0 to 255. */
+/* Whether the samples are floats of grey or RGB that are not declared as linear light. libvips
+ * treats such floats as levels of 0 to 255. */
 static bool pv_has_plain_floats(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -74,7 +74,7 @@ static bool pv_has_deep_samples(VipsImage *image)
 }
 
 /* Convert signed samples to unsigned samples. Values outside the range of the space are clipped.
- * *space becomes the space of the result. */
+ * *space becomes the space of the result. Samples of Lab (LABS) stay signed. */
 static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 {
 	VipsBandFormat format = VIPS_FORMAT_USHORT;
@@ -177,7 +177,7 @@ bool pv_normalise_samples(VipsImage **image)
 
 /* ---- loading ---- */
 
-/* The loaders of libvips that can read from memory. */
+/* The loaders of libvips that this engine uses. They read from memory. */
 static const char *const loaders[N_FORMATS] = {
 	[FORMAT_JPEG] = "jpegload_source", [FORMAT_PNG] = "pngload_source",
 	[FORMAT_WEBP] = "webpload_source", [FORMAT_GIF] = "gifload_source",
@@ -285,8 +285,9 @@ static bool load_several(VipsImage **ret_image, const struct pv_state *state,
 	                  NULL);
 }
 
-/* The number of pages that outputs get. If all pages have the same size and kind, libvips can load
- * them together, and outputs get all pages. If not, outputs get 1 page. */
+/* The number of pages that outputs get. If the pages are in adjacent directories and have the same
+ * size and kind, libvips can load them together, and outputs get all pages. If not, outputs get 1
+ * page. */
 static uint32_t count_joined_pages(const struct source *source,
                                    const struct tiff_pages *pages)
 {
@@ -565,8 +566,8 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 }
 
 /* Read the colours of a PNG. From cICP or gAMA a profile is made, because libvips ignores these
- * chunks. has_profile: libvips has found a profile. libvips does not find a profile that comes
- * after the chunk sRGB. */
+ * chunks. `has_profile` says whether libvips has found a profile. It does not find a profile that
+ * comes after the chunk sRGB. */
 static bool read_png_colours(struct source *source, bool is_grey, bool has_profile,
                              struct failure *ret_failure)
 {
@@ -807,7 +808,7 @@ static bool copy_extension(struct gif_copy *copy)
 	return copy_blocks(copy, copy->at + 2);
 }
 
-/* Copy a GIF. In the copy, each frame with few colours has a transparent colour. */
+/* Copy a GIF. In the copy, each frame with at most 128 colours has a transparent colour. */
 static void copy_gif(struct gif_copy *copy)
 {
 	enum { HEAD_BYTES = 13, FLAGS_AT = 10 };
@@ -830,8 +831,9 @@ static void copy_gif(struct gif_copy *copy)
 	(void)copy_until(copy, copy->n);
 }
 
-/* If the frames of a GIF leave parts of its canvas uncovered, let libvips read a copy in which the
- * uncovered parts are transparent. */
+/* If the frames of a GIF leave parts of its canvas uncovered, let libvips read the copy that
+ * copy_gif() makes. In the copy the uncovered parts are transparent, unless a frame has more than
+ * 128 colours. */
 static bool clear_canvas(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -915,7 +917,7 @@ void pv_close_source(struct source *source)
 	source->state = NULL;
 }
 
-/* For each axis: the length of the stored picture divided by the length of the output. */
+/* For each axis: the length of the stored picture divided by the length after scaling. */
 struct factors {
 	double across, down;
 };
@@ -932,7 +934,7 @@ static struct factors factors_of(const struct pv_job *job)
 }
 
 /* The largest factor by which a loader may shrink. The loaded picture must have at least twice the
- * size of the output; then scaling gives the same quality as scaling the full picture. */
+ * size of the scaled picture; then scaling gives the same quality as scaling the full picture. */
 static double find_shrink(const struct pv_job *job)
 {
 	struct factors factors;
@@ -1372,8 +1374,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *
  *   JPEG                   512 lines, because the loader shrinks while it loads
  *   JPEG in several scans  512 lines, and 2 bytes for each coefficient
- *   PNG, TIFF, PFM         lines; for a TIFF with high tiles also two rows of tiles
- *   PNM, PAM, PSD          8 bytes a pixel: four samples of 16 bits
+ *   PNG, TIFF              lines; for a TIFF with high tiles also two rows of tiles
+ *   PNM, PFM, PAM, PSD     8 bytes a pixel: four samples of 16 bits
  *   BMP, TGA               4 bytes a pixel
  *   PNG interlaced         the whole picture
  *   WebP                   16 bytes a pixel
@@ -1471,9 +1473,10 @@ static uint64_t loader_memory(const struct picture_header *header)
 	}
 }
 
-/* Get a lower bound of the factor by which a JPEG is shrunk when it is decoded for several outputs.
- * The loader shrinks by the largest factor that leaves twice the size of the largest output. If the
- * sides are not multiples of the block, it shrinks by half of this factor. */
+/* Estimate the factor by which a JPEG is shrunk when it is decoded for several outputs. The loader
+ * shrinks by at most the largest factor that leaves twice the size of the largest scaled picture.
+ * The estimate is half of this factor, because find_block() may halve the factor. It may halve the
+ * factor more than once, so the loader may also shrink less than estimated. */
 static unsigned shrink_for(struct size from, const struct picture_variant *variants,
                            unsigned n_variants)
 {

@@ -401,8 +401,8 @@ static signed char try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* Whether the engine can write each format. 1: yes; -1: no; 0: not known yet. The answers
-	 * are kept until the process ends. */
+	/* Whether the engine can write each format. 1: yes; -1: no; 0: not known yet, which counts
+	 * as yes. The answers 1 and -1 are kept until the process ends. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
