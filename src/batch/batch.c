@@ -175,7 +175,8 @@ static void suspend(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
-	/* The message says that no more image starts, so it is printed after batch_stop(). */
+	/* The message says that running images are being finished, so it is printed after
+	 * batch_stop(). */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
@@ -246,8 +247,9 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Set the limits and the number of workers. Reports each limit that is lower than requested.
- * Returns false with a failure if not even one worker is possible. */
+/* Set the limits and the number of workers. Prints a message if a limit allows fewer workers than
+ * requested, or if this build cannot limit memory. Returns false with a failure if not even one
+ * worker is possible. */
 static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 {
 	const struct batch_options *options = batch->options;
@@ -503,7 +505,8 @@ static bool has_files(struct batch *batch)
 	return has_files;
 }
 
-/* Wait for a signal, complete files or a new state, at most until the report's next tick. */
+/* Wait for a signal, complete files or a new state, at most until the report's next tick, and at
+ * most COLLECT_MS. */
 static void wait_for_events(struct batch *batch)
 {
 	struct pollfd events[] = {
@@ -547,7 +550,8 @@ static void answer_for_workers(struct batch *batch)
 	refuse(batch);
 }
 
-/* Stop feeding when the batch has too many failures, or when its time is over. */
+/* Stop feeding when the time of the batch is over. If the batch has reached --max-failures,
+ * batch_count_failure() has already stopped it. A message says which of the two has happened. */
 static void check_limits(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -589,7 +593,8 @@ static void look_at_running(struct batch *batch)
 	free(slowest);
 }
 
-/* Let the main thread tell the user that a file system call on this path is waiting. */
+/* Called while a file system call on this path is waiting: let the main thread tell the user. The
+ * feeder, if it makes the call, cannot gather more files now, so it submits those it has. */
 static void note_wait(void *data, const char *path)
 {
 	struct batch *batch = data;

@@ -15,7 +15,8 @@
 #include "walk/walk.h"
 
 struct batch_options {
-	/* The options of the walk over the inputs. The batch itself sets the folder to skip. */
+	/* The options of the walk over the inputs. The batch itself sets `calls`, `mark` and the
+	 * folder to skip. */
 	struct walk_options walk;
 	/* If the inputs were read from a list: the position of each input in the list, counted from
 	 * 1. NULL: the inputs were not read from a list. */
@@ -28,8 +29,8 @@ struct batch_options {
 	/* If this is not 0, the batch has one output, which is written to this descriptor instead
 	 * of a file. */
 	int output_stream;
-	/* If true, each output replaces its input. No state is kept, and format, variants and
-	 * overwrite are ignored. */
+	/* If true, each output replaces its input. No state is kept, and `style` and `overwrite`
+	 * are ignored. `format` must be FORMAT_NONE, and `variants` must be NULL. */
 	bool in_place;
 	/* The suffix under which originals are kept, e.g. ".orig"; NULL: they are not kept. */
 	const char *backup_suffix;
@@ -49,12 +50,12 @@ struct batch_options {
 	/* If true, only the plan is made: the report says what a run would do, and nothing is
 	 * written. */
 	bool plans_only;
-	/* If true, every pixel is decoded and nothing is written. The members `output`, `format`,
-	 * `variants` and `overwrite` are ignored, and so is the geometry of the recipe. */
+	/* If true, every pixel is decoded and nothing is written. The members `output`, `format`
+	 * and `overwrite` are ignored, and so is the geometry of the recipe. */
 	bool decodes_only;
 
 	enum overwrite overwrite;
-	/* the shard that this run processes; if its n is 0: all inputs */
+	/* the shard that this run processes; if its n is 0 or 1: all inputs */
 	struct shard shard;
 	/* Whether outputs whose input no longer exists are removed. */
 	bool prunes;
@@ -116,8 +117,8 @@ enum {
 	/* The maximum number of open drawings that wait for the drawing workers. */
 	DEFERRED_DRAWINGS = 256,
 	RECYCLE_IMAGES = 500,
-	/* The time limit for open() and stat() on a network share, unless --timeout sets
-	 * another. */
+	/* The time limit for a call on a file system that may hang (openers.h), unless --timeout
+	 * sets another. */
 	OPEN_TIMEOUT_MS = 30 * 1000,
 	/* How long killed workers may take to end after a second signal. */
 	STUCK_MS = 5000,
@@ -131,9 +132,10 @@ enum {
  * while the process has only one thread. The first SIGINT, SIGTERM or SIGHUP lets running images
  * finish, the second kills them. A signal that was ignored stays ignored.
  *
- * Returns the exit status. The zygote must run. *ret_is_stuck is set to true if a second signal
- * came, and STUCK_MS later a call still hangs in the kernel (a dead network disk). Then threads and
- * processes are left behind, and the program must end without waiting for them.
+ * Returns the exit status. The zygote must run. *ret_is_stuck is set to true in two cases: a file
+ * system call was abandoned and may still hang (openers.h), or files were still unfinished STUCK_MS
+ * after a second signal. Then threads and processes may be left behind, and the program must end
+ * without waiting for them.
  */
 int batch_run(const struct batch_options *options, struct report *report,
               bool *ret_is_stuck);

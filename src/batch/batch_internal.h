@@ -31,7 +31,8 @@ enum batch_state {
 	BATCH_DRAINING,
 	/* The batch ends at once: running images are killed. */
 	BATCH_KILLED,
-	/* Every file that was fed is reported. */
+	/* Every file that was fed is reported, or the main thread has stopped waiting for killed
+	 * workers. */
 	BATCH_ENDED,
 	N_BATCH_STATES
 };
@@ -53,7 +54,7 @@ struct batch {
 	const struct variant_rule *rules;
 	struct variant_rule only_rule;
 	size_t n_rules; /* the number of rules, at least 1 */
-	/* The number of outputs of each input: n_rules, or 0 if nothing is written. */
+	/* The number of outputs of each input: n_rules, or 0 if images are only decoded. */
 	size_t n_outputs;
 	struct limits limits;
 	unsigned n_workers;
@@ -82,13 +83,14 @@ struct batch {
 	bool was_limited;  /* whether --max-failures or --stop-after ended the batch */
 	/* whether the user was told that this run waits for another one */
 	bool is_waiting;
-	/* Whether the batch was not started, because of wrong usage, a collision, or an output
-	 * folder that cannot be used. */
+	/* Whether the batch was refused: the plan has a collision, memory ran out, the output
+	 * folder or the state cannot be used, or the workers cannot be started. */
 	bool was_refused;
 	pthread_t feeder;
 	bool has_feeder;
 
-	/* ---- Used by the feeder, and in the state BATCH_PLANNED by the main thread. ---- */
+	/* ---- Used by the feeder, and by the main thread while the feeder does not run, or waits
+	 * in the state BATCH_PLANNED. ---- */
 	struct walk_options walk;
 	/* The INPUTs of the walk, without folders that were given twice. NULL: the walk has the
 	 * INPUTs of the options. */
@@ -106,13 +108,13 @@ struct batch {
 	/* ---- Created by the main thread in BATCH_PLANNED, then constant. ---- */
 	/* If store, history or committer is NULL, no file is written to the output folder. */
 	struct store *store;
-	/* The state (the database). NULL: the batch writes no file, or records are kept only as
-	 * stamps. */
+	/* The state (the database). NULL: no state is used. Then records are kept only as stamps,
+	 * or not at all. */
 	struct state *database;
 	struct history *history;
 	struct committer *committer;
 
-	/* ---- Created by the main thread if workers are needed; constant after WORKERS_READY. ---- */
+	/* ---- Created by the main thread for the first task; constant after WORKERS_READY. ---- */
 	struct pools *pools;
 
 	/* ---- Shared by all threads. ---- */
@@ -127,7 +129,8 @@ struct batch {
 	/* The number of images that failed, except known ones with --accept-known. */
 	unsigned n_failures;
 	bool has_walk_errors; /* whether the feeder failed to read a part of an INPUT */
-	/* The number of inputs that are open in the feeder, the executor or a worker. */
+	/* The number of files that are gathered for a task or whose task is not done. Their inputs
+	 * are open. Files in `deferred` and `left` do not count. */
 	unsigned n_inputs;
 	/* n_tasks is the number of tasks that are not done. The feeder is woken when n_tasks has
 	 * fallen to awaited_tasks. */
@@ -152,8 +155,8 @@ struct batch {
 	 * max_files. */
 	struct pxp_future **complete;
 	unsigned first_complete, n_complete;
-	/* The error that stopped the batch early: the output folder cannot be written, no worker
-	 * can be started, no memory. FAIL_NONE: no error stopped the batch. */
+	/* The error that stopped the batch early: for example, the output folder cannot be written,
+	 * the pool is broken, or memory ran out. FAIL_NONE: no error stopped the batch. */
 	struct failure stop_reason;
 };
 
@@ -161,8 +164,9 @@ struct batch {
  * with errno if memory or descriptors ran out. The caller must call batch_fini() in both cases. */
 bool batch_init(struct batch *batch, const struct batch_options *options,
                 struct report *report);
-/* Free everything that the batch owns. Returns false if a file system call still hangs. Then the
- * process must not wait for its child processes. */
+/* Free everything that the batch owns. If a file system call was abandoned and may still hang, the
+ * openers are not freed, and the function returns false. Then the process must not wait for its
+ * child processes. */
 bool batch_fini(struct batch *batch);
 
 /* Change to a state. Returns false without a change if the transition is not legal, because another
@@ -175,8 +179,8 @@ enum batch_state batch_state(struct batch *batch);
 /* Whether the feeder may continue planning or feeding. Any thread may call this function. */
 bool batch_goes_on(struct batch *batch);
 
-/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is already
- * past that state. Any thread may call this function. */
+/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. If the batch is already in that state
+ * or a later one, its state does not change. Any thread may call this function. */
 void batch_stop(struct batch *batch, enum batch_state state);
 
 /* Drain the batch because of an error that no single file has caused, and stop publishing outputs.

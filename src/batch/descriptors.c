@@ -12,7 +12,7 @@ static unsigned at_most(rlim_t n, unsigned max)
 }
 
 /* Count the open descriptors below the limit: those that this program opened, and those that it
- * inherited. */
+ * inherited. Only the first LOOK_AT numbers are looked at. */
 static unsigned count_open_descriptors(rlim_t limit)
 {
 	enum { LOOK_AT = 4096 };

@@ -141,7 +141,7 @@ static void prune(struct batch *batch)
 		           strerrordesc_np(pruned.sys_errno));
 }
 
-/* Report that the database failed during the run. */
+/* If the database failed during the run, print its notice. */
 static void say_state(struct batch *batch)
 {
 	const char *notice = batch->database ? state_notice(batch->database) : "";

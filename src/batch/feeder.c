@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- waiting; each function returns false if the batch is being stopped ---- */
+/* ---- waiting; each function that waits returns false if the batch is being stopped ---- */
 
-/* Called with the lock held. */
+/* Whether another input may be opened. Called with the lock held. */
 static bool has_room(const struct batch *batch)
 {
 	return batch->n_tasks <= batch->awaited_tasks && !committer_is_full(batch) &&
@@ -269,7 +269,7 @@ static int open_input(struct file *file, const struct walk_item *item)
 	return 0;
 }
 
-/* Copy the properties of up-to-date outputs from their stamps into the result, for the report. */
+/* Copy the properties of up-to-date outputs from their records into the result, for the report. */
 static void tell_of_fresh(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -308,8 +308,8 @@ static void tell_of_known_bad(struct file *file, const struct walk_item *item)
 }
 
 /* Decide from the records of earlier runs whether the outputs of a file must be made. If they need
- * not be made, completes the file and returns false. Then the caller must not use the file any
- * more. */
+ * not or cannot be made, completes the file and returns false. Then the caller must not use the
+ * file any more. */
 static bool is_to_be_made(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;

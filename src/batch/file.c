@@ -184,7 +184,7 @@ void file_on_committed(struct commit *commit, void *data)
 	content_release(&file->content);
 	leave_committer(batch, 1, 0);
 	check_state(batch);
-	if (commit->n_outputs == 0) { /* the commit has rows but no outputs */
+	if (commit->n_outputs == 0) { /* the commit has only data for the state */
 		file_complete(file, file->end);
 		return;
 	}

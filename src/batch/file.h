@@ -1,5 +1,5 @@
 /* One file of a batch while it is processed: the known facts about it, its future, and the
- * functions that the committer's thread calls for it. */
+ * functions that create, commit and complete it. */
 #ifndef PXP_BATCH_FILE_H
 #define PXP_BATCH_FILE_H
 
@@ -43,8 +43,8 @@ struct file {
 	/* The input, which is open until the task is done, and while the file is deferred; -1: it
 	 * is not open. */
 	int input;
-	/* The identity of the input, from fstat() after opening it: size, time of the last change,
-	 * device, inode. */
+	/* The stat of the input. Until the input is opened, it comes from history_decide(). Then it
+	 * comes from fstat(), and is the identity of the input. */
 	struct stat stat;
 	int64_t mtime_ns; /* the input's time for records, or STAMP_NO_TIME (history.h) */
 	struct input_hash hash;

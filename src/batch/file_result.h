@@ -55,7 +55,7 @@ struct file_result {
 
 	int content; /* the memfd of an output that is written to a stream; -1: none */
 
-	/* The outputs of the file. If nothing is written, n_variants is 0. */
+	/* The outputs of the file. If images are only decoded, n_variants is 0. */
 	size_t n_variants;
 	struct variant variants[];
 };

@@ -38,8 +38,8 @@ static bool is_shared(const struct file *file)
 	return file->group->n > 1;
 }
 
-/* Whether a worker has begun the file. Call this only when the task is done, and only for a task
- * that a worker has begun. */
+/* Whether a worker has begun the file. Call this only when the task is done. If no worker has begun
+ * the task, the result means nothing. */
 static bool was_begun(const struct file *file, struct pxp_future *task)
 {
 	return !is_shared(file) || pxp_future_state(task) == PXP_FINISHED ||
@@ -71,8 +71,9 @@ static void copy_answer(struct file *file, struct pxp_future *task,
 	result->worker = outcome->worker;
 }
 
-/* Called with the batch's lock held. */
+/* ---- the list of submitted files ---- */
 
+/* Called with the batch's lock held. */
 static void enter_submitted(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -85,6 +86,7 @@ static void enter_submitted(struct file *file)
 	batch->submitted = file;
 }
 
+/* Called with the batch's lock held. */
 static void leave_submitted(struct file *file)
 {
 	*file->previous_submitted = file->next_submitted;
@@ -92,7 +94,8 @@ static void leave_submitted(struct file *file)
 		file->next_submitted->previous_submitted = file->previous_submitted;
 }
 
-/* Whether a worker is processing the file. The file must be in the list of submitted files. */
+/* Whether a worker is processing the file. The file must be in the list of submitted files. Called
+ * with the batch's lock held. */
 static bool is_at_work(const struct file *file)
 {
 	struct pxp_future *task = file->result->task;
@@ -103,7 +106,7 @@ static bool is_at_work(const struct file *file)
 
 /* How long a worker has been processing the file; 0: no worker is processing it. The time counts
  * from the first call that finds a worker processing the file. The file must be in the list of
- * submitted files. */
+ * submitted files. Called with the batch's lock held. */
 static int64_t running_ns(struct file *file, int64_t now_ns)
 {
 	if (!is_at_work(file))
@@ -239,8 +242,9 @@ static void file_leave(struct file *file)
 	append_or_cancel(file, &file->batch->left, true);
 }
 
-/* Find all shared tasks or, with only_stuck, those whose current file has taken long. Returns an
- * array of *ret_n references. Returns NULL if no such task exists, or if memory ran out. */
+/* Find all shared tasks or, with only_stuck, those whose current file has taken long. A task that
+ * was found is not found again. Returns an array of *ret_n references. Returns NULL if no such task
+ * exists, or if memory ran out. */
 static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuck,
                                              size_t *ret_n)
 {
@@ -268,7 +272,8 @@ static struct pxp_future **find_shared_tasks(struct batch *batch, bool only_stuc
 
 /* Take all files except the current one out of a task, so that the feeder submits them again. The
  * worker was asked to end the task, so it will not begin any file that it has not begun yet. Files
- * that it has finished are processed again, because their answers were not sent yet. */
+ * that it has finished are processed again, because their answers were not sent yet. If the batch
+ * is being stopped, no file is taken out. */
 static void take_out(struct batch *batch, struct pxp_future *task)
 {
 	struct file *next;

@@ -19,7 +19,8 @@ struct history {
 	/* The fingerprints of recipes, by the index of the rule and by format; 0: not computed yet.
 	 * Used only by the feeder. */
 	uint64_t (*fingerprints)[N_FORMATS];
-	struct roots *roots; /* The roots of inputs. Used only by the feeder. */
+	/* The roots of inputs. Used by the feeder, and after its end by history_prune(). */
+	struct roots *roots;
 };
 
 /* The key is constant, because fingerprints must be the same on every machine. */
@@ -116,7 +117,7 @@ int64_t history_time_of_now(const struct stat *input)
 
 /* ---- evidence ---- */
 
-/* Get the stat of the input without opening it. */
+/* Get the stat of the input without opening it. Returns false if it is not a regular file. */
 static bool look_at_input(struct history_input *input)
 {
 	const struct walk_item *item = input->item;
@@ -425,7 +426,7 @@ static bool is_pictures_own(enum fail_class class)
 }
 
 /* Whether an earlier run has recorded a failure of this input, and the same failure would happen
- * again. */
+ * again. If the record is of this input, its number of deaths is stored in `input`. */
 static bool is_known_bad(struct history *history, struct history_input *input,
                          struct failure *ret_failure)
 {

@@ -29,7 +29,8 @@ struct history_options {
 	enum overwrite overwrite;
 	/* Whether outputs get the times of their inputs. The fingerprint depends on this. */
 	bool keep_dates;
-	/* Whether stamps are written and read. False with --state none. */
+	/* Whether stamps are written and read. False with --state none, and if this build has no
+	 * hash library. */
 	bool keeps_records;
 	bool redo;
 	bool compare_contents;
@@ -45,7 +46,8 @@ void history_destroy(struct history *history); /* history may be NULL */
 struct known_output {
 	/* the new record; if the output is up to date, the old record */
 	struct stamp stamp;
-	/* the stat of the existing file, if the output may replace it */
+	/* If is_expected is true, the output may replace the existing file, provided that the file
+	 * still has the stat `expected`. */
 	struct stat expected;
 	bool is_expected;
 	/* The reason why the output must be made, for a plan: for example "new" or "input changed".
@@ -71,8 +73,9 @@ enum history_verdict {
 	 * the state. */
 	HISTORY_FRESH_MOVED,
 	HISTORY_KEEP, /* outputs exist, and the overwrite policy keeps them */
-	/* The output cannot be made: a file that pixpool did not write has its name, or memory ran
-	 * out. See *ret_failure. */
+	/* An output cannot be made: its name belongs to a folder, to an output of another input, or
+	 * to a file that is not an unchanged output of pixpool; in place, the name of its backup
+	 * is taken; or memory ran out. See *ret_failure. */
 	HISTORY_EXISTS,
 	HISTORY_KNOWN_BAD, /* an earlier run failed on this picture: see *ret_failure */
 	/* The state could not be read, so nothing can be decided, and the batch must stop. See
@@ -99,8 +102,9 @@ struct history_input {
 
 /* Decide whether the outputs of a file must be made. The function may open input->fd, which the
  * caller closes. *ret_known has n_variants elements, and the caller frees it. *ret_known is NULL
- * if the file has no outputs (verify), if memory ran out, or if the input could not be examined. In the
- * last case the verdict is HISTORY_MAKE: the caller opens the input, and reports why that fails. */
+ * if the file has no outputs (verify), if memory ran out, or if the input could not be examined. In
+ * the last case the verdict is HISTORY_MAKE: the caller opens the input, and reports why that
+ * fails. */
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,
                                     struct failure *ret_failure);
@@ -140,7 +144,8 @@ struct opened_input {
 	const struct input_hash *hash;
 };
 
-/* Complete the stamps of outputs that were made. input->hash must not be NULL. */
+/* Fill in the stamps of outputs that were made: the input, and the size and format of each output.
+ * input->hash must not be NULL. */
 void history_fill(struct known_output *known, const struct variant *variants,
                   size_t n_variants, const struct opened_input *input);
 

@@ -9,8 +9,9 @@
  * error, if the batch must not run. */
 bool batch_check_inputs(struct batch *batch);
 
-/* Keep other runs with --in-place out of the folders of this run. If other runs use these folders,
- * wait until they have ended. If the batch must not wait, stop it. */
+/* With --in-place: keep other runs with --in-place out of the folders of this run. If other runs
+ * use these folders, wait until they have ended. If the batch must not wait, stop it. A run that
+ * only makes a plan locks nothing. */
 void batch_lock_inputs(struct batch *batch);
 
 #endif

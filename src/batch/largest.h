@@ -17,8 +17,8 @@
 enum {
 	/* The maximum number of inputs that are kept. */
 	LARGEST_INPUTS = 1024,
-	/* The maximum size of a path with its zero byte. An input with a longer path is not kept, so
-	 * that the memory is bounded. */
+	/* The maximum size of a path with its zero byte. An input with a longer path is not kept,
+	 * so that the memory is bounded. */
 	LARGEST_PATH_BYTES = 1024,
 };
 
@@ -39,7 +39,8 @@ struct largest {
 void largest_fini(struct largest *largest);
 
 /* Add a WALK_FILE. It is kept if it is one of the largest inputs so far. Among inputs of equal
- * size, the ones that were added first are kept. If memory runs out, the input is not kept. */
+ * size, the ones that were added first are kept. Standard input is never kept. If memory runs out,
+ * the input is not kept. */
 void largest_add(struct largest *largest, const struct walk_item *item, uint64_t n_bytes);
 
 /* Sort the inputs, the largest one first, and equal ones in the order in which they were added.

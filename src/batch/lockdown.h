@@ -3,7 +3,7 @@
  * about sandboxes.
  *
  * Before any picture is processed, one worker in a separate pool finds out which layers of the
- * sandbox are available here. Every worker of the batch must then have exactly these layers;
+ * sandbox are available here. Every worker of the batch must then have at least these layers;
  * otherwise its pool is broken. The separate pool, which loads no library, is needed because the
  * answer must be known before the real pool is created: the fork server of the real pool is told at
  * its start which layers every worker must have, and whether drawings may be left to workers that
@@ -38,7 +38,8 @@ struct lockdown {
  * tried.
  *
  * true   *ret_state has the available layers, and *ret_lockdown requests these layers.
- * false  *ret_failure has the reason. With SANDBOX_REQUIRE it also names the missing layers.
+ * false  *ret_failure has the reason: no worker answered or, with SANDBOX_REQUIRE, layers are
+ *        missing. Then it names the missing layers.
  */
 bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
                   struct sandbox_state *ret_state, struct failure *ret_failure);

@@ -111,7 +111,8 @@ static enum field field_at(const char *text)
 	return (enum field)field;
 }
 
-/* Refuse a text in braces that is not a placeholder, and suggest a similar placeholder. */
+/* Refuse a brace without its partner, or a text in braces that is not a placeholder. Suggests a
+ * similar placeholder. */
 static bool refuse_field(const char *open, struct failure *ret_failure)
 {
 	const char *close = strchr(open, '}'), *best = NULL;
@@ -224,8 +225,8 @@ static bool name_by_rule(struct variant *variant, const char *relative)
 	const char *slash = strrchr(relative, '/'), *suffix = path_suffix(relative);
 	struct span folder = {relative, slash ? (size_t)(slash + 1 - relative) : 0};
 	struct span name = span_of(relative + folder.n);
-	/* If the format does not change, the suffix stays ("a.JPG"). "a.bak" has no known suffix,
-	 * so all of it is the name. */
+	/* If the rule requests no format, and the output has the format of the suffix, the suffix
+	 * stays ("a.JPG"). "a.bak" has no known suffix, so all of it is the name. */
 	const bool stays = rule->format == FORMAT_NONE && by_suffix == variant->format &&
 	                   !rule->style.keeps_suffix;
 	const struct span ext = span_of(stays ? suffix

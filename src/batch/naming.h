@@ -54,11 +54,12 @@ bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
                         const struct variant *first);
 
 /*
- * Name an output of an input by a rule. `from` is the format of the input. The name keeps the
- * folders of the input's relative name. A known suffix is replaced by the extension of the output's
- * format, or kept if the format does not change ("a.JPG"). After an unknown suffix the extension is
- * appended. An image on standard input is called "stdin". With --in-place, an output has the path of
- * its input.
+ * Name an output of an input by a rule. `from` is the format of the input. Unless the style of the
+ * rule says otherwise, the name keeps the folders of the input's relative name. A known suffix is
+ * replaced by the extension of the output's format. It is kept ("a.JPG") if the rule requests no
+ * format, and the output has the format of the suffix. After an unknown suffix the extension is
+ * appended. An image on standard input is called "stdin". With --in-place, an output has the path
+ * of its input.
  *
  * Returns false if memory ran out. Otherwise *ret_variant has the rule, the format and the name,
  * which the caller frees. The name is NULL if the output must have the format of the input and
@@ -70,9 +71,9 @@ bool naming_output(const struct walk_item *item, enum image_format from,
 /*
  * Check the pattern of --name. The pattern is a file name with placeholders: {name} is the input's
  * name without folders and suffix, {ext} is the extension of the output, and {hash} is the hash of
- * the output's content. A pattern with {hash} must also contain {name}. If the pattern is wrong,
- * returns false with a failure of class FAIL_USAGE. *ret_format is the format of the pattern's own
- * suffix, or FORMAT_NONE if the pattern ends with {ext}.
+ * the output's content. {hash} may occur once, and only together with {name}. If the pattern is
+ * wrong, returns false with a failure of class FAIL_USAGE. *ret_format is the format of the
+ * pattern's own suffix, or FORMAT_NONE if the pattern ends with ".{ext}".
  */
 bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
                           struct failure *ret_failure);

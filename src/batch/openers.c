@@ -21,8 +21,8 @@
 
 enum {
 	N_OPENERS = 16,
-	/* When this number of calls hang on a device, all other calls on that device fail at
-	 * once. */
+	/* When this number of calls on a device were abandoned, all other calls on that device fail
+	 * at once. */
 	MAX_HUNG = 4,
 	/* The time after which the user sees a message about a waiting call. */
 	TELL_MS = 3000,
@@ -92,8 +92,9 @@ static struct device *add_device(struct openers *openers, dev_t dev)
 	return device;
 }
 
-/* Read the table of mounts. This never waits for a server. If the table cannot be read, a call
- * may hang if its device is not known. A call on a known device is made directly. */
+/* Read the table of mounts. This never waits for a server. If the table cannot be read, openers
+ * make the calls on unknown devices, and the main process makes the calls on known devices
+ * itself. */
 static void read_mounts(struct openers *openers)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -209,8 +210,8 @@ static void note_hung(struct openers *openers, dev_t dev)
 	lock_release(&openers->lock);
 }
 
-/* Whether so many calls hang, on this device or on all devices together, that another call must not
- * be tried. */
+/* Whether so many calls were abandoned, on this device or on all devices together, that another
+ * call must not be tried. */
 static bool is_given_up(struct openers *openers, dev_t dev)
 {
 	const struct device *device;

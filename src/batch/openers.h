@@ -32,9 +32,9 @@ struct openers *openers_create(const struct openers_options *options);
 /* The file system calls for the options of a walk. They are valid until openers_destroy(). */
 const struct walk_calls *openers_calls(const struct openers *openers);
 
-/* End the openers and free everything. Returns true if that was possible. If a call still hangs,
- * its process cannot be waited for, so nothing is freed, and the function returns false.
- * `openers` may be NULL. */
+/* End the openers and free everything. Returns true if that was possible. If a call was abandoned,
+ * it may still hang, and its process cannot be waited for. Then nothing is freed, and the function
+ * returns false. `openers` may be NULL. */
 bool openers_destroy(struct openers *openers);
 
 #endif

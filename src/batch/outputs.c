@@ -1,5 +1,5 @@
-/* The outputs of a batch: the message about collisions, and the opening of the output folder, of the
- * records of earlier runs and of the committer. */
+/* The outputs of a batch: the message about collisions, and the opening of the output folder, of
+ * the records of earlier runs and of the committer. */
 #include "batch/outputs.h"
 
 #include "common/path.h"
@@ -225,7 +225,8 @@ static bool is_places_fault(int sys_errno)
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
-/* Print why the output folder cannot be created, if its file system is not the cause. */
+/* Print why the output folder cannot be created. Called only if its file system is not the
+ * cause. */
 static void say_no_folder(struct batch *batch, int sys_errno)
 {
 	const char *output = batch->options->output, *why = strerrordesc_np(sys_errno);
@@ -241,8 +242,8 @@ static void say_no_folder(struct batch *batch, int sys_errno)
 }
 
 /* Open the output folder. Returns false, with a message, if the batch must end. If the folder
- * cannot be created because of its file system, stops the batch and returns true without a
- * store. */
+ * cannot be created because of its file system, stops the batch and returns true without a store.
+ * For a plan, returns true without a store if the folder does not exist. */
 static bool open_store(struct batch *batch)
 {
 	const char *output = batch->options->output;

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 
 struct pools {
-	/* The members below do not change after creation. */
-	struct pools_options options;
+	struct pools_options options; /* constant after creation */
 
 	/* The kind of the pool whose turn it is. Only the feeder uses this member. */
 	enum pool_kind turn;

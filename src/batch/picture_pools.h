@@ -1,10 +1,10 @@
 /*
  * The two pools of picture workers. The workers of the first pool decode. The workers of the second
- * pool draw SVG and PDF, and may read fonts. The pools take turns: only one exists at a time, so the
- * number of workers and their memory never exceed the requested values.
+ * pool draw SVG and PDF, and may read fonts. The pools take turns: only one exists at a time, so
+ * the number of workers and their memory never exceed the requested values.
  *
- * Only the feeder submits pictures, and only the feeder ends the turn of a pool. Any thread may call
- * pools_stop(), pools_suspend() and pools_resume().
+ * Only the feeder submits pictures, and only the feeder ends the turn of a pool. Any thread may
+ * call pools_stop(), pools_suspend() and pools_resume().
  */
 #ifndef PXP_BATCH_PICTURE_POOLS_H
 #define PXP_BATCH_PICTURE_POOLS_H
@@ -39,8 +39,8 @@ enum pool_kind pools_turn(const struct pools *pools);
 /*
  * Give a pool its turn: end the other pool, and create the pool of this kind. For the drawing pool,
  * wait until one of its workers has started, which shows that drawings can be drawn. No task may be
- * running. Returns false with a failure if the pool cannot be created; then no pool exists until
- * the next call.
+ * running. Returns false with a failure if the pool cannot be created, or if its worker does not
+ * start. Then no pool exists until the next call.
  */
 bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure);
 

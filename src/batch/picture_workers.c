@@ -103,8 +103,8 @@ static bool reads_fonts;
 
 /*
  * Remove the environment variables that change how libraries behave: some make them write files
- * (VIPS_PROFILE), abort at a warning (G_DEBUG), or start threads. Variables that only say where
- * files are found are kept.
+ * (VIPS_PROFILE), abort at a warning (G_DEBUG), or start threads. Variables such as
+ * FONTCONFIG_FILE, which only say where fonts are found, are kept.
  */
 static void clean_environment(void)
 {
@@ -562,8 +562,8 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
                                const struct picture_request *requests, size_t n,
                                uint64_t memory_allowance, struct pxp_future **ret_task)
 {
-	/* For each file the worker restarts the deadline three times: when it begins to read the
-	 * file, when the file was read, and when the header is known. */
+	/* For each file the worker restarts the deadline at most three times: when it begins to
+	 * read the file, when the file was read, and when the header is known. */
 	enum { RESTARTS_PER_FILE = 3 };
 	const struct picture_request *first = &requests[0];
 	const struct recipe *recipe = &first->variants[0].rule->recipe;
@@ -664,7 +664,8 @@ static bool output_is_sound(const struct picture_side *side, int output)
 
 /* Whether the outputs of a file have the requested formats, and follow one another without gaps
  * from *offset, which is moved past them. n_there: the length of the memfd. may_skip: true if an
- * earlier file of the task has failed. Such a file may have left some bytes in the memfd. */
+ * earlier file of the task has failed or is left. Such a file may have written some bytes into the
+ * memfd. */
 static bool outputs_are_sound(const struct picture_taken *file, int output,
                               uint64_t n_there, bool may_skip, uint64_t *offset)
 {

@@ -90,8 +90,7 @@ struct picture_taken {
 	 * filled in. If the request only decodes, n_variants is 0. */
 	struct variant *variants;
 	size_t n_variants;
-	/* Whether the file was taken out of the task. If so, its answer is ignored, and is_left is
-	 * set. */
+	/* Whether the file was taken out of the task. If so, its answer is ignored. */
 	bool is_taken_out;
 	/* The worker's answer for the file. If the file failed, answer.failure gives the class and
 	 * the reason. */

@@ -148,8 +148,8 @@ static const char *key_of(const struct plan *plan, const struct walk_item *item,
 	return text;
 }
 
-/* Record the outputs of one image. If the batch writes nothing, record the image's own name.
- * Returns false if memory ran out. */
+/* Record the outputs of one image. If images are only decoded, record the image's own name. With
+ * --in-place, record its device and inode. Returns false if memory ran out. */
 static bool visit_outputs(struct plan *plan, const struct pass *pass,
                           const struct walk_item *item, enum image_format from)
 {
@@ -345,7 +345,8 @@ static bool drop_repeats(struct plan *plan)
 	return true;
 }
 
-/* Keep only the claims whose names are equal. Other claims have equal hashes by chance. */
+/* Keep only the claims whose names are equal. A name that only one claim has is no collision: other
+ * names have the same hash by chance, or the other claims belonged to the same file. */
 static void keep_real_claims(struct plan *plan)
 {
 	struct plan_claim *claims = plan->claims;

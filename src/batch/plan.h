@@ -85,8 +85,9 @@ enum plan_result {
 
 /*
  * Walk the inputs, and record the outputs of every image, one for each rule. If n_rules is 0,
- * images have no outputs. Images of other shards are skipped. may_go_on is called before every
- * item; if it returns false, the result is PLAN_STOPPED.
+ * images have no outputs, and the plan records their own names. Images that have outputs and belong
+ * to another shard are skipped. may_go_on is called for every item, before its outputs are
+ * recorded. If it returns false, the result is PLAN_STOPPED.
  */
 enum plan_result plan_make(struct plan *plan, const struct walk_options *options,
                            const struct variant_rule *rules, size_t n_rules,
@@ -95,8 +96,9 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 
 /*
  * Whether the same file was fed before with the same first output. This happens if a file is named
- * twice, for example as "a.jpg" and "./a.jpg", or through a link. `output` is the name of the first
- * output, or the relative name of an input without outputs.
+ * twice, for example as "a.jpg" and "./a.jpg", or through a link. For
+ * such a file the first call returns false, and all later calls return true. `output` is the name of the
+ * first output, or the relative name of an input without outputs.
  */
 bool plan_is_repeated(struct plan *plan, const char *output,
                       const struct walk_item *item);

@@ -1,6 +1,7 @@
 /*
  * The roots of inputs. The root is the folder to which the relative name of an input belongs: an
- * INPUT that is a folder, or the folder of an INPUT that is a file. A record has the root of its
+ * INPUT that is a folder, or the folder of an INPUT that is a file. With --files-from, it is the
+ * folder to which the names of the list are relative. A record has the root of its
  * input, so that --prune removes only outputs whose input was in an INPUT of this run. The root is
  * stored as a hash of the path from the output folder to that folder: it does not depend on the
  * current folder, and stays the same when both folders move together.

@@ -6,8 +6,8 @@
 
 /*
  * Run the command to its end and report it. Returns the exit status. Sets *ret_is_stuck to true if
- * the user interrupted the command twice and a system call still hangs. Then threads and processes
- * are still running, and the program must exit without waiting for them.
+ * a system call may still hang (batch_run()). Then threads and processes may still be running, and
+ * the program must exit without waiting for them.
  */
 int batch_command_run(struct command_line *line, bool *ret_is_stuck);
 

@@ -1,7 +1,7 @@
 /*
- * Parses the command line with getopt_long(), from our table of options. There are two differences
- * from plain getopt_long(): options cannot be abbreviated, and the message about a misspelt word
- * suggests the right word.
+ * Parses the command line with getopt_long(), from our table of options. There are three
+ * differences from plain getopt_long(): options cannot be abbreviated, the message about a misspelt
+ * word suggests the right word, and POSIXLY_CORRECT has no effect.
  */
 #include "cli/command_line.h"
 
@@ -218,8 +218,8 @@ static bool take_command(struct command_line *line, char **words,
 	return false;
 }
 
-/* Find the command's name anywhere in the arguments, so that an error message can point to its
- * help. */
+/* Find the command's name anywhere in the arguments, so that --help and error messages know the
+ * command even before all options are parsed. */
 static enum command command_among(int argc, char **argv)
 {
 	enum command command = COMMAND_NONE;
@@ -546,8 +546,8 @@ static bool is_meant_as_folder(const char *output, struct failure *ret_failure)
 		       suffix, meant, output);
 }
 
-/* Check the value of -o. A folder is always allowed. A file or standard output is allowed if the
- * only INPUT is a file. */
+/* Check the value of -o, which must not contain "%s". A folder is allowed. A file or standard
+ * output is allowed if the only INPUT is a file; then the options for a single output are set. */
 static bool fits_output(struct command_line *line, struct failure *ret_failure)
 {
 	const char *output = line->batch.output;

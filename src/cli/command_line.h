@@ -70,8 +70,8 @@ struct command_info {
 const struct command_info *command_info(enum command command);
 
 /*
- * Parse the command line. Permutes argv so that the inputs are adjacent. If an argument is wrong,
- * returns false, and the failure names the argument, its value and the valid values.
+ * Parse the command line. Permutes argv so that the inputs are adjacent. If the command line is
+ * wrong, returns false, and the failure says what is wrong.
  *
  * The caller must call command_line_fini() in any case.
  */

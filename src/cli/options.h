@@ -47,7 +47,7 @@ bool option_store(const struct cli_option *option, struct command_line *line,
 const struct cli_option *option_find(const char *name);
 
 /* Print the name of an option, such as "--size", or "-r" for an option that has only a letter.
- * Returns text. */
+ * Returns `text`. */
 enum { OPTION_NAME_BYTES = 32 };
 const char *option_print(const struct cli_option *option, char text[OPTION_NAME_BYTES]);
 
