@@ -22,7 +22,8 @@ struct committer {
 	struct cond has_work;
 	struct commit *first, **last; /* files that are waiting */
 	size_t n_waiting;
-	bool is_awaited; /* a waiting file was added with has_followers = false */
+	/* A file with has_followers = false was added since the queue was last empty. */
+	bool is_awaited;
 	bool is_stopped;
 	bool is_ending;
 };
@@ -276,8 +277,8 @@ const struct failure *committer_state_failure(const struct committer *committer)
 	return &committer->state_failure;
 }
 
-/* Whether a group must be committed now: it is full, no other file is expected soon, or the
- * committer is ending. Called with the lock held. */
+/* Whether a group must be committed now: enough files are waiting, no other file is expected soon,
+ * or the committer is ending. Called with the lock held. */
 static bool is_group_due(const struct committer *committer)
 {
 	return committer->is_ending || committer->is_awaited ||

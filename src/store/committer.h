@@ -23,9 +23,10 @@
 struct known_failure;
 struct state;
 
-/* The maximum size of a group. Each output needs one or two descriptors while its group is
- * committed. */
+/* The maximum size of a group of several files. Each output needs two descriptors while its group
+ * is committed. */
 enum { COMMIT_GROUP_OUTPUTS = 32, COMMIT_GROUP_BYTES = 64 << 20 };
+/* If this number of files is waiting, the committer waits for no other files. */
 enum { COMMIT_GROUP_FILES = 16 };
 
 /* One output of a file: a range of the file's content, and its name in the store. */
@@ -73,8 +74,8 @@ struct commit {
 	/* The members below are filled in before `done` is called. */
 	enum store_result result;
 	struct failure failure; /* the failure, for STORE_FAILED and STORE_PLACE_FAILED */
-	/* The file's share of the time that its group took, in nanoseconds; 0: the file was
-	 * dropped. */
+	/* The time in which the outputs of the group were published, divided by the number of files
+	 * in the group, in nanoseconds; 0: the file was dropped. */
 	int64_t work_ns;
 };
 
@@ -106,9 +107,9 @@ struct committer *committer_create(const struct committer_options *options);
 /*
  * Queue a file. Never fails and never waits: the caller bounds how many files are waiting.
  *
- * The outputs of a file are published together or not at all, with one exception: if another
- * process takes the name of an output at the last moment, the outputs that already have their names
- * keep them. The result of the file is
+ * The outputs of a file are published together or not at all, with one exception: if an output is
+ * written but cannot get its name, for example because another process has just taken the name, the
+ * outputs that already have their names keep them. The result of the file is
  *
  * STORE_DONE          All outputs have their names, except outputs that were skipped.
  * STORE_SKIPPED       All outputs were skipped.

@@ -18,7 +18,8 @@ struct folder {
 	dev_t dev;
 	ino_t ino;
 	int fd;
-	/* true: exclusive lock; false: shared lock, because an INPUT is below the folder */
+	/* true: exclusive lock; false: shared lock, because an INPUT is below the folder, or
+	 * because the run is one of several shards */
 	bool is_alone;
 	const char *input; /* the INPUT for which the folder is locked */
 };

@@ -46,9 +46,9 @@ struct freshness {
 	unsigned looked_for; /* a mask of enum evidence */
 	/* The records of the output. NULL: the record does not exist, or was not looked up. */
 	const struct stamp *row, *stamp;
-	/* hash of the input; NULL: the input could not be read */
+	/* hash of the input; NULL: not looked for, or the input could not be read */
 	const struct input_hash *in_hash;
-	/* hash of the output; NULL: the output could not be read */
+	/* hash of the output; NULL: not looked for, or the output could not be read */
 	const struct output_hash *out_hash;
 };
 
@@ -75,7 +75,7 @@ enum verdict freshness_decide(const struct freshness *freshness,
 
 /*
  * Decide about an output that replaces its input: the existing file is the input. Such an output
- * has no row. In its stamp, only the recipe and the size, time and hash of the output matter.
+ * has no row. In its stamp, only the recipe and the size, time, hash and name of the output matter.
  * *ret_record is set for VERDICT_FRESH. has_backup: another file has the name of the backup.
  *
  * VERDICT_LOOK    More evidence is needed.

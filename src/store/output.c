@@ -230,7 +230,7 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
  * Lock a file that has a hidden name, or is about to get one. The lock tells output_sweep() of
  * another run that the file does not belong to a killed run. Returns false if another run has
  * removed the file or is removing it. Returns true also if the file system has no locks: there, no
- * run removes hidden files.
+ * run removes hidden files. For a file that has no name yet the result has no meaning.
  */
 static bool lock_hidden(int fd)
 {
@@ -267,8 +267,9 @@ static bool is_hidden_name(const char *name)
 }
 
 /* Keep a file that an output has replaced and that cannot get its name back: rename it to that name
- * followed by ".kept-" and digits, because a later run removes files with hidden names. Adds the new
- * name to the failure, and sets `hidden` to "". */
+ * followed by ".kept-" and hexadecimal digits, because a later run removes files with hidden names.
+ * If it cannot be renamed, it stays under its hidden name. Adds the name under which the file is
+ * kept to the failure, and sets `hidden` to "". */
 static void keep_file(const struct output *output, char hidden[TEMP_NAME_BYTES],
                       struct failure *failure)
 {
@@ -315,8 +316,8 @@ void output_sweep(int folder)
 
 /* ---- one output: writing ---- */
 
-/* Fill in the size, time and hash of the output in its stamp. Returns false with errno on
- * failure. */
+/* Fill in the size, time and hash of the output in its stamp, and write the stamp to the output.
+ * Returns false with errno on failure. */
 static bool add_stamp(struct output *output)
 {
 	struct stamp *stamp = output->stamp;
@@ -519,8 +520,8 @@ static int link_hidden(struct output *output)
 	return linked;
 }
 
-/* Whether linking failed because this file system, or a security policy, does not allow links to
- * unnamed or hidden files. */
+/* Whether linkat() or renameat2() failed because this file system, or a security policy, does not
+ * allow such links, or does not support the flag of renameat2(). */
 static bool has_no_links(void)
 {
 	return errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV ||
@@ -628,7 +629,7 @@ static char *name_of_backup(const char *name, const char *suffix)
 }
 
 /* Whether files in a folder can be linked. The test makes a second link to the file `name`, and
- * removes the link. */
+ * removes the link. Returns true also if linking failed for another reason. */
 static bool can_link(int folder, const char *name)
 {
 	char temp[TEMP_NAME_BYTES];

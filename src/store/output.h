@@ -25,14 +25,15 @@ enum published {
 	TWIN_IN_THE_WAY,
 	/* This output cannot be published; others may succeed. */
 	REFUSED,
-	/* No output can be published in this file system: it is full, read-only, ... */
+	/* No output can be published any more: the file system is full, read-only or broken, the
+	 * output folder may not be written, or the program has too many open files. */
 	PLACE_REFUSED,
 	/* The folder was removed: create it again and retry once. */
 	FOLDER_IS_GONE,
 	/* The output was not published, because another output of its file failed or because the
 	 * file system refused an earlier output. */
 	NOT_PUBLISHED,
-	/* The file system does not support unnamed files: use a file with a hidden name. */
+	/* The output cannot be an unnamed file here: use a file with a hidden name. */
 	NOT_THIS_WAY,
 };
 
@@ -64,7 +65,8 @@ enum replace {
 };
 
 struct output {
-	int folder;       /* borrowed, like all members here */
+	/* The members up to `without` are the request. All of them are borrowed. */
+	int folder;
 	const char *name; /* the output's name in `folder` */
 	/* The descriptor of the content. Its file position is neither used nor changed. */
 	int content;
@@ -85,7 +87,7 @@ struct output {
 	/* missing features of the file system, as a mask (see struct store) */
 	unsigned without;
 
-	/* State between the steps, which output_begin() initialises. */
+	/* The state between the steps. output_begin() initialises it, output_end() frees it. */
 	int fd; /* descriptor of the output's file; -1: none */
 	/* A second descriptor of the file. After fd is closed, it keeps the file locked while the
 	 * file has a hidden name. -1: none. */
@@ -133,7 +135,8 @@ enum published output_sync(struct output *output, struct failure *ret_failure);
 
 /*
  * Give the output its name. Returns IN_THE_WAY, and keeps the existing file, if that file must not
- * be replaced. With REPLACE_THIS, only the expected file may be replaced.
+ * be replaced. With REPLACE_THIS, only the expected file may be replaced. is_durable: sync the
+ * files that this step writes, for example a copy of the old file as its backup.
  */
 enum published output_name(struct output *output, bool is_durable,
                            struct failure *ret_failure);

@@ -134,7 +134,8 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 	return (size_t)(cursor.to - bytes);
 }
 
-/* Whether the length fields match the number of bytes, and the checksum matches. */
+/* Whether the bytes are a stamp of a known version: the length fields match the number of bytes,
+ * and the checksum matches. */
 static bool is_whole(const unsigned char *bytes, size_t n)
 {
 	struct cursor lengths = {.from = bytes + NAMES_AT - 4};

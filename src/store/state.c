@@ -631,7 +631,7 @@ const char *state_notice(const struct state *state)
 /* ---- rows; with the lock held ---- */
 
 /* Get a prepared statement and bind the name as its first parameter. Returns NULL if the database
- * is closed. */
+ * is closed, or if it is open for reading only and has no such statement. */
 static sqlite3_stmt *begin_query(struct state *state, enum query query, const char *name)
 {
 	sqlite3_stmt *statement = state->statements[query];
@@ -957,7 +957,7 @@ enum state_result state_commit(struct state *state, struct failure *ret_failure)
 {
 	enum state_result result = run_in_state(state, "COMMIT", ret_failure);
 
-	/* A commit that fails for lack of space leaves the transaction open. */
+	/* SQLite may leave the transaction open if its commit fails. */
 	if (result == STATE_PLACE || result == STATE_MEMORY)
 		run_in_state(state, "ROLLBACK", NULL);
 	return result;

@@ -44,8 +44,8 @@ struct state_options {
 enum state_result {
 	STATE_OK,
 	STATE_BUSY, /* another run holds the state, and options->wait is NULL or gave up */
-	/* No state is possible here: no folder, no permission or no locks. Only stamps are kept.
-	 * The failure says why. */
+	/* No state is possible here: no folder, no permission, no locks or a damaged database. Only
+	 * stamps are kept. The failure says why. */
 	STATE_NONE,
 	/* The file system cannot be written: it is full, over quota or broken. The failure says
 	 * why. */
@@ -109,9 +109,11 @@ bool state_find_failure(struct state *state, const char *source,
 
 /*
  * Changes come in groups: state_begin(), any number of puts and drops, state_commit(). Either the
- * whole group is written, or nothing of it. A row can be found as soon as it was put. STATE_PLACE:
- * the group is undone. STATE_NONE: the database is damaged; from then on nothing is found or
- * written, and state_notice() returns a message. The stamps on outputs hold the same records.
+ * whole group is written, or nothing of it. A row can be found as soon as it was put. If a put or a
+ * drop does not return STATE_OK, the caller calls state_undo() instead of state_commit().
+ * STATE_NONE: the database is damaged, open for reading only, or cannot be written here. After
+ * damage nothing is found or written any more, and state_notice() returns a message. The stamps on
+ * outputs hold the same records.
  */
 enum state_result state_begin(struct state *state);
 /* Write the row of an output that has no stamp, just before the output gets its name. If another
@@ -125,10 +127,10 @@ enum state_result state_put_failure(struct state *state, const char *source,
                                     const struct known_failure *known);
 enum state_result state_drop_failure(struct state *state, const char *source);
 enum state_result state_commit(struct state *state, struct failure *ret_failure);
-/* Undo a group in which a put failed. The failure says why the put failed. */
+/* Undo a group in which a put or a drop failed. The failure says why it failed. */
 void state_undo(struct state *state, struct failure *ret_failure);
 
-/* A message about a database that failed during use; "": the database did not fail. */
+/* A message about a database that was found to be damaged during use; "": no damage was found. */
 const char *state_notice(const struct state *state);
 
 /* Call visit() for the name of each row, in order, until visit() returns false. visit() may put and

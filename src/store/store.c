@@ -228,7 +228,7 @@ static bool sync_all(int folder, const char *name)
 	return is_synced;
 }
 
-/* Make the names in a folder durable. `name` is the name of any file in the folder. */
+/* Make the names in a folder durable. `name` is the name of any file or folder in it. */
 static bool sync_folder(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -522,8 +522,8 @@ static bool has_other_claim(struct store *store, const char *name, const struct 
 	return has_other;
 }
 
-/* Claim the file that has the name of an output. If memory runs out, the file is not claimed, and
- * the output is published without this safeguard. */
+/* Claim the file that has the name of an output, if another name may lead to it. If memory runs
+ * out, the file is not claimed, and the output is published without this safeguard. */
 static void claim_file(struct store *store, int folder, const char *relative,
                        const char *name, const struct stat *st)
 {
@@ -732,8 +732,8 @@ static enum published write_once(struct store *store, struct work *work)
 		return step;
 	output->folder = work->folder;
 	output_begin(output);
-	/* Do not write an output if a file has its name. This is only an early check: output_name()
-	 * makes the decision. */
+	/* Do not write an output whose name is taken by a folder, or by a file that it must not
+	 * replace. This is only an early check: output_name() makes the decision. */
 	if (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (output->replace == REPLACE_NOTHING || S_ISDIR(st.st_mode)))
 		return is_twin_there(store, work) ? TWIN_IN_THE_WAY : IN_THE_WAY;
@@ -812,7 +812,7 @@ static void sync_name(struct work *works, size_t i)
 		                          work->output.is_in_root, &work->asked->failure);
 }
 
-/* If an output cannot be published, drop the other outputs of its file. */
+/* If an output cannot be written or synced, drop the other outputs of its file. */
 static void drop_siblings(struct work *works, size_t n, const struct work *failed)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -884,8 +884,8 @@ static bool is_failed(const struct work *work)
 	       !(work->step == IN_THE_WAY && may_be_skipped(work->asked));
 }
 
-/* Write the outputs. Stop at the first that fails because of the file system, because the rest
- * would fail too. */
+/* Write the outputs. After an output that failed because nothing can be written any more, write no
+ * other output. */
 static void write_outputs(struct store *store, struct work *works, size_t n)
 {
 	bool is_refused = false;
@@ -899,7 +899,8 @@ static void write_outputs(struct store *store, struct work *works, size_t n)
 	}
 }
 
-/* Some outputs have no stamp. Let the caller record these outputs before they get their names. */
+/* If the file system has refused the stamps of some outputs, let the caller record these outputs
+ * before they get their names. */
 static void intend_names(struct store *store, struct work *works,
                          struct store_output *outputs, size_t n)
 {

@@ -41,9 +41,9 @@ struct store *store_open(const char *folder);
  * that input. Returns NULL if memory ran out. */
 struct store *store_open_in_place(void);
 
-/* Remove the hidden files that killed runs left in a folder. Later calls for the same folder do
- * nothing. The store itself makes this call for the output folder, and for each folder below it
- * that it opens. */
+/* Remove the hidden files that killed runs left in a folder. `folder` is a descriptor of it. Later
+ * calls for the same folder do nothing. The store itself makes this call for the output folder, and
+ * for each folder below it that it opens. A store from store_open_to_look() removes nothing. */
 void store_sweep(struct store *store, int folder);
 
 /* Open the output folder for reading only: nothing in it changes. If `folder` is NULL, there is no
@@ -68,7 +68,8 @@ bool store_has_lost_stamp(const struct store *store);
 /* Whether at least one backup could not be marked as a backup. */
 bool store_has_lost_mark(const struct store *store);
 
-/* Get device and inode of the folder, by which a walk recognises it. */
+/* Get device and inode of the output folder, by which a walk recognises it. Both are 0 if the store
+ * has no output folder. */
 void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 
 enum store_result {
@@ -78,19 +79,22 @@ enum store_result {
 	STORE_SKIPPED,
 	/*
 	 * Only this output failed, and the failure says why. `exists`: a file that may not be
-	 * replaced has its name, or a file or a link stands in place of a folder. `collision`: its
-	 * name leads to another output of this run. `vanished`: the original was changed during the
-	 * run. `permission`: a sub-folder or file is protected. `io`: the name is too long or the
-	 * file is too big. `internal`: the name leads out of the folder, or the content is shorter
-	 * than announced.
+	 * replaced has its name or the name of its backup, or a file or a link stands in place of a
+	 * folder. `collision`: its name leads to another output of this run. `vanished`: the
+	 * original was changed during the run. `permission`: a sub-folder or file is protected, or
+	 * the output cannot have the owner and group of its original. `internal`: the name leads
+	 * out of the folder, or the content is shorter than announced. `memory`: there is no memory
+	 * for the group. `io`: any other error, for example a name that is too long.
 	 */
 	STORE_FAILED,
 	/* Nothing can be written to the output folder: its disk is full or broken, a quota is used
-	 * up, the folder is read-only or was removed, or permission is missing. The failure says
-	 * why. Every other output would fail too. */
+	 * up, the folder is read-only or was removed, permission is missing, the program has too
+	 * many open files, or store_intend_fn has failed. The failure says why. Every other output
+	 * would fail too. */
 	STORE_PLACE_FAILED,
-	/* The output was not published, because another output of its file failed, because the file
-	 * system refused an earlier output, or because the committer was stopped. */
+	/* The output was not published, because another output of its file could not be written,
+	 * because the file system refused an earlier output, or because the committer was
+	 * stopped. */
 	STORE_DROPPED,
 };
 
@@ -116,11 +120,13 @@ enum output_kind {
 	"ignores case or normalises Unicode"
 
 /* Find out which file has an output's name. A link is not followed, and no folder is created.
- * *ret_stat is set unless the result is OUTPUT_NONE. */
+ * *ret_stat is set unless the result is OUTPUT_NONE. In a folder that ignores case or normalises
+ * Unicode, the file then belongs to the output of this name: a later call with another name that
+ * leads to the file returns OUTPUT_TWIN. */
 enum output_kind store_look(struct store *store, const char *relative,
                             struct stat *ret_stat);
 
-/* Whether a file has this name. */
+/* Whether a file, link or folder has this name. Otherwise like store_look(). */
 bool store_has(struct store *store, const char *relative);
 
 /* Remove the file that store_look() found. Returns false with errno on failure; errno is 0 if
@@ -213,7 +219,7 @@ struct store_output {
  * killed.
  *
  * On failure the function returns false and sets the failure. In that case no output of the group
- * gets its name, and each result is STORE_PLACE_FAILED.
+ * gets its name, and each output that was written gets the result STORE_PLACE_FAILED.
  */
 typedef bool store_intend_fn(const struct store_output *outputs, size_t n, void *data,
                              struct failure *ret_failure);
@@ -225,12 +231,14 @@ void store_before_naming(struct store *store, store_intend_fn *intend, void *dat
 /*
  * Publish outputs together, so that they share the slow calls for durability. First each output is
  * written to a file without a name. Then all files are synced, all files are named, all folders are
- * synced, and at the end the replaced files are removed. Missing sub-folders are created. Links are
- * never followed: paths are opened beneath the output folder. Before an output gets its name, it
- * gets its stamp and, if possible, its times.
+ * synced, and at the end the replaced files are removed. Nothing is synced unless
+ * store_make_durable() was called. Missing sub-folders are created. Links are never followed: paths
+ * are opened beneath the output folder. Before an output gets its name, it gets its stamp and, if
+ * possible, its times.
  *
  * Whatever the results, no partial file is left, and the caller keeps the descriptors. If one
- * output of a file fails, the other outputs of the file are STORE_DROPPED. A process that limits
+ * output of a file cannot be written or synced, the other outputs of the file are STORE_DROPPED. If
+ * an output cannot get its name, the other outputs keep their results. A process that limits
  * RLIMIT_FSIZE must ignore SIGXFSZ, because otherwise that signal would kill it here.
  */
 void store_publish_group(struct store *store, struct store_output *outputs, size_t n);

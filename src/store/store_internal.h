@@ -41,8 +41,7 @@ struct claimed_file {
 struct claimed_files {
 	struct claimed_file *places;
 	size_t n, max; /* `max` is 0 or a power of 2 */
-	/* The last folder in which names that differ only in case were found to be different
-	 * files. */
+	/* The last folder that was found not to ignore case. */
 	dev_t dev;
 	ino_t ino;
 };
