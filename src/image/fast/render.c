@@ -568,7 +568,8 @@ struct finish {
 	float neutral; /* the neutral sample: black in luma, grey in chroma */
 	/* the range to which (sample - neutral) / alpha is clipped */
 	float low, high;
-	float scale, offset; /* level = (sample - neutral) / alpha * scale + offset */
+	/* If colours are divided by alpha: level = (sample - neutral) / alpha * scale + offset. */
+	float scale, offset;
 	/* The level of the background minus the level of the neutral sample. */
 	float background;
 };
@@ -600,8 +601,9 @@ static void flatten_row(uint8_t *restrict out, const uint16_t *restrict in,
 	for (uint32_t x = 0; x < n; x++) {
 		float transparency = (all - alpha[x]) / all;
 		float level = ((float)in[x] - finish->neutral) / level_16 +
-		              transparency * finish->background + finish->offset;
+		              transparency * finish->background;
 
+		level = level * finish->scale / 255 + finish->offset;
 		level = level < 0 ? 0 : level > 255 ? 255 : level;
 		out[x] = (uint8_t)(int)level;
 	}
@@ -619,7 +621,8 @@ static struct finish finish_of(unsigned i, const struct render_options *options)
 		.background = options->background[i] - neutral_level,
 	};
 
-	if (options->is_limited) {
+	/* A flattened picture has no alpha, so its chroma keeps the full range. */
+	if (options->is_limited && !(i && options->is_flattened)) {
 		finish.scale = i ? 224 : 219;
 		finish.offset = i ? 128.5f : 16.5f;
 	}

@@ -39,7 +39,7 @@ struct rendered {
 struct render_options {
 	/* Make chroma with half of luma's width and height, rounded up. */
 	bool has_half_chroma;
-	/* Make luma with the levels 16 to 235 instead of 0 to 255. In a picture with alpha, also
+	/* Make luma with the levels 16 to 235 instead of 0 to 255. If the result has alpha, also
 	 * make chroma with the levels 16 to 240. */
 	bool is_limited;
 	/* Make planes of 16 bits in which colours stay multiplied by alpha. This is for a writer

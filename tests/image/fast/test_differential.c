@@ -287,3 +287,47 @@ TEST(differential, webp_of_every_orientation_and_with_a_profile_agrees_with_libv
 	}
 	blob_fini(&profile);
 }
+
+/* Decode the WebP of an outcome to RGB. */
+static uint8_t *pixels_of_webp(const struct outcome *outcome)
+{
+	int width, height;
+	uint8_t *pixels = WebPDecodeRGB(outcome->output.bytes, outcome->output.n, &width,
+	                                &height);
+
+	REQUIRE(pixels != NULL && width == WIDTH && height == HEIGHT);
+	return pixels;
+}
+
+/* The mean difference between two pictures of WIDTH x HEIGHT pixels in RGB. */
+static double mean_difference(const uint8_t *a, const uint8_t *b)
+{
+	size_t n = (size_t)WIDTH * HEIGHT * 3;
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += abs(a[i] - b[i]);
+	return sum / (double)n;
+}
+
+TEST(differential, flattened_webp_has_the_colours_of_flattened_png)
+{
+	struct blob png = make_png_file(4);
+	struct recipe recipe = recipe_of_words("filter flatten", FORMAT_WEBP,
+	                                       ENGINE_AUTO);
+	struct outcome flat = run_by("fast", &png, "filter flatten", FORMAT_PNG);
+	struct outcome webp;
+	uint8_t *pixels;
+	double apart;
+
+	snprintf(recipe.engine, sizeof(recipe.engine), "fast");
+	webp = run_picture(&png, "picture", &recipe);
+	REQUIRE(webp.is_done && flat.n_bands == 3);
+	pixels = pixels_of_webp(&webp);
+	apart = mean_difference(pixels, flat.pixels);
+	EXPECT(apart < 4, "%.2f", apart);
+	WebPFree(pixels);
+	outcome_fini(&webp);
+	outcome_fini(&flat);
+	blob_fini(&png);
+}
