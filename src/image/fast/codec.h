@@ -129,8 +129,8 @@ struct writer {
 	void (*trim)(void *state, size_t max_bytes);
 
 	/*
-	 * Write a complete file without metadata. The function may change the samples of the
-	 * planes. The planes must have:
+	 * Write a complete file without metadata. The function does not change the samples of the
+	 * planes, but it may write to the bytes between their rows. The planes must have:
 	 *
 	 * JPEG  8 bits; the full range of levels; chroma as large as luma or half as large.
 	 * PNG   8 or 16 bits, with alpha only 16; the full range; chroma as large as luma.

@@ -80,7 +80,8 @@ bool render_takes_layout(const struct layout *layout, struct size from);
  * layout   the layout of the upright picture.
  * return   false if memory ran out. If true, *ret_rendered has planes that belong to the renderer
  *          and are valid until its next call. A plane that needs no change is the plane of `from`
- *          itself. The caller may write to all these planes.
+ *          itself, so the caller must not change the samples: another output may need them. The
+ *          caller may write to the bytes between the rows.
  */
 bool render(struct renderer *renderer, const struct decoded *from,
             const struct layout *layout, const struct render_options *options,

@@ -9,7 +9,8 @@ struct webp_writer {
 	/* The part of the file that was written so far, in a buffer that grows. */
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
-	struct workspace neutral; /* a plane of neutral chroma, for grey pictures */
+	struct workspace neutral;    /* a plane of neutral chroma, for grey pictures */
+	struct workspace limited[2]; /* the planes of chroma in the limited range */
 	/* A table that converts a level of chroma from the range 0 to 255 to the range 16 to
 	 * 240. */
 	uint8_t limited_chroma[256];
@@ -29,14 +30,23 @@ static void *create(void)
 	return writer;
 }
 
+static void free_buffers(struct webp_writer *writer)
+{
+	workspace_fini(&writer->neutral);
+	for (unsigned i = 0; i < 2; i++)
+		workspace_fini(&writer->limited[i]);
+	free(writer->bytes);
+	writer->bytes = NULL;
+	writer->n_bytes = 0;
+}
+
 static void destroy(void *state)
 {
 	struct webp_writer *writer = state;
 
 	if (!writer)
 		return;
-	workspace_fini(&writer->neutral);
-	free(writer->bytes);
+	free_buffers(writer);
 	free(writer);
 }
 
@@ -44,12 +54,10 @@ static void trim(void *state, size_t max_bytes)
 {
 	struct webp_writer *writer = state;
 
-	if (writer->n_bytes + writer->neutral.n_bytes <= max_bytes)
-		return;
-	free(writer->bytes);
-	writer->bytes = NULL;
-	writer->n_bytes = 0;
-	workspace_fini(&writer->neutral);
+	if (writer->n_bytes + writer->neutral.n_bytes + writer->limited[0].n_bytes +
+	            writer->limited[1].n_bytes >
+	    max_bytes)
+		free_buffers(writer);
 }
 
 static int append(const uint8_t *bytes, size_t n, const WebPPicture *picture)
@@ -70,14 +78,22 @@ static int append(const uint8_t *bytes, size_t n, const WebPPicture *picture)
 	return 1;
 }
 
-static void limit_chroma(const struct webp_writer *writer, struct plane *plane)
+/* Convert a plane of chroma to the limited range. The result is a copy, because other outputs of
+ * the picture may need the plane. */
+static bool limit_chroma(struct webp_writer *writer, unsigned i,
+                         const struct plane *plane, struct plane *ret_plane)
 {
+	if (!plane_reserve(ret_plane, &writer->limited[i], plane->width, plane->height,
+	                   8))
+		return false;
 	for (uint32_t y = 0; y < plane->height; y++) {
-		uint8_t *row = plane_row(plane, y);
+		const uint8_t *in = plane_row(plane, y);
+		uint8_t *out = plane_row(ret_plane, y);
 
 		for (uint32_t x = 0; x < plane->width; x++)
-			row[x] = writer->limited_chroma[row[x]];
+			out[x] = writer->limited_chroma[in[x]];
 	}
+	return true;
 }
 
 /* Make a plane of neutral chroma. A grey picture uses this plane as Cb and as Cr. */
@@ -92,11 +108,11 @@ static bool make_neutral(struct webp_writer *writer, const struct plane *luma,
 }
 
 static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
-                         struct rendered *rendered)
+                         const struct rendered *rendered)
 {
-	struct plane *planes = rendered->planes;
+	const struct plane *planes = rendered->planes;
 	const struct plane *alpha = rendered->has_alpha ? &planes[ALPHA] : NULL;
-	struct plane neutral;
+	struct plane neutral, chroma[2] = {planes[1], planes[2]};
 
 	picture->width = (int)planes[0].width;
 	picture->height = (int)planes[0].height;
@@ -112,11 +128,13 @@ static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
 		picture->u = picture->v = neutral.samples;
 		picture->uv_stride = (int)neutral.stride;
 	} else {
-		for (unsigned i = 1; i < 3 && !alpha; i++)
-			limit_chroma(writer, &planes[i]);
-		picture->u = planes[1].samples;
-		picture->v = planes[2].samples;
-		picture->uv_stride = (int)planes[1].stride;
+		for (unsigned i = 0; i < 2 && !alpha; i++) {
+			if (!limit_chroma(writer, i, &planes[1 + i], &chroma[i]))
+				return false;
+		}
+		picture->u = chroma[0].samples;
+		picture->v = chroma[1].samples;
+		picture->uv_stride = (int)chroma[0].stride;
 	}
 	if (alpha) {
 		picture->a = alpha->samples;

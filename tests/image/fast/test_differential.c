@@ -331,3 +331,25 @@ TEST(differential, flattened_webp_has_the_colours_of_flattened_png)
 	outcome_fini(&flat);
 	blob_fini(&png);
 }
+
+TEST(differential, a_webp_does_not_change_the_colours_of_later_outputs_of_the_picture)
+{
+	struct blob png = make_png_file(3);
+	struct outcome jpeg = run_by("fast", &png, "quality 80", FORMAT_JPEG);
+	struct recipe recipes[] = {
+		recipe_of_words("", FORMAT_WEBP, ENGINE_AUTO),
+		recipe_of_words("", FORMAT_JPEG, ENGINE_AUTO),
+	};
+	struct outcome outcomes[2];
+	double apart;
+
+	REQUIRE(run_variants(&jpeg.output, recipes, 2, outcomes));
+	EXPECT_STR(outcomes[1].answer.engine, "fast");
+	REQUIRE(outcomes[1].pixels != NULL);
+	apart = mean_difference(outcomes[1].pixels, jpeg.pixels);
+	EXPECT(apart < 1, "%.2f", apart);
+	outcome_fini(&outcomes[0]);
+	outcome_fini(&outcomes[1]);
+	outcome_fini(&jpeg);
+	blob_fini(&png);
+}
