@@ -647,7 +647,7 @@ static bool write_image(struct fast_image *image, const struct recipe *recipe,
 static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
                           const struct recipe *recipe)
 {
-	const struct render_options options = options_of(recipe);
+	struct render_options options = options_of(recipe);
 	const struct layout layout = {.scaled = pixels->size,
 	                              .part = {0, 0, pixels->size},
 	                              .canvas = pixels->size};
@@ -655,6 +655,8 @@ static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
 	size_t row_bytes = (size_t)pixels->size.width * pixels->n_bands;
 	struct decoded decoded;
 
+	/* The other engine has already applied all filters. */
+	options.is_flattened = !format_info(recipe->format)->has_alpha;
 	if (!box_begin(box, pixels->size.width, pixels->size.height, pixels->n_bands, 1))
 		return false;
 	for (uint32_t y = 0; y < pixels->size.height; y++)

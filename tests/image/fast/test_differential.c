@@ -6,6 +6,7 @@
 #include "jpeg_maker.h"
 #include "support/test.h"
 
+#include "image/engine.h"
 #include "image/picture.h"
 
 #include <libdeflate.h>
@@ -13,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <webp/decode.h>
 #include <webp/encode.h>
 #include <webp/mux_types.h>
@@ -352,4 +355,28 @@ TEST(differential, a_webp_does_not_change_the_colours_of_later_outputs_of_the_pi
 	outcome_fini(&outcomes[1]);
 	outcome_fini(&jpeg);
 	blob_fini(&png);
+}
+
+/* If libvips does not write PNG or WebP, it applies the filters, and the fast engine only
+ * encodes. */
+TEST(differential, pixels_of_another_engine_keep_their_alpha_whatever_the_filters_are)
+{
+	enum { COLOUR_TYPE_AT = 25, RGBA = 6 };
+	struct recipe recipe = recipe_of_words("filter blur 2", FORMAT_PNG, ENGINE_AUTO);
+	struct rendering rendering = {
+		.size = {WIDTH, HEIGHT},
+		.n_frames = 1,
+		.pixels = {{WIDTH, HEIGHT}, 4, make_pixels(4), free},
+	};
+	int output = memfd_create("output", MFD_CLOEXEC);
+	struct failure failure = {0};
+	uint8_t colour_type = 0;
+
+	REQUIRE(output >= 0);
+	REQUIRE(engine_fast.encode(&rendering, &recipe, output, &failure), "%s",
+	        failure.text);
+	EXPECT_EQ(pread(output, &colour_type, 1, COLOUR_TYPE_AT), 1);
+	EXPECT_EQ(colour_type, RGBA);
+	close(output);
+	pixels_fini(&rendering.pixels);
 }
