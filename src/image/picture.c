@@ -700,7 +700,7 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	                               &answer->out[i], &answer->failure);
 }
 
-/* The data that may_open() gets. */
+/* The argument `data` of may_open(). */
 struct opening {
 	struct picture_worker *worker;
 	const struct picture_job *job;

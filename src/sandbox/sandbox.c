@@ -236,7 +236,8 @@ static struct ruleset everything(uint32_t abi)
 	/* Landlock version 1 can refuse to execute, read, write, create and remove files. */
 	struct ruleset ruleset = {.files = (1 << 13) - 1};
 
-	/* Landlock version 2 can also refuse to link and rename files across folders. */
+	/* Version 1 always refuses to link and rename files across folders. From version 2 on,
+	 * Landlock refuses this only if the ruleset names it. */
 	if (abi >= 2)
 		ruleset.files |= 1 << 13;
 	/* Landlock version 3 can also refuse to truncate files. */

@@ -66,7 +66,8 @@ enum state_result state_open(const struct state_options *options,
                              struct state **ret_state, char notice[FAILURE_TEXT_BYTES],
                              struct failure *ret_failure);
 
-/* Write all pending changes, and close the state. `state` may be NULL. */
+/* Close the state. Changes of a transaction that is still open are undone; all others are already
+ * written. `state` may be NULL. */
 void state_close(struct state *state);
 
 /* Whether rows can be written to this state. */

@@ -222,7 +222,7 @@ static bool call_stat(const struct walk_calls *calls, const struct walk_place *p
 	return fstatat(place->folder, place->name, ret_stat, flags) == 0;
 }
 
-/* ---- one level ---- */
+/* ---- reading a folder, and pushing and popping levels ---- */
 
 /* Record why a part of a folder could not be read. If there are several reasons, the first one is
  * kept. */

@@ -139,7 +139,8 @@ struct walk_item {
 	bool is_standard_input;
 	/* For WALK_OTHER: whether the item is a link, and options.follows_links is not set. */
 	bool is_unfollowed_link;
-	size_t input; /* the index of the item's INPUT */
+	/* the index of the INPUT (an argument of the user) in which the item was found */
+	size_t input;
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
 	 * below ".". The path of an INPUT is the INPUT as it was given. The path of a relative name
 	 * from a list begins with options.base, unless the file exists only under its own name. */

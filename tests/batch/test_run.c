@@ -362,7 +362,7 @@ TEST(run, a_batch_never_returns_to_an_earlier_state)
 	}
 }
 
-TEST(run, a_batch_can_be_drained_then_killed_and_ends_only_if_it_is_fed_drained_or_killed)
+TEST(run, a_batch_can_drain_or_be_killed_in_every_earlier_state)
 {
 	for (int from = 0; from < BATCH_DRAINING; from++)
 		EXPECT(may_go((enum batch_state)from, BATCH_DRAINING));

@@ -38,7 +38,7 @@ static const struct row {
 	{"signal SIGSYS", "violation", "worker died of SIGSYS", NULL},
 	{"exit 0", "crashed", "worker exited with status 0", NULL},
 	{"exit 7", "crashed", "worker exited with status 7", NULL},
-	/* Attacks that use up time, memory or standard error. */
+	/* Attacks that use up time, or that write too much to the output or to standard error. */
 	{"hang asleep", "timeout", "exceeded its deadline", NULL},
 	{"hang busy", "timeout", "exceeded its deadline", NULL},
 	{"signal SIGSTOP", "timeout", "exceeded its deadline", NULL},

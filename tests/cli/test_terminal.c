@@ -390,7 +390,7 @@ TEST(terminal, the_slowest_running_image_is_shown_after_some_seconds)
 	fixture_leave();
 }
 
-TEST(terminal, the_progress_bar_has_no_colours_and_fits_into_300_columns)
+TEST(terminal, with_no_color_the_progress_bar_fits_into_terminals_of_20_to_300_columns)
 {
 	static const unsigned short widths[] = {300, 160, 80, 40, 20};
 	struct command command;

@@ -340,7 +340,7 @@ TEST(fault_calls,
 	}
 }
 
-TEST(fault_calls, creating_a_pool_reports_why_the_zygote_could_not_start_it)
+TEST(fault_calls, creating_a_pool_reports_why_its_fork_server_could_not_be_started)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES};

@@ -265,8 +265,8 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 	return status;
 }
 
-/* The frames that fail are those that raise or lower the memory limit of a worker, and those that
- * answer a memory request. */
+/* Messages of three kinds fail to be sent: those that raise the memory limit of a worker, those that
+ * lower it, and the answers to requests for memory. */
 TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_at_first_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
@@ -487,7 +487,7 @@ static bool close_while_two_finish(unsigned nth)
 
 /* The completed items of an unordered map wait in a list. While the map is being closed, workers
  * append two items to this list. */
-TEST(fault_hooks, a_map_can_be_closed_while_its_workers_finish)
+TEST(fault_hooks, a_map_can_be_closed_while_its_last_items_are_completed)
 {
 	unsigned nth = 1;
 

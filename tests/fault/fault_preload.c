@@ -91,7 +91,7 @@ static bool fails(const char *call, const void *caller)
  * type of the function. */
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* The hooks of allocations do not use NEXT(), because dlsym() may allocate. */
+/* The hooks of malloc(), calloc() and realloc() do not use NEXT(), because dlsym() may call them. */
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t n);

@@ -66,7 +66,7 @@ static unsigned long n_done_of(const char *format)
 		NULL, 10);
 }
 
-TEST(mutants, each_of_thousands_of_randomly_damaged_pictures_fails_alone)
+TEST(mutants, none_of_thousands_of_randomly_damaged_pictures_disturbs_another)
 {
 	size_t n_mutants = number_of("PIXPOOL_MUTANTS", MUTANTS), n_at_once, n_failed;
 	unsigned long n_svg = 0, n_pdf = 0;

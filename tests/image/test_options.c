@@ -301,7 +301,7 @@ static int first_step(int quality)
 	return (16 * percent + 50) / 100;
 }
 
-TEST(encoders, the_quality_option_reaches_each_encoder)
+TEST(encoders, the_quality_option_reaches_the_jpeg_encoder_of_each_engine)
 {
 	static const struct {
 		const char *words;

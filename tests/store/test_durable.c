@@ -295,7 +295,8 @@ TEST(durable, a_folder_that_vanished_after_its_output_was_written_is_created_aga
 	EXPECT_EQ(publish_text(store, "sub/\xc3\xa4.jpg", "x", OVERWRITE_OWN),
 	          STORE_DONE);
 	EXPECT_STR(scratch_text("out/sub/\xc3\xa4.jpg"), "x");
-	/* The store remembers the output, so it recognises the file under another name. */
+	/* The open store knows which files are outputs of this run. So it notices that "sub/a.jpg", a
+	 * hard link, is the file of another output. */
 	REQUIRE(link("out/sub/\xc3\xa4.jpg", "out/sub/a.jpg") == 0);
 	EXPECT_EQ(store_look(store, "sub/a.jpg", &ignored), OUTPUT_TWIN);
 	store_close(store);

@@ -4,8 +4,8 @@
  *
  * A busy worker has one more task in its channel, so that it finds its next task without a round
  * trip. While tasks are very quick, a worker prefetches more of them, because it would finish one
- * task before the pool could send the next one. The prefetched tasks of one worker may take
- * AHEAD_NS together, as estimated from the last tasks. A task with descriptors or a long input is
+ * task before the pool could send the next one. If a worker has prefetched more than one task,
+ * these tasks may take AHEAD_NS together, as estimated from the last tasks. A task with descriptors or a long input is
  * never prefetched behind another prefetched one, so a worker has at most two such tasks, the
  * running one and a prefetched one.
  *
@@ -24,7 +24,8 @@
 #include <string.h>
 
 enum {
-	/* The maximum run time, in total, of the tasks that one worker has prefetched. */
+	/* The maximum run time, in total, of the tasks that one worker has prefetched, if these are
+	 * more than one. */
 	AHEAD_NS = 1000 * 1000,
 	/* The maximum length of an input that is prefetched behind another prefetched task. */
 	SHORT_BYTES = 4096,

@@ -34,8 +34,8 @@ struct metadata_scan {
 	bool has_bad_table; /* a Huffman table of a JPEG has too many codes */
 	bool has_exif, has_xmp, has_iptc;
 	bool has_profile;
-	/* The embedded profile. NULL: the file has no profile, or the profile is split into several
-	 * segments. */
+	/* The embedded profile. NULL: the file has no profile, or the profile is malformed or split
+	 * into several segments. */
 	const uint8_t *profile;
 	size_t n_profile;
 	bool profile_is_deflated; /* the profile is compressed, as in a PNG */
@@ -94,8 +94,9 @@ struct tiff_pages {
 	uint32_t first;              /* index of the directory with the first page */
 	bool are_adjacent;           /* no preview or mask is between the pages */
 	struct tiff_samples samples; /* samples of the first page */
-	/* No part is beyond the end of the file. These parts are checked: all directories, the
-	 * palette and the profile of each page, and the pixels of all pages except the first. */
+	/* No part is beyond the end of the file. These parts are checked: all directories; the
+	 * palette, the kinds of the extra samples and the profile of each page; the pixels of all
+	 * pages except the first. */
 	bool is_whole;
 };
 

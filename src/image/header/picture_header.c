@@ -1,6 +1,6 @@
 /*
- * Reads the header of a picture. The bytes are untrusted: every offset is checked, every
- * loop is bounded, and a wrong length ends the reading.
+ * Reads the header of a picture. The bytes are untrusted: every offset is checked, every loop is
+ * bounded, and a wrong length ends the reading.
  */
 #include "image/header/picture_header.h"
 
@@ -68,8 +68,8 @@ static bool is_at(struct input *input, uint64_t offset, const char *magic)
 
 /* ---- the formats ---- */
 
-/* Read the frame header of a JPEG. Sets size and n_pixel_bytes. Returns the number of bytes of all
- * coefficients. */
+/* Read the frame header of a JPEG. Sets size, n_components and n_pixel_bytes. Returns the number of
+ * bytes of all coefficients. */
 static uint64_t read_frame(struct input *input, uint64_t at,
                            struct picture_header *header)
 {
@@ -290,7 +290,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 		}
 	}
 	if (bits > 64 || samples > 16)
-		bits = samples = 8; /* the file is invalid; libtiff will report that */
+		bits = samples = 8; /* the values are not plausible, so use others */
 	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
 	return header->size.width > 0 && header->size.height > 0;
 }

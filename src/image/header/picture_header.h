@@ -29,14 +29,14 @@ struct picture_header {
 /*
  * Read the header of an input of n_bytes. The offset of the descriptor does not change. For a GIF
  * or WebP, the whole file is searched to count the frames. `name` is the name of the input; its
- * suffix is needed to recognise a TGA. Returns false if the size was not found. ret_header->format
- * is set in any case.
+ * suffix is needed to recognise a TGA and some SVG and camera RAW files. Returns false if the size
+ * was not found. ret_header->format is set in any case.
  */
 bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
                          struct picture_header *ret_header);
 
-/* Whether the numbers of bytes and pixels of the input are within the recipe's limits. If not, sets
- * a failure. */
+/* Whether the numbers of bytes and pixels of the input are within the recipe's limits. If
+ * header->decoded is set, its pixels count instead of those of header->size. */
 bool picture_header_fits(const struct picture_header *header, const struct recipe *recipe,
                          uint64_t input_bytes);
 

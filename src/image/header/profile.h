@@ -18,8 +18,8 @@ bool profile_has_space(const void *profile, size_t n, const char *space);
 
 enum { PROFILE_MAX_BYTES = 4 << 20 };
 
-/* Whether outputs can have this profile: the profile must be for RGB and have at most
- * PROFILE_MAX_BYTES. */
+/* Whether outputs can have this profile: the profile must be for RGB, have at most
+ * PROFILE_MAX_BYTES, and have the signature of ICC profiles. */
 bool profile_can_be_output(const void *profile, size_t n);
 
 /* The hash by which a recipe names the profile that is sent with it. It is never 0. */

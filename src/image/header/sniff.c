@@ -1,6 +1,6 @@
 /*
- * Detects the format of a file by its first bytes. The bytes are untrusted: every offset is checked
- * before a byte is read.
+ * Detects the format of a file by its first bytes. For a few formats, the suffix of its name counts
+ * too. The bytes are untrusted: every offset is checked before a byte is read.
  */
 #include "recipe/format.h"
 

@@ -365,7 +365,7 @@ struct channel {
 	size_t stride;
 	struct size size;
 	unsigned n_bits;
-	/* A table that maps each sample to its value in the result. It must be freed. */
+	/* A table that maps each sample to its value in the result. channels_fini() frees it. */
 	uint16_t *levels;
 };
 

@@ -179,8 +179,8 @@ struct profile {
 	size_t n;
 };
 
-/* Get the file's profile for `target`. If the file has none, ret_profile->n is 0. Returns false if
- * memory ran out. */
+/* Get the file's profile for `target`. If the file has none, or one of more than MAX_PROFILE_BYTES,
+ * ret_profile->n is 0. Returns false if memory ran out. */
 static bool get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
                         struct profile *ret_profile)
 {

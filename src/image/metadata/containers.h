@@ -50,9 +50,11 @@ void splice_fini(struct splice *splice);
 bool metadata_write(struct splice *ret_splice, enum image_format format,
                     struct bytes file, const struct metadata *metadata, unsigned *lost);
 
-/* For readers of containers: set the bytes of a block if the block is empty. */
+/* For readers of containers: set the bytes of a block if the block is empty. If there are more than
+ * METADATA_MAX_BYTES, the block stays empty and is reported as lost. */
 void metadata_take(struct metadata *metadata, struct block *block, struct bytes bytes);
-/* For readers of containers: append bytes to a block. */
+/* For readers of containers: append bytes to a block. If the block would then have more than
+ * METADATA_MAX_BYTES, the bytes are not appended, and the block is reported as lost. */
 void metadata_take_more(struct metadata *metadata, struct block *block,
                         struct bytes bytes);
 
@@ -60,8 +62,8 @@ void metadata_take_more(struct metadata *metadata, struct block *block,
 struct container {
 	void (*read)(struct metadata *metadata, struct bytes file);
 	/* Fill in the splice, which before the call describes the unchanged file. Returns false if
-	 * the file does not have the expected structure. `write` is NULL if this container can only
-	 * be read. */
+	 * metadata cannot be inserted into a file with this structure. `write` is NULL if this
+	 * container can only be read. */
 	bool (*write)(struct splice *splice, struct bytes file,
 	              const struct metadata *metadata, unsigned *lost);
 };

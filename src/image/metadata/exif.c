@@ -98,7 +98,8 @@ enum rule {
 	RULE_SITING, /* set the field to 1, because outputs have centred chroma samples */
 	/* set the field to sRGB or "uncalibrated", to agree with the colours of the output */
 	RULE_COLOUR_SPACE,
-	RULE_COLOUR_DETAIL, /* drop the field unless the colours are those of the input */
+	/* drop the field, unless the output keeps a colour space of the input that is not sRGB */
+	RULE_COLOUR_DETAIL,
 	/* change or drop the field if it does not agree with the colours of the output */
 	RULE_INTEROP_INDEX,
 	/* convert the position and the size of the subject from the input to the output */
@@ -106,7 +107,7 @@ enum rule {
 };
 
 /* The rules for ranges of tags. Tags without a row have RULE_KEEP. The directory GPS has no rows:
- * all its fields have RULE_PLACE. */
+ * all its fields have RULE_PLACE. In every directory, fields of the type IFD are dropped. */
 static const struct rule_row {
 	uint8_t directory;
 	uint16_t first, last;
@@ -357,8 +358,8 @@ static const struct field *find(const struct directory *directory, unsigned tag)
 	return NULL;
 }
 
-/* Read the entry at an offset. Returns false if its value is not completely inside the
- * structure. */
+/* Read the entry at an offset. Returns false if the type of its value is unknown, or if the value is
+ * not completely inside the structure. */
 static bool read_field(const struct structure *structure, uint64_t at,
                        struct field *ret_field)
 {

@@ -40,8 +40,8 @@ struct heif_boxes {
 	size_t n;
 };
 
-/* Get the boxes of an item. Walks over all boxes of the file only once, even if the item names a
- * box several times. */
+/* Get the boxes of an item. Walks over the boxes of properties->ipco only once, even if the item
+ * names a box several times. */
 void heif_item_boxes(const struct heif_properties *properties,
                      const struct heif_item_properties *item,
                      struct heif_boxes *ret_boxes);
@@ -57,7 +57,7 @@ struct bytes heif_item_data(struct bytes file, uint64_t id);
 struct heif_stream {
 	/* The size of the coded picture. */
 	uint32_t width, height;
-	/* The stream describes its colours. */
+	/* The members below are set. A HEVC stream may have no description of its colours. */
 	bool has_colours;
 	/* Code points of CICP. 2: not specified. */
 	unsigned primaries, transfer;

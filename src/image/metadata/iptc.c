@@ -1,6 +1,7 @@
 /*
  * Filters IPTC dataset by dataset. A dataset consists of a marker byte, the number of its record,
- * its own number, a length, and data of this length. Datasets that are kept are copied unchanged.
+ * its own number, a length, and data of this length. Datasets that are kept are copied unchanged,
+ * except for the dataset that has the shape of the picture.
  */
 #include "image/metadata/iptc.h"
 
@@ -57,7 +58,7 @@ static bool is_frame(const struct dataset *dataset)
 	       (dataset->record == APPLICATION && dataset->number == VERSION);
 }
 
-/* Whether a dataset contains a preview or another picture. */
+/* Whether a dataset contains or describes a preview or another picture. */
 static bool is_preview(const struct dataset *dataset)
 {
 	return (dataset->record == APPLICATION && dataset->number >= 200 &&

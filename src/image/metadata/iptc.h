@@ -12,7 +12,7 @@
  *
  * ret_iptc  an empty block, which stays empty if nothing is kept. The caller frees it.
  * keep      a mask of enum keep.
- * lost      gets LOST_IPTC if bytes after the last valid dataset were dropped.
+ * lost      gets LOST_IPTC if other bytes than zeros follow the last valid dataset.
  *
  * Returns false if memory ran out. May be called by any thread.
  */

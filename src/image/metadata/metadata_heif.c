@@ -18,7 +18,7 @@ enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_DROPPED = 8 };
 
 #define XMP_TYPE BYTES_OF("application/rdf+xml\0")
 
-/* The box "meta", and the boxes in it that this file uses. */
+/* The box "meta", and the boxes in it that the functions below use. */
 struct meta {
 	struct bytes file;
 	struct box all, iinf, iloc, iref, idat, pitm;
@@ -171,7 +171,7 @@ struct bytes heif_item_data(struct bytes file, uint64_t id)
 			continue;
 		if (place.method > 1 || place.n_extents == 0 || offset > from.n)
 			return none;
-		/* A length of 0 means the rest of the file. */
+		/* A length of 0 means all bytes up to the end of the file or of the box "idat". */
 		return n == 0 ? bytes_after(from, (size_t)offset)
 		              : bytes_part(from, (size_t)offset, (size_t)n);
 	}
@@ -534,8 +534,8 @@ static void add_padding(struct block *to, size_t n, size_t n_now)
 	end_box(to, begin);
 }
 
-/* Write the file in four parts: the bytes before "meta", the new "meta", the bytes after the old
- * "meta", and the bytes of the new items. */
+/* Write the file in five parts: the bytes before "meta", the new "meta", the bytes after the old
+ * "meta", the bytes of the new items, and padding if the file would otherwise become shorter. */
 static bool add_items(struct splice *splice, const struct meta *meta,
                       const struct new_item *items, size_t n)
 {

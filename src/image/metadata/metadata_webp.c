@@ -129,7 +129,8 @@ static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 }
 
 /* Set splice->until to the offset of the first metadata chunk, or to the end of the file. Returns
- * false if a chunk of another type follows a metadata chunk. */
+ * false if a chunk of another type follows a metadata chunk, or if the last chunk is not
+ * complete. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	size_t at = splice->from, end = file.n;

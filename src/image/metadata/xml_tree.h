@@ -4,9 +4,10 @@
  * written again.
  *
  * A document is refused if it is malformed, has a name with an unknown prefix, is nested deeper
- * than XML_MAX_DEPTH, is larger than XML_MAX_BYTES, or has more than XML_MAX_NODES nodes and
- * attributes. A document with a document type declaration is refused too, because such a
- * declaration can define entities. Comments and processing instructions are left out.
+ * than XML_MAX_DEPTH, is larger than XML_MAX_BYTES, has more than XML_MAX_NODES nodes and
+ * attributes, or uses more than 254 namespaces. A document with a document type declaration is
+ * refused too, because such a declaration can define entities. Comments and processing instructions
+ * are left out.
  */
 #ifndef PXP_XML_TREE_H
 #define PXP_XML_TREE_H

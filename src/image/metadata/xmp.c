@@ -100,7 +100,7 @@ static const struct {
 	{"http://developer.sonyericsson.com/cell/1.0/", CELL},
 };
 
-/* The rules for properties. */
+/* What a rule does with a property. */
 enum rule {
 	RULE_KEEP,      /* keep the property if the recipe keeps XMP */
 	RULE_PLACE,     /* keep the property if the recipe keeps locations */
@@ -120,7 +120,8 @@ enum rule {
 	RULE_HEIGHT,       /* set the value to the height of the output */
 	RULE_FORMAT,       /* set the value to the format of the output */
 	RULE_COLOUR_SPACE, /* set the value to the colour space of the output */
-	RULE_COLOUR_DETAIL, /* keep the property if the output has the colours of the input */
+	/* keep the property if the output keeps a colour space of the input that is not sRGB */
+	RULE_COLOUR_DETAIL,
 	RULE_PANORAMA, /* keep the property if the picture was neither cropped nor rotated */
 	/* A length in pixels: scale it. Drop it if the picture was cropped or rotated. */
 	RULE_SCALE_X,
@@ -349,8 +350,8 @@ static enum rule rule_of(const struct filtering *filtering, unsigned space,
 	return rule != RULE_KEEP ? rule : rule_of_camera(name);
 }
 
-/* Whether a namespace is that of RDF or of the packet's wrapper. Names in these namespaces are not
- * properties. */
+/* Whether a namespace is that of RDF, of the packet's wrapper or of XML itself. Names in these
+ * namespaces are not properties. */
 static bool is_frame(const struct filtering *filtering, unsigned space)
 {
 	enum space known = space_of(filtering, space);
@@ -1090,7 +1091,9 @@ struct property {
 	struct xml_node *description;
 	struct xml_attribute *attribute;
 	struct xml_node *element;
-	size_t n; /* number of bytes of the property when it is written */
+	/* The number of bytes of the property when it is written. For an attribute, this is a lower
+	 * bound. */
+	size_t n;
 };
 
 struct properties {

@@ -18,7 +18,7 @@
  * keep      a mask of enum keep.
  * lost      gets LOST_XMP if something is lost that should be kept. Gets LOST_VIDEO,
  *           LOST_GAINMAP or LOST_DEPTH if the packet mentions a video, a gain map or a depth map.
- *           If keep is 0, depth maps are not searched for.
+ *           If the recipe keeps nothing of XMP, packets in UTF-16 and UTF-32 are not searched.
  *
  * Returns false if memory ran out. May be called by any thread.
  */

@@ -89,7 +89,8 @@ static void read_newer(struct bmp *bmp, const struct raster *raster, uint32_t n_
 		bmp->n_colours = raster_little(raster, 46, 4);
 }
 
-/* Reduce the number of palette colours to as many as fit into the file. */
+/* Limit the number of palette colours to as many as a pixel can name, and to as many as fit before
+ * the pixels. */
 static void fit_palette(struct bmp *bmp, const struct raster *raster)
 {
 	uint64_t end = bmp->pixels_at < raster->n ? bmp->pixels_at : raster->n;

@@ -256,7 +256,8 @@ struct rows {
 	uint8_t *unpacked;  /* a buffer for a row */
 };
 
-/* Read the next row of a channel. Returns NULL if the file ends early. */
+/* Read the next row of a channel. Returns NULL if the file ends early, or if the row cannot be
+ * decompressed. */
 static const uint8_t *next_row(struct rows *rows)
 {
 	const struct raster *raster = rows->raster;

@@ -23,7 +23,8 @@ struct raster {
 	/* Number of bits of a sample: 8 or 16. Samples of 16 bits are in the byte order of this
 	 * machine. */
 	unsigned n_bits;
-	/* The ICC profile of the colours, inside the bytes of the file. NULL: sRGB. */
+	/* The ICC profile of the colours, inside the bytes of the file. NULL: the file has no
+	 * profile. If gamma is 0 too, the colours are sRGB. */
 	const uint8_t *profile;
 	size_t n_profile;
 	/* The colours of a calibrated BMP, in units of 1/100000. gamma is the exponent of the

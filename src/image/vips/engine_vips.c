@@ -1293,7 +1293,7 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
  * rewrites text and adds fields. picture_metadata.c inserts them into the encoded file.
  */
 
-/* Whether the savers of animations need this field. */
+/* Whether libvips needs a field of this name when it saves an animation. */
 static bool is_of_frames(const char *name)
 {
 	static const char *const names[] = {"loop", "delay", "page-height", "n-pages"};

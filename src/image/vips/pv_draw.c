@@ -86,7 +86,8 @@ static const char *font_at(int i)
 	return (const char *)file;
 }
 
-/* Find the fonts. On failure, sets the failure and returns false. */
+/* Start fontconfig, and list the folders of all font files. Returns false with a failure if
+ * fontconfig cannot start, or if memory ran out. */
 static bool fonts_start(struct failure *ret_failure)
 {
 	const char *font;

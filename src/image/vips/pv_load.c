@@ -1410,9 +1410,11 @@ enum {
 	LINES = 2048,
 	FEW_LINES = 512,
 	GIF_PIXEL_BYTES = 8,
-	/* libvips decodes a WebP in two threads. Each thread has a frame of its own, with 4 bytes
-	 * for each pixel. */
-	WEBP_PIXEL_BYTES = 16,
+	/* While libvips decodes a WebP, it holds four pictures, each with up to 4 bytes for each
+	 * pixel: a frame of the loader that read the header, a frame of the loader that reads the
+	 * pixels, the frame that was decoded last, and the output. For a lossless picture, and for
+	 * one with alpha, libwebp takes up to 3 bytes more. */
+	WEBP_PIXEL_BYTES = 20,
 	ANIMATED_PIXEL_BYTES = 12,
 };
 
