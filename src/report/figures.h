@@ -10,7 +10,8 @@
 void figure_count(struct text *text, uint64_t count);
 
 /* Print a value with n_decimals decimals (0 to 2), as in 31.0. NaN and negative values are printed
- * as 0. Values that are too large are printed as the largest number that fits into 64 bits. */
+ * as 0. A value whose digits do not fit into 64 bits is printed as the largest number whose digits
+ * do. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);
 
 /* Print a size in units of powers of 1000. From 1 kB on, the number has one decimal: 812 B, 9.1 kB,

@@ -21,7 +21,8 @@ struct meter {
 	struct report_counts counts;
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
-	uint64_t finished_bytes; /* bytes of finished inputs */
+	/* The bytes of finished inputs. An input of unknown size counts with the average size. */
+	uint64_t finished_bytes;
 	/* The number of finished images that took a worker's time, and the bytes of their inputs.
 	 * The rate is computed from these numbers. */
 	uint64_t worked_images, worked_bytes;
@@ -60,7 +61,8 @@ unsigned meter_percent(const struct meter *meter);
 /* The number of finished images per second, over the last 10 seconds. Skipped images and failures
  * from an earlier run are not counted, because they took no time. If fewer than 8 images were
  * finished in the last 10 seconds, the rate is computed over a longer time, in which 8 images were
- * finished. A negative rate means that too few images are finished. */
+ * finished. A negative rate means that too few images are finished, or too little time has
+ * passed. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
 /* The number of bytes of finished inputs per second, over the same time as meter_rate(). */
@@ -68,7 +70,7 @@ double meter_byte_rate(const struct meter *meter, int64_t now_ns);
 
 /* The remaining time in seconds. If the sizes of the inputs are known, it is estimated from the
  * rate of bytes, otherwise from the rate of images. A negative time means that too few images are
- * finished. */
+ * finished, or too little time has passed. */
 double meter_seconds_left(const struct meter *meter, int64_t now_ns);
 
 /* The time since meter_init(), in seconds. */

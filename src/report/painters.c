@@ -452,9 +452,9 @@ const struct painter painter_none = {
  *      42% ████████▌   1,234/2,900  56.3/s  21.4 MB/s  2 failed  0:29 left  12 s: IMG_2.jpg
  *
  * The parts are added in the order of their importance while they fit, and shown in the order
- * above. If the five most important parts fit, a bar is drawn in the remaining columns; the rate of
- * bytes and the slowest image are only shown beside a bar. The last column stays empty, because a
- * terminal may wrap when it is filled.
+ * above. If the five most important parts fit, and more than BAR_MIN columns remain, a bar is drawn
+ * in them. The rate of bytes and the slowest image are only shown beside a bar. The last column
+ * stays empty, because a terminal may wrap when it is filled.
  */
 
 enum { BAR_MIN = 8, BAR_MAX = 40, PART_BYTES = 160, NAME_COLUMNS = 24 };

@@ -99,7 +99,8 @@ static void add_ok(struct json *json, const struct record *record)
 	add_lost(json, record->lost);
 }
 
-/* Add the end of a dead worker's log. Blanks at the end are left out. Zero bytes become '?'. */
+/* Add the end of a dead worker's log. Blanks and control characters at its end are left out. Zero
+ * bytes become '?'. */
 static void add_detail(struct json *json, const struct record *record)
 {
 	struct text detail = TEXT_EMPTY;

@@ -1,6 +1,7 @@
 /*
- * A report handles each event in three ways: the meter counts the event, each image gets a record,
- * and the painter turns the event into lines. Only screen_write() writes to the screen.
+ * A report handles each event in up to four ways: the meter counts the event, an image gets a
+ * record, the list or the plan gets lines, and the painter turns the event into lines. Only
+ * screen_write() writes to the screen.
  *
  * Each line and each repaint is one write(2). So no reader ever sees half a line, even if workers
  * share standard error. The tests each_record_is_written_by_a_single_write_call and
@@ -46,8 +47,8 @@ struct screen {
 static const char erase_to_end[] = "\033[K";
 
 /* The width of the screen in columns, at least 1. If the width of the terminal is unknown, the
- * environment variable COLUMNS gives the width. If COLUMNS is not a number from 1 to 10000, the
- * width is 80. */
+ * environment variable COLUMNS gives the width. If COLUMNS does not begin with a number from 1 to
+ * 10000, the width is 80. */
 static unsigned screen_width(const struct screen *screen)
 {
 	const char *columns = getenv("COLUMNS");

@@ -109,7 +109,7 @@ struct record {
 
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
-	int64_t worker;     /* process id of the worker */
+	int64_t worker;     /* process id of the worker; 0: none */
 	bool is_misnamed;   /* the suffix does not match the format of the content */
 	bool is_damaged;    /* the image is damaged, but --fail-on allows the damage */
 	bool is_remembered; /* an earlier run found this failure */

@@ -1,7 +1,8 @@
 /*
  * Text in memory that grows as text is added. So a whole line can be written by one write(2),
- * however long the names in the line are. Adding never fails. If memory runs out, or the text
- * reaches TEXT_MAX_BYTES, the rest is left out, and is_cut becomes true and stays true.
+ * however long the names in the line are. Adding never fails. If memory runs out, or the text would
+ * exceed TEXT_MAX_BYTES or the memory of the caller, the rest is left out, and is_cut becomes true
+ * and stays true.
  */
 #ifndef PXP_TEXT_H
 #define PXP_TEXT_H
