@@ -4,7 +4,8 @@
 #
 #     error-points.sh STEPPED DISTURB_AT_CALL STEP
 #
-# STEPPED is pixpool-stepped, the program on one thread, and DISTURB_AT_CALL makes its calls fail. The script visits one in STEP of these points; 1 visits all.
+# STEPPED is pixpool-stepped, the program on one thread, and DISTURB_AT_CALL makes its calls fail. The script visits one
+# in STEP of these points; 1 visits all.
 # Calls before main() do not fail. Every run must end by itself with a documented exit status, and a run with status 0
 # must have made all outputs. After each run, and after a second, undisturbed run, the conditions of crash-points.sh must
 # hold.

@@ -1,12 +1,13 @@
 /*
- * A library for LD_PRELOAD that makes system calls of a program fail, from the n-th call on. Only
- * calls from the program's own code fail; calls from its libraries do not.
+ * A library for LD_PRELOAD that makes one or more calls of a function fail. Only calls from the
+ * program's own code fail; calls from its libraries do not.
  *
- *   FAULT=CALL:NTH:TIMES:ERRNO:main|others    TIMES 0: all calls from the n-th on
+ *   FAULT=CALL:NTH:TIMES:ERRNO:main|others    TIMES calls fail, beginning with call number NTH;
+ *                                             TIMES 0: this call and all later calls
  *   FAULT_LOG=FILE                            gets one byte for each call that failed
  *
- * "main" is the process that was started. "others" are the processes that it forks, each of which
- * counts its own calls.
+ * "main" is the process that was started. "others" are its descendants. Each of them counts its own
+ * calls, beginning with the count of the process that forked it.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -3,10 +3,10 @@
 # unnamed files, times in coarse steps, like the cards of cameras), and an overlay. On each:
 #   - a run makes all outputs, and a second run makes none of them again; if the file system keeps stamps, this is also
 #     true after the database was deleted;
-#   - the same command resumes a run that was killed, at any moment;
+#   - the same command resumes a run that was killed while it decoded images or gave outputs their names;
 #   - the output of a changed input is made again, and an output that somebody changed is kept;
-#   - with --in-place, images are replaced with and without a backup, and a warning names the folder that cannot have
-#     records.
+#   - with --in-place, images are replaced with and without a backup; if the file system keeps no stamps, a warning says
+#     so.
 #
 #     file-systems.sh PROGRAM [KIND...]       vfat, exfat and overlay unless said otherwise
 #

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The code that crash-points.sh and error-points.sh share: six images, four ways to write them, and the conditions
+# The code that crash-points.sh and error-points.sh share: six images, five ways to write them, and the conditions
 # that must hold after a disturbed run and a second, undisturbed run. Source this file at the beginning: it enters a
 # new folder, and removes it at the end.
 #
@@ -164,7 +164,7 @@ compare() { # arguments: FOLDER FOLDER
 }
 
 # Called after the first run: set missing to the images that are not made yet, each with a space before and after it.
-# Each must be complete or absent, old or new.
+# With -o each output must be complete, empty or absent. With --in-place each image must be the old or the new one.
 find_missing() {
 	local image there unlike_right
 
@@ -213,7 +213,7 @@ visit() { # arguments: PROGRAM STATUS: check the result of the first run, run it
 
 	set_is_fresh
 	if [[ -n $is_fresh ]]; then
-		# Skip this point, because the second run would be undisturbed.
+		# Skip this point: nothing has changed, so the second run would be the same as an undisturbed first run.
 		[[ $2 != 0 || $way == again ]] || wrong "status 0, but nothing is made"
 		return
 	fi

@@ -105,7 +105,8 @@ cut_during() { # the process id of the run
 	mount_image || wrong "$kind: cannot be mounted after the cut"
 }
 
-# Run one round. Sets lost to the number of outputs that were called done and are missing or incomplete.
+# Run one round. Sets lost to the number of outputs that were called done and are missing or incomplete, and adds to
+# partial the number of output names that lead to a partial or an empty file.
 round() { # more options for the first run
 	local name
 

@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* This function gets the name of an input and its outcome: "ok", "skipped", "cancelled" or the
- * class of its failure. Both texts are valid until the function returns. */
+/* This function gets the name of an input and its outcome: "ok", "skipped", "ignored", "cancelled"
+ * or the class of its failure. Both texts are valid until the function returns. */
 typedef void visit_line_fn(const char *input, const char *outcome, void *data);
 
 /* Call visit() for each record of the file except the summary. Fails the test if the file or its

@@ -3,8 +3,8 @@
  * linker puts the functions of this file in place of those of pthreads. A thread becomes a context
  * with a stack of its own, and another context continues only when the running one waits: for a
  * condition, for a thread, or in poll(). Pictures run at once, in the context that submits them,
- * and there is no zygote. Only pixpool-stepped is linked with this file: crash-points.sh kills that
- * program at every system call.
+ * and there is no zygote. Only pixpool-stepped is linked with this file. crash-points.sh kills that
+ * program at its system calls, and error-points.sh makes them fail.
  *
  * If the environment has STEPPED_BARE, the output folder seems to be on a file system like vfat:
  * without user attributes, links, unnamed files and rename flags.

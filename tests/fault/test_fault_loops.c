@@ -1,9 +1,10 @@
 /*
- * Fault loops, as in SQLite's tests: run the command over a few images and let the first call of a
- * kind fail, in the next run the second call, and so on until a run makes fewer calls of this kind.
- * Then do the same again, and let all calls from the n-th on fail. Whatever fails, the command ends
- * by itself with one of its exit statuses, every output is complete, no temporary file is left, and
- * no record claims an output that does not exist.
+ * Fault loops, as in SQLite's tests: run the command over a few images, and let the n-th call of a
+ * kind and all later calls of this kind fail. In the first run n is 1. It grows from run to run,
+ * until a run makes fewer than n calls of this kind, or n exceeds a limit. Then do the same again,
+ * but let only the n-th call fail. Whatever fails, the command ends by itself with one of its exit
+ * statuses, every output is complete, no temporary file is left, and no record claims an output
+ * that does not exist.
  */
 #include "report_lines.h"
 
@@ -129,7 +130,8 @@ TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
 {
 	static const struct {
 		const char *call;
-		/* which call fails; not call 1 of "create", because that creates the report */
+		/* the number of the first call that fails; not 1 for "create", because that call
+		 * creates the report */
 		unsigned nth;
 		int sys_errno;
 	} steps[] = {

@@ -1,6 +1,7 @@
 /*
- * Folders on mounts that lack what local file systems have: tests/support/fuse_mirror.c mirrors a folder and
- * leaves out one feature after the other. Needs root and /dev/fuse; elsewhere these tests are skipped.
+ * Folders on mounts that lack what local file systems have: tests/support/fuse_mirror.c mirrors a
+ * folder and leaves out one feature after the other. These tests need root and /dev/fuse; elsewhere
+ * they are skipped.
  */
 #include "cli/cli_fixture.h"
 
@@ -329,8 +330,8 @@ TEST(mounts, a_signal_ends_a_run_whose_open_hangs)
 	expect_signal_ends("hang-open", "mnt/in -o out");
 }
 
-/* Before the feeder starts, the main thread looks up the INPUTs, the output folder, and the folders of a run
- * in place. */
+/* Before the feeder starts, the main thread looks up the INPUTs, the output folder, and the folders
+ * of a run in place. */
 TEST(mounts, a_signal_ends_a_run_that_has_not_begun_because_a_lookup_of_an_input_hangs)
 {
 	expect_signal_ends("hang-stat", "in mnt/in/a-hang0.jpg -o out");

@@ -1,6 +1,6 @@
 /*
- * A test of thousands of damaged pictures with the whole command: each fails alone, with a correct
- * failure class. A few may crash a codec; these are listed.
+ * A test of thousands of damaged pictures with the whole command: each is done, or fails alone with
+ * a correct failure class. A few may crash a codec; these are listed.
  *
  * PIXPOOL_MUTANTS is the number of damaged copies of each picture, PIXPOOL_SEED the seed of the
  * damage.
@@ -32,8 +32,8 @@ static unsigned long number_of(const char *variable, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 10) : otherwise;
 }
 
-/* Make damaged copies of each picture in the folder "in": those with the numbers from `first` to
- * last - 1. */
+/* Write damaged copies of each picture of `paths` to the folder "in": the copies with the numbers
+ * from `first` to last - 1. */
 static void make_mutants(const glob_t *paths, size_t first, size_t last)
 {
 	uint64_t seed = number_of("PIXPOOL_SEED", 1);

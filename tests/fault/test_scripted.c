@@ -1,5 +1,4 @@
-/* Tests that the test engine obeys its script, and that only programs that link this engine read
- * scripts. */
+/* Tests that the test engine obeys its script. */
 #include "support/test.h"
 
 #include "fault/scripted.h"

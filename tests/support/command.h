@@ -1,7 +1,7 @@
 /*
  * Whole commands, run by a shell, each in bounded time. The test process is a child subreaper
  * (PR_SET_CHILD_SUBREAPER): a process that outlives its parent becomes our child, so no process can
- * escape unnoticed. Every function here fails the test if it cannot do its work.
+ * escape unnoticed. A function that starts, runs or awaits something fails the test if it cannot.
  */
 #ifndef PXP_COMMAND_H
 #define PXP_COMMAND_H
@@ -20,7 +20,8 @@ struct ended {
 	const char *out, *err;
 };
 
-/* Set the folder of the programs that commands name. Call this before the first command. */
+/* Set the folder in which the programs that commands name are looked up first; then PATH is used.
+ * Call this before the first command. */
 void command_programs(const char *folder);
 
 /* From now on, remove lines that begin with this text from ended.err, because they depend on the
@@ -44,7 +45,8 @@ struct command begin(const char *line, ...) __attribute__((format(printf, 1, 2))
  * session, and the program's standard input, output and error. */
 struct command begin_on_terminal(int tty, const char *line);
 
-/* Wait for the program and for all its descendant processes. */
+/* Wait for the program and for all descendant processes of the test. Fails the test if the program
+ * hangs, or if a process is left ten seconds after the program has ended. */
 struct ended end(struct command *command);
 
 /* Return the text that the command has written to standard error so far, in static memory. If
@@ -57,15 +59,15 @@ pid_t await_process(const char *name);
 /* Wait until a process is in one of these states, given by their letters in /proc ("T", "SD"). */
 void await_state(pid_t pid, const char *states);
 
-/* How many descendant processes have this name; NULL: any name. */
+/* How many descendant processes have this name; NULL: any name. Zombies do not count. */
 unsigned count_processes(const char *name);
 
 /* How many open descriptors of a process lead to a path that contains `part`. */
 unsigned count_open(pid_t pid, const char *part);
-/* Wait until count_open() is n. Fails if it ever is more. */
+/* Wait until count_open() is n or more, and fail the test unless it is n. */
 void await_open(pid_t pid, const char *part, unsigned n);
 
-/* Call visit() for each descendant process. */
+/* Call visit() for each descendant process, zombies included. */
 void each_process(void (*visit)(pid_t pid, void *data), void *data);
 
 #endif

@@ -1,20 +1,20 @@
 /*
  * A FUSE file system that mirrors a folder and lacks features that real mounts lack too. It is
  * mounted in a mount name space of its own, where it runs one command, and ends with the status of
- * that command.
+ * that command, or with 77 if it cannot be mounted.
  *
  *   fuse_mirror FOLDER MOUNTPOINT [SWITCH]... -- COMMAND [ARGUMENT]...
  *
  *   no-links          no hard links (rclone, s3fs, gcsfuse)
- *   no-rename-flags   rename never refuses to replace, and cannot exchange
+ *   no-rename-flags   renameat2() with any flag fails with EINVAL
  *   no-attributes     no extended attributes
  *   fold-case         names that differ only in the case of ASCII letters are one file
  *   normalise         "e" with U+0301 and U+00E9 are one letter
- *   no-times=ERRNO    times cannot be set
+ *   no-times=ERRNO    setting times fails with this error number
  *   size-0            the size of every file is reported as 0
- *   hang-open         open() of a file with "hang" in its name never returns
- *   hang-stat         looking up a file with "hang" in its name never returns
- *   hang-list         listing a folder with "hang" in its name never returns
+ *   hang-open         open() of a file with "hang" in its path never returns
+ *   hang-stat         looking up a file with "hang" in its path never returns
+ *   hang-list         listing a folder with "hang" in its path never returns
  */
 #define FUSE_USE_VERSION 31
 

@@ -5,7 +5,7 @@ packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libjpe
 	libwebp-dev libisal-dev libdeflate-dev liblcms2-dev libheif-dev libjxl-dev libfontconfig-dev libgdk-pixbuf-2.0-dev librsvg2-dev libexpat1-dev nettle-dev zlib1g-dev libbrotli-dev
 	libstb-dev libseccomp-dev libsqlite3-dev libxxhash-dev
 	libb2-dev)
-# bench/quality needs the last three packages.
+# bench/quality needs libvips-tools, python3-numpy and python3-pil.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
 	fonts-dejavu-core libfuse3-dev strace acl attr e2fsprogs xfsprogs dosfstools exfat-fuse exfatprogs libvips-tools python3-numpy python3-pil)
 # clang's sanitizers and libFuzzer are in libclang-rt.
@@ -56,7 +56,8 @@ install_packages() {
 
 	say "installing ${missing% }"
 	apt_log=$(mktemp)
-	# If the package lists are missing, or so old that they name packages that no longer exist, update them.
+	# If there are no package lists, or the packages cannot be installed with them because they are old, update the
+	# lists.
 	# shellcheck disable=SC2086 # one word for each package
 	{
 		compgen -G '/var/lib/apt/lists/*_Packages*' > /dev/null &&
@@ -93,8 +94,8 @@ build_to_fuzz() {
 }
 
 # run_tests_in FOLDER [CTEST-OPTION]...: run the tests of build/FOLDER in bounded time, and write the results to
-# its tests.xml. The tests with label fault run only if run_long_tests is set. Tests with the label in left_out do
-# not run.
+# its tests.xml. If run_long_tests is set, all tests run. If not, the tests with the label fault and those with the
+# label in left_out do not run.
 run_tests_in() {
 	local folder=$root/build/$1 seconds=1200 which=(-LE "^(fault|${left_out-fault})\$")
 

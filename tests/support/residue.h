@@ -20,7 +20,7 @@ struct residue residue_now(void);
 int residue_n_descriptors(pid_t pid);
 
 /* Whether no count is larger than before. Waits for up to ten seconds, because a joined thread and
- * a reaped process can be visible for a moment longer. Prints the counts that grew. */
+ * a reaped process can be visible for a moment longer. If a count grew, prints all counts. */
 bool residue_is_none(const struct residue *before);
 
 /* From now on, residue_is_none() waits for this time instead of ten seconds. */
@@ -31,7 +31,7 @@ void residue_set_patience(int ms);
 void residue_ignore(void);
 
 /* Call residue_begin() before every test, and residue_end() after it. residue_end() returns whether
- * the test left nothing behind. */
+ * the test left nothing behind. After residue_ignore() it always returns true. */
 void residue_begin(void);
 bool residue_end(void);
 

@@ -1,6 +1,6 @@
 /*
  * A scratch folder for a test. While it exists, it is the current folder, so that tests can use
- * short relative names. A failure in any of these functions ends the test.
+ * short relative names. A failure in any of these functions fails the test.
  */
 #ifndef PXP_SCRATCH_H
 #define PXP_SCRATCH_H
@@ -20,8 +20,8 @@ void scratch_file(const char *path, const char *text);
 void scratch_folder(const char *path);
 void scratch_link(const char *path, const char *target);
 
-/* Read the first 255 bytes of a file into a static buffer. Returns NULL if the file does not
- * exist. */
+/* Read the first 255 bytes of a file into a static buffer. Returns NULL if the file cannot be
+ * opened. */
 const char *scratch_text(const char *path);
 
 /* How many descriptors this process has open. */

@@ -1,4 +1,4 @@
-/* Tests of the functions that run whole commands: they report the correct exit status. */
+/* Tests of the functions that run whole commands: exit statuses, and the units of ulimit. */
 #include "support/command.h"
 #include "support/test.h"
 

@@ -213,9 +213,8 @@ bool pv_check(struct source *source, struct failure *ret_failure);
 /* Convert the samples to simple kinds. Packed formats are decoded, unsigned 32-bit integers become
  * 16-bit integers, signed samples become unsigned, except those of Lab. Floats of a PFM are
  * converted as linear light. Grey floats without alpha are converted as linear light too, if no
- * sample exceeds 1. An image without
- * a colour space gets one that fits its number of bands. At most one band beyond the colours is
- * kept, as alpha. */
+ * sample exceeds 1. An image without a colour space gets one that fits its number of bands. At most
+ * one band beyond the colours is kept, as alpha. */
 bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_deflate.c ---- */
