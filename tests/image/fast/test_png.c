@@ -764,6 +764,26 @@ TEST(png_write, every_saturated_colour_is_written_exactly)
 	png_reader.destroy(reader);
 }
 
+TEST(box, a_box_never_needs_more_memory_than_estimated)
+{
+	static const struct size sizes[] = {{20000, 12}, {12, 20000}, {1, 1}, {500, 400}};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (unsigned factor = 1; factor <= BOX_MAX_FACTOR; factor++) {
+			struct size size = sizes[i];
+			struct box box = {0};
+			uint64_t estimate = box_memory(size.width, size.height, 4,
+			                               factor);
+
+			REQUIRE(box_begin(&box, size.width, size.height, 4, factor));
+			EXPECT(box_bytes(&box) <= estimate,
+			       "%u x %u by %u: %zu bytes, estimated %ju", size.width,
+			       size.height, factor, box_bytes(&box), (uintmax_t)estimate);
+			box_fini(&box);
+		}
+	}
+}
+
 TEST(png_read, a_reader_still_works_after_trimming_has_freed_its_memory)
 {
 	const struct png_settings settings = {
