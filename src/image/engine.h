@@ -2,12 +2,11 @@
  * An engine reads pictures, derives outputs from them as recipes say, and encodes the outputs.
  * An engine gets the bytes of a picture and never sees a file.
  *
- * When the format of a picture is known, engines are asked in the order of the table in
+ * After the format of a picture was found, engines are asked in the order of the table in
  * engine_table.c: claim_source() for the picture, then claim_output() for each output. The first
  * engine that accepts does the work. An engine that refuses gives the reason, and the next engine
- * is asked. One engine may decode a picture and another engine make an output; plain pixels are
- * passed from the first to the second. To add an engine, write its files and add its row to the
- * table.
+ * is asked. The engine that decodes a picture may lend plain pixels to another engine, which makes
+ * an output from them. To add an engine, write its files and add its row to the table.
  *
  * A rendering is complete in memory before it is encoded, so that a failure to decode and a
  * failure to encode can be distinguished.
@@ -61,7 +60,8 @@ struct source {
 	enum image_format format;
 	const struct metadata *metadata; /* NULL: this build reads no metadata */
 
-	/* The recipe whose no_rotate, fail_on and limits determine how the picture is read. */
+	/* The recipe whose no_rotate, engine, fail_on and limits determine how the picture is
+	 * read. */
 	const struct recipe *reading;
 	/* The outputs. If n_variants is 0, the picture is decoded only to check every pixel. */
 	const struct picture_variant *variants;
@@ -81,7 +81,7 @@ struct source {
 	unsigned lost;
 	/* Set by an engine that has decoded the picture although the file is damaged. */
 	bool is_damaged;
-	/* For a JPEG: the strict engine has found that no pixel is missing or wrong. */
+	/* True for a JPEG in which the strict engine has found no missing or wrong pixel. */
 	bool is_proved;
 	void *state;
 };
@@ -104,12 +104,12 @@ struct engine {
 	bool is_strict;
 	/* Write the version, such as "libvips 8.14.1", into `text`, which has n_text bytes. */
 	void (*version)(char *text, size_t n_text);
-	/* Start the engine's libraries, once in the fork server. NULL: the engine needs no
-	 * start. */
+	/* Start the engine's libraries. picture_preload() calls this once. NULL: the engine needs
+	 * no start. */
 	bool (*start)(struct failure *ret_failure);
 
-	/* Whether the engine reads (or writes) a format. The engine tries the format to find
-	 * out. */
+	/* Whether the engine reads (or writes) a format. An engine may process a small picture to
+	 * find out. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
 
@@ -182,7 +182,7 @@ extern const struct engine engine_fast, engine_vips, engine_stb;
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 
 /* The first engine that the recipe allows and that reads (or writes) the format. NULL: no such
- * engine exists. */
+ * engine exists, or the format may not be read (see engine_trusts()). */
 const struct engine *engine_that_reads(enum image_format format,
                                        const struct recipe *recipe);
 const struct engine *engine_that_writes(enum image_format format,
@@ -196,8 +196,8 @@ bool engine_trusts(enum image_format format);
 /* Which workers draw, as set by picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
 
-/* Reduce a library's message, in place, to its first line without spaces at both ends. Returns
- * `text`. */
+/* Reduce a library's message, in place, to its first line that is not empty, without spaces at both
+ * ends. Returns `text`. */
 char *engine_one_line(char *text);
 
 /* Fill in the failure of a write to the output, from errno. The output is in memory, so "no space"
@@ -210,9 +210,10 @@ unsigned engine_quality(const struct recipe *recipe);
 
 /*
  * Compute the layout of an output from a picture of the size `from`. Returns false with a failure
- * if the output exceeds the recipe's limits or the longest side that its format can have. This
- * function is called before the picture is decoded. After a filter that changed the size in a way
- * that could not be predicted, it is called again.
+ * if the output exceeds the limit on pixels, the limit on a side (RECIPE_MAX_SIDE), or the longest
+ * side that its format can have. The function is called before the picture is decoded, except if a
+ * filter will change the size in a way that cannot be predicted. When an output is made, it is
+ * called again.
  */
 bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
                    struct size from, uint32_t n_frames, struct failure *ret_failure);

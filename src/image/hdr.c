@@ -47,8 +47,9 @@ static uint16_t encode(float light)
 	return (uint16_t)(int)(light * (N_LEVELS - 1) + 0.5f);
 }
 
-/* Compute the light of one pixel. levels is a table with the light of each sample value. For HLG,
- * the light of a colour also depends on the brightness of the whole pixel. */
+/* Compute the light of one pixel. The table `levels` has a value for each sample value: for PQ its
+ * light, for HLG its light in the scene. For HLG, the light of a colour also depends on the
+ * brightness of the whole pixel. */
 static void light_of_pixel(const float *levels, const uint16_t *pixel, unsigned n_colours,
                            unsigned transfer, float light[3])
 {
@@ -70,7 +71,8 @@ static float brightest_of(const float light[3])
 }
 
 /* Compress light above the knee. Just above the knee the compression is weakest: the slope is 1.
- * The peak, the brightest light of the picture, becomes white. */
+ * The peak, the brightest light of the picture, becomes 1, the light of white. If the peak is at
+ * most 1, nothing is compressed. */
 static float compress(float light, float peak)
 {
 	float part = (light - knee) / (peak - knee);

@@ -1,4 +1,4 @@
-/* Makes colour profiles with lcms2. */
+/* Makes and uses colour profiles with lcms2. */
 #include "image/icc.h"
 
 #include <lcms2.h>
@@ -50,7 +50,8 @@ static const struct primaries primaries_of_cicp[] = {
 enum { UNSPECIFIED = 2, BT_709 = 1 };
 
 /* The curve of a code point. The curves of television (BT.709 and similar) are replaced by the
- * curve of sRGB, as in browsers. Returns NULL if the code point is reserved or not supported. */
+ * curve of sRGB, as in browsers. PQ and HLG are, too, because hdr_to_sdr() converts their samples.
+ * Returns NULL if the code point is reserved or not supported. */
 static const struct curve *curve_of_cicp(unsigned transfer)
 {
 	static const struct curve gamma_22 = {1, {2.2}}, gamma_28 = {1, {2.8}},

@@ -3,7 +3,8 @@
  * bytes. The worker asks for this memory before a library opens the picture. The estimate is a sum:
  * 48 MiB for the worker itself with libvips and all its modules (32 MiB were measured), the size of
  * the input file, because the whole file is read into memory, the memory that the engine estimates
- * for the decoder, and the largest memory that an engine estimates for an output.
+ * for the decoder, and the largest memory that an engine estimates for an output. If the header
+ * does not give the size of the picture, only the first two parts are counted.
  *
  * If an estimate is too low, only time is lost: the worker reaches its limit, and the picture gets
  * a second attempt with the whole memory budget.
@@ -33,9 +34,11 @@ uint64_t memory_product(uint64_t a, uint64_t b);
 uint64_t memory_area(struct size size);
 
 /*
- * The memory for an output: its pixels, and the memory of its encoder. For each byte of the pixels,
- * an encoder of JPEG, PNG or TIFF counts as 2 bytes. Encoders that store the picture in wider
- * numbers count as more. An output on a canvas counts as having alpha if its format can have alpha.
+ * The memory for an output: its pixels, and the memory of its encoder. If the engine must search
+ * the picture for the part to keep, the pixels of the whole picture are added. For each byte of the
+ * output's pixels, an encoder of JPEG, PNG or TIFF counts as 2 bytes. Encoders that store the
+ * picture in wider numbers count as more. An output on a larger canvas counts as having alpha if
+ * its format can have alpha.
  *
  * The numbers of bytes are based on measurements with libvips 8.14.1 on pictures of 24 megapixels.
  * For each byte of the output's pixels, the largest data segment (the memory that RLIMIT_DATA

@@ -394,8 +394,9 @@ static bool ask_for_memory(const struct picture_job *job, const struct engine *d
 	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* Read the header with our own code, before a library sees the input. Estimate from the header how
- * much memory the picture needs, and request this memory. */
+/* Read the header with our own code, before a library sees the input. Check the number of frames if
+ * the output format has frames or the picture is only checked. Estimate from the header how much
+ * memory the picture needs, and request this memory. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -412,8 +413,9 @@ static bool look_ahead(struct picture_worker *worker, const struct picture_job *
 	                      header, 1, ret_failure);
 }
 
-/* The size at which the picture is decoded for an output. A drawing (SVG, PDF) is decoded at the
- * output's size, unless a filter comes before scaling. */
+/* The size that the decoded picture has for an output. A drawing (SVG, PDF) is decoded at the
+ * output's size, unless a filter comes before scaling. Every other picture counts with its own
+ * size, even if a decoder reduces it. */
 static struct size size_to_decode(const struct source *source,
                                   const struct recipe *recipe)
 {
@@ -732,8 +734,9 @@ static const struct engine *strict_engine(const struct recipe *reading)
 }
 
 /* Let the strict engine check a JPEG that another engine is going to decode, so that all commands
- * agree about which pictures are broken. Sets is_proved of the source if the strict engine has
- * found no damage. Returns false with a failure if the JPEG is damaged. */
+ * agree about which pictures are broken. If fail_on accepts damage, or the strict engine does not
+ * read the JPEG, there is no check. Sets is_proved of the source if the strict engine has found no
+ * missing or wrong pixel. Returns false with a failure if it has found one. */
 static bool check_strictly(struct picture_worker *worker, const struct picture_job *job,
                            struct source *source, struct failure *ret_failure)
 {

@@ -24,15 +24,14 @@ struct picture_worker;
 void picture_distrust_inputs(void);
 
 /* Which workers draw SVG and PDF. Drawing needs fonts, and fonts are files. A worker that draws may
- * read font files. All other workers may read no files; they refuse drawings, which are then given
- * to a worker that draws. */
+ * read font files. All other workers may read no files, and refuse drawings. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws SVG and PDF */
 	/* No worker draws SVG and PDF, because a worker that draws may read files, and there is no
 	 * sandbox to confine it. */
 	DRAWING_UNSAFE,
 	/* This worker does not draw, but other workers do. If this worker gets a drawing, it sets
-	 * is_to_draw in the answer. */
+	 * is_to_draw in the answer, and the drawing is then given to a worker that draws. */
 	DRAWING_ELSEWHERE,
 	DRAWING_HERE, /* this worker draws SVG and PDF */
 };
@@ -43,16 +42,17 @@ void picture_set_drawing(enum picture_drawing drawing);
 /* Whether this build can draw SVG or PDF. */
 bool picture_can_draw(void);
 
-/* The folders that a worker with DRAWING_HERE reads fonts from. The list ends with NULL. Call this
- * after picture_preload(). */
+/* The folders that a worker with DRAWING_HERE reads fonts from. The list ends with NULL. Returns
+ * NULL if this build cannot draw. Call this after picture_preload(). */
 const char *const *picture_font_folders(void);
 
 /* Whether this worker can draw pictures of a format, with the text in them. The function draws a
  * small picture to find out. If the answer is no, the failure gives the reason. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
-/* Start the engines. The fork server of a pool calls this once, before it forks workers, because
- * vips_init() takes about 30 ms. Returns false with a failure if a library cannot start. */
+/* Start the engines. Call this once, before a worker is created. Where workers are processes, the
+ * fork server calls it and then forks them, because vips_init() takes about 30 ms. Returns false
+ * with a failure if a library cannot start. */
 bool picture_preload(struct failure *ret_failure);
 
 /* Create the state of a worker. Returns NULL if memory ran out. */
@@ -97,18 +97,19 @@ struct picture_answer {
 	/* The properties of the input. After a failure, only those members are set that were known
 	 * before the failure. */
 	struct picture_side in;
-	/* The engine that decoded the picture, such as "vips". "": no engine decoded the
-	 * picture. */
+	/* The engine that was chosen to decode the picture, such as "vips", or that found that no
+	 * engine can. "": no engine was found for the picture and its outputs. */
 	char engine[8];
 	int64_t read_ns, work_ns;
-	/* The hash of the whole input. It is set if the job requests a hash and the input was
-	 * read. */
+	/* The hash of the whole input. It is set if the job requests a hash, the input was read,
+	 * and this build has the libraries for hashes. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1: in_hash is set; 0: it is not */
 	/* 1: this worker does not draw, so the picture must be given to a worker with DRAWING_HERE.
 	 * 0: every other case. */
 	uint32_t is_to_draw;
-	/* 1 if the picture was read, but pixels are missing or wrong; 0 if not. */
+	/* 1 if the file is damaged, but the picture succeeded all the same; 0 in all other cases.
+	 * Pixels may be missing or wrong, or only other data. */
 	uint32_t is_damaged;
 	/* The outputs, in the order of the variants. In the memfd they are stored one after the
 	 * other, without gaps, from its beginning to its end. */
@@ -136,19 +137,20 @@ struct picture_job {
 	/* The inherited limit on file sizes; picture_run() fills it in. */
 	uint64_t max_file;
 	/* Requests memory: n_bytes is the memory that this process needs for the picture. The
-	 * function is called before the input is read, and again if the picture needs more. It
-	 * waits until the memory is available. If so much memory can never be available, it returns
-	 * false with a failure. The pointer may be NULL. */
+	 * function is called before the input is read, unless the header exceeds a limit, and again
+	 * if the estimate for the picture changes. It waits until the memory is available. If so
+	 * much memory can never be available, it returns false with a failure. The pointer may be
+	 * NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
 	bool hashes_input; /* picture_run() must compute the hash of the input, for the answer */
 	/* Decode every pixel and write nothing, for the command verify. Of the recipe, only those
 	 * members count that determine how the input is read: no_rotate, engine, fail_on and
 	 * limits. */
 	bool decodes_only;
-	/* Functions that are called once each; they may be NULL. on_read: the input was read, and
-	 * no library has seen it yet. on_header: the header is known; n_pixels is the number of
-	 * pixels from which the deadline is computed. on_decoded: the first output will now be
-	 * encoded. */
+	/* Functions that are called at most once each; they may be NULL. on_read: the input was
+	 * read, and no library has seen it yet. on_header: the header is known and within the
+	 * limits; n_pixels is the number of pixels from which the deadline is computed. on_decoded:
+	 * the first output will now be encoded. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
 	void (*on_decoded)(void *data);

@@ -20,7 +20,7 @@ bool picture_metadata_open(struct metadata **ret_metadata, const struct source *
                            struct failure *ret_failure);
 void picture_metadata_close(struct metadata *metadata); /* metadata may be NULL */
 
-/* The EXIF orientation, 1 to 8. Returns `otherwise` if the metadata has no EXIF. */
+/* The EXIF orientation, 1 to 8. Returns `otherwise` if the metadata has no EXIF or is NULL. */
 unsigned picture_metadata_orientation(const struct metadata *metadata,
                                       unsigned otherwise);
 
@@ -38,8 +38,7 @@ struct output_facts {
  * out      out->bytes becomes the length of the file with metadata; out->lost also gets the parts
  *          of the metadata that are lost
  *
- * Returns false with a failure if memory ran out or the file cannot be written. If the file became
- * too long, errno is EFBIG.
+ * Returns false with a failure if memory ran out, or if the file cannot be read back or written.
  */
 bool picture_metadata_write(const struct source *source, const struct recipe *recipe,
                             const struct output_facts *facts, int output,

@@ -21,8 +21,8 @@ void pixels_fini(struct pixels *pixels);
 bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
 
 /* The area inside the borders of the picture. A border consists of rows and columns whose pixels
- * all differ from the top left pixel by at most the threshold in each band. If the picture is all
- * border, the result is the whole picture. */
+ * all differ from the top left pixel by at most the threshold in each band. Two fully transparent
+ * pixels count as equal. If the picture is all border, the result is the whole picture. */
 struct area pixels_without_border(const struct pixels *pixels, double threshold);
 
 #endif

@@ -30,7 +30,7 @@ struct samples {
 /* Free the samples and their profile. A struct that is all zeros is allowed. */
 void samples_fini(struct samples *samples);
 
-/* Allocate samples of this size and kind. Returns false if memory ran out. */
+/* Allocate samples of this size and kind. Returns false if memory ran out or a side is 0. */
 bool samples_init(struct samples *ret_samples, struct size size, unsigned n_bands,
                   bool is_deep);
 
@@ -48,10 +48,11 @@ struct reading {
 };
 
 struct reader {
-	/* Write the name and the version of the library, such as "libheif 1.15.1", into text of
-	 * n_text bytes. */
+	/* Write the name and the version of the library, such as "libheif 1.15.1", into `text`,
+	 * which has n_text bytes. */
 	void (*version)(char *text, size_t n_text);
-	/* Start the reader's library, once in the fork server. NULL: the library needs no start. */
+	/* Start the reader's library. The start() of the vips engine calls this once. NULL: the
+	 * library needs no start. */
 	bool (*start)(void);
 	/* Whether the library has a decoder for the format. */
 	bool (*reads)(enum image_format format);
