@@ -159,7 +159,8 @@ static void encode(struct heif_context *context, struct heif_image *image,
 
 /* Correct two errors of libheif 1.15. It writes no numbers of the primaries and of the transfer
  * curve into the colours "nclx". The box "ispe" of a rotated picture must have the size before the
- * rotation, but libheif writes the size after the rotation. */
+ * rotation, but libheif writes the size after the rotation. If only the stream may have the
+ * colours, the box of the colours becomes a box "free", which readers ignore. */
 static void correct(struct blob *blob, const struct heif_recipe *recipe)
 {
 	const uint8_t *end = blob->bytes + blob->n;

@@ -139,7 +139,7 @@ uint32_t png_crc(const uint8_t *bytes, size_t n)
 	return ~crc;
 }
 
-/* The position right after the first chunk, IHDR, which ends at byte 33. */
+/* The first chunk, IHDR, ends at byte 33. */
 void png_insert(struct blob *png, const char *type, const void *bytes, size_t n)
 {
 	struct blob chunk = {0};
@@ -191,7 +191,7 @@ static void put_fixed(uint8_t *at, double value)
 	put_big_endian(at, (uint32_t)(int32_t)lround(value * 65536), 4);
 }
 
-/* Write entry i of the table of eight tags: the signature, the offset and the length n. */
+/* Write entry i of the table of eight tags: the signature, the offset `at` and the length n. */
 static void put_tag(struct blob *profile, size_t i, const char *signature, size_t at,
                     size_t n)
 {
@@ -279,7 +279,8 @@ static void count_header(void *data, uint64_t n_pixels)
 	struct outcome *outcome = data;
 
 	outcome->n_headers++;
-	/* The pixels of all frames together or, for a drawing, of the drawn size. */
+	/* n_pixels counts the pixels of all frames together or, for a drawing, those of the drawn
+	 * size. */
 	EXPECT(n_pixels > 0);
 	if (outcome->answer.n_out == 1 &&
 	    !format_info(outcome->answer.in.format)->is_drawn)

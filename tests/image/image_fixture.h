@@ -1,6 +1,6 @@
 /*
  * Functions that tests of pictures share: they make pictures, run them through picture_run(), and
- * decode the results. Tests compare pixels, never encoded bytes.
+ * decode the results.
  */
 #ifndef PXP_IMAGE_FIXTURE_H
 #define PXP_IMAGE_FIXTURE_H
@@ -48,7 +48,7 @@ extern const struct quarters rgbw;
 /* The checksum of a PNG chunk, over its type and its data. */
 uint32_t png_crc(const uint8_t *bytes, size_t n);
 
-/* Insert a JPEG segment or a PNG chunk. */
+/* Insert a JPEG segment right after the start marker, or a PNG chunk right after IHDR. */
 void jpeg_insert(struct blob *jpeg, uint8_t marker, const void *bytes, size_t n);
 void png_insert(struct blob *png, const char *type, const void *bytes, size_t n);
 
@@ -59,7 +59,7 @@ void make_exif(uint8_t bytes[EXIF_BYTES], unsigned orientation, bool is_big_endi
 /* Make a colour profile with this description and this colour space, such as "RGB ". */
 struct blob make_profile(const char *space, const char *words);
 
-/* Make a complete RGB profile with the primary colours of sRGB and a power curve. If gamma is 0,
+/* Make a complete RGB profile with the primary colours of sRGB and a power curve. If `gamma` is 0,
  * the profile has the curve of sRGB instead. */
 struct blob make_rgb_profile(const char *words, double gamma);
 
@@ -77,7 +77,7 @@ struct outcome {
 /* The engines that a test can select. */
 enum engine_choice { ENGINE_AUTO, ENGINE_VIPS, ENGINE_STB };
 
-/* Restrict a recipe to this engine. */
+/* Restrict a recipe to this engine. ENGINE_AUTO removes the restriction. */
 void recipe_use_engine(struct recipe *recipe, enum engine_choice engine);
 
 /* A recipe that keeps the size and writes this format. */
@@ -126,7 +126,7 @@ bool pixel_is_near(const struct outcome *outcome, int x, int y, const uint8_t *c
 /* Whether the middles of the picture's quarters are close to these colours. */
 bool shows_quarters(const struct outcome *outcome, const struct quarters *quarters);
 
-/* The engines of this build. The list ends with ENGINE_AUTO. */
+/* The engines of this build, except the fast engine. The list ends with ENGINE_AUTO. */
 extern const enum engine_choice fixture_engines[];
 
 #define FOR_EACH_ENGINE(engine)                                                          \

@@ -34,7 +34,7 @@ static void add_value(struct block *to, const struct fixture_field *field, bool 
 		                 field->type == FIXTURE_SHORT ? 2 : 4, is_big);
 }
 
-/* The directory that contains the pointer to this directory, and the tag of the pointer. */
+/* For each directory that has a pointer: the directory that contains the pointer, and its tag. */
 static const struct {
 	enum fixture_directory in;
 	uint16_t tag;

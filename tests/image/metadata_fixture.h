@@ -13,11 +13,13 @@ enum fixture_directory {
 	N_FIXTURE_DIRECTORIES
 };
 
-/* A field of a TIFF structure: ASCII with a text, or whole numbers. */
+/* A field of a TIFF structure, with a text or with whole numbers. */
 struct fixture_field {
 	enum fixture_directory directory;
 	uint16_t tag, type;
-	const char *text; /* the text with its final zero; NULL: the field has numbers */
+	/* The text, which is stored with its final zero if the type is ASCII; NULL: the field has
+	 * numbers. */
+	const char *text;
 	uint32_t number[4];
 	uint32_t n_numbers; /* number of values; 0 means 1 */
 };

@@ -287,12 +287,14 @@ static void try_any(enum engine_choice engine, unsigned first_seed)
 	picture_worker_destroy(worker);
 }
 
-TEST(random_recipes, any_recipe_on_any_picture_gives_the_planned_size)
+TEST(random_recipes,
+     random_recipes_on_random_pictures_give_the_planned_size_or_are_refused)
 {
 	try_any(ENGINE_AUTO, 20);
 }
 
-TEST(random_recipes, any_recipe_on_any_picture_gives_the_planned_size_with_stb_too)
+TEST(random_recipes,
+     random_recipes_on_random_pictures_give_the_planned_size_or_are_refused_by_stb)
 {
 	try_any(ENGINE_STB, 21);
 }

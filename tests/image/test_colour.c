@@ -41,7 +41,7 @@ static void finish(VipsImage *image, struct blob *blob)
  * primaries of sRGB and of Display P3. */
 static const double red_in_p3[] = {234, 51, 35};
 
-TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
+TEST(colour, p3_output_carries_its_profile_even_if_no_metadata_is_kept)
 {
 	static const uint8_t red[] = {255, 0, 0};
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_JXL};
@@ -158,7 +158,7 @@ TEST(colour, cmyk_is_converted_by_its_embedded_profile)
 	finish(image, &blob);
 }
 
-TEST(colour, cmyk_is_kept_in_formats_that_support_it)
+TEST(colour, cmyk_is_kept_in_a_tiff_and_converted_for_a_png)
 {
 	static const uint8_t colour[] = {60, 120, 180};
 	VipsImage *image = plain(colour, 3), *cmyk = NULL, *result;
@@ -378,7 +378,7 @@ TEST(colour, grey_pictures_stay_grey_in_any_colour_space_and_with_linear_scaling
 	}
 }
 
-TEST(colour, tiff_files_of_every_sample_depth_are_read)
+TEST(colour, tiff_files_with_samples_of_8_16_and_32_bits_are_read)
 {
 	static const struct {
 		VipsBandFormat format;

@@ -44,8 +44,8 @@ static struct recipe boxed(enum image_format format, uint32_t width, uint32_t he
 	return recipe;
 }
 
-/* The number of output pixels that are closer to black than to white; transparent ones count as
- * white. */
+/* The number of dark pixels in the output: red is below 128 and, in an output with alpha, alpha is
+ * over 127. */
 static int count_dark(const struct outcome *outcome)
 {
 	int n = 0, n_bands = outcome->n_bands;
@@ -85,8 +85,8 @@ static void expect_failure(const char *text, const char *name,
 
 /* ---- writing a PDF from its objects ---- */
 
-/* A PDF page of 200 x 100 points with this content and these additional entries in its
- * dictionary. */
+/* A PDF with one page of 200 x 100 points. The page has this content. `more` has further objects of
+ * the PDF. */
 static const char *page(const char *content, const char *more)
 {
 	static char text[4096];
@@ -225,7 +225,7 @@ static const struct size_row {
 	{SVG "width='1000000' height='1000'/>", 1000000, 1000, 100, 1},
 };
 
-TEST(draw, each_way_to_declare_the_size_of_an_svg_gives_the_expected_size)
+TEST(draw, the_size_of_an_svg_follows_from_its_lengths_its_view_box_or_its_contents)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 
@@ -326,7 +326,7 @@ TEST(draw, a_drawing_is_drawn_at_the_size_of_the_output)
 	}
 }
 
-TEST(draw, a_drawing_fills_any_requested_box_exactly)
+TEST(draw, the_output_of_a_drawing_has_exactly_the_requested_size)
 {
 	static const enum fit fits[] = {FIT_FILL, FIT_COVER, FIT_CONTAIN};
 
@@ -347,7 +347,7 @@ TEST(draw, a_drawing_fills_any_requested_box_exactly)
 	}
 }
 
-TEST(draw, filters_that_run_before_scaling_see_a_drawing_at_its_natural_size)
+TEST(draw, a_drawing_is_trimmed_before_it_is_scaled)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 	struct outcome outcome;
@@ -383,7 +383,7 @@ TEST(draw, size_limits_apply_to_the_drawn_size)
 
 /* ---- colours ---- */
 
-TEST(draw, an_empty_svg_is_transparent_and_an_empty_pdf_page_is_white)
+TEST(draw, an_svg_is_transparent_where_nothing_is_drawn_and_an_empty_pdf_page_is_white)
 {
 	const char *svg = SVG "width='20' height='20'><rect x='10' width='10' "
 			      "height='20' fill='#f00'/></svg>";
@@ -433,7 +433,7 @@ TEST(draw, an_svg_may_be_utf_16_in_either_byte_order)
 	}
 }
 
-/* ---- damaged and unsupported drawings ---- */
+/* ---- pages, damage, passwords, and names of other files ---- */
 
 TEST(draw, the_first_page_of_a_pdf_is_drawn_and_other_pages_are_reported_lost)
 {

@@ -1,6 +1,6 @@
 /*
- * Tests of the options of each encoder, checked by markers in the file, or by the difference of its
- * pixels from the input.
+ * Tests of options of the encoders, checked by markers in the file, or by the difference of its
+ * pixels from the input. /
  */
 #include "support/test.h"
 
@@ -46,7 +46,8 @@ static bool make(struct outcome *ret_outcome, VipsImage *image, const char *word
 	return false;
 }
 
-/* The PSNR of the output compared with the input, and the size of the output. */
+/* Get the PSNR of the output compared with the input, and the size of the output. Returns false if
+ * this build cannot write the format. */
 static bool measure(const char *words, enum image_format format, double *ret_psnr,
                     size_t *ret_bytes)
 {
@@ -223,7 +224,8 @@ static int heif_chroma(const struct outcome *outcome, enum image_format format)
 	return find(outcome, "av1C")[2] & 0x0c ? 1 : 3;
 }
 
-TEST(encoders, chroma_subsampling_of_heic_and_avif_follows_the_option)
+TEST(encoders,
+     the_options_chroma_quality_and_lossless_decide_the_subsampling_of_heic_and_avif)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};
 	static const struct {

@@ -46,7 +46,7 @@ static void expect_frames(VipsImage *image, int width, int height, int loop)
 	EXPECT_EQ(n, loop);
 }
 
-/* Check that the first, the middle and the last row of each frame have only the frame's colour. */
+/* Check that each frame has its colour at a pixel of its first, middle and last row. */
 static void expect_pure(VipsImage *image, double tolerance)
 {
 	int height = vips_image_get_page_height(image);

@@ -281,7 +281,8 @@ TEST(heif, an_hdr_heif_is_converted_to_sdr_and_the_loss_is_reported)
 	}
 }
 
-/* The positions of the quarters of rgbw after a rotation, for each orientation. */
+/* places[o][i] is the quarter of `rgbw` that is shown at position i after the orientation o was
+ * applied. */
 static const int places[9][4] = {
 	[1] = {0, 1, 2, 3}, [2] = {1, 0, 3, 2}, [3] = {3, 2, 1, 0}, [4] = {2, 3, 0, 1},
 	[5] = {0, 2, 1, 3}, [6] = {2, 0, 3, 1}, [7] = {3, 1, 2, 0}, [8] = {1, 3, 0, 2}};

@@ -1,5 +1,5 @@
-/* Tests of the reader of AV1 headers in HEIC and AVIF, with files made by hand and without a
- * codec. */
+/* Tests of the reader of the header of an AV1 stream in a HEIF file, and of the boxes that lead to
+ * this header. The files are made by hand, without a codec. */
 #include "support/test.h"
 
 #include "image/metadata/heif_properties.h"
@@ -40,8 +40,8 @@ static void add_bits(struct header *to, unsigned number, unsigned n)
 	}
 }
 
-/* Make the beginning of a header, up to the last number of its timing. This number has a variable
- * length. The caller adds its bits. */
+/* Make the beginning of a header. It ends before the last number of the timing, which has a
+ * variable length. */
 static struct header header_before_number(void)
 {
 	struct header header = {0};

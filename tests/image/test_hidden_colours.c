@@ -1,6 +1,6 @@
 /*
- * Tests that the hidden colour of transparent pixels never shows in visible pixels of any output.
- * Also tests of the kernel "nearest", which mixes no colours.
+ * Tests that the hidden colour of transparent pixels does not change the visible pixels of an
+ * output. Also tests of the kernel "nearest", which mixes no colours. /
  */
 #include "support/test.h"
 
@@ -52,7 +52,8 @@ static double visible_difference(VipsImage *a, VipsImage *b)
 	return most;
 }
 
-TEST(hidden_colours, colours_of_transparent_pixels_do_not_affect_any_filter_or_kernel)
+TEST(hidden_colours,
+     colours_of_transparent_pixels_do_not_affect_filters_scaling_and_cropping)
 {
 	static const char *const recipes[] = {
 		"filter sharpen",

@@ -49,7 +49,7 @@ static struct outcome run_over(const struct blob *jpeg, const char *words,
 
 /* Decode a file with and without its end marker, and compare the pixels. With an end marker the
  * fast engine skips scans that a small output does not need. Without it, the engine skips no scan,
- * so its pixels may differ slightly. */
+ * so its pixels may differ slightly. Therefore only the pixels of the vips engine must be equal. */
 static void expect_equal(const struct blob *whole, const struct blob *without,
                          const char *words, enum image_format format,
                          enum engine_choice engine)
@@ -103,8 +103,9 @@ static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
 	}
 }
 
-/* libjpeg refuses a file that ends in a Huffman table. Of the files of this test, only the
- * progressive ones have Huffman tables after their first scan. */
+/* Check that "fail-on none" accepts the file as damaged. The exception is a file that ends in a
+ * Huffman table, which libjpeg refuses. Of the files of this test, only the progressive ones have
+ * Huffman tables after their first scan. */
 static void expect_damaged(const struct blob *jpeg, enum engine_choice engine)
 {
 	struct outcome outcome = run_over(jpeg, "fail-on none", FORMAT_PNG, engine);

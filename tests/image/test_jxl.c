@@ -127,7 +127,8 @@ static struct outcome run_jxl(const struct blob *blob, const char *words)
 
 /* ---- tests ---- */
 
-/* The dark half of a gradient, for which 8-bit linear light has only a few levels. */
+/* The levels 0 to 63 of a gradient. For these dark levels, 8-bit linear light has only a few
+ * values. */
 TEST(jxl, a_lossy_file_with_a_profile_keeps_its_dark_levels)
 {
 	const struct png_gamma adobe = {

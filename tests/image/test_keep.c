@@ -57,8 +57,7 @@ TEST(keep, the_test_picture_contains_metadata_of_every_class)
 	blob_fini(&blob);
 }
 
-/* The formats in whose files a test can search for the texts, and the metadata classes that each
- * format can store. */
+/* The output formats, and the metadata classes that each of them can store. */
 static const struct {
 	enum image_format format;
 	unsigned carries;
@@ -70,7 +69,8 @@ static const struct {
 	{FORMAT_TIFF, KEEP_ALL},
 	{FORMAT_PNG, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
 	{FORMAT_GIF, 0},
-	/* JXL compresses profiles, so a test cannot search for their text. */
+	/* A JXL can store a profile, too. It is missing here, because a JXL compresses profiles,
+	 * and then a test cannot search for their text. */
 	{FORMAT_JXL, KEEP_EXIF | KEEP_GPS | KEEP_XMP},
 	{FORMAT_JP2, 0},
 	{FORMAT_PNM, 0},
@@ -101,7 +101,7 @@ TEST(keep, the_option_keep_none_leaves_no_metadata_in_any_format)
 	blob_fini(&blob);
 }
 
-TEST(keep, the_option_keep_with_one_class_keeps_only_that_class)
+TEST(keep, each_combination_of_classes_in_the_option_keep_keeps_exactly_these_classes)
 {
 	static const struct {
 		unsigned keep;
@@ -120,7 +120,8 @@ TEST(keep, the_option_keep_with_one_class_keeps_only_that_class)
 			struct outcome outcome;
 
 			if (carriers[i].format == FORMAT_PNG || carriers[i].carries == 0)
-				/* PNG compresses text, so PNG has a test of its own below. */
+				/* PNG compresses text, so PNG has a test of its own below. Formats
+				 * without metadata have the test above. */
 				break;
 			recipe.keep = (uint8_t)keep;
 			outcome = run_picture(&blob, "a.jpg", &recipe);

@@ -1,5 +1,5 @@
-/* Tests of linear light values above 1. HDR and float samples can have such values. Other formats
- * clip them. */
+/* Tests of linear light values above 1, and of the header of HDR files. HDR and float samples can
+ * have values above 1. Other formats clip them. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
@@ -224,7 +224,7 @@ static unsigned lost_in(const struct blob *blob, enum image_format format)
 	return lost;
 }
 
-TEST(linear_light, values_above_1_are_reported_lost_in_formats_that_cannot_hold_them)
+TEST(linear_light, values_above_1_are_reported_lost_in_a_png_and_not_in_an_hdr)
 {
 	static const char *const suffixes[] = {".hdr", ".tif", ".pfm"};
 

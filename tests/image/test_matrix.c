@@ -1,7 +1,7 @@
 /*
- * Tests of every kind of picture that libvips writes, converted into every format that we write:
- * the output looks like the input, or fails as unsupported by this build. A combination that is not
- * supported must never fail with class internal.
+ * Tests of many kinds of pictures that libvips writes, converted into every format that this build
+ * writes: the output looks like the input. A kind of picture that libvips writes but cannot read
+ * must fail as unsupported. /
  */
 #include "support/test.h"
 
@@ -156,7 +156,8 @@ static struct blob made_of(const struct kind *kind)
 	return blob;
 }
 
-/* Decode to 8-bit RGB: with libvips, or with stb if libvips cannot read the format. */
+/* Get the colour in the middle of a quarter of the output, as 8-bit RGB. The output is decoded by
+ * libvips or, if libvips cannot read the format, by stb. */
 static void middle_of(const struct outcome *outcome, int quarter, double rgb[3])
 {
 	int x = (quarter & 1 ? 3 : 1), y = quarter & 2 ? 3 : 1;

@@ -107,7 +107,7 @@ TEST(memory_estimate,
 		EXPECT_EQ(header.size.height, samples[i].height);
 		EXPECT_EQ(header.n_frames, samples[i].n_frames);
 		EXPECT(estimate(&header, &small, n, 1) < 64 * MIB,
-		       "a worker's allowance");
+		       "%s: more than the allowance of a worker", samples[i].name);
 	}
 }
 
@@ -147,7 +147,8 @@ TEST(memory_estimate, the_estimate_for_webp_is_higher_with_lossless_and_with_alp
 	EXPECT(estimate(&header, &webp, 0, 1) > 37 * n_pixels);
 }
 
-TEST(memory_estimate, a_canvas_with_a_background_needs_more_memory)
+TEST(memory_estimate,
+     a_webp_with_a_transparent_canvas_needs_the_memory_of_a_webp_with_alpha)
 {
 	struct picture_header header = {.format = FORMAT_JPEG,
 	                                .size = {120, 80},
@@ -162,8 +163,8 @@ TEST(memory_estimate, a_canvas_with_a_background_needs_more_memory)
 	EXPECT(estimate(&header, &contain, 0, 1) > (uint64_t)37 * 7000 * 5000);
 }
 
-/* A header that is truncated or changed anywhere gets an estimate in bounded time. */
-TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
+/* Headers are truncated, or one of their first 600 bytes is changed. */
+TEST(memory_estimate, damaged_headers_are_read_in_bounded_time)
 {
 	static uint8_t bytes[64 * 1024];
 	struct picture_header header;
@@ -272,7 +273,7 @@ TEST(memory_estimate, impossible_tile_heights_do_not_give_a_small_estimate)
 	}
 }
 
-TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
+TEST(memory_estimate, a_picture_with_more_frames_than_the_limit_is_too_big)
 {
 	static uint8_t bytes[64 * 1024];
 	size_t n = read_sample("pendulum.gif", bytes, sizeof(bytes));

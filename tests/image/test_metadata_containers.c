@@ -644,7 +644,7 @@ TEST(metadata_containers,
 	EXPECT_EQ(bytes_le32(bytes, 4) + 8, out.n);
 	EXPECT(bytes_begin_with(bytes_after(bytes, 12),
 	                        BYTES_OF("VP8X\x0a\0\0\0\x1c\0\0\0\4\0\0\3\0\0VP8L\5")));
-	/* The block starts with the TIFF header. */
+	/* The EXIF in the file starts with the TIFF header, without the prefix used in JPEG. */
 	EXPECT(fixture_holds(bytes, "EXIF") &&
 	       bytes_find(bytes, BYTES_OF("MM\0*"), 0) ==
 	               bytes_find(bytes, BYTES_OF("EXIF"), 0) + 8);
@@ -771,11 +771,11 @@ TEST(metadata_containers, a_comment_becomes_png_text_in_the_encoding_of_the_comm
 		{"caf\xe9", "tEXtComment"},
 		{"\xe9t\xe9", "tEXtComment"},
 		{"\xc3\xa9 caf\xe9", "tEXtComment"},
-		{"\xc0\xaf", "tEXtComment"},     /* an overlong encoding */
-		{"\xe0\x80\xaf", "tEXtComment"}, /* an overlong encoding */
-		{"\xed\xa0\x80", "tEXtComment"}, /* a surrogate */
-		{"\xf4\x90\x80\x80", "tEXtComment"},
-		{"\xf0\x9f\x98", "tEXtComment"}, /* truncated */
+		{"\xc0\xaf", "tEXtComment"},         /* an overlong encoding */
+		{"\xe0\x80\xaf", "tEXtComment"},     /* an overlong encoding */
+		{"\xed\xa0\x80", "tEXtComment"},     /* a surrogate */
+		{"\xf4\x90\x80\x80", "tEXtComment"}, /* above U+10FFFF */
+		{"\xf0\x9f\x98", "tEXtComment"},     /* truncated */
 	};
 
 	for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++) {

@@ -1,4 +1,5 @@
-/* Tests of metadata from input to output with whole pictures in all formats. */
+/* Tests of metadata from input to output, with whole pictures and in all output formats that can
+ * store metadata. */
 #include "support/test.h"
 
 #include "image/metadata/exif.h"
@@ -35,8 +36,7 @@ static const struct fixture_field exif_of_everything[] = {
 	{FIXTURE_INTEROP, 0x0001, FIXTURE_ASCII, "R03", {0}, 0},
 };
 
-/* Make a JPEG of 32 x 16 that must be rotated, with a recognisable text for each class of
- * metadata. */
+/* Make a JPEG of 32 x 16 pixels with this metadata. */
 static struct blob jpeg_with(const struct metadata *metadata)
 {
 	struct blob jpeg = make_jpeg(32, 16, 3, &rgbw), tagged = {0};
@@ -55,6 +55,7 @@ static struct blob jpeg_with(const struct metadata *metadata)
 	return tagged;
 }
 
+/* Make a JPEG that must be rotated, with recognisable texts in EXIF, XMP, IPTC and the location. */
 static struct blob jpeg_of_everything(void)
 {
 	struct metadata metadata = {
@@ -340,7 +341,7 @@ TEST(metadata_pictures,
 	}
 }
 
-TEST(metadata_pictures, a_kept_colour_space_stays_marked_as_uncalibrated_in_exif)
+TEST(metadata_pictures, colours_converted_to_p3_are_marked_as_uncalibrated_in_exif)
 {
 	struct recipe recipe = recipe_of_words("profile p3", FORMAT_JPEG, ENGINE_AUTO);
 	struct blob input = jpeg_of_everything();

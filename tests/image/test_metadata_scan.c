@@ -1,4 +1,5 @@
-/* Tests of readers of metadata and structure, with files that contain false information. */
+/* Tests of readers of metadata and structure, with correct files and with files that contain false
+ * information. */
 #include "support/test.h"
 
 #include "image/header/metadata_scan.h"
@@ -173,7 +174,7 @@ TEST(metadata_scan, the_scan_never_reads_past_the_end_of_the_file)
 }
 
 /* A GIF header of one pixel and two colours, a control block, a frame, and the end. */
-TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
+TEST(metadata_scan, a_gif_that_ends_inside_of_a_block_is_incomplete)
 {
 	enum { TABLE_END = 19, CONTROL_END = 27 };
 	static const char gif[] =

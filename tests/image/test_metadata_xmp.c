@@ -79,7 +79,7 @@ static struct block kept(const char *attributes, const char *elements, unsigned 
 #define EXPECT_HOLDS_NOT(xmp, words)                                                     \
 	EXPECT(!fixture_holds(block_bytes(&(xmp)), words), "%s", words)
 
-/* Properties in all syntaxes of RDF. A property must be kept if one of its classes in `keep` is
+/* Properties in several syntaxes of RDF. A property must be kept if one of its classes in `keep` is
  * kept, and dropped otherwise. */
 static const struct {
 	const char *attributes, *elements;
@@ -302,7 +302,7 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_reported_lost)
 		EXPECT_EQ(lost, LOST_XMP);
 		EXPECT(xmp.n == 0, "%s", packets[i]);
 		xmp = filtered(packet, KEEP_EXIF, &target, &lost);
-		/* The property was not requested, so it is not reported as lost. */
+		/* XMP was not requested, so it is not reported as lost. */
 		EXPECT_EQ(lost, 0);
 	}
 	for (int i = 0; i < 1000; i++)

@@ -1,5 +1,5 @@
 /*
- * Tests of the effect of each number of a filter, and of filters on pictures with alpha or 16 bits.
+ * Tests of the effect of the numbers of filters, and of filters on pictures with alpha or 16 bits.
  * Each test has a simple picture and an expected result.
  */
 #include "support/test.h"

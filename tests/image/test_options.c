@@ -1,6 +1,6 @@
 /*
- * Tests of the effect of each option on the output, with each engine that supports the option:
- * checked in decoded pixels or in markers of the format.
+ * Tests of the effect of options on the output of the engines vips and stb, checked in decoded
+ * pixels or in markers of the format. /
  */
 #include "support/test.h"
 
@@ -186,7 +186,7 @@ static struct blob make_bars(void)
 	return png_of_bytes(bytes, N_COLUMNS, N_ROWS, 1);
 }
 
-TEST(kernel, each_kernel_scales_by_its_own_formula)
+TEST(kernel, each_kernel_reduces_and_enlarges_by_the_expected_formula)
 {
 	static const struct {
 		enum engine_choice engine;

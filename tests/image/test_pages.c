@@ -216,8 +216,7 @@ TEST(pages, a_tiff_without_its_last_page_fails_unless_the_option_fail_on_is_none
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
 	struct blob blob = make_pages(".tif[compression=deflate]");
 
-	/* Truncate the file at positions from the end of the last page's pixels to the middle of
-	 * the file. */
+	/* Truncate the file to lengths from eleven twelfths down to a half of its length. */
 	for (int i = 0; i < 6; i++) {
 		struct blob cut = {blob.bytes,
 		                   blob.n - (blob.n / 2) * (size_t)(i + 1) / 6};
@@ -284,7 +283,7 @@ static void expect_damage(struct outcome outcome, bool has_damage, bool is_accep
 
 /* Wrong bytes can make a strip longer than its page. libtiff stops at the last row of the page, so
  * it does not reach the checksum at the end of such a strip. */
-TEST(pages, wrong_bytes_in_deflate_data_are_found_by_the_commands_convert_and_verify)
+TEST(pages, wrong_bytes_in_deflate_data_are_found_by_conversions_and_checks)
 {
 	static const char *const words[] = {"", "fail-on warning", "fail-on truncated",
 	                                    "fail-on none"};
@@ -351,7 +350,8 @@ static void add_entry(struct blob *tiff, unsigned tag, uint32_t n, uint32_t valu
 	add_number(tiff, value, 4);
 }
 
-/* A stream of deflate. It has 100 zeros, or n_blocks empty blocks. */
+/* A zlib stream of n_blocks empty blocks and a last block. The last block is empty if `is_empty` is
+ * true, and has 100 zeros otherwise. */
 static struct blob make_stream(bool is_empty, unsigned n_blocks)
 {
 	static const uint8_t zeros[100] = {0}, head[] = {0x78, 0x01};
@@ -376,8 +376,8 @@ static struct blob make_stream(bool is_empty, unsigned n_blocks)
 }
 
 /* A TIFF of 1 x 100 pixels. The first strip has the pixels, and the last strip has a wrong
- * checksum. The other n strips share the same stream. Zeros follow, so that the file has 40 KB or
- * more. */
+ * checksum. The other n strips share the stream `shared`. Zeros follow, so that the file has 40 KB
+ * or more. */
 static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 {
 	enum { N_ENTRIES = 9, HEAD = 8 + 2 + 12 * N_ENTRIES + 4 };
@@ -412,8 +412,8 @@ static struct blob make_shared_strips(const struct blob *shared, uint32_t n)
 	return tiff;
 }
 
-/* Check that the wrong checksum of the last strip is found if is_checked is true, and is not found
- * otherwise. */
+/* Check that the wrong checksum of the last strip is found if `is_checked` is true, and is not
+ * found otherwise. */
 static void expect_checked(const struct blob *shared, uint32_t n, bool is_checked)
 {
 	struct blob blob = make_shared_strips(shared, n);
@@ -586,8 +586,8 @@ TEST(tiff, an_extra_tiff_sample_of_unspecified_meaning_is_not_alpha)
 }
 
 /* A TIFF whose pixels all have these samples. It has a single strip, or one strip for each sample
- * if is_in_planes is true. Colour number i of its palette is (2 i, 255 - i, 7), or the grey i if
- * has_grey_palette is true. */
+ * if `is_in_planes` is true. Colour number i of its palette is (2 i modulo 256, 255 - i, 7), or the
+ * grey i if `has_grey_palette` is true. */
 struct tiff_by_hand {
 	bool is_big_endian, is_in_planes, has_grey_palette;
 	unsigned photometric, n_samples;

@@ -1,4 +1,5 @@
-/* Tests of one picture from input bytes to output bytes, with each engine of the build. */
+/* Tests of one picture from input bytes to output bytes. Many of them run with each engine of the
+ * build except the fast engine. */
 #include "support/test.h"
 
 #include "image_fixture.h"
@@ -83,8 +84,9 @@ TEST(picture, a_file_whose_reported_size_is_0_is_read_to_its_end)
 	blob_fini(&png);
 }
 
-/* The output is a memfd, so a write fails for want of space if the machine is out of memory. Such a
- * failure must not be remembered as a fault of the picture. */
+/* In a batch, the output is a memfd, so a write fails for want of space if the machine is out of
+ * memory. Such a failure must not be remembered as a fault of the picture. Here, writes to
+ * /dev/full fail for want of space. */
 TEST(picture, a_failure_to_write_an_output_never_counts_as_a_fault_of_the_picture)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw);
@@ -380,7 +382,8 @@ TEST(picture, colours_of_transparent_pixels_do_not_bleed_into_opaque_ones)
 	/* Red next to transparent green: without premultiplied alpha the edge would be muddy. */
 	static const struct quarters edge = {
 		{{255, 0, 0, 255}, {0, 255, 0, 0}, {255, 0, 0, 255}, {0, 255, 0, 0}}};
-	/* All ways of scaling: while loading, step by step, in one direction only, enlarging. */
+	/* Ways of scaling: while loading, in linear light, with another kernel, in one direction
+	 * only, and enlarging. */
 	static const char *const ways[] = {"size 15x15", "size 15x15; linear",
 	                                   "size 15x15; kernel mitchell", "size 15x90!",
 	                                   "size 200x200"};
@@ -457,7 +460,7 @@ TEST(picture, a_truncated_jpeg_or_png_is_a_bad_image)
 
 /* A BMP, TGA or PNM without its last row must fail: the row must not be filled with zeros or old
  * memory. */
-TEST(picture, truncated_files_of_formats_that_only_stb_reads_are_bad_images)
+TEST(picture, a_truncated_bmp_tga_or_pnm_is_a_bad_image_in_stb)
 {
 	static const enum image_format formats[] = {FORMAT_BMP, FORMAT_TGA, FORMAT_PNM};
 	struct blob png = make_png(80, 40, 3, &rgbw);

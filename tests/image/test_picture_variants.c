@@ -1,6 +1,6 @@
 /*
- * Tests of several outputs for one picture: the picture is decoded once, each output equals that of
- * a separate run, and each has its own range of the same memfd.
+ * Tests of several outputs for one picture: the picture is decoded once, each output nearly equals
+ * that of a separate run, and each has its own range of the same memfd.
  */
 #include "support/test.h"
 
@@ -99,7 +99,7 @@ static void expect_same(const struct blob *input, const struct recipe *recipes,
 	}
 }
 
-TEST(picture_variants, each_variant_equals_the_output_of_a_separate_run)
+TEST(picture_variants, each_variant_nearly_equals_the_output_of_a_separate_run)
 {
 	struct blob png = make_ramps(400, 300), jpeg = make_ramps_jpeg(1200, 800);
 
@@ -127,7 +127,7 @@ TEST(picture_variants, each_variant_equals_the_output_of_a_separate_run)
 }
 
 TEST(picture_variants,
-     variants_equal_separate_runs_whether_or_not_the_orientation_is_applied)
+     variants_nearly_equal_separate_runs_whether_or_not_the_orientation_is_applied)
 {
 	struct blob jpeg = make_ramps_jpeg(160, 96);
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0";
@@ -153,7 +153,7 @@ TEST(picture_variants,
 
 /* Some encoders seek in their output. They must stay within the range that belongs to the
  * output. */
-TEST(picture_variants, variants_of_any_two_formats_can_be_written_together)
+TEST(picture_variants, a_variant_of_each_format_can_be_written_between_two_png_variants)
 {
 	struct blob png = make_ramps(48, 40);
 

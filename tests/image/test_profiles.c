@@ -184,7 +184,7 @@ static struct blob plain(const uint8_t *colour, const struct blob *profile)
 	return blob;
 }
 
-/* Recipes that together take every code path that converts colours. */
+/* Recipes that take different code paths when colours are converted. */
 static const char *const ways[] = {"size 16x16", "size 16x16; linear",
                                    "size 16x16; kernel cubic", "depth 16",
                                    "size 60x60; filter flip"};
@@ -359,7 +359,7 @@ TEST(profiles, an_output_profile_that_the_saver_refuses_fails_the_picture)
 	blob_fini(&odd);
 }
 
-TEST(profiles, formats_without_profiles_get_srgb_values)
+TEST(profiles, pnm_and_gif_which_hold_no_profile_get_srgb_values)
 {
 	static const enum image_format formats[] = {FORMAT_PNM, FORMAT_GIF};
 	struct blob profile = make_exchanged(2);
@@ -447,7 +447,7 @@ TEST(profiles, the_embedded_profile_is_kept_or_applied_as_the_option_profile_say
 	blob_fini(&profile);
 }
 
-/* The background #c86432 is the first of the test colours. want[] has its values in the profile
+/* The background #c86432 is the first of the test colours. `want` has its values in the profile
  * with exchanged primaries. */
 TEST(profiles, the_background_colour_is_converted_to_the_output_profile_too)
 {
@@ -582,8 +582,7 @@ static VipsImage *make_thin(bool is_deep, const struct blob *profile)
 	return image;
 }
 
-TEST(profiles,
-     profile_conversion_with_alpha_is_the_same_at_every_depth_and_in_every_code_path)
+TEST(profiles, colours_with_alpha_and_a_kept_profile_are_unchanged_at_8_and_16_bits)
 {
 	struct blob profile = make_exchanged(1.5), blobs[2];
 	const double kept[2][4] = {{200, 100, 50, 90}, {50, 80, 200, 255}};

@@ -1,5 +1,5 @@
-/* Tests of the readers of image/raster. Each test writes a file byte by byte that shows the same 4
- * x 4 picture. */
+/* Tests of the readers of image/raster. Most tests write files byte by byte that show the same
+ * picture of 4 x 4 pixels. */
 #include "support/test.h"
 
 #include "image/raster/raster.h"
@@ -111,7 +111,7 @@ static void expect_failure(enum image_format format, const struct blob *file,
 	free(samples);
 }
 
-/* A truncated file must fail, however many bytes are left. */
+/* The file must fail whenever it is truncated to at least n_least bytes. */
 static void expect_each_cut_fails(enum image_format format, const struct blob *file,
                                   size_t n_least, const char *what)
 {
@@ -142,7 +142,8 @@ static struct blob plain_of(const char *header, int n_bands, const char *separat
 	return file;
 }
 
-/* The samples of the picture as bytes. Band 3 is alpha. */
+/* The samples of the picture as bytes. If `has_alpha` is true, alpha follows the n_bands colours of
+ * each pixel. */
 static struct blob raw_of(const char *header, int n_bands, bool has_alpha)
 {
 	struct blob file = {0};
@@ -449,7 +450,8 @@ TEST(tga_reader, one_bit_of_a_16_bit_tga_pixel_is_alpha_if_the_header_says_so)
 	blob_fini(&file);
 }
 
-/* Append the footer of a new TGA, whose extension area gives the meaning of alpha. */
+/* Append what a TGA of version 2 has at its end: an extension area, which gives the meaning of
+ * alpha, and a footer. */
 static void append_extension(struct blob *file, int attributes)
 {
 	uint32_t extension = (uint32_t)file->n;
@@ -605,6 +607,7 @@ static const struct bmp_kind bmp_kinds[] = {
 	{48, 0, 8, 0, 3},
 	{64, 0, 24, 0, 3},
 	{64, 0, 4, 0, 3},
+	/* Headers of Windows. */
 	{40, 0, 4, 0, 3},
 	{40, 0, 8, 0, 3},
 	{40, 0, 16, 0, 3},

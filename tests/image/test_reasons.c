@@ -71,7 +71,7 @@ TEST(reasons,
 	blob_fini(&cut);
 }
 
-TEST(reasons, a_truncated_jpeg_with_warnings_fails_with_the_reason_truncated)
+TEST(reasons, a_truncated_jpeg_with_warnings_fails_with_the_reason_premature_end)
 {
 	struct blob cut = make_jpeg(160, 120, 3, &rgbw);
 

@@ -1,6 +1,6 @@
 /*
- * Tests of geometry and filters with each engine. The result is compared with values that are
- * computed here from a test chart.
+ * Tests of geometry and filters with the engines vips and stb. Most results are compared with
+ * values that are computed here from a test chart. /
  */
 #include "support/test.h"
 

@@ -112,6 +112,7 @@ TEST(vips, every_format_written_by_libvips_can_be_read_back)
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
 
 	start();
+	/* At the default quality of JXL, pure colours differ more than this test allows. */
 	recipe.quality = 95;
 	recipe.geometry.width = recipe.geometry.height = 80;
 	catalogue_fill(&catalogue);
@@ -119,7 +120,6 @@ TEST(vips, every_format_written_by_libvips_can_be_read_back)
 		enum image_format format = (enum image_format)i;
 		struct outcome written, again;
 
-		/* At the default quality of JXL, pure colours differ more than this test allows. */
 		recipe.format = format;
 		written = run_picture(&png, "a", &recipe);
 		EXPECT(written.is_done == row_of_vips(&catalogue)->writes[format],
@@ -371,8 +371,7 @@ TEST(vips, each_level_of_the_option_fail_on_accepts_only_the_documented_kinds_of
 		{"error", {false, false, false, false}},
 		{"warning", {false, false, false, false}},
 	};
-	/* The first recipe loads and scales the picture in one call, the second one step by
-	 * step. */
+	/* The first recipe loads the picture in one call, the second one step by step. */
 	static const char *const ways[] = {"", "; linear"};
 
 	for (int how = 0; how < 4; how++) {
@@ -445,7 +444,7 @@ TEST(vips,
 	blob_fini(&blob);
 }
 
-/* Pretend that libheif has no codecs: its loaders and savers exist, but none of them works. */
+/* Pretend that libheif and libjxl have no codecs: the savers of libvips exist, but do not work. */
 TEST(vips, savers_without_codecs_are_not_listed)
 {
 	static const char *const broken[] = {"VipsForeignSaveHeif", "VipsForeignSaveJxl"};

@@ -20,8 +20,8 @@ enum vfs_call {
 /* Make the failing VFS the default one. */
 void failing_vfs_install(void);
 
-/* Make the nth call of this kind from now on return `code`; nth is 1 for the next call. If for_good
- * is set, all later calls of this kind return `code` as well. */
+/* Make the nth call of this kind from now on return `code`; nth is 1 for the next call. If
+ * `for_good` is set, all later calls of this kind return `code` as well. */
 void failing_vfs_arm(enum vfs_call call, int nth, int code, bool for_good);
 
 /* Disarm the failure. Returns whether the armed call was made. */

@@ -192,7 +192,7 @@ TEST(committer, each_output_of_a_file_gets_its_own_byte_range_of_the_content)
 	files_fini(&files);
 }
 
-TEST(committer, a_file_fails_with_the_failure_of_its_first_failed_output)
+TEST(committer, a_file_fails_and_publishes_nothing_if_one_of_its_outputs_fails)
 {
 	struct batch_of_files files;
 	struct committer *committer;

@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 /* The recorded calls, one letter for each. w: a file was written. f: a file was synced. d: a folder
- * was synced. l: a file was linked, r: renamed, x: exchanged, u: removed. */
+ * was synced. l: a file was linked, r: renamed, x: exchanged, u: removed. i: note_intended() was
+ * called. */
 static char calls[256];
 /* The number of syncs that fail from now on, with the errno fails_with. */
 static int n_syncs_that_fail;
@@ -67,7 +68,7 @@ int __wrap_fsync(int fd)
 	return __real_fsync(fd);
 }
 
-static bool no_file_opens; /* neither a folder nor "a.jpg" can be opened any more */
+static bool no_file_opens; /* neither "." nor "a.jpg" can be opened any more */
 
 int __real_openat(int folder, const char *name, int flags, ...);
 int __wrap_openat(int folder, const char *name, int flags, ...);
@@ -295,8 +296,8 @@ TEST(durable, a_folder_that_vanished_after_its_output_was_written_is_created_aga
 	EXPECT_EQ(publish_text(store, "sub/\xc3\xa4.jpg", "x", OVERWRITE_OWN),
 	          STORE_DONE);
 	EXPECT_STR(scratch_text("out/sub/\xc3\xa4.jpg"), "x");
-	/* The open store knows which files are outputs of this run. So it notices that "sub/a.jpg", a
-	 * hard link, is the file of another output. */
+	/* The open store knows which files are outputs of this run. So it notices that "sub/a.jpg",
+	 * a hard link, is the file of another output. */
 	REQUIRE(link("out/sub/\xc3\xa4.jpg", "out/sub/a.jpg") == 0);
 	EXPECT_EQ(store_look(store, "sub/a.jpg", &ignored), OUTPUT_TWIN);
 	store_close(store);

@@ -284,7 +284,7 @@ TEST(state, the_state_is_unlocked_and_complete_after_a_killed_run)
 	scratch_leave();
 }
 
-/* ---- files that are not our state ---- */
+/* ---- files that are not our state, are damaged or cannot be written ---- */
 
 TEST(state, a_state_file_that_is_not_a_database_is_renamed_with_a_notice)
 {
@@ -492,7 +492,8 @@ static void fail_each(enum vfs_call call, int code, bool for_good)
 	EXPECT(!has_failed);
 }
 
-TEST(state, a_failed_system_call_loses_no_row_that_was_committed)
+TEST(state,
+     a_failed_system_call_loses_no_committed_row_unless_the_database_counts_as_damaged)
 {
 	static const struct {
 		enum vfs_call call;
@@ -645,6 +646,8 @@ TEST(state, a_row_that_cannot_be_read_is_reported_as_a_failure_of_the_state)
 	state_close(state);
 	scratch_leave();
 }
+
+/* ---- locks, and reasons of failures ---- */
 
 /* The linker replaces fcntl() with __wrap_fcntl(), which can refuse locks. */
 static bool refuses_locks;

@@ -345,7 +345,6 @@ TEST(store, a_missing_report_file_is_created_and_an_existing_report_file_is_empt
 	scratch_leave();
 }
 
-/* The output has its times as soon as it has its name. */
 TEST(store, an_output_gets_the_requested_times)
 {
 	static const struct timespec dates[2] = {{86400, 123456789}, {-5, 999999999}};

@@ -53,7 +53,7 @@ enum read_status decode(struct jpg_decoder *decoder, struct bytes file,
                         const struct jpg_request *request,
                         struct jpg_picture *ret_picture);
 
-/* Decode a file that must be complete. */
+/* Decode a file. The test ends if the decoder refuses the file. */
 struct jpg_picture decode_whole(struct jpg_decoder *decoder, struct bytes file,
                                 const struct jpg_request *request);
 

@@ -123,8 +123,8 @@ static void random_progression(struct progression *p, int n_components, uint64_t
 		for (int i = 0; i < n_components && !is_open; i++)
 			is_open = add_random_scan(p, (first + i) % n_components, state);
 		if (p->n_scans > 180)
-			/* A longer script would not fit into the array. No seed in use
-			 * makes one. */
+			/* Longer scripts come close to 200 scans, the maximum of our
+			 * decoder. No seed in use makes one. */
 			abort();
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * JPEG files made by libjpeg, in every way that libjpeg can write them. Running out of memory ends
- * the process.
+ * JPEG files made by libjpeg, with many combinations of its settings. Running out of memory ends
+ * the process. /
  */
 #ifndef PXP_JPEG_MAKER_H
 #define PXP_JPEG_MAKER_H

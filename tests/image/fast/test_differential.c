@@ -1,6 +1,6 @@
 /*
- * Compares the fast engine with libvips. Both make the same output from the same picture, and the
- * pixels must agree. The pictures have slopes, round edges and noise.
+ * Compares the fast engine with libvips. Both process the same picture with the same options, and
+ * the pixels of their outputs must nearly agree. The pictures have slopes, round edges and noise.
  */
 #include "image_fixture.h"
 #include "jpeg_maker.h"
@@ -30,7 +30,8 @@ struct bound {
 	int largest;
 };
 
-/* Make a picture of up to four bands. Alpha, the fourth band, is opaque on the left. */
+/* Make a picture of up to four bands. If there are two or four bands, the last band is alpha, which
+ * is opaque on the left. */
 static uint8_t *make_pixels(int n_bands)
 {
 	uint8_t *pixels = malloc((size_t)WIDTH * HEIGHT * (size_t)n_bands), *at = pixels;
@@ -80,7 +81,7 @@ static void webp_insert(struct blob *webp, bool is_at_end, const char *type,
 		webp->bytes[4 + i] = (uint8_t)((webp->n - 8) >> 8 * i);
 }
 
-/* Add EXIF with this orientation. If profile is not NULL, add the profile, too. */
+/* Add EXIF with this orientation. If `profile` is not NULL, add the profile, too. */
 static void webp_add_metadata(struct blob *webp, unsigned orientation,
                               const struct blob *profile)
 {

@@ -1,7 +1,8 @@
 /*
- * Tests of the scaled JPEG decoder against libjpeg, with files of every subsampling, size, quality
- * and scan script. libjpeg's planes before upsampling are compared with ours. At full scale the
- * samples must be equal. At 1/8 our samples must be equal after they are rounded to 8 bits.
+ * Tests of the scaled JPEG decoder against libjpeg, with many files that differ in subsampling,
+ * size, quality and scan script. libjpeg's planes before upsampling are compared with ours. At full
+ * scale the samples must be equal. At 1/8 our samples must be equal after they are rounded to 8
+ * bits. /
  */
 #include "support/test.h"
 

@@ -102,7 +102,7 @@ static void expect_refused(struct bytes file, enum read_status status)
 }
 
 /* Check that the file is decoded. Its header must say that the planes are not luma and chroma if,
- * and only if, are_other is true. */
+ * and only if, `are_other` is true. */
 static void expect_colours(struct bytes file, bool are_other)
 {
 	struct jpg_decoder *decoder = decoder_new();
@@ -177,8 +177,7 @@ TEST(jpeg_kinds, unsupported_frame_types_are_refused_after_the_header)
 	}
 }
 
-TEST(jpeg_kinds,
-     sample_depths_other_than_8_and_heights_set_after_the_first_scan_are_refused)
+TEST(jpeg_kinds, a_sample_depth_of_12_and_heights_set_after_the_first_scan_are_refused)
 {
 	static const uint8_t dnl[] = {0xff, DNL, 0, 4, 0, 50};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -320,8 +319,8 @@ TEST(jpeg_damage, a_truncated_scan_is_detected)
 	free(file.at);
 }
 
-/* Overwrite the entropy-coded data of a scan with bits of value 1. No Huffman table contains such a
- * code. */
+/* Overwrite the first bytes of the entropy-coded data of a scan with bits of value 1. No Huffman
+ * table contains such a code. The number `nth` of the scan counts from 0. */
 static void spoil_scan(struct bytes file, unsigned nth)
 {
 	size_t at = find_marker(file, SOS, nth);
@@ -337,7 +336,7 @@ TEST(jpeg_damage, damage_in_a_skipped_scan_is_detected_only_if_all_scans_are_rea
 {
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 
-	/* This scan has the last bits of the first AC coefficients of chroma. */
+	/* This scan has the AC coefficients of Cb without their lowest bits. */
 	spoil_scan(file, 3);
 	EXPECT_EQ(status_at(file, JPG_EIGHTH, false), READ_OK);
 	EXPECT_EQ(status_at(file, JPG_EIGHTH, true), READ_DAMAGED);
@@ -521,8 +520,8 @@ TEST(jpeg_damage, impossible_tables_are_refused)
 	expect_status(file, READ_DAMAGED);
 }
 
-/* Quantization tables may change between scans; a component keeps the table of its first scan. */
-TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans_only)
+/* Quantization tables may change between scans. A component keeps the table of its first scan. */
+TEST(jpeg_damage, a_table_that_is_redefined_between_scans_does_not_apply_to_earlier_scans)
 {
 	struct bytes file = encode_with(SCRIPT_ONE_EACH, 0), want;
 	struct jpg_decoder *decoder = decoder_new();
@@ -555,8 +554,8 @@ static bool is_small(struct jpg_decoder *decoder, struct bytes file)
 	       header.width * header.height < 1000000;
 }
 
-/* Decode the file with our decoder and with libjpeg. Returns whether both accept the file without
- * complaint. If so, compares the pictures. */
+/* Decode the file with our decoder and with libjpeg. If both accept the file without complaint, and
+ * no coefficient is too large, compare the pictures. Returns whether they were compared. */
 static bool compare(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_request request = request_of(JPG_FULL);

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Make a random block. If i is even, its values are typical. If i is odd, they are arbitrary 16-bit
- * numbers. */
+/* Make a random block. If `i` is even, its values are typical. If `i` is odd, they are arbitrary
+ * 16-bit numbers. */
 static void random_block(int16_t *block, int16_t *quantization, unsigned n, unsigned i,
                          uint64_t *state)
 {

@@ -1,7 +1,7 @@
 /*
- * A worker keeps its memory between pictures: for the second picture of a kind, it asks the kernel
- * for no memory. A child process processes pictures. The test traces the child and counts its
- * system calls.
+ * A worker keeps its memory between pictures: after some pictures of a kind, it neither asks the
+ * kernel for memory nor gives memory back. A child process processes pictures. The test traces the
+ * child and counts its system calls for memory.
  */
 #include "image_fixture.h"
 #include "support/test.h"
@@ -37,7 +37,8 @@ static bool grant(void *data, uint64_t n_bytes, struct failure *ret_failure)
 	return true;
 }
 
-/* Process one picture as a worker does. Exits if that fails. */
+/* Process one picture as a worker does. Exits if the picture fails or another engine than the fast
+ * one makes the output. */
 static void run_one(struct picture_worker *worker, const struct blob *input, int input_fd,
                     int output_fd, const struct recipe *recipe, bool maps_memory)
 {

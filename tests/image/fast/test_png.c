@@ -1,7 +1,7 @@
 /*
  * Tests of reading and writing PNG. The tests write files byte by byte as the specification says,
- * with every filter, colour type and division into chunks. For comparison, the tests reduce the
- * same pixels with the simplest possible code.
+ * with every filter and colour type, and with several divisions into chunks. For comparison, the
+ * tests reduce the same pixels with the simplest possible code.
  */
 #include "support/test.h"
 
@@ -90,7 +90,7 @@ static uint8_t predict(unsigned filter, int left, int up, int corner)
 	}
 }
 
-/* Rows as they are stored, each with a different filter. */
+/* Rows as they are stored, each with a random filter. */
 static struct bytes filtered_rows(const uint8_t *rows, size_t row_bytes, uint32_t height,
                                   unsigned step, uint64_t *state)
 {
@@ -306,7 +306,7 @@ static void expect_reduced(const struct png_settings *settings, unsigned factor)
 	png_free(&png);
 }
 
-TEST(png_read, every_kind_of_png_is_reduced_by_averaging_pixels)
+TEST(png_read, every_supported_kind_of_png_is_reduced_by_averaging_pixels)
 {
 	static const struct png_settings kinds[] = {
 		{.colour_type = 0, .depth = 8},
@@ -342,7 +342,7 @@ TEST(png_read, every_kind_of_png_is_reduced_by_averaging_pixels)
 
 /* Copy the PNG `whole`, whose data is in a single IDAT chunk at byte IDAT_AT, and split its data
  * into several IDAT chunks. Bit i of `splits` says whether a chunk ends i + 1 bytes before the end
- * of the data. If has_empty is true, an empty IDAT chunk follows each of the chunks. */
+ * of the data. If `has_empty` is true, an empty IDAT chunk follows each of the chunks. */
 static struct bytes split_data(const struct png *whole, unsigned splits, bool has_empty)
 {
 	enum { IDAT_AT = 33 };
@@ -468,7 +468,7 @@ TEST(png_read, truncation_at_any_byte_is_detected)
 	png_free(&png);
 }
 
-TEST(png_read, a_changed_bit_anywhere_after_the_signature_is_detected)
+TEST(png_read, a_changed_bit_between_the_signature_and_the_end_chunk_is_detected)
 {
 	const struct png_settings settings = {.width = 9,
 	                                      .height = 7,
@@ -538,7 +538,7 @@ struct filtered {
 	uint8_t above[FILTERED_BYTES + PNG_ROW_ROOM];
 };
 
-/* About half of the rows have the Paeth filter, because the code undoes the filters of two
+/* More than half of the rows have the Paeth filter, because the code undoes the filters of two
  * consecutive Paeth rows together. */
 static struct filtered random_rows(uint64_t *state)
 {
@@ -597,10 +597,8 @@ TEST(png_unfilter, unknown_filters_are_refused)
 	EXPECT_EQ(png_unfilter(rows, 1, above, 3, 3), 0);
 }
 
-/* ---- the box ---- */
-
-/* Reduce the same random picture in two boxes, with and without SIMD. The upper rows of the picture
- * are opaque, the others are not. */
+/* Reduce the same random picture with two `struct box`, one with SIMD and one without. The upper
+ * rows of the picture are opaque, the others are not. */
 static void expect_same_boxes(uint64_t *state, unsigned n_bands, unsigned factor)
 {
 	struct box fast = {0}, portable = {.is_portable = true};
@@ -724,7 +722,7 @@ TEST(png_write, every_kind_of_picture_is_unchanged_after_writing_and_reading)
 	}
 }
 
-TEST(png_write, every_saturated_colour_is_written_exactly)
+TEST(png_write, dark_bright_and_saturated_colours_are_written_exactly)
 {
 	static const uint8_t levels[] = {0, 1, 2, 127, 128, 253, 254, 255};
 	enum { N = sizeof(levels) };

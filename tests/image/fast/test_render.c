@@ -1,6 +1,7 @@
 /*
- * Tests of rendering decoded planes to an output: size, crop, orientation, and the position of
- * chroma samples. The picture is a gradient, in which every sample tells its position.
+ * Tests of rendering decoded planes to an output (size, crop, orientation, and the position of
+ * chroma samples), and of the JPEG and WebP writers. In most tests of rendering the picture is a
+ * gradient, so that the level of a sample shows from which place it comes. /
  */
 #include "support/test.h"
 
@@ -386,7 +387,8 @@ static void expect_jpeg(unsigned width, unsigned height, bool has_half_chroma,
 	jpeg_reader.destroy(decoder);
 }
 
-TEST(jpeg_write, planes_of_any_size_written_with_any_options_decode_to_similar_planes)
+TEST(jpeg_write,
+     planes_of_several_sizes_written_as_each_kind_of_jpeg_decode_to_similar_planes)
 {
 	static const unsigned sizes[][2] = {{1, 1}, {1, 9}, {15, 17}, {16, 16}, {33, 40}};
 
@@ -546,7 +548,7 @@ static void expect_encoded_alike(const struct plane planes[3], unsigned n_planes
 	free(coefficients[1]);
 }
 
-TEST(jpeg_write, the_writer_of_small_pictures_gives_the_coefficients_of_libjpeg)
+TEST(jpeg_write, the_writer_of_small_pictures_gives_nearly_the_coefficients_of_libjpeg)
 {
 	static const unsigned sizes[][2] = {
 		{1, 1}, {8, 8}, {17, 40}, {64, 43}, {256, 256}};

@@ -1,5 +1,5 @@
-/* Reduces JPEG files with each kind of chroma subsampling to small pictures. The decoder must
- * not start from too few chroma samples. */
+/* Reduces JPEG files with eight kinds of chroma subsampling to small pictures. The decoder must not
+ * start from too few chroma samples. */
 #include "support/test.h"
 
 #include "image/fast/codec.h"

@@ -1,6 +1,7 @@
 /*
  * Tests of reading WebP. libwebp makes the files, and also decodes them to planes or to pixels.
- * From the result, simple code in this file computes the planes that our reader must give.
+ * From planes, simple code in this file computes the planes that our reader must give. Pixels are
+ * reduced with `struct box`, which test_png.c tests. /
  */
 #include "support/test.h"
 
@@ -19,8 +20,8 @@
 struct webp_settings {
 	int width, height;
 	bool is_lossless, has_alpha;
-	/* The levels rise by this number from pixel to pixel, to the right and downwards. If it is
-	 * 0, the levels are noise. */
+	/* From pixel to pixel, to the right and downwards, the levels of red rise by this number
+	 * and those of blue fall by it. If it is 0, all levels are noise. */
 	int slope;
 };
 
@@ -98,9 +99,9 @@ static int widened(int level, bool is_chroma)
 	return (int)fmax(0, fmin(wide, 255));
 }
 
-/* Check that a plane has the samples of the file, `limited`, after their conversion from the limited
- * range to the full range. seen[] records the levels that occurred, so that a test can check that
- * most levels were tested. */
+/* Check that a plane has the samples of the file, `limited`, after their conversion from the
+ * limited range to the full range. seen[] records the levels that occurred, so that a test can
+ * check that most levels were tested. */
 static void expect_widened(const struct plane *plane, const uint8_t *limited, int stride,
                            bool is_chroma, bool seen[256])
 {
@@ -160,7 +161,7 @@ TEST(webp_read, planes_of_lossy_pictures_are_converted_to_full_range)
 	EXPECT(n_seen[0] > 200 && n_seen[1] > 150, "%u, %u", n_seen[0], n_seen[1]);
 }
 
-/* The levels of the picture rise steadily (settings->slope). Get the largest difference between a
+/* The levels of the picture change steadily (settings->slope). Get the largest difference between a
  * sample of a plane and the value that it should have. Samples at the edges are ignored. */
 static double distance_from_slope(const struct plane *plane, unsigned i,
                                   const struct webp_settings *settings)
@@ -295,8 +296,8 @@ static const struct webp_settings damaged_kinds[] = {
 };
 enum { N_DAMAGED_KINDS = sizeof(damaged_kinds) / sizeof(damaged_kinds[0]) };
 
-/* Read a copy of exactly n bytes, so that a sanitizer detects reads beyond the end. If is_corrected
- * is true, the size in the RIFF header is set to the size of the copy. */
+/* Read a copy of exactly n bytes, so that a sanitizer detects reads beyond the end. If
+ * `is_corrected` is true, the size in the RIFF header is set to the size of the copy. */
 static enum read_status status_of(void *reader, const uint8_t *bytes, size_t n,
                                   bool is_corrected)
 {
