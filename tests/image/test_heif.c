@@ -1,5 +1,5 @@
 /* Tests of the reader of HEIC and AVIF: the values of colours and alpha, and how pictures are
- * rotated. */
+ * rotated and cropped. */
 #include "support/test.h"
 
 #include "heif_fixture.h"
@@ -425,6 +425,110 @@ TEST(heif, a_rotation_box_may_be_associated_before_the_size_box)
 	EXPECT(shows_quarters(&outcome, &upright));
 	outcome_fini(&outcome);
 	blob_fini(&blob);
+}
+
+/* Add n bytes to the length that a box states. */
+static void grow_box(struct blob *blob, const char *type, unsigned n)
+{
+	uint8_t *at = memmem(blob->bytes, blob->n, type, 4);
+
+	REQUIRE(at != NULL && at[-4] == 0 && at[-3] == 0);
+	put_big_endian(at - 4, ((unsigned)at[-2] << 8 | at[-1]) + n, 4);
+}
+
+/* The bytes of the picture move by n bytes, so add n to their offset in the box "iloc". */
+static void move_item(struct blob *blob, unsigned n)
+{
+	const uint8_t *data = memmem(blob->bytes, blob->n, "mdat", 4);
+	uint8_t *iloc = memmem(blob->bytes, blob->n, "iloc", 4), offset[4], *found;
+
+	REQUIRE(iloc != NULL && data != NULL && data > iloc);
+	put_big_endian(offset, (unsigned)(data + 4 - blob->bytes), 4);
+	found = memmem(iloc, (size_t)(data - iloc), offset, 4);
+	REQUIRE(found != NULL);
+	put_big_endian(found, (unsigned)(data + 4 - blob->bytes) + n, 4);
+}
+
+/* Add a box "clap", which crops the picture to its top right quarter. Put it into the list of the
+ * picture's properties before the property of this type. If type is NULL, put it at the end. */
+static void add_crop(struct blob *blob, const char *type)
+{
+	/* The size is 32 x 24. The centre is 16 pixels to the right and 12 pixels up. */
+	static const uint8_t crop[] = {0, 0,  0,   40,  'c', 'l', 'a', 'p', 0, 0,
+	                               0, 32, 0,   0,   0,   1,   0,   0,   0, 24,
+	                               0, 0,  0,   1,   0,   0,   0,   16,  0, 0,
+	                               0, 1,  255, 255, 255, 244, 0,   0,   0, 1};
+	uint8_t *ipma, *list, index;
+	int place;
+
+	move_item(blob, sizeof(crop) + 1);
+	grow_box(blob, "meta", sizeof(crop) + 1);
+	grow_box(blob, "iprp", sizeof(crop) + 1);
+	grow_box(blob, "ipco", sizeof(crop));
+	grow_box(blob, "ipma", 1);
+	ipma = memmem(blob->bytes, blob->n, "ipma", 4);
+	blob_insert(blob, (size_t)(ipma - 4 - blob->bytes), crop, sizeof(crop));
+	list = associations_of(blob, 1);
+	REQUIRE(list != NULL);
+	place = type ? find_association(list, property_index(blob, type)) : list[0] + 1;
+	REQUIRE(place > 0);
+	list[0]++;
+	index = (uint8_t)property_index(blob, "clap") | 0x80;
+	blob_insert(blob, (size_t)(list + place - blob->bytes), &index, 1);
+}
+
+TEST(heif, a_crop_box_cuts_the_picture_before_rotation_and_mirroring)
+{
+	static const struct {
+		unsigned orientation;
+		const char *type; /* the box that turns the picture */
+	} turns[] = {{1, NULL}, {2, "imir"}, {6, "irot"}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct heif_recipe recipe = {FORMAT_AVIF, 3, 8,
+		                             .orientation = turns[i].orientation,
+		                             .quarters = &rgbw};
+		struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+		struct blob blob = make_heif_picture(&recipe);
+		bool is_rotated = turns[i].orientation > 4;
+		struct outcome outcome;
+
+		add_crop(&blob, turns[i].type);
+		outcome = run_picture(&blob, "a.avif", &to_png);
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.width, (is_rotated ? HEIF_HEIGHT : HEIF_WIDTH) / 2);
+		EXPECT_EQ(outcome.height, (is_rotated ? HEIF_WIDTH : HEIF_HEIGHT) / 2);
+		for (int corner = 0; corner < 4; corner++)
+			EXPECT(pixel_is_near(&outcome, corner % 2 * (outcome.width - 1),
+			                     corner / 2 * (outcome.height - 1),
+			                     rgbw.colours[1]),
+			       "turn %zu, corner %d", i, corner);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(heif, a_crop_box_after_a_rotation_or_a_mirroring_is_unsupported)
+{
+	static const unsigned orientations[] = {2, 6};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct heif_recipe recipe = {FORMAT_AVIF, 3, 8,
+		                             .orientation = orientations[i],
+		                             .quarters = &rgbw};
+		struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+		struct blob blob = make_heif_picture(&recipe);
+		struct outcome outcome;
+
+		add_crop(&blob, NULL);
+		outcome = run_picture(&blob, "a.avif", &to_png);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT_STR(
+			outcome.answer.failure.text,
+			"header: a crop after a rotation or a mirroring is not supported");
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
 }
 
 /* Exchange width and height in the size boxes. */

@@ -148,8 +148,9 @@ static bool take_property(struct transformations *to, const struct box *box,
 		 * exchange top and bottom, exchange left and right and make a half turn. */
 		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
 	} else if (box_is(box, "clap") && to->orientation != 1) {
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a crop after a rotation is not supported");
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"header: a crop after a rotation or a mirroring is not supported");
 	} else if (box_is(box, "clap") && !take_cut(&to->cut, box->data)) {
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the clean aperture has no valid size");
