@@ -508,6 +508,19 @@ TEST(tga_reader, a_tga_pixel_with_an_index_outside_the_palette_is_a_bad_image)
 	blob_fini(&file);
 }
 
+TEST(tga_reader, a_tga_with_interleaved_rows_is_unsupported)
+{
+	struct blob file = tga_of(TGA_RGB, 24, 0);
+	struct raster raster;
+	struct failure failure = {0};
+
+	file.bytes[17] |= 0x40;
+	EXPECT(!raster_open(&raster, FORMAT_TGA, file.bytes, file.n, NULL, &failure));
+	EXPECT_STR(fail_class_name(failure.class), "unsupported");
+	EXPECT(strstr(failure.text, "interleaved rows") != NULL, "%s", failure.text);
+	blob_fini(&file);
+}
+
 /* ---- BMP ---- */
 
 struct bmp_kind {
@@ -700,6 +713,38 @@ TEST(bmp_reader, run_length_encoded_bmp_files_are_read)
 		expect_each_cut_fails(FORMAT_BMP, &file, 14 + 40 + 20, "runs");
 		blob_fini(&file);
 	}
+}
+
+TEST(bmp_reader, an_index_outside_the_palette_in_a_run_damages_only_its_own_pixel)
+{
+	const struct bmp_kind kind = {40, 1, 8, 0, 3};
+	/* The file begins with the bottom row. The third row in the file has four literal indexes.
+	 * The last of them is not in the palette. The other rows have runs. */
+	static const char rows[] = "\2\2\2\3\0\0\2\2\2\3\0\0\0\4\0\0\1\x77\0\0"
+				   "\1\4\1\0\2\1\0\1";
+	struct blob file = {0};
+	struct raster raster;
+	struct failure failure;
+	bool is_damaged = false;
+	uint8_t samples[3 * N_PIXELS] = {0};
+
+	append_bmp_header(&file, &kind, false);
+	append_palette(&file, 4);
+	file.bytes[10] = (uint8_t)file.n;
+	blob_append(&file, rows, sizeof(rows) - 1);
+	expect_failure(FORMAT_BMP, &file, "bad-image", "an index outside the palette");
+	REQUIRE(raster_open(&raster, FORMAT_BMP, file.bytes, file.n, &is_damaged,
+	                    &failure));
+	EXPECT(raster_decode(&raster, samples, &failure));
+	EXPECT(is_damaged);
+	for (int i = 0; i < N_PIXELS; i++) {
+		int x = i % SIDE, y = i / SIDE;
+
+		if (x != 3 || y != 1)
+			EXPECT(memcmp(samples + 3 * (size_t)i, colour_at(x, y), 3) == 0,
+			       "pixel %d, %d", x, y);
+	}
+	blob_fini(&file);
 }
 
 TEST(bmp_reader, bmp_files_with_rare_compressions_or_masks_over_8_bits_are_unsupported)

@@ -385,6 +385,7 @@ static enum step do_escape(struct run_state *state, uint32_t code)
 {
 	const struct raster *raster = state->raster;
 	uint64_t n_bytes;
+	bool is_known;
 
 	switch (code) {
 	case 0:
@@ -405,10 +406,9 @@ static enum step do_escape(struct run_state *state, uint32_t code)
 		                                                    : (code + 1) / 2;
 		if (state->at + n_bytes > raster->n)
 			return STEP_CUT;
-		if (!put_run(state, raster->bytes + state->at, code, false))
-			return STEP_DAMAGED;
+		is_known = put_run(state, raster->bytes + state->at, code, false);
 		state->at += (n_bytes + 1) / 2 * 2;
-		return STEP_ON;
+		return is_known ? STEP_ON : STEP_DAMAGED;
 	}
 }
 

@@ -124,7 +124,12 @@ static bool tga_open(struct raster *raster, struct failure *ret_failure)
 	struct tga tga;
 
 	read_header(&tga, raster);
-	if (!is_known(&tga) || raster_little(raster, 17, 1) & INTERLEAVED)
+	if (raster_little(raster, 17, 1) & INTERLEAVED)
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"header: a TGA with interleaved rows is not supported: "
+			"save it as PNG first");
+	if (!is_known(&tga))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: a TGA of kind %u with %u bits a pixel is not "
 		                   "supported: save it as PNG first",
