@@ -195,6 +195,31 @@ TEST(metadata_xmp, dropping_a_location_keeps_all_other_xmp_properties)
 	block_fini(&xmp);
 }
 
+/* expat reports a text in several pieces if the text has line breaks, references or a comment. */
+TEST(metadata_xmp, a_keyword_with_a_location_is_dropped_however_its_text_is_written)
+{
+	static const char *const keywords[] = {
+		"geo:lat=48.1",         "\n  geo:lat=48.1",         "&#103;eo:lat=48.1",
+		"ge<!-- -->o:lat=48.1", "<![CDATA[geo:]]>lat=48.1", "\r\n\tGEO:LAT=48.1"};
+	struct metadata_target target = fixture_target();
+
+	for (size_t i = 0; i < N_OF(keywords); i++) {
+		struct block elements = {0}, xmp;
+		unsigned lost;
+
+		block_add_text(&elements,
+		               "<dc:subject><rdf:Bag><rdf:li>a-word</rdf:li><rdf:li>");
+		block_add_text(&elements, keywords[i]);
+		block_add_text(&elements, "</rdf:li></rdf:Bag></dc:subject>");
+		block_add_number(&elements, 0, 1, true);
+		xmp = kept("", (const char *)elements.at, KEEP_XMP, &target, &lost);
+		EXPECT_HOLDS(xmp, "a-word");
+		EXPECT(!fixture_holds(block_bytes(&xmp), "48.1"), "%s", keywords[i]);
+		block_fini(&xmp);
+		block_fini(&elements);
+	}
+}
+
 TEST(metadata_xmp, no_xmp_packet_is_written_if_every_property_is_dropped)
 {
 	struct metadata_target target = fixture_target();

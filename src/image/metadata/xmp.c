@@ -503,25 +503,29 @@ static void lose_all_listed(struct filtering *filtering, const struct xml_node *
 }
 
 /* Whether a text is a place, such as "geo:48.1,11.7" or the machine tag "geo:lat=48.1". */
-static bool value_is_place(const char *value, size_t n)
+static bool value_is_place(const char *value)
 {
-	while (n > 0 && isspace((unsigned char)*value)) {
+	while (isspace((unsigned char)*value))
 		value++;
-		n--;
-	}
-	return n > 4 && strncasecmp(value, "geo:", 4) == 0;
+	return strlen(value) > 4 && strncasecmp(value, "geo:", 4) == 0;
 }
 
-static bool has_place(const struct xml_node *node)
+/* Whether an attribute of a node, or its text, is a place. expat may report a text in several
+ * pieces, so the pieces are joined before they are searched. */
+static bool has_place(struct filtering *filtering, const struct xml_node *node)
 {
-	const struct xml_node *text = node->first;
+	char *text;
+	bool is_place;
 
 	for (const struct xml_attribute *a = node->attributes; a; a = a->next) {
-		if (value_is_place(a->value, strlen(a->value)))
+		if (value_is_place(a->value))
 			return true;
 	}
-	return text && !text->name &&
-	       value_is_place((const char *)text->text.at, text->text.n);
+	text = text_of(node);
+	is_place = text && value_is_place(text);
+	filtering->has_failed |= !text;
+	free(text);
+	return is_place;
 }
 
 /*
@@ -671,8 +675,7 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 	}
 	if (!keeps(filtering, rule, is_top))
 		return false;
-	if (!(filtering->keep & KEEP_GPS) &&
-	    value_is_place(attribute->value, strlen(attribute->value)))
+	if (!(filtering->keep & KEEP_GPS) && value_is_place(attribute->value))
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
@@ -751,7 +754,7 @@ static bool property_stays(struct filtering *filtering, struct xml_node *node,
 	}
 	if (!keeps(filtering, rule, is_top))
 		return false;
-	if (!(filtering->keep & KEEP_GPS) && has_place(node))
+	if (!(filtering->keep & KEEP_GPS) && has_place(filtering, node))
 		return false;
 	if (rule == RULE_REGIONS || rule == RULE_UNTURNED) {
 		if (!regions_stay(filtering, node, rule))
@@ -791,7 +794,7 @@ static bool node_stays(struct filtering *filtering, struct xml_node *node, bool 
 		return property_stays(filtering, node, is_top);
 	if (is_place_in_frame(filtering, node->space, node->name))
 		return false;
-	if (!is_top && !(filtering->keep & KEEP_GPS) && has_place(node))
+	if (!is_top && !(filtering->keep & KEEP_GPS) && has_place(filtering, node))
 		return false;
 	filter_attributes(filtering, node, is_top);
 	if (filter_children(filtering, node, is_top))
