@@ -21,6 +21,8 @@ struct jxl_recipe {
 	bool has_extra;            /* whether there is an additional channel */
 	/* HDR transfer, with the primaries of BT.2100; 0: sRGB. */
 	JxlTransferFunction transfer;
+	/* With an HDR transfer: the primaries, or the white point, are given by coordinates. */
+	bool has_custom_primaries, has_custom_white;
 	unsigned n_frames; /* number of frames; 0 for a still picture */
 	bool is_lossy;
 };
@@ -57,6 +59,20 @@ static void set_colours(JxlEncoder *encoder, const struct jxl_recipe *recipe)
 	if (recipe->transfer) {
 		colours.primaries = JXL_PRIMARIES_2100;
 		colours.transfer_function = recipe->transfer;
+	}
+	if (recipe->has_custom_primaries) {
+		static const double red[] = {0.64, 0.33}, green[] = {0.21, 0.71},
+				    blue[] = {0.15, 0.06};
+
+		colours.primaries = JXL_PRIMARIES_CUSTOM;
+		memcpy(colours.primaries_red_xy, red, sizeof(red));
+		memcpy(colours.primaries_green_xy, green, sizeof(green));
+		memcpy(colours.primaries_blue_xy, blue, sizeof(blue));
+	}
+	if (recipe->has_custom_white) {
+		colours.white_point = JXL_WHITE_POINT_CUSTOM;
+		colours.white_point_xy[0] = 0.3457;
+		colours.white_point_xy[1] = 0.3585;
 	}
 	REQUIRE(JxlEncoderSetColorEncoding(encoder, &colours) == JXL_ENC_SUCCESS);
 }
@@ -223,6 +239,41 @@ TEST(jxl, an_hdr_jxl_is_converted_to_sdr_and_the_loss_is_reported)
 		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 		EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
 		EXPECT(pixel_is_near(&outcome, 8, 8, white));
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(jxl, a_grey_hdr_jxl_is_converted_to_sdr)
+{
+	const struct jxl_recipe recipe = {.n_colours = 1,
+	                                  .transfer = JXL_TRANSFER_FUNCTION_PQ};
+	static const uint8_t white[] = {250, 250, 250};
+	struct blob blob = make_jxl(&recipe, 38070);
+	struct outcome outcome = run_jxl(&blob, "profile srgb");
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
+	EXPECT(pixel_is_near(&outcome, 8, 8, white));
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(jxl, an_hdr_jxl_with_custom_primaries_or_a_custom_white_point_is_unsupported)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct jxl_recipe recipe = {.n_colours = 3,
+		                                  .transfer = JXL_TRANSFER_FUNCTION_PQ,
+		                                  .has_custom_primaries = i == 0,
+		                                  .has_custom_white = i == 1};
+		struct blob blob = make_jxl(&recipe, 38070);
+		struct outcome outcome = run_jxl(&blob, "profile srgb");
+
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT(strstr(outcome.answer.failure.text,
+		              "HDR with custom primaries or a custom white point") !=
+		               NULL,
+		       "%s", outcome.answer.failure.text);
 		outcome_fini(&outcome);
 		blob_fini(&blob);
 	}

@@ -92,11 +92,30 @@ static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
 	return true;
 }
 
+/* The code point of CICP for the primaries and the white point. 0, which is reserved: CICP has no
+ * code point for them. */
+static unsigned primaries_of(const JxlColorEncoding *encoding)
+{
+	enum { BT_709 = 1, DCI_P3 = 11, DISPLAY_P3 = 12 };
+	bool is_d65 = encoding->white_point == JXL_WHITE_POINT_D65;
+
+	/* libjxl does not set the primaries of grey. A grey profile has no primaries. */
+	if (encoding->color_space == JXL_COLOR_SPACE_GRAY)
+		return BT_709;
+	if (encoding->primaries == JXL_PRIMARIES_P3 && !is_d65)
+		return encoding->white_point == JXL_WHITE_POINT_DCI ? DCI_P3 : 0;
+	if (encoding->primaries == JXL_PRIMARIES_CUSTOM || !is_d65)
+		return 0;
+	/* libjxl's numbers for primaries are the code points of CICP, except for P3. */
+	return encoding->primaries == JXL_PRIMARIES_P3 ? DISPLAY_P3
+	                                               : (unsigned)encoding->primaries;
+}
+
 /* Record the primaries of the colours. If the transfer is PQ or HLG, record it too. With any other
  * transfer, a profile describes the colours, and the primaries are not used. */
 static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 {
-	JxlColorEncoding encoding;
+	JxlColorEncoding encoding = {0};
 
 	if (JxlDecoderGetColorAsEncodedProfile(decoder, NULL,
 	                                       JXL_COLOR_PROFILE_TARGET_ORIGINAL,
@@ -106,11 +125,7 @@ static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 		state->cicp.transfer = CICP_TRANSFER_PQ;
 	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
 		state->cicp.transfer = CICP_TRANSFER_HLG;
-	/* libjxl's numbers for primaries are the code points of CICP, except for P3. */
-	state->cicp.primaries = (unsigned)encoding.primaries;
-	if (encoding.primaries == JXL_PRIMARIES_P3)
-		state->cicp.primaries = encoding.white_point == JXL_WHITE_POINT_D65 ? 12
-		                                                                    : 11;
+	state->cicp.primaries = primaries_of(&encoding);
 }
 
 static bool read_header(struct jxl_state *state, struct failure *ret_failure)
@@ -336,8 +351,9 @@ static bool make_sdr(const struct jxl_state *state, struct decoding *decoding,
 	                                     &samples->profile, &samples->n_profile);
 
 	if (result == ICC_UNKNOWN)
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "decode: HDR with custom primaries is not supported");
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"decode: HDR with custom primaries or a custom white point is not supported");
 	if (result == ICC_NO_MEMORY ||
 	    !hdr_to_sdr(samples->bytes, n_pixels, samples->n_bands, state->cicp.transfer))
 		return fail_of_memory(ret_failure, "decode");
