@@ -139,7 +139,7 @@ static void expect_wrong(struct pxp_future *future, const struct fault *fault)
 }
 
 /*
- * test_error_at_task_unpickle, test_exit_at_task_unpickle, test_crash_at_task_unpickle,
+ * Ported from test_error_at_task_unpickle, test_exit_at_task_unpickle, test_crash_at_task_unpickle,
  * test_error_during_func_exec_on_worker, test_exit_during_func_exec_on_worker,
  * test_crash_during_func_exec_on_worker, test_error_during_result_pickle_on_worker,
  * test_exit_during_result_pickle_on_worker, test_crash_during_result_pickle_on_worker; loky:
@@ -313,7 +313,7 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 /* Ported from test_error_during_result_unpickle_in_result_handler,
  * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. The supervisor runs no
  * user code, so the only possible fault there is an invalid frame. */
-TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_fails_only_its_task)
+TEST(cpython_deadlock, a_frame_that_the_main_process_cannot_read_fails_only_its_task)
 {
 	static const char *const ways[] = {"error", "crash", "exit", "_exit"};
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);

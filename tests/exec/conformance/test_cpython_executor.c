@@ -310,7 +310,7 @@ TEST(cpython_executor, queued_tasks_run_after_the_running_tasks_are_unblocked)
 
 struct loop {
 	bool is_closed;
-	int n_continues;
+	int n_calls, n_late_calls;
 };
 
 static void tell_loop(struct pxp_future *future, void *data)
@@ -318,7 +318,8 @@ static void tell_loop(struct pxp_future *future, void *data)
 	struct loop *loop = data;
 
 	(void)future;
-	loop->n_continues += loop->is_closed;
+	loop->n_calls++;
+	loop->n_late_calls += loop->is_closed;
 }
 
 /* Ported from AsyncioTest.test_run_in_executor_cancel. The callback of a cancelled future runs
@@ -337,10 +338,11 @@ TEST(cpython_executor, a_cancel_runs_the_callbacks_before_it_returns)
 		future = pool_submit(pool, task_echo, "x", NULL);
 		pxp_future_on_done(future, tell_loop, &loop);
 		EXPECT(pxp_future_cancel(future));
+		EXPECT_EQ(loop.n_calls, 1);
 		loop.is_closed = true;
 		gate_open(&gate);
 		pxp_executor_destroy(pool);
-		EXPECT_EQ(loop.n_continues, 0);
+		EXPECT_EQ(loop.n_late_calls, 0);
 		EXPECT_EQ(end_of(held), PXP_OK);
 		EXPECT_EQ(end_of(future), PXP_ECANCELLED);
 		gate_destroy(&gate);

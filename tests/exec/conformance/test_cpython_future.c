@@ -122,7 +122,7 @@ TEST(cpython_future, a_late_callback_runs_at_once_and_sees_the_same_outcome)
 }
 
 /* Ported from test_repr. Here a program prints a completed future with pxp_status_name(). */
-TEST(cpython_future, every_status_has_a_name)
+TEST(cpython_future, the_status_of_each_done_future_has_a_name)
 {
 	static const char *const names[N_FIXTURES] = {
 		NULL, NULL, "cancelled", "cancelled", "task failed", "ok"};

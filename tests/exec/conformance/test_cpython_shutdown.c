@@ -302,10 +302,15 @@ TEST(cpython_shutdown, workers_recycled_during_a_shutdown_lose_no_result)
  * them. */
 static struct pxp_executor *kept[2];
 
+static void create_both(void)
+{
+	kept[0] = pool_create(PXP_THREADS, 1);
+	kept[1] = pool_create(PXP_PROCESSES, 1);
+}
+
 static void submit_to_both(struct pxp_future *futures[2], const struct gate *gate)
 {
 	for (int i = 0; i < 2; i++) {
-		kept[i] = pool_create(i == 0 ? PXP_THREADS : PXP_PROCESSES, 1);
 		futures[i] = pool_submit(kept[i], gate ? task_wait : task_echo, "x",
 		                         gate);
 		if (gate && !pool_await(kept[i], 1, 0))
@@ -321,15 +326,15 @@ static void print_pid(pid_t pid)
 
 static struct gate never;
 
-/* The program returns from main while tasks run, without a shutdown. */
+/* The program prints the pid of a worker, and returns from main while this worker and a thread run
+ * tasks, without a shutdown. */
 SCENE(return_amid_tasks)
 {
 	static struct pxp_future *futures[2];
 
 	never = gate_create();
-	kept[1] = pool_create(PXP_PROCESSES, 1);
+	create_both();
 	print_pid(pid_in(kept[1]));
-	pxp_executor_destroy(kept[1]);
 	submit_to_both(futures, &never);
 	return 7;
 }
@@ -340,6 +345,7 @@ SCENE(return_after_shutdown)
 	static struct pxp_future *futures[2];
 
 	never = gate_create();
+	create_both();
 	submit_to_both(futures, &never);
 	pxp_executor_shutdown(kept[0], 0);
 	pxp_executor_shutdown(kept[1], 0);
@@ -352,6 +358,7 @@ SCENE(return_after_cancel)
 	static struct pxp_future *futures[2], *pending[2];
 
 	never = gate_create();
+	create_both();
 	submit_to_both(futures, &never);
 	for (int i = 0; i < 2; i++) {
 		pending[i] = pool_submit(kept[i], task_echo, "x", NULL);
@@ -369,6 +376,7 @@ SCENE(destroy_after_shutdown)
 	struct gate gate = gate_create();
 	struct pxp_future *futures[2];
 
+	create_both();
 	submit_to_both(futures, &gate);
 	pxp_executor_shutdown(kept[0], 0);
 	pxp_executor_shutdown(kept[1], 0);
@@ -385,6 +393,7 @@ static void submit_at_exit(void)
 {
 	struct pxp_future *futures[2];
 
+	create_both();
 	submit_to_both(futures, NULL);
 	for (int i = 0; i < 2; i++) {
 		printf("%s", result_of(futures[i]));

@@ -336,7 +336,7 @@ TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 	}
 }
 
-/* The header of this frame announces more bytes than follow. */
+/* Send a frame that is shorter than every valid frame. */
 static enum pxp_status task_sends_half(struct pxp_task *task)
 {
 	const uint64_t answer[2] = {UINT64_MAX, UINT64_MAX};

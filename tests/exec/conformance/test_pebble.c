@@ -159,7 +159,7 @@ TEST(pebble, a_pool_can_be_killed_while_large_inputs_and_results_are_transferred
 	free(input);
 }
 
-/* TestProcessPoolDeadlockOnCancelLargeData */
+/* Ported from TestProcessPoolDeadlockOnCancelLargeData */
 TEST(pebble, a_cancel_during_the_transfer_of_large_data_does_not_block_later_tasks)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
