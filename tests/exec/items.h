@@ -21,7 +21,8 @@ struct source {
 pxp_input_fn source_next;
 
 /*
- * A task whose input is a number, or a letter and its argument. It does this:
+ * A task whose input is a number, or a letter that is directly followed by its argument. It does
+ * this:
  *
  *   NUMBER   return the square of the number
  *   f TEXT   fail with code 7 and this text
@@ -33,7 +34,7 @@ pxp_input_fn source_next;
  *   c PATH   append one byte to this file, then return "counted"
  *   s MS     use the CPU for MS milliseconds, then return "slow"
  *   b N      return N bytes
- *   a        return "aligned" if the input is aligned
+ *   a        return "aligned" if the input is aligned for any type, "crooked" if not
  */
 pxp_task_fn task_item;
 

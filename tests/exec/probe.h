@@ -27,13 +27,14 @@ pid_t probe_fork_server(struct pxp_executor *pool);
 /* Make the supervisor of the pool wait at the gate in a callback, when it completes this future. */
 void probe_hold(struct pxp_future *future, struct gate *gate);
 
-/* Open every descriptor that this process may still open, and close them again. */
 enum { PROBE_SPARE = 40 };
+/* The descriptors that probe_take_all() has opened. */
 struct probe_hoard {
 	int taken[4 * PROBE_SPARE], n;
 };
 /* Lower the limit of descriptors to PROBE_SPARE more than are open, until the test ends. */
 void probe_lower_limit(void);
+/* Open every descriptor that this process may still open, and close them again. */
 void probe_take_all(struct probe_hoard *hoard);
 void probe_give_back(struct probe_hoard *hoard);
 

@@ -15,7 +15,7 @@
 
 enum { N_BEHIND = N_SLOTS - 1, MAX_BATCHES = 2000 };
 
-/* ---- tasks without descriptors: these may be prefetched ---- */
+/* ---- tasks without descriptors: many of them may be prefetched ---- */
 
 /* The path with which a worker can open one of our descriptors. */
 static const char *path_of(int descriptor)
@@ -498,8 +498,6 @@ TEST(prefetch, the_log_of_a_crash_among_quick_tasks_is_complete)
 	pxp_executor_resume(pool);
 	REQUIRE(pxp_future_wait(dies, PXP_FOREVER) == PXP_OK);
 	outcome = pxp_future_outcome(dies);
-	fprintf(stderr, "dies %zu %.*s\n", outcome->n_log, (int)outcome->n_log,
-	        outcome->log);
 	EXPECT_EQ(outcome->n_log, 10);
 	EXPECT(outcome->log && memcmp(outcome->log, "last words", 10) == 0);
 	EXPECT_EQ(end_of(dies), PXP_ECRASHED);

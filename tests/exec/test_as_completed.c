@@ -371,7 +371,8 @@ static struct pxp_future *awaited[3];
  * accesses. */
 static struct pxp_as_completed *_Atomic shared_iteration;
 
-/* The task fails with the first status that is not PXP_OK. */
+/* A task that iterates to the end. It always fails: the code of its error is the last status of the
+ * iteration, which is PXP_OK if all futures were returned. The text is the number of futures. */
 static enum pxp_status task_iterates(struct pxp_task *task)
 {
 	enum pxp_status status = PXP_OK;

@@ -347,9 +347,9 @@ TEST(contract, an_event_descriptor_created_while_tasks_end_counts_each_task_once
 	}
 }
 
-/* The blocks that the pool keeps for later tasks are freed with the executor or with the last
- * future, whichever is released last. */
-TEST(contract, a_future_may_outlive_its_executor_and_its_block_pool)
+/* When an executor is destroyed, it frees the blocks that it has kept for later tasks. The block of
+ * a task is freed when the future of the task is released. */
+TEST(contract, a_future_may_outlive_its_executor)
 {
 	EACH_KIND(kind)
 	{
@@ -418,7 +418,7 @@ TEST(contract, a_child_forked_by_a_task_exits_when_it_returns_from_the_task)
 	}
 }
 
-TEST(contract, invalid_executor_options_are_refused)
+TEST(contract, invalid_options_of_executors_and_tasks_are_refused)
 {
 	struct pxp_executor_options options = {.size = 1, .kind = PXP_THREADS};
 	struct pxp_task_options for_processes = {.size = sizeof(for_processes),

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EACH_KIND(kind)                                                                  \
+#define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
 static struct pxp_executor *pool_with(struct pxp_executor_options options)
@@ -63,7 +63,7 @@ static void await_progress(struct pxp_future *future)
 
 TEST(control, a_running_task_that_obeys_a_cancel_request_counts_as_cancelled)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct pxp_future *future = pool_submit(pool, task_obliging, NULL, NULL);
@@ -144,7 +144,7 @@ static enum pxp_status task_pretends(struct pxp_task *task)
 
 TEST(control, a_task_that_nobody_cancels_cannot_end_as_cancelled)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct pxp_future *future = pool_submit(pool, task_pretends, NULL, NULL);
@@ -159,7 +159,7 @@ TEST(control, a_task_that_nobody_cancels_cannot_end_as_cancelled)
 /* Ported from Deadpool: test_queue_timeout_is_distinct_from_execution_timeout */
 TEST(control, a_task_that_starts_too_late_fails_with_a_queue_timeout)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct gate gate = gate_create();
@@ -188,7 +188,7 @@ TEST(control, queued_tasks_between_expired_tasks_still_run)
 	static const int64_t timeouts_ms[] = {60000, 20, 0, 40, 60000, 1, 0};
 	enum { N = sizeof(timeouts_ms) / sizeof(timeouts_ms[0]) };
 
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct gate gate = gate_create();
@@ -218,15 +218,21 @@ TEST(control, queued_tasks_between_expired_tasks_still_run)
 
 TEST(control, the_queue_timeout_does_not_limit_the_run_time_of_a_started_task)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct gate gate = gate_create();
-		struct pxp_future *future = pool_submit_with(
-			pool, task_wait, "x", &gate,
-			(struct pxp_task_options){.queue_timeout_ms = 5000});
+		const struct pxp_task_options soon = {.queue_timeout_ms = 1000};
+		struct pxp_future *future, *late;
 
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "a worker started", NULL)),
+		          PXP_OK);
+		future = pool_submit_with(pool, task_wait, "x", &gate, soon);
 		REQUIRE(pool_await(pool, 1, 0));
+		/* When the timeout of a later task has passed, that of the first one has too. */
+		late = pool_submit_with(pool, task_echo, "x", NULL, soon);
+		EXPECT_EQ(end_of(late), PXP_EQUEUED);
+		EXPECT_EQ(pxp_future_state(future), PXP_RUNNING);
 		gate_open(&gate);
 		EXPECT_STR(result_of(future), "x");
 		pxp_future_release(future);
@@ -326,7 +332,7 @@ static enum pxp_status task_burns(struct pxp_task *task)
 }
 
 /* A worker does not query its CPU time from the kernel after each quick task. */
-TEST(control, a_task_between_quick_tasks_is_charged_only_its_own_cpu_time)
+TEST(control, a_task_between_quick_tasks_reports_its_cpu_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -360,11 +366,11 @@ static enum pxp_status task_returns_descriptors(struct pxp_task *task)
 	return status;
 }
 
-TEST(control, each_descriptor_returned_with_a_result_can_be_taken_exactly_once)
+TEST(control, a_descriptor_returned_with_a_result_can_be_taken_exactly_once)
 {
 	int n_before;
 
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct pxp_future *future;
@@ -389,7 +395,7 @@ TEST(control, each_descriptor_returned_with_a_result_can_be_taken_exactly_once)
 
 TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 1);
 		struct gate gate = gate_create();
@@ -690,7 +696,7 @@ TEST(control, pools_can_be_nested_two_levels_deep_and_no_deeper)
 
 TEST(control, max_pending_bytes_limits_queued_inputs_but_a_single_input_always_fits)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_with((struct pxp_executor_options){
 			.kind = kind, .n_workers = 1, .max_pending_bytes = 1000});
@@ -726,7 +732,7 @@ TEST(control, max_pending_bytes_limits_queued_inputs_but_a_single_input_always_f
  * loop. */
 TEST(control, the_event_descriptor_is_readable_until_done_tasks_are_acknowledged)
 {
-	EACH_KIND(kind)
+	EACH_POOL(kind)
 	{
 		struct pxp_executor *pool = pool_create(kind, 2);
 		struct pollfd readable = {.events = POLLIN};

@@ -1,5 +1,5 @@
 /* Tests of system calls that fail, or do less than requested, in any of the processes. Such a fault
- * may only delay tasks or fail one task: nothing hangs, and no complete answer is lost. */
+ * may delay or fail tasks, or make a call of the library fail, but every future completes. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -60,9 +60,9 @@ static void expect_whole(struct pxp_future *future)
 
 /* ---- short reads and writes ---- */
 
-/* Short reads and writes happen while an input is copied, while a result is stored, and while
- * either of them is read. */
-TEST(fault_calls, long_inputs_and_results_survive_short_reads)
+/* Short writes happen while the input is copied and while the result is stored. Short reads happen
+ * while the result is read. */
+TEST(fault_calls, long_inputs_and_results_survive_short_reads_and_writes)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_WRITE, .place = FAULT_IN_MAIN},
@@ -185,7 +185,6 @@ TEST(fault_calls,
 		EXPECT_EQ(pxp_future_state(future), PXP_FAILED);
 		EXPECT(pxp_future_outcome(future)->error.status != PXP_ECRASHED);
 		EXPECT(pxp_future_outcome(future)->error.text[0] != 0);
-		/* The failure is not the fault of the worker, so the worker is not replaced. */
 		if (fault.place == FAULT_IN_MAIN) {
 			EXPECT_EQ(pxp_future_outcome(future)->error.status, PXP_ESYS);
 			EXPECT_EQ(pxp_future_outcome(future)->error.sys_errno, EIO);
@@ -194,6 +193,7 @@ TEST(fault_calls,
 		pxp_future_release(future);
 		future = pool_submit(pool, task_echo, "the same", NULL);
 		EXPECT_STR(result_of(future), "the same");
+		/* The failure is not the fault of the worker, so the worker was not replaced. */
 		EXPECT_EQ(pxp_future_outcome(future)->worker, worker);
 		pxp_future_release(future);
 	}

@@ -306,6 +306,8 @@ static bool run_each(struct pxp_executor *pool, enum fault_place place, unsigned
 	return is_good;
 }
 
+/* Run the tasks again and again. In each round a later allocation fails, until none fails any more.
+ * At least `least` failures must show in the results of the tasks. */
 static void run_while_failing(enum fault_place place, unsigned least)
 {
 	bool has_failed = true;
@@ -328,7 +330,7 @@ static void run_while_failing(enum fault_place place, unsigned least)
 
 TEST(fault_memory, results_and_logs_survive_the_failure_of_any_allocation)
 {
-	/* Let the allocations of each submission and of each answer fail. */
+	/* Each of the four submissions and each of the four answers needs memory. */
 	run_while_failing(FAULT_IN_MAIN, 8);
 }
 

@@ -152,7 +152,7 @@ TEST(future, a_callback_may_release_the_last_reference_during_a_cancel)
 	EXPECT(pxp_future_cancel(promise));
 }
 
-TEST(future, a_task_continues_after_a_wait_for_its_future_has_timed_out)
+TEST(future, a_future_stays_pending_after_a_wait_has_timed_out)
 {
 	struct pxp_future *promise = pxp_promise_create();
 
@@ -168,7 +168,7 @@ static void *wait_for_it(void *data)
 	return (void *)(intptr_t)pxp_future_wait(data, PXP_FOREVER);
 }
 
-TEST(future, cancel_wakes_every_waiter_before_it_returns)
+TEST(future, a_cancel_wakes_every_waiter)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	pthread_t waiters[4];

@@ -1,5 +1,5 @@
-/* Tests of what a hostile worker can do to its pool, and of what others can do to a worker. Only
- * the task that the worker had started is affected. */
+/* Tests of what a hostile worker can do to its pool, and of what other processes can do to a worker.
+ * Only the task that the worker had started is affected, unless the fork server is lost. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -86,8 +86,8 @@ TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_run
 	pxp_executor_destroy(pool);
 }
 
-/* The pool waits for the worker to acknowledge that its first task is withdrawn. This task never
- * starts, so no deadline can end the wait. */
+/* The pool waits for the stopped worker to acknowledge that a task is withdrawn. The withdrawn task
+ * never starts, so no deadline can end the wait. */
 TEST(hostile, a_worker_that_does_not_acknowledge_the_withdrawal_of_a_task_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -289,8 +289,7 @@ static enum pxp_status task_floods(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile,
-     a_worker_that_repeats_a_frame_allowed_only_once_is_killed_for_breaking_the_protocol)
+TEST(hostile, a_worker_that_sends_a_frame_too_often_is_killed_for_breaking_the_protocol)
 {
 	const struct {
 		const char *kind, *text;
@@ -320,7 +319,7 @@ TEST(hostile,
 
 enum { GIB = 1 << 30 };
 
-/* Make a memfd of 6 GiB without a single allocated page. */
+/* Send an answer whose result is a memfd of 6 GiB without a single allocated page. */
 static enum pxp_status task_forges_length(struct pxp_task *task)
 {
 	const uint64_t n = 6 * (uint64_t)GIB;
@@ -407,13 +406,13 @@ static enum pxp_status task_returns_bytes(struct pxp_task *task)
 	return status;
 }
 
-/* The short result arrives in a frame, the long result in a memfd. */
+/* The short results arrive in frames, the long results in memfds. */
 TEST(hostile, a_result_longer_than_max_result_is_refused)
 {
 	const struct {
 		size_t max_result;
 		const char *fits, *too_long;
-	} cases[] = {{10, "10", "11"}, {100000, "100000", "100001"}};
+	} cases[] = {{100, "100", "101"}, {100000, "100000", "100001"}};
 
 	for (int i = 0; i < 2; i++) {
 		struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -522,7 +521,7 @@ TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 
 	EXPECT(pretend_a_minute_of_continues(pool));
 	EXPECT_EQ(pxp_future_wait(future, 10000), PXP_OK);
-	REQUIRE(pxp_future_is_done(future), "the fork server was never continued");
+	REQUIRE(pxp_future_is_done(future), "the fork server was never killed");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	EXPECT_EQ(end_of(behind), PXP_EBROKEN);
 	pxp_executor_destroy(pool);
@@ -743,8 +742,8 @@ static pid_t leave_traced(void)
 	return traced;
 }
 
-/* Fork an orphan that traces another process until the orphan itself is killed. The orphan reports
- * whether it may trace that process. */
+/* Fork a child that traces another process until the child itself is killed. The child reports
+ * whether it may trace that process. When the worker ends, the child becomes an orphan. */
 static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 {
 	int from_tracer[2];

@@ -166,7 +166,7 @@ static void finalise_after_all(void *context)
 	n_finalised++;
 }
 
-/* Once submissions are refused, the other thread is inside pxp_executor_destroy(). */
+/* Once submissions are refused, the destroyer thread is inside pxp_executor_destroy(). */
 TEST(inline_executor, destroying_the_executor_waits_for_tasks_in_other_threads)
 {
 	struct held held = {.here = create((struct pxp_executor_options){

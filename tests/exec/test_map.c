@@ -607,7 +607,7 @@ TEST(map, a_map_refuses_to_wait_inside_a_callback_of_its_executor)
 			gate_open(&gate);
 			EXPECT_EQ(end_of(first), PXP_OK);
 			/* One thread completes all tasks. It runs the callback of the first task
-			 * before it completes this task, so the callback has ended here. */
+			 * before it completes the second task, so here the callback has ended. */
 			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
 			          PXP_OK);
 			expect_squares(map_of_callback, 2);

@@ -26,7 +26,8 @@ struct results {
 	enum pxp_status end; /* the last status that the map returned */
 };
 
-/* All items that a map returned, each at its index. */
+/* Get all items that a map returns, each at its index. The caller frees them with
+ * results_free(). */
 static struct results *collect(struct pxp_executor *pool, struct source *source,
                                struct pxp_map_options options)
 {
@@ -40,10 +41,11 @@ static struct results *collect(struct pxp_executor *pool, struct source *source,
 	        PXP_OK);
 	while ((results->end = pxp_map_next(map, &item)) == PXP_OK) {
 		REQUIRE(item.index < MAX_ITEMS);
-		EXPECT(options.unordered || item.index == last, "in order");
+		EXPECT(options.unordered || item.index == last,
+		       "an item is out of order");
 		EXPECT(results->items[item.index].error.status == PXP_OK &&
 		               !results->items[item.index].bytes,
-		       "each once");
+		       "an item is returned twice");
 		results->items[item.index] = item;
 		results->n_done++;
 		last++;
@@ -459,6 +461,8 @@ TEST(map_chunks, an_item_with_an_impossible_status_in_a_chunk_result_counts_as_f
 	EXPECT_EQ(strlen(got.text), sizeof(got.text) - 1);
 	EXPECT(bytes == NULL);
 }
+
+/* ---- a chunk that is submitted again ---- */
 
 /* Let the first worker start at once. Later workers wait until the test opens the door, which is a
  * locked file. */

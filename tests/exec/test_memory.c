@@ -130,7 +130,7 @@ static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
 
 /* ---- what a task may use ---- */
 
-TEST(memory, without_a_memory_request_a_task_can_use_its_allowance_and_no_more)
+TEST(memory, a_task_without_a_grant_can_use_its_allowance_and_no_more)
 {
 	struct pxp_executor *pool = create(1);
 
@@ -402,7 +402,7 @@ static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
 TEST(memory, tasks_prefetched_behind_a_task_that_asks_for_memory_run_on_other_workers)
 {
 	struct pxp_executor *pool = create(2);
-	struct gate held = gate_create(), gate = gate_create(), never = gate_create();
+	struct gate held = gate_create(), gate = gate_create();
 	struct pxp_future *holds = hold(pool, BUDGET, &held), *asks, *behind[2];
 
 	asks = pool_submit(pool, task_prefetched_then_asks, "", &gate);
@@ -423,7 +423,6 @@ TEST(memory, tasks_prefetched_behind_a_task_that_asks_for_memory_run_on_other_wo
 	pxp_executor_destroy(pool);
 	gate_destroy(&held);
 	gate_destroy(&gate);
-	gate_destroy(&never);
 }
 
 /* ---- tasks that end while they wait for memory ---- */
@@ -472,7 +471,7 @@ TEST(memory, memory_granted_to_a_worker_that_dies_can_be_granted_to_another_task
 	gate_destroy(&never);
 }
 
-static enum pxp_status task_returns_grant(struct pxp_task *task)
+static enum pxp_status task_ends_if_refused(struct pxp_task *task)
 {
 	enum pxp_status status = pxp_task_need(task, 256 * MIB);
 
@@ -484,7 +483,7 @@ TEST(memory, a_cancel_request_ends_the_wait_of_a_task_for_memory)
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
 	struct pxp_future *holds = hold(pool, BUDGET, &gate);
-	struct pxp_future *waits = pool_submit(pool, task_returns_grant, "", NULL);
+	struct pxp_future *waits = pool_submit(pool, task_ends_if_refused, "", NULL);
 
 	REQUIRE(await_waiting(pool, 1));
 	pxp_future_cancel_with(waits, PXP_CANCEL_ASK);
@@ -573,7 +572,7 @@ TEST(memory, killing_the_pool_ends_tasks_that_wait_for_memory)
 	gate_destroy(&never);
 }
 
-TEST(memory, memory_is_still_granted_during_a_graceful_shutdown_and_a_suspension)
+TEST(memory, memory_is_still_granted_after_a_suspension_and_during_a_graceful_shutdown)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate gate = gate_create();

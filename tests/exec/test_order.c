@@ -332,13 +332,13 @@ static void wait_while_another_completes(enum pxp_executor_kind kind,
 	close(both.has_returned[0]);
 }
 
-TEST(order, a_wait_returns_after_another_thread_cancels_the_task)
+TEST(order, a_shutdown_waits_for_a_thread_that_completes_cancelled_tasks)
 {
 	wait_while_another_completes(PXP_THREADS, cancel_one);
 	wait_while_another_completes(PXP_PROCESSES, cancel_one);
 }
 
-TEST(order, a_wait_returns_when_a_shutdown_in_another_thread_cancels_the_task)
+TEST(order, a_shutdown_waits_for_another_shutdown_that_completes_cancelled_tasks)
 {
 	wait_while_another_completes(PXP_THREADS, cancel_pending);
 	wait_while_another_completes(PXP_PROCESSES, cancel_pending);

@@ -1,6 +1,6 @@
 /* Tests of the prepare function, which gives up rights before workers start: the order of the
- * steps, and how the fork server helps when the main process and the workers have different
- * users. */
+ * steps, and how the fork server sends signals to workers when the main process may not. Also tests
+ * of the user and the descriptors of a worker. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -78,7 +78,7 @@ TEST(prepare, a_failing_prepare_function_breaks_the_pool_and_gives_the_reason)
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_task_whose_worker_was_killed_by_seccomp_is_not_retried)
+TEST(prepare, a_task_whose_worker_was_killed_by_sigsys_is_not_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(
@@ -109,8 +109,8 @@ static struct pxp_executor *pool_of_nobody(unsigned n_workers)
 	                                                  .prepare = become_nobody});
 }
 
-/* Drop CAP_KILL for all threads that are created later. Returns false where the test does not run
- * as root. */
+/* Drop CAP_KILL for this thread, and for all threads and processes that it creates later. Returns
+ * false if this process is not root. */
 static bool give_up_cap_kill(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -243,7 +243,8 @@ static enum pxp_status task_leaves_process_of_another_user(struct pxp_task *task
 	return pxp_task_return(task, &left, sizeof(left));
 }
 
-TEST(prepare, an_orphan_process_that_cannot_be_signalled_delays_no_task)
+TEST(prepare,
+     an_orphan_process_that_cannot_be_signalled_does_not_delay_the_end_of_its_pool)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
@@ -323,7 +324,7 @@ static enum pxp_status take_root_away(const void *bytes, size_t n,
 	return PXP_OK;
 }
 
-/* Fork an orphan in a process group and session of its own. */
+/* Fork an orphan outside of the process group and the session of the worker. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int from_child[2];
@@ -387,6 +388,8 @@ TEST(prepare, the_prepare_function_may_change_the_root_folder)
 	EXPECT(left == 0 || is_gone(left));
 	pxp_executor_destroy(pool);
 }
+
+/* ---- the descriptors of a worker ---- */
 
 static enum pxp_status close_standard(struct pxp_error *ret_error)
 {

@@ -1,5 +1,5 @@
-/* Tests of a shortage of descriptors or processes, which may only delay tasks or fail one task.
- * Also tests of programs in an unusual environment, for example without standard descriptors. */
+/* Tests of a shortage of descriptors or processes, which may only delay tasks or fail one task,
+ * unless no worker can ever start. Also tests of programs in an unusual environment, for example without standard descriptors. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -692,9 +692,12 @@ TEST(shortage, workers_not_ready_in_time_are_killed_and_the_third_one_breaks_the
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .initialise = initialise_never, .start_timeout_ms = 50});
 	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+	struct pxp_executor_stats stats;
 
 	EXPECT_STR(probe_outcome(future).error.text, "workers die before they are ready");
 	EXPECT_EQ(end_of(future), PXP_EBROKEN);
+	pxp_executor_stats(pool, &stats);
+	EXPECT_EQ(stats.n_spawned, 3);
 	pxp_executor_destroy(pool);
 }
 

@@ -67,7 +67,7 @@ TEST(submit, the_error_of_a_submission_names_the_invalid_argument)
 	}
 }
 
-TEST(submit, the_error_of_a_submission_names_a_wrong_size_of_its_options)
+TEST(submit, task_options_with_an_unknown_field_are_refused_without_an_error_text)
 {
 	struct {
 		struct pxp_task_options options;
@@ -76,11 +76,11 @@ TEST(submit, the_error_of_a_submission_names_a_wrong_size_of_its_options)
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_error error = {0};
 
+	/* The library does not fill in an error if it does not know the fields of the struct. */
 	newer.options.ret_error = &error;
 	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &newer.options, NULL),
 	          PXP_EINVAL);
-	EXPECT(error.text[0] == 0 || strstr(error.text, "options.size"), "%s",
-	       error.text);
+	EXPECT_STR(error.text, "");
 	pxp_executor_destroy(pool);
 }
 
@@ -107,17 +107,15 @@ TEST(submit, the_error_of_a_refused_submission_says_shut_down_or_queue_full)
 
 		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
 		futures[n++] = pool_submit(pool, task_wait, "1", &gate);
-		REQUIRE(pool_await(pool, 1, POOL_ANY));
-		/* A process pool may send a second task to its busy worker in advance. */
-		while (n < 3 && pxp_executor_try_submit(pool, task_echo, "x", 2, NULL,
-		                                        &futures[n]) == PXP_OK) {
-			n++;
-			pool_await(pool, 1, POOL_ANY);
+		REQUIRE(pool_await(pool, 1, 0));
+		/* The worker of a process pool prefetches a second task. */
+		if (kind == PXP_PROCESSES) {
+			futures[n++] = pool_submit(pool, task_echo, "2", NULL);
+			REQUIRE(pool_await(pool, 1, 1));
 		}
-		if (n < 3)
-			expect_refusal(pool, task_echo, NULL, 0,
-			               (struct pxp_task_options){0}, PXP_EAGAIN,
-			               "the queue is full");
+		futures[n++] = pool_submit(pool, task_echo, "3", NULL);
+		expect_refusal(pool, task_echo, NULL, 0, (struct pxp_task_options){0},
+		               PXP_EAGAIN, "the queue is full");
 		gate_open(&gate);
 		while (n > 0)
 			pxp_future_release(futures[--n]);

@@ -1,4 +1,5 @@
-/* Tests of deadlines: stops and suspensions of the program move them, and slow callbacks do not. */
+/* Tests of deadlines: a stop of the program and a suspension of the pool move them, and slow
+ * callbacks do not. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -121,7 +122,8 @@ static void await_sleep(struct pxp_executor *pool)
 	}
 }
 
-/* The scene "stopped": the program stops itself, as Ctrl-Z would stop it. The queue timeout of a task
+/* Run by this program under the name "stopped" (be_stopped()). The program stops itself, as Ctrl-Z
+ * would stop it. The queue timeout of a task
  * passes during the stop. When this task has expired, the supervisor has noticed the stop. Only
  * then does the program resume the pool. */
 static bool a_stop_moves_deadlines_once(void)
