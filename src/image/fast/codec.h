@@ -28,10 +28,10 @@ enum read_status {
 
 /* What an output requires of the function that reads the picture. */
 struct demand {
-	/* On each axis, divide the size of the picture by the size of the output. ratio is the
-	 * smaller result. */
+	/* On each axis, divide the size of the picture by the size to which the output scales it.
+	 * ratio is the smaller result. */
 	double ratio;
-	bool has_half_chroma;
+	bool has_half_chroma; /* the output has chroma with half of luma's width and height */
 	/* The output keeps its pixels without loss, so it also keeps small errors of decoding. */
 	bool is_lossless;
 	/* The allowed error of decoded planes: a mean squared error, in levels of 8-bit samples. */
@@ -51,8 +51,8 @@ struct read_header {
 	/* The decoded planes will not be luma and chroma. Such a file can be decoded only to check
 	 * it. */
 	bool has_other_colours;
-	/* The file stores chroma with fewer samples than luma, and the decoded planes have fewer
-	 * samples too. */
+	/* True for a WebP whose planes are decoded without a conversion to RGB. Their chroma has
+	 * half of luma's width and height. */
 	bool has_half_chroma;
 };
 
@@ -90,15 +90,14 @@ struct reader {
 	 * another file is opened. */
 	enum read_status (*open)(void *state, const uint8_t *bytes, size_t n_bytes,
 	                         struct read_header *ret_header);
-	/* Decode the file for which open() returned READ_OK. The planes belong to the reader until
-	 * its next call. The caller applies the EXIF orientation. */
+	/* Decode the file for which open() returned READ_OK. The planes belong to the reader and
+	 * are valid until its next call. The caller applies the EXIF orientation. */
 	enum read_status (*decode)(void *state, const struct read_request *request,
 	                           struct decoded *ret_decoded);
 	/* Get the reason for the last status other than READ_OK: one line of static text. */
 	const char *(*reason)(const void *state);
 
-	/* An upper bound of the number of bytes that decode() allocates, estimated from the
-	 * header. */
+	/* Estimate from the header how many bytes decode() and the renderer allocate. */
 	uint64_t (*memory)(const struct picture_header *header,
 	                   const struct read_request *request);
 };

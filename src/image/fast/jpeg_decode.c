@@ -582,7 +582,6 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 		.size = {header.width, header.height},
 		.is_grey = header.n_components == 1,
 		.has_other_colours = header.has_other_colours,
-		.has_half_chroma = header.h_max > 1 || header.v_max > 1,
 	};
 	return READ_OK;
 }

@@ -17,7 +17,8 @@
 /* ---- Huffman tables ---- */
 
 /* Symbols of AC tables (T.81, F.1.2.2.1). EOB is the end of a block, and ZRL is a run of sixteen
- * zeros. In every symbol, the bits in the mask SIZE are the number of additional bits. */
+ * zeros. In the symbol of a coefficient, the bits in the mask SIZE are the number of additional
+ * bits. */
 enum { SYMBOL_EOB = 0x00, SYMBOL_ZRL = 0xf0, SYMBOL_SIZE = 0x0f };
 
 void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache)
@@ -65,7 +66,8 @@ static bool build_codes(struct jpg_huffman *table)
 	return true;
 }
 
-/* Check the symbols of a DC table. A symbol is a number of additional bits, at most 15. */
+/* Check the symbols of a DC table. A symbol is a number of additional bits, at most 15. In an AC
+ * table, every symbol is sound. */
 static bool has_sound_symbols(const struct jpg_huffman *table, size_t n_symbols)
 {
 	if (table->class == JPG_AC)
@@ -249,7 +251,7 @@ static enum jpg_scan_status status_of_huffman(enum jpg_huffman_status status)
 
 /* ---- segments ---- */
 
-enum { MARKER_RST0 = 0xd0, N_RESTARTS = 8, LOAD_ROOM = 8 };
+enum { MARKER_RST0 = 0xd0, N_RESTARTS = 8 };
 
 /* Reads the bits of a scan, one entropy-coded segment after the other. */
 struct entropy {
@@ -302,7 +304,7 @@ static enum jpg_scan_status entropy_begin(struct entropy *ret_entropy,
                                           const struct jpg_scan *scan,
                                           struct workspace *buffer)
 {
-	uint8_t *unstuffed = workspace_reserve(buffer, scan->n_bytes + LOAD_ROOM);
+	uint8_t *unstuffed = workspace_reserve(buffer, scan->n_bytes);
 
 	if (!unstuffed)
 		return JPG_SCAN_NO_MEMORY;
@@ -342,7 +344,8 @@ static enum jpg_scan_status entropy_restart(struct entropy *entropy)
 	return JPG_SCAN_OK;
 }
 
-/* Finish the last segment: check that all its bits were used, and that no other segment follows. */
+/* Finish the last segment: check that no whole byte of it is left, and that no other segment
+ * follows. */
 static enum jpg_scan_status entropy_end(const struct entropy *entropy)
 {
 	enum jpg_scan_status status = end_segment(entropy);
@@ -844,7 +847,7 @@ static enum jpg_scan_status read_dc_scan(const struct jpg_scan_job *job,
 }
 
 /* The state of an AC scan. Its band goes from coefficient ss to se. al is the lowest bit that the
- * scan sends. eob_run is the number of blocks, from the current block on, that send no new
+ * scan sends. eob_run is the number of blocks, from the current block on, that send no further new
  * coefficient in the band. */
 struct ac_scan {
 	const struct jpg_huffman *table;
