@@ -195,8 +195,8 @@ static void sum_row(struct box *box, const uint8_t *row)
 
 /* ---- means of squares ---- */
 
-/* The factor that converts the sum of a square to its mean, as a 16-bit sample. `x` is the number
- * of the square in its row. The last square of a row may be narrower than the others. */
+/* The number by which the sum of a square is multiplied to get its mean, as a 16-bit sample. `x` is
+ * the index of the square in its row. The last square of a row may be narrower than the others. */
 static float scale_of(const struct box *box, uint32_t x)
 {
 	uint32_t first = x * box->factor, end = first + box->factor;
@@ -307,8 +307,8 @@ static inline __m128i load_wide(const uint32_t *sums)
 }
 
 /* Add up the sums of four whole squares, beginning with square x. ret_sums has a vector for each
- * square, and the vector has the sum of each band. If is_wide is false, a sum is at most 16 x 16 x
- * 255, so 16 bits are enough. */
+ * square, and the vector has the sum of each band; for three bands, its last element has no
+ * meaning. If is_wide is false, a sum is at most 16 x 16 x 255, so 16 bits are enough. */
 static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wide,
                             uint32_t x, __m128i ret_sums[4])
 {

@@ -1,7 +1,7 @@
 /*
  * Reduces a picture of 8-bit pixels by a whole factor on both axes. Each square of pixels becomes
- * one pixel, its mean. The result is converted to planes of Y, Cb, Cr and alpha with 16 bits. Each
- * row is added to the sums while it is still in the cache.
+ * one pixel, its mean. The result is converted to planes with 16 bits: Y, or Y, Cb and Cr, and
+ * alpha. Each row is added to the sums while it is still in the cache.
  *
  * Colours are multiplied by alpha, so that transparent pixels have no colour that could bleed into
  * their neighbours. The chroma of grey is level 128 of an 8-bit sample, whatever alpha the pixel
@@ -32,23 +32,25 @@ struct box {
 
 	/* The members below are internal. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;
-	/* A square of factor x factor pixels becomes one sample.
-	 *
-	 * The sums of the current row of squares, if all its pixels so far are opaque. */
+	/* A square of factor x factor pixels becomes one sample. The rows of pixels in the current
+	 * row of squares are added up: `sums` and `wide_sums` have a sum for each column of pixels
+	 * and each band. `sums` is used as long as all these pixels are opaque. */
 	uint16_t *sums;
-	/* The sums of the current row of squares, if one of its pixels is not opaque. Colours
-	 * are multiplied by alpha, and alpha by 255. */
+	/* Used as soon as one of these pixels is not opaque. Colours are multiplied by alpha, and
+	 * alpha by 255. */
 	uint32_t *wide_sums;
-	float *rows[BOX_PLANES];
-	bool is_wide;
-	unsigned n_rows;
-	uint32_t y; /* index of the current row of squares */
+	float *rows
+		[BOX_PLANES]; /* the means of a row of squares, one array for each band */
+	bool is_wide;         /* wide_sums is used, not sums */
+	unsigned n_rows;      /* how many rows of pixels were added up */
+	uint32_t y;           /* index of the current row of squares */
 };
 
 /*
- * The factor by which a picture is reduced before resampling: the largest whole number that leaves
- * twice the resolution of the largest output. The formats that are reduced in this way often
- * contain stripes and drawings, which need that much resolution.
+ * The factor by which a picture is reduced before resampling: the largest whole number, up to
+ * BOX_MAX_FACTOR, that leaves at least twice the resolution of the largest output. If no number
+ * does, the factor is 1. The formats that are reduced in this way often contain stripes and
+ * drawings, which need that much resolution.
  */
 unsigned box_factor(const struct read_request *request);
 

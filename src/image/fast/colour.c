@@ -197,7 +197,7 @@ static uint16_t to_sample(float value)
 static const float level_16 = 257, neutral = 128 * 257;
 
 /* The alpha of a pixel, 0 to 1. The pixel's colours were multiplied by this factor. If alpha is
- * almost 0, returns 0; the caller then leaves the colours at 0. */
+ * almost 0, returns 0; the caller then makes the pixel black. */
 static float alpha_at(const struct rendered *from, uint32_t x, uint32_t y)
 {
 	enum { LEAST_ALPHA = 64 };

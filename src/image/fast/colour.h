@@ -24,8 +24,8 @@ void converter_trim(struct converter *converter, size_t max_bytes);
  * Choose the profile from which converter_convert() converts.
  *
  * profile  borrowed for the call.
- * return   false if lcms2 does not accept the profile as one for grey (is_grey) or for RGB (not
- *          is_grey).
+ * return   false if memory ran out, or if lcms2 does not accept the profile as one for grey
+ *          (is_grey) or for RGB (not is_grey).
  */
 bool converter_choose(struct converter *converter, const uint8_t *profile, size_t n_bytes,
                       bool is_grey, enum intent intent);
@@ -35,7 +35,7 @@ bool converter_choose(struct converter *converter, const uint8_t *profile, size_
  * luma, and the full range of levels.
  *
  * ret_rendered  the converted planes, which belong to the converter and are valid until its next
- *               call.
+ *               call. Alpha is not converted: its plane is that of `from`.
  * return        false if memory ran out.
  */
 bool converter_convert(struct converter *converter, const struct rendered *from,

@@ -1,13 +1,15 @@
 /*
- * The fast engine scales JPEG, PNG and WebP to JPEG, PNG and WebP. It decodes only the resolution
- * that the outputs need, and holds no more than that in memory.
+ * The fast engine scales JPEG, PNG and WebP to JPEG, PNG and WebP. In memory, it holds only the
+ * resolution that the outputs need. The exception is a WebP with alpha or without loss, of which
+ * libwebp decodes every pixel.
  *
  * Pictures are planes of Y, Cb and Cr from the decoder to the encoder. The engine takes a picture
  * only if it can make all of its outputs. The next engine does all other work: other formats
  * and colours, all filters except flatten, enlarging, canvases, linear scaling, outputs that keep a
- * colour profile, and pictures whose damage fail_on accepts.
+ * colour profile, and every picture if fail_on accepts damage.
  *
- * The states of readers, renderers and writers form a kit, which is kept between pictures.
+ * The states of readers, renderers, writers and the colour converter form a kit, which is kept
+ * between pictures.
  */
 #include "image/engine.h"
 
@@ -233,8 +235,9 @@ static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 }
 
 /* Choose how the embedded profile is applied. A profile that lcms2 does not accept, or that is made
- * for another colour space, is ignored. But a grey picture with an RGB profile is left to another
- * engine. */
+ * for another colour space, is ignored. Returns false with a reason if the picture must be left to
+ * another engine. Examples are a grey picture with an RGB profile, and an output that keeps the
+ * profile. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
                            const struct metadata_scan *scan, struct failure *ret_reason)
 {
@@ -301,7 +304,7 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
  * The noise of decoded planes that is hidden by the output's own quantization, as a mean squared
  * error. On libjpeg's scale of quality, the quantization steps for quality q are about proportional
  * to s = 2 - q / 50, so the hidden noise is proportional to s squared. At quality 80, a mean
- * squared error of 4 costs 0.03 dB (measured).
+ * squared error of 4 costs 0.03 dB (measured). The result is never larger than 4.
  */
 static double noise_budget_of(const struct recipe *recipe)
 {
@@ -326,9 +329,9 @@ static struct demand demand_of(struct size from, const struct recipe *recipe)
 	};
 }
 
-/* Fill in the requirements of each output, and return the number of outputs. A check (the command
- * verify) has no output. It gets one requirement: to decode every coefficient, but only to a small
- * picture. */
+/* Fill in the requirements of each output, and return their number. A check (the command verify)
+ * has no output. It gets the requirements of a small output, because the check needs no pixels: it
+ * is enough to read all the data. */
 static unsigned demands_of(struct size from, const struct picture_variant *variants,
                            unsigned n_variants, struct demand *ret_demands)
 {
@@ -344,8 +347,9 @@ static unsigned demands_of(struct size from, const struct picture_variant *varia
  * Other engines scale chroma up to the size of luma before they resize the picture. This engine
  * resizes each plane separately. A PNG does not subsample chroma, so it would show the difference.
  * So this engine converts JPEG to PNG only if the recipe names the engine. It converts a lossy WebP
- * to PNG only if the recipe names the engine, or if the picture is reduced by 2 or more. With such
- * a reduction other engines give worse results, because they let libwebp reduce the picture.
+ * without alpha to PNG only if the recipe names the engine, or if the picture is reduced by 2 or
+ * more. With such a reduction other engines give worse results, because they let libwebp reduce the
+ * picture.
  */
 static bool takes_format(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
@@ -375,8 +379,9 @@ static bool takes_outputs(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* Pictures whose damage is accepted, and checks of every pixel, are left to other engines. The
- * exception is a check of a JPEG, because this engine finds more damage than libjpeg does. */
+/* If fail_on accepts damage, every picture is left to other engines. Checks of every pixel are left
+ * to other engines, too, except for JPEG, because this engine finds more damage than libjpeg
+ * does. */
 static bool takes_reading(const struct source *source, struct failure *ret_reason)
 {
 	if (source->n_variants == 0 && source->format != FORMAT_JPEG)
@@ -522,13 +527,14 @@ struct fast_image {
 };
 
 /* Whether alpha is blended with the background. This is so if the format has no alpha, or if the
- * recipe has the filter flatten, which is the only filter that the engine supports. The background
- * is white if the recipe sets none. */
+ * recipe has the filter flatten, which is the only filter in recipes that the engine accepts. */
 static bool is_flattened(const struct recipe *recipe)
 {
 	return !format_info(recipe->format)->has_alpha || recipe->filters.n > 0;
 }
 
+/* The options for an output that this engine derives. The background is white if the recipe sets
+ * none. */
 static struct render_options options_of(const struct recipe *recipe)
 {
 	const struct colour *colour = &recipe->background;
@@ -548,7 +554,7 @@ static struct render_options options_of(const struct recipe *recipe)
 }
 
 /* Scale the planes to the output size with 16 bits, and convert their colours. Then make the planes
- * that the writer needs, with fewer bits and subsampled chroma. */
+ * that the writer needs: for JPEG and WebP with 8 bits, and with subsampled chroma if necessary. */
 static bool render_converted(struct fast_state *state, const struct layout *layout,
                              const struct render_options *options,
                              struct rendered *ret_rendered)

@@ -14,7 +14,7 @@
  * Promises about damage, which test_jpeg_damage.c tests:
  *
  *   - the decoder detects a truncated file at every scale;
- *   - in a file without an end marker (EOI) the decoder skips nothing, and accepts the file only if
+ *   - in a file without an end marker (EOI) the decoder skips no scan, and accepts the file only if
  *     every block of every scan is present;
  *   - damage in a scan that is read is an error. Damage in a scan that is skipped is not detected.
  *     A request with reads_everything skips no scan.
@@ -38,7 +38,7 @@ enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
 struct jpg_header {
 	uint32_t width, height; /* the size in pixels: each side is 1 to 65535 */
 	bool is_progressive;
-	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
+	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr, or RGB; 4: CMYK or YCCK */
 	/* The components are RGB, CMYK or YCCK. The planes can be used only to check the file. */
 	bool has_other_colours;
 	unsigned h_max, v_max;
@@ -75,11 +75,12 @@ struct jpg_decoder;
  * Read all segments of a file, but no entropy-coded data. READ_OK means that the decoder supports
  * this kind of file and that its segments are valid.
  *
- * bytes    borrowed until the file is decoded or another file is opened.
+ * bytes    borrowed until the file was decoded for the last time or another file is opened.
  *
  * READ_CANNOT     a kind of file that the decoder does not support: arithmetic coding, 12 bits,
- *                 lossless, hierarchical, with the height after the first scan (DNL), or with
- *                 too many scans (JPG_MAX_SCANS).
+ *                 lossless, hierarchical, with the height after the first scan (DNL), with two or
+ *                 more than four components, or with too many scans (JPG_MAX_SCANS). Or the file
+ *                 does not begin with an SOI marker.
  * READ_DAMAGED    a segment contradicts the standard or another segment.
  * READ_TRUNCATED  the file ends in a segment, or before its last scan.
  */
@@ -98,7 +99,8 @@ enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
                                     const struct jpg_request *request,
                                     struct jpg_picture *ret_picture);
 
-/* An upper bound of the number of bytes that decoding allocates, without the decoder itself. */
+/* An upper bound of the number of bytes that decoding allocates, without the decoder itself.
+ * n_bytes is the number of bytes of the largest scan. */
 uint64_t jpg_memory_estimate(const struct jpg_header *header,
                              const struct jpg_request *request, size_t n_bytes);
 

@@ -31,13 +31,13 @@ struct jpg_code {
 	uint8_t symbol;
 };
 
-/* The coefficient at the beginning of a window of bits. */
+/* The value at the beginning of a window of bits: an AC coefficient, or a DC difference. */
 struct jpg_value {
 	int16_t value;
 	/* the number of zero coefficients before the value, or JPG_RUN_END_OF_BLOCK */
 	uint8_t run;
 	/* Number of bits of the code and its additional bits. 0: together they do not fit in a
-	 * window. */
+	 * window, or the code is invalid or an end-of-band run. */
 	uint8_t n_bits;
 };
 

@@ -46,7 +46,8 @@ struct jpg_scan {
 	struct jpg_table_bytes dc[JPG_MAX_COMPONENTS];
 	struct jpg_table_bytes ac[JPG_MAX_COMPONENTS];
 	/* The members have the names of T.81, B.2.3. ss, se: the first and the last coefficient.
-	 * ah, al: the lowest bit that is known before and after the scan. */
+	 * ah, al: the lowest bit that is known before and after the scan. If no bit is known
+	 * before, ah is 0. */
 	uint8_t ss, se, ah, al;
 	/* The number of MCUs between restart markers; 0: no restart markers. */
 	uint32_t restart_interval;

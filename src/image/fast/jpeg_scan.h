@@ -14,8 +14,9 @@ enum {
 	/* The number of entries of place[], which is indexed by k + run. k is at most 64, and the
 	 * longest run is JPG_RUN_END_OF_BLOCK. */
 	JPG_PLACES = JPG_BLOCK_SIZE + JPG_RUN_END_OF_BLOCK + 1,
-	/* The number of coefficients for which a block has room: its own and one more, to which
-	 * every unused coefficient is written. The number is rounded up to whole vectors. */
+	/* The number of coefficients for which a block of 8 x 8 has room: its own and one more, to
+	 * which coefficients beyond the block are written. The number is rounded up to whole
+	 * vectors. */
 	JPG_BLOCK_ROOM = JPG_BLOCK_SIZE + 8,
 };
 
@@ -59,10 +60,12 @@ enum jpg_scan_status {
 	JPG_SCAN_OK,
 	JPG_SCAN_RAN_OUT,   /* the data ended before the last block */
 	JPG_SCAN_LEFT_OVER, /* the data continue after the last block */
-	/* A code is invalid, or its run leads beyond the last coefficient of the block. */
+	/* A code is invalid, its run leads beyond the last coefficient of the block, or an
+	 * end-of-band run leads beyond the segment. */
 	JPG_SCAN_BAD_CODE,
 	JPG_SCAN_BAD_TABLE,
-	JPG_SCAN_BAD_RESTART, /* a restart marker is missing or out of order */
+	/* A restart marker is missing or out of order, or follows the last block. */
+	JPG_SCAN_BAD_RESTART,
 	JPG_SCAN_NO_MEMORY,
 };
 

@@ -21,8 +21,8 @@ enum {
 	SYMBOL_EOB = 0,
 	SYMBOL_16_ZEROS = 0xf0,
 	MARKER_DHT = 0xc4,
-	/* A file has at most these segments: APP0, two DQT, SOF, one DHT with four tables, SOS,
-	 * EOI. */
+	/* Apart from the data of the scan, a file has at most SOI, APP0, two DQT, SOF, one DHT with
+	 * four tables, SOS and EOI. */
 	MAX_SEGMENT_BYTES = 2000,
 };
 

@@ -372,8 +372,8 @@ void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *
 #ifdef __SSE2__
 
 /* In the filters Sub, Average and Paeth, each pixel depends on the pixel before it. So the
- * functions below process one pixel of 3 or 4 bytes at a time; only undo_sub_4() has a way to
- * process four. The functions for 3 or 4 bytes are not inlined, because the compiler keeps the
+ * functions below process one pixel (3 or 4 bytes) of a row at a time; only undo_sub_4() has a way
+ * to process four. The functions for 3 or 4 bytes are not inlined, because the compiler keeps the
  * variables of a loop in registers only in a separate function. */
 
 static inline __m128i load4(const uint8_t *at)

@@ -4,7 +4,7 @@
  *
  * The reader supports samples of 8 bits, and palettes of 1, 2, 4 or 8 bits with transparency. It
  * does not support these: 16 bits, grey of less than 8 bits, one transparent colour (tRNS without a
- * palette), interlaced pictures, and animations. It does not apply colour profiles.
+ * palette), interlaced pictures, animations, and the chunk cICP. It does not apply colour profiles.
  *
  * The reader checks the checksum of the decompressed pixels. It also checks the checksums of the
  * chunks, except those of IEND and of IDAT chunks after the end of the pixels. A file that ends
@@ -21,7 +21,7 @@
 struct png_reader_header {
 	uint32_t width, height;
 	/* The number of bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. A picture with a palette
-	 * has 3 bands, or 4 if a palette colour is transparent. */
+	 * has 3 bands, or 4 if the file has a tRNS chunk. */
 	unsigned n_bands;
 };
 
@@ -42,7 +42,8 @@ enum read_status png_reader_open(struct png_reader *reader, const uint8_t *bytes
 enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
                                    const struct box **ret_box);
 
-/* An upper bound of the number of bytes that decoding allocates, without the reader itself. */
+/* An upper bound of the number of bytes that decoding and rendering allocate, without the reader
+ * itself. */
 uint64_t png_reader_memory(const struct png_reader_header *header, unsigned factor);
 
 /* ---- row filters (9.2), undone with SIMD if the processor has it ---- */
@@ -73,8 +74,8 @@ enum { PNG_ROW_ROOM = 16 };
 unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size_t n,
                       unsigned n_pixel_bytes);
 
-/* Undo the filter of one row without SIMD. This is for machines without SIMD and for the tests.
- * `row` has no filter byte. */
+/* Undo the filter of one row without SIMD. png_unfilter() uses this where it has no SIMD code, and
+ * the tests compare both. `row` has no filter byte. */
 void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *above,
                            size_t n, unsigned n_pixel_bytes);
 
