@@ -169,6 +169,20 @@ static bool colour_is_sound(const struct colour *colour)
 	       !(colour->red | colour->green | colour->blue | colour->alpha);
 }
 
+/* "auto" is the value of a field, but not the name of an engine. */
+static bool engine_is_sound(const struct recipe *recipe)
+{
+	return strcmp(recipe->engine, "auto") != 0;
+}
+
+/* If EXIF, XMP and IPTC are all kept, the class copyright must be kept too. */
+static bool keep_is_sound(const struct recipe *recipe)
+{
+	const unsigned packets = KEEP_EXIF | KEEP_XMP | KEEP_IPTC;
+
+	return (recipe->keep & packets) != packets || (recipe->keep & KEEP_COPYRIGHT);
+}
+
 void recipe_pack(const struct recipe *recipe, uint8_t bytes[RECIPE_PACKED_BYTES])
 {
 	struct packing packing = {.at = bytes + 1};
@@ -202,6 +216,8 @@ bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n)
 	    !colour_is_sound(&recipe.background) ||
 	    (recipe.effort && !recipe.has_effort) ||
 	    (recipe.space == SPACE_FILE) != (recipe.profile_hash != 0) ||
+	    !engine_is_sound(&recipe) || !keep_is_sound(&recipe) ||
+	    recipe.max_file_bytes > RECIPE_LARGEST_FILE ||
 	    !filters_are_sound(&recipe.filters) ||
 	    !is_zero(packing.at, (size_t)(copy + n - packing.at)))
 		return false;
