@@ -77,3 +77,17 @@ TEST(stb, unsupported_options_are_named_in_the_message)
 	}
 	blob_fini(&png);
 }
+
+TEST(stb, a_pfm_is_unsupported_because_it_has_floats)
+{
+	static const char pfm[] = "PF\n1 1\n-1.0\n\0\0\0\0\0\0\0\0\0\0\0";
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct blob file = {0};
+	struct outcome outcome;
+
+	blob_append(&file, pfm, sizeof(pfm));
+	outcome = run_picture(&file, "a.pfm", &recipe);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	outcome_fini(&outcome);
+	blob_fini(&file);
+}

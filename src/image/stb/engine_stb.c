@@ -779,7 +779,7 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 }
 
 /* Read the header with a reader of image/raster, or with stb_image if no such reader supports the
- * file. Sets state->stored. */
+ * format. Sets state->stored. */
 static bool read_header(struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
 {
@@ -800,6 +800,9 @@ static bool read_header(struct source *source, struct ps_state *state,
 		state->stored = state->raster.size;
 		return true;
 	}
+	if (raster_reads(source->format))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: a PFM needs the vips engine");
 	if (png_is_too_big(source))
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the PNG is too large for the stb engine");
