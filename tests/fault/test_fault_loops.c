@@ -281,7 +281,13 @@ TEST(fault_loops, a_batch_that_cannot_start_its_threads_exits_with_an_error)
 
 TEST(fault_loops, a_folder_with_a_read_error_gets_a_failed_record)
 {
+	int status;
+
 	ENTER();
 	loop("getdents64", EIO, "main", 8);
+	EXPECT(run_with("getdents64:1:0:5:main", &status));
+	EXPECT_EQ(status, 1);
+	EXPECT_EQ(count_lines("\"input\":\"in\".*\"status\":\"failed\",\"class\":\"io\""),
+	          1);
 	fixture_leave();
 }

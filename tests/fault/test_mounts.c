@@ -332,7 +332,7 @@ TEST(mounts, a_signal_ends_a_run_whose_open_hangs)
 
 /* Before the feeder starts, the main thread looks up the INPUTs, the output folder, and the folders
  * of a run in place. */
-TEST(mounts, a_signal_ends_a_run_that_has_not_begun_because_a_lookup_of_an_input_hangs)
+TEST(mounts, a_signal_ends_a_run_that_has_not_begun_because_a_lookup_hangs)
 {
 	expect_signal_ends("hang-stat", "in mnt/in/a-hang0.jpg -o out");
 	expect_signal_ends("hang-stat", "in -o mnt/in/a-hang");
