@@ -83,10 +83,12 @@ mount_overlay() {
 	mkdir layers
 	# The upper layer must not be on an overlay itself, so it is on a tmpfs.
 	mount -t tmpfs tmpfs layers 2>&1 || return 1
-	mounted+=("$work/layers")
 	mkdir layers/{lower,upper,work}
 	make_inputs layers/lower/photos
-	mount -t overlay overlay -o lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work mount 2>&1
+	mount -t overlay overlay -o lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work mount 2>&1 || {
+		umount layers
+		return 1
+	}
 }
 
 resize() { # arguments: OPTION...
