@@ -268,8 +268,8 @@ static void make_progressive_jpeg_of_900_megapixels(struct blob *blob)
 	PUT(blob, "\xff\xd9");
 }
 
-/* A JPEG of 64 megapixels. After its first scan it has 5000 scans of 127 bytes. Each scan covers all
- * pixels. */
+/* A JPEG of 64 megapixels. After its first scan it has 5000 scans of 127 bytes. Each scan covers
+ * all pixels. */
 void bomb_of_scans(struct blob *blob)
 {
 	static const char zeros[1000 * 1000 / 8];

@@ -21,8 +21,8 @@ struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
                                     struct pxp_task_options options);
 
 /* Wait until n_running tasks are running and n_prefetched tasks are prefetched. n_prefetched may be
- * POOL_ANY: any number of tasks. Returns false after a minute. A task that is being withdrawn from a
- * worker counts as prefetched until the worker has acknowledged the withdrawal. */
+ * POOL_ANY: any number of tasks. Returns false after a minute. A task that is being withdrawn from
+ * a worker counts as prefetched until the worker has acknowledged the withdrawal. */
 #define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
 
