@@ -334,11 +334,13 @@ TEST(colour, linear_scaling_averages_linear_light)
 	finish(image, &blob);
 }
 
+/* The mean of the linear light of the stripes has the value 174 in a profile with a power curve of
+ * 1.8. */
 TEST(colour, linear_scaling_uses_the_transfer_curve_of_the_profile)
 {
 	VipsImage *image = stripes(), *result, *p3 = NULL;
 	struct recipe recipe = small(FORMAT_PNG);
-	struct blob blob;
+	struct blob blob, profile = make_rgb_profile("x", 1.8);
 
 	REQUIRE(!vips_icc_transform(image, &p3, "p3", "input_profile", "srgb", NULL));
 	blob = encoded(p3, ".png");
@@ -351,6 +353,14 @@ TEST(colour, linear_scaling_uses_the_transfer_curve_of_the_profile)
 		EXPECT(has_profile(result) == (space != SPACE_SRGB));
 		g_object_unref(result);
 	}
+	blob_fini(&blob);
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile.bytes, profile.n);
+	blob = encoded(image, ".png");
+	recipe.space = SPACE_KEEP;
+	result = cooked(&blob, &recipe);
+	is_colour(result, 4, 4, (const double[]){174, 174, 174}, 4);
+	g_object_unref(result);
+	blob_fini(&profile);
 	g_object_unref(p3);
 	finish(image, &blob);
 }

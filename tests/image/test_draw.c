@@ -550,14 +550,16 @@ TEST(draw, a_drawing_never_shows_the_contents_of_other_files)
 	file = fopen("black.png", "we");
 	REQUIRE(file && fwrite(png.bytes, 1, png.n, file) == png.n && fclose(file) == 0);
 	scratch_file("secret", "MMMM");
+	scratch_file("black.svg", SVG "width='64' height='64'><rect id='a' width='64' "
+	                              "height='64'/></svg>");
 	snprintf(text, sizeof(text),
 	         SVG "xmlns:xlink='http://www.w3.org/1999/xlink' width='64' height='64'>"
 	             "<image xlink:href='file://%s/black.png' width='64' height='64'/>"
 	             "<image xlink:href='%s/black.png' width='64' height='64'/>"
 	             "<image href='black.png' width='64' height='64'/>"
-	             "<image href='%s/../black.png' width='64' height='64'/>"
+	             "<image href='%s/../../..%s/black.png' width='64' height='64'/>"
 	             "<use href='file://%s/black.svg#a'/></svg>",
-	         folder, folder, font, folder);
+	         folder, folder, font, folder, folder);
 	EXPECT_EQ(dark_of(text, "a.svg", 64), 0);
 	snprintf(text, sizeof(text),
 	         "<!DOCTYPE svg [<!ENTITY x SYSTEM 'file://%s/secret'>]>" SVG

@@ -283,20 +283,28 @@ TEST(encoders, webp_with_subsampling_444_keeps_thin_coloured_lines_better_than_w
 	g_object_unref(image);
 }
 
-TEST(encoders, only_lossless_encoding_keeps_all_pixels_exactly)
+TEST(encoders, only_lossless_encoding_keeps_all_pixels_up_to_rounding_in_avif_and_heic)
 {
-	static const enum image_format formats[] = {FORMAT_WEBP, FORMAT_JXL, FORMAT_JP2,
-	                                            FORMAT_AVIF, FORMAT_HEIC};
+	/* AVIF and HEIC convert RGB to luma and chroma, which rounds values. psnr() returns 99 for
+	 * equal pictures. */
+	static const struct {
+		enum image_format format;
+		double least;
+	} cases[] = {{FORMAT_WEBP, 99},
+	             {FORMAT_JXL, 99},
+	             {FORMAT_JP2, 99},
+	             {FORMAT_AVIF, 48},
+	             {FORMAT_HEIC, 48}};
 
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		double lossy, lossless;
 		size_t n;
 
-		if (!measure("quality 40", formats[i], &lossy, &n) ||
-		    !measure("lossless; quality 40", formats[i], &lossless, &n))
+		if (!measure("quality 40", cases[i].format, &lossy, &n) ||
+		    !measure("lossless; quality 40", cases[i].format, &lossless, &n))
 			continue;
-		EXPECT(lossless > 48 && lossy < 45, "%s: %g and %g dB",
-		       format_info(formats[i])->name, lossless, lossy);
+		EXPECT(lossless >= cases[i].least && lossy < 45, "%s: %g and %g dB",
+		       format_info(cases[i].format)->name, lossless, lossy);
 	}
 }
 
@@ -314,7 +322,8 @@ TEST(encoders, lossless_webp_is_written_as_a_vp8l_chunk)
 	g_object_unref(image);
 }
 
-/* A gradient whose steps are 64 times smaller than a step of 8 bits. */
+/* A gradient whose steps are 16 times smaller than a step of 8 bits. With 8 bits, the largest error
+ * of a value would be a half of 257. */
 TEST(encoders, heic_and_avif_can_keep_more_than_8_bits_per_sample)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};
@@ -339,12 +348,14 @@ TEST(encoders, heic_and_avif_can_keep_more_than_8_bits_per_sample)
 		if (i % 2 == 0) {
 			EXPECT_EQ(vips_image_get_format(again), VIPS_FORMAT_UCHAR);
 		} else {
-			double rise = value_at(again, 90, 40, 1) -
-			              value_at(again, 10, 40, 1);
+			double worst = 0;
 
 			EXPECT_EQ(vips_image_get_format(again), VIPS_FORMAT_USHORT);
-			EXPECT(fabs(rise - 80 * 16) < 64, "%s: %g",
-			       format_info(formats[i / 2])->name, rise);
+			for (int x = 0; x < SIDE; x++)
+				worst = fmax(worst, fabs(value_at(again, x, 40, 1) -
+				                         30000 - x * 16));
+			EXPECT(worst < 100, "%s: %g", format_info(formats[i / 2])->name,
+			       worst);
 		}
 		g_object_unref(again);
 		outcome_fini(&outcome);

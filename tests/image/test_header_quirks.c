@@ -56,12 +56,14 @@ TEST(header_quirks, the_maximum_value_of_a_pnm_is_shown_as_white)
 		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
 		double half = most / 2 * 255.0 / most;
 		const double dim[] = {half, 0, 0}, blue[] = {0, 0, 255}, grey[] = {0};
+		const double white[] = {255, 255, 255};
 		VipsImage *image = cooked(&blob, &recipe);
 		bool is_grey = vips_image_get_bands(image) == 1;
 
 		EXPECT(is_grey == (kind == '2' || kind == '5'));
 		EXPECT(is_colour(image, 1, 0, dim, 1.01) &&
-		               is_colour(image, 1, SIDE - 1, is_grey ? grey : blue, 0),
+		               is_colour(image, 1, SIDE - 1, is_grey ? grey : blue, 0) &&
+		               is_colour(image, SIDE - 1, SIDE - 1, white, 0),
 		       "P%c of %u", kind, most);
 		g_object_unref(image);
 		blob_fini(&blob);

@@ -47,9 +47,10 @@ static bool has_field(VipsImage *image, const char *name)
 
 TEST(keep, the_test_picture_contains_metadata_of_every_class)
 {
-	static const char *const words[] = {"word-of-exif",    "word-of-gps",
-	                                    "word-of-xmp",     "word-of-iptc",
-	                                    "word-of-preview", "word-of-thumbnail"};
+	static const char *const words[] = {
+		"word-of-exif", "word-of-gps",     "word-of-xmp",
+		"word-of-iptc", "word-of-preview", "word-of-thumbnail",
+		"word-of-ifd1", "word-of-comment", "acsp"};
 	struct blob blob = marked();
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

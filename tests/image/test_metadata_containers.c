@@ -164,6 +164,12 @@ static void expect_blocks(const struct block *file, enum image_format format,
 	       format_info(format)->name);
 	if (!(cannot & LOST_IPTC))
 		EXPECT(bytes_equal(block_bytes(&got.iptc), block_bytes(&want->iptc)));
+	if (!(cannot & LOST_COMMENT))
+		/* A PNG stores the comment as a text with a keyword. */
+		EXPECT(fixture_holds(block_bytes(format == FORMAT_PNG ? &got.png_text
+		                                                      : &got.comment),
+		                     "a comment"),
+		       "%s", format_info(format)->name);
 	EXPECT_EQ(got.lost, 0);
 	metadata_fini(&got);
 }

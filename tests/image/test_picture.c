@@ -587,7 +587,7 @@ TEST(picture, a_truncated_hdr_does_not_hang_the_stb_engine)
 TEST(picture, the_stb_engine_can_read_every_format_that_it_writes)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_BMP,
-	                                            FORMAT_TGA, FORMAT_PNM};
+	                                            FORMAT_TGA,  FORMAT_PNM, FORMAT_HDR};
 	struct blob png = make_png(80, 40, 3, &rgbw);
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {

@@ -58,7 +58,7 @@ TEST(heif_orientation,
 	static const enum image_format formats[] = {FORMAT_AVIF, FORMAT_HEIC};
 
 	vips_fixture_start();
-	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < 4 * sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct format_info *info = format_info(formats[i % 2]);
 		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 		struct quarters turned;
@@ -67,6 +67,7 @@ TEST(heif_orientation,
 		char suffix[40];
 
 		/* Decode once with scaling while loading, and once in full. */
+		recipe.geometry.width = SIDE / 2;
 		recipe.linear = i / 2 % 2;
 		if (!engine_vips.writes(formats[i % 2]))
 			continue;
@@ -74,13 +75,13 @@ TEST(heif_orientation,
 		         info->extension);
 		blob = quarters_with_exif(suffix, 6);
 		EXPECT(blob_holds(&blob, "Exif"), "%s", info->name);
-		turn_by_box(&blob, cases[i / 2].box, cases[i / 2].how);
+		turn_by_box(&blob, cases[i / 4].box, cases[i / 4].how);
 		for (int quarter = 0; quarter < 4; quarter++)
 			memcpy(turned.colours[quarter],
-			       rgbw.colours[cases[i / 2].quarters[quarter]], 4);
+			       rgbw.colours[cases[i / 4].quarters[quarter]], 4);
 		outcome = run_picture(&blob, "a", &recipe);
 		EXPECT(shows_quarters(&outcome, &turned), "%s %s %u: %s", info->name,
-		       cases[i / 2].box, cases[i / 2].how, outcome.answer.failure.text);
+		       cases[i / 4].box, cases[i / 4].how, outcome.answer.failure.text);
 		outcome_fini(&outcome);
 		blob_fini(&blob);
 	}

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -110,6 +111,7 @@ TEST(stamp, names_up_to_the_maximum_length_are_stored_and_longer_names_become_ha
 TEST(stamp, a_stamp_on_an_unnamed_file_stays_when_the_file_gets_its_name)
 {
 	struct stamp stamp = a_stamp(), back;
+	char path[40];
 	int fd;
 
 	scratch_enter(NULL);
@@ -120,6 +122,10 @@ TEST(stamp, a_stamp_on_an_unnamed_file_stays_when_the_file_gets_its_name)
 		SKIP("this file system has no unnamed files or no user attributes");
 		return;
 	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	REQUIRE(linkat(AT_FDCWD, path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW) == 0);
+	fd_close(&fd);
+	fd = open("named", O_RDONLY | O_CLOEXEC);
 	EXPECT(stamp_read(fd, &back) && are_equal(&stamp, &back));
 	fd_close(&fd);
 	scratch_file("plain", "x");

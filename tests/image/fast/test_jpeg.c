@@ -392,10 +392,16 @@ TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_header header;
 	struct jpg_request request = request_of(JPG_FULL);
+	struct jpg_picture picture;
 	uint64_t estimate;
+	size_t n_before;
 
+	n_before = heap_bytes();
 	REQUIRE(jpg_decoder_open(decoder, file.at, file.n, &header) == READ_OK);
 	estimate = jpg_memory_estimate(&header, &request, file.n);
+	REQUIRE(jpg_decoder_decode(decoder, &request, &picture) == READ_OK);
+	/* In a sanitizer build, heap_bytes() does not count the memory of the decoder. */
+	EXPECT(heap_bytes() - n_before <= estimate, "%zu bytes", heap_bytes() - n_before);
 	/* The estimate includes at least samples, coefficients, and a mask of 8 bytes for each
 	 * block. */
 	EXPECT(estimate >= n_samples * 3 + n_samples / 8);
