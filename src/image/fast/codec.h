@@ -136,7 +136,8 @@ struct writer {
 	 * WebP  8 bits; luma in the limited range; chroma half as large as luma, in the full range
 	 *       without alpha and in the limited range with alpha.
 	 *
-	 * return  false if memory ran out.
+	 * return  false if memory ran out. Also false if the compressed pixels of a PNG have 2^31
+	 *         bytes or more, or if the installed libwebp has another interface.
 	 */
 	bool (*write)(void *state, struct rendered *rendered,
 	              const struct write_options *options, struct written *ret_written);
