@@ -393,6 +393,7 @@ static void decide(struct batch *batch)
 	case PLAN_MADE:
 		break;
 	}
+	/* If there is no image, the outputs are not opened, and none is fed (is_too_late()). */
 	if (n_images > 0 && batch->n_outputs > 0 && !batch_open_outputs(batch)) {
 		refuse(batch);
 		return;

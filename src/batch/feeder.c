@@ -661,6 +661,15 @@ static bool is_repeated(const struct file *file, const struct walk_item *item)
 	return name && plan_is_repeated(file->batch->plan, name, item);
 }
 
+/* Whether the file is an image that has outputs although the plan has found no image. Then the
+ * outputs were not opened (decide()), so the image is left to the next run. */
+static bool is_too_late(struct batch *batch, const struct walk_item *item,
+                        enum image_format from)
+{
+	return batch->plan->n_images == 0 && batch->n_outputs > 0 &&
+	       naming_is_image(item, from);
+}
+
 /* Set the failure of an item that the walk could not look up or read. */
 static void set_walk_failure(struct file *file, const struct walk_item *item)
 {
@@ -742,7 +751,8 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 			file_destroy(file);
 			return false;
 		}
-		if (is_of_other_shard(file, item) || is_repeated(file, item)) {
+		if (is_of_other_shard(file, item) || is_repeated(file, item) ||
+		    is_too_late(batch, item, from)) {
 			file_destroy(file);
 			return true;
 		}

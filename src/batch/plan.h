@@ -96,9 +96,9 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 
 /*
  * Whether the same file was fed before with the same first output. This happens if a file is named
- * twice, for example as "a.jpg" and "./a.jpg", or through a link. For
- * such a file the first call returns false, and all later calls return true. `output` is the name of the
- * first output, or the relative name of an input without outputs.
+ * twice, for example as "a.jpg" and "./a.jpg", or through a link. For such a file the first call
+ * returns false, and all later calls return true. `output` is the name of the first output, or the
+ * relative name of an input without outputs.
  */
 bool plan_is_repeated(struct plan *plan, const char *output,
                       const struct walk_item *item);

@@ -161,6 +161,35 @@ TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files
 	fixture_leave();
 }
 
+/* The plan has found no image, so the output folder was not opened. */
+static void expect_late_image_is_left_out(const char *options)
+{
+	struct command command;
+	struct ended ended;
+	int gate;
+
+	fixture_enter();
+	scratch_folder("in");
+	REQUIRE(mkfifo("planned.gate", 0666) == 0);
+	command = begin("pixpool-scripted resize -s 8 -j 1 in %s", options);
+	gate = open("planned.gate", O_WRONLY);
+	REQUIRE(gate >= 0);
+	write_script("in/late.png", "size 2 2");
+	close(gate);
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 3);
+	EXPECT(strstr(ended.err, "no images found in in"), "%s", ended.err);
+	/* A run that begins later finds the image. */
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 -j 1 in %s", options).status, 0);
+	fixture_leave();
+}
+
+TEST(run, an_image_that_appears_after_a_plan_without_images_is_left_to_the_next_run)
+{
+	expect_late_image_is_left_out("-o out");
+	expect_late_image_is_left_out("--in-place --backup .orig");
+}
+
 /* The plan has counted the images of the folder in/sub, but the batch does not remember their
  * names. */
 TEST(run, images_of_a_folder_that_is_moved_away_after_planning_make_the_status_1)
