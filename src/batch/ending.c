@@ -37,9 +37,8 @@ static void say_missing(struct batch *batch)
 
 	if (n > 0 && batch_state(batch) == BATCH_FED)
 		report_say(batch->report,
-		           "%" PRIu64
-		           " images were deleted or moved before they were processed",
-		           n);
+		           "%" PRIu64 " image%s deleted or moved before %s processed", n,
+		           n == 1 ? " was" : "s were", n == 1 ? "it was" : "they were");
 }
 
 /* ---- pruning of outputs whose input no longer exists ---- */
@@ -97,7 +96,9 @@ static const char *why_not_to_prune(struct batch *batch)
 		return "some inputs could not be read";
 	if (batch->plan->n_inputs < batch->walk.n_inputs)
 		return "an INPUT contains no image";
-	if (!batch->history || !history_keeps_records(batch->history))
+	if (batch->plan->n_images == 0)
+		return "the list of inputs is empty";
+	if (batch->history && !history_keeps_records(batch->history))
 		return "this build cannot record outputs: it has no hash library";
 	if (report_counts(batch->report).cancelled > 0)
 		return "images were deleted or moved before they were processed";
@@ -114,6 +115,9 @@ static void prune(struct batch *batch)
 		report_say(batch->report, "no output was pruned: %s", why_not);
 		return;
 	}
+	/* In a plan, an output folder that does not exist yet has no outputs. */
+	if (!batch->history)
+		return;
 	n_others = history_prune(batch->history,
 	                         &(struct history_pruning){
 					 .only_lists = batch->options->plans_only,

@@ -327,8 +327,7 @@ TEST(run, large_images_that_change_after_planning_are_processed_once)
 	let_pass("in/z.png");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 1);
-	EXPECT(strstr(ended.err,
-	              "1 images were deleted or moved before they were processed"),
+	EXPECT(strstr(ended.err, "1 image was deleted or moved before it was processed"),
 	       "%s", ended.err);
 	EXPECT(strstr(records("r"), "'ok':42,'skipped':0,'failed':0,'cancelled':1,"),
 	       "%s", records("r"));

@@ -638,6 +638,33 @@ TEST(prune, nothing_is_removed_if_an_input_was_not_read_completely_or_contains_n
 	fixture_leave();
 }
 
+TEST(prune, an_empty_list_prunes_nothing_and_the_message_says_why)
+{
+	struct ended ended;
+
+	first_run();
+	ended = run("pixpool-scripted resize -s 8 --files-from /dev/null -o out --prune");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err,
+	              "pixpool: no output was pruned: the list of inputs is empty"),
+	       "%s", ended.err);
+	EXPECT(access("out/0.png", F_OK) == 0);
+	fixture_leave();
+}
+
+TEST(prune, a_plan_without_an_output_folder_says_nothing_about_pruning)
+{
+	struct ended ended;
+
+	fixture_enter();
+	write_script("in/0.png", "size 2 2");
+	ended = run("pixpool-scripted resize -s 8 in -o out --prune -n");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.out, "make in/0.png -> out/0.png (new)\n");
+	EXPECT(!strstr(ended.err, "pruned"), "%s", ended.err);
+	fixture_leave();
+}
+
 TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 {
 	const char *const resize_to_out =
