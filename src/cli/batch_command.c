@@ -100,10 +100,14 @@ static int finish_report(struct report *report, int status, bool is_plan)
  * NULL if another run would process all images again. */
 static const char *how_to_continue(const struct command_line *line)
 {
-	if (line->command == COMMAND_VERIFY ||
-	    (line->batch.in_place && line->batch.keeps_no_state))
+	const struct batch_options *batch = &line->batch;
+
+	if (line->command == COMMAND_VERIFY || batch->redo)
 		return NULL;
-	if (line->batch.keeps_no_state && line->batch.overwrite == OVERWRITE_OWN)
+	if (batch->keeps_no_state &&
+	    (batch->in_place || batch->overwrite == OVERWRITE_ALWAYS))
+		return NULL;
+	if (batch->keeps_no_state && batch->overwrite == OVERWRITE_OWN)
 		return "run again with --overwrite skip to continue";
 	return "run the same command again to continue";
 }

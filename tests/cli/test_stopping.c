@@ -151,6 +151,31 @@ TEST(stopping, no_image_starts_once_the_time_of_the_option_stop_after_is_over)
 	fixture_leave();
 }
 
+/* The advice to run the same command again would be wrong here. */
+TEST(stopping,
+     a_run_whose_repetition_processes_all_images_again_gives_no_advice_to_repeat_it)
+{
+	static const char *const options[] = {"--redo",
+	                                      "--state none --overwrite always"};
+	struct ended ended;
+	char path[32];
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		fixture_enter();
+		write_script("in/a.png", "fail bad-image");
+		for (int k = 0; k < N_QUEUED; k++) {
+			snprintf(path, sizeof(path), "in/queued%02d.png", k);
+			write_script(path, "size 2 2");
+		}
+		ended = run("pixpool-scripted resize -s 8 -j 1 --fail-fast in -o out %s",
+		            options[i]);
+		EXPECT_EQ(ended.status, 4);
+		EXPECT(strstr(ended.err, " not started in "), "%s", ended.err);
+		EXPECT(!strstr(ended.err, "to continue"), "%s", ended.err);
+		fixture_leave();
+	}
+}
+
 TEST(stopping, the_option_stop_after_takes_seconds_minutes_hours_or_days)
 {
 	static const char *const right[] = {"90", "90s", "0.5m", "2h", "1d"};
