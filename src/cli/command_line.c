@@ -440,8 +440,8 @@ static bool is_same_file(const char *a, const char *b)
 static bool is_one_file_alone(const struct command_line *line,
                               struct failure *ret_failure)
 {
-	static const char *const others[] = {"name",  "flat",  "on-collision",
-	                                     "shard", "prune", "files-from"};
+	static const char *const others[] = {"name", "flat", "on-collision", "shard",
+	                                     "prune"};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (is_given(line, others[i]))

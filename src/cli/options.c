@@ -281,7 +281,7 @@ static bool take_timeout(struct command_line *line, const char *value,
 	return true;
 }
 
-/* Parse a number of seconds, minutes, hours or days, in the syntax of sleep(1). */
+/* Parse a time in seconds, minutes, hours or days, with the units of sleep(1), such as 0.5m. */
 static bool take_stop_after(struct command_line *line, const char *value,
                             struct failure *ret_failure)
 {
