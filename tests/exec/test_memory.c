@@ -339,6 +339,31 @@ TEST(memory, a_task_that_holds_memory_and_asks_for_more_does_not_wait)
 	gate_destroy(&gate);
 }
 
+/* A task that holds 10 MiB of the memory budget, passes the gate, and asks for 10 MiB more. */
+static enum pxp_status task_asks_again(struct pxp_task *task)
+{
+	enum pxp_status status = pxp_task_need(task, (ALLOWANCE + 10) * MIB);
+
+	gate_pass(pxp_task_descriptor(task, 0));
+	return status == PXP_OK ? pxp_task_need(task, (ALLOWANCE + 20) * MIB) : status;
+}
+
+TEST(memory, a_task_that_holds_memory_does_not_wait_behind_a_task_that_needs_this_memory)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = pool_submit(pool, task_asks_again, "", &gate), *waits;
+
+	REQUIRE(await_granted(pool, 10));
+	waits = pool_submit(pool, task_uses, "256 0", NULL);
+	REQUIRE(await_waiting(pool, 1));
+	gate_open(&gate);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	EXPECT_EQ(end_of(waits), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
 TEST(memory, a_deadline_is_paused_while_its_task_waits_for_memory)
 {
 	struct pxp_executor *pool = create(2);

@@ -437,6 +437,26 @@ static uint64_t limit_for(const struct process_pool *pool, const struct task *ta
 	return n_bytes;
 }
 
+/* Grant a worker's request. Returns false if too little of the budget is free, or if the fork server
+ * could not be told. */
+static bool grant(struct process_pool *pool, struct pool_worker *worker)
+{
+	uint64_t beyond = beyond_allowance(pool, worker->needed);
+	uint64_t others = granted_bytes(pool) - worker->granted;
+
+	if (others + beyond > pool->executor.options.memory_budget && beyond > 0)
+		return false;
+	if (worker->needed == worker->limit) {
+		answer_need(pool, worker, PXP_OK);
+		return true;
+	}
+	if (!send_limit(pool, worker, worker->needed))
+		return false;
+	worker->granted = beyond;
+	worker->limit_state = LIMIT_RAISING;
+	return true;
+}
+
 /* Called when a worker requests memory for the task that it runs. Returns NULL if the request is
  * allowed; if not, a text that says how the worker broke the protocol. */
 static const char *on_need(struct process_pool *pool, struct pool_worker *worker,
@@ -469,6 +489,8 @@ static const char *on_need(struct process_pool *pool, struct pool_worker *worker
 	                                                 granted_bytes(pool) +
 	                                                 worker->granted)
 		answer_need(pool, worker, PXP_EAGAIN);
+	else if (worker->granted > 0)
+		grant(pool, worker);
 	return NULL;
 }
 
@@ -480,7 +502,17 @@ bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker)
 	return true;
 }
 
-/* The worker that has waited longest for memory, or NULL. */
+/* Whether worker `a` gets memory before worker `b`. Usually the worker that has waited longer comes
+ * first. But a worker that already holds a part of the budget comes before all others, because one
+ * of them may wait for this part. */
+static bool is_before(const struct pool_worker *a, const struct pool_worker *b)
+{
+	bool a_holds = a->granted > 0, b_holds = b->granted > 0;
+
+	return a_holds == b_holds ? a->need_number < b->need_number : a_holds;
+}
+
+/* The worker that gets memory next, or NULL if no worker waits for memory. */
 static struct pool_worker *find_first_in_row(struct process_pool *pool)
 {
 	struct pool_worker *first = NULL;
@@ -490,28 +522,10 @@ static struct pool_worker *find_first_in_row(struct process_pool *pool)
 
 		if (worker->state == WORKER_READY &&
 		    worker->limit_state == LIMIT_WAITING &&
-		    (!first || worker->need_number < first->need_number))
+		    (!first || is_before(worker, first)))
 			first = worker;
 	}
 	return first;
-}
-
-static bool grant(struct process_pool *pool, struct pool_worker *worker)
-{
-	uint64_t beyond = beyond_allowance(pool, worker->needed);
-	uint64_t others = granted_bytes(pool) - worker->granted;
-
-	if (others + beyond > pool->executor.options.memory_budget && beyond > 0)
-		return false;
-	if (worker->needed == worker->limit) {
-		answer_need(pool, worker, PXP_OK);
-		return true;
-	}
-	if (!send_limit(pool, worker, worker->needed))
-		return false;
-	worker->granted = beyond;
-	worker->limit_state = LIMIT_RAISING;
-	return true;
 }
 
 static void lower(struct process_pool *pool, struct pool_worker *worker)
