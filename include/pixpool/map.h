@@ -31,6 +31,9 @@ struct pxp_map;
  * PXP_ESTATE   the source has no more inputs.
  * any other    the source has failed. pxp_map_next() still returns the items before the failure,
  *              then returns this status once, and the map has ended.
+ *
+ * If the source returns PXP_OK with a *ret_bytes of NULL and a *ret_n over 0, this counts as a
+ * failure with PXP_EINVAL.
  */
 typedef enum pxp_status pxp_input_fn(void *data, const void **ret_bytes, size_t *ret_n);
 
@@ -43,7 +46,7 @@ struct pxp_map_options {
 	/* The maximum number of items that are submitted and not returned yet. Default: 4 for each
 	 * worker, and at least 2 chunks for each worker. */
 	size_t window;
-	/* How many items go to a worker as one task. Default: 1. */
+	/* How many items go to a worker as one task, but at most `window`. Default: 1. */
 	size_t chunk;
 	/* Whether to return items in the order in which they are done. Default: in the order of the
 	 * inputs. */
@@ -82,16 +85,17 @@ struct pxp_map_item {
  *           NULL.
  *
  * PXP_OK      the map has begun.
- * PXP_EINVAL  an option is invalid, or an option for processes (deadline_ms, retries) is set and
- *             the executor has no processes.
+ * PXP_EINVAL  `executor`, `run` or `next` is NULL, or an option is invalid, or an option for
+ *             processes (deadline_ms, retries) is set and the executor has no processes, or `run`
+ *             is known to be in a module that workers do not have.
  * PXP_ENOMEM  no memory.
  *
  * If options.chunk is over 1, several items run as one task. This has consequences:
  *   - If an item fails, the other items of its chunk are not affected. If an item kills its worker,
- *     this item fails and the rest of its chunk is submitted again. Items whose results were lost
- *     with the worker run twice.
+ *     this item fails or is retried, and the rest of its chunk is submitted again. Items whose
+ *     results were lost with the worker run twice.
  *   - The results of a chunk come together: max_result limits their sum, and if the worker dies
- *     while it sends them, the whole chunk is run again.
+ *     while it sends them, each item of the chunk fails or is retried.
  *   - An item cannot return descriptors, and pxp_task_restart_deadline() does nothing.
  *   - The pool may notice late that an item is over its deadline, but at the latest when twice the
  *     time of the deadline has passed.
@@ -113,7 +117,7 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
  *                begun are cancelled, items that have begun are asked to end, and the map has
  *                ended.
  * PXP_EDEADLK    the caller is a callback or a task of the executor, and would have to wait.
- * PXP_ESHUTDOWN, PXP_EBROKEN, PXP_ENOMEM
+ * PXP_ESHUTDOWN, PXP_EBROKEN, PXP_ENOMEM, PXP_ESYS
  *                no more items can be submitted, and the map has ended.
  * any other      the status of the source. The map has ended.
  */

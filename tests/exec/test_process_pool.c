@@ -660,6 +660,15 @@ TEST(process_pool, a_worker_without_free_descriptors_is_replaced_after_its_task)
 	pxp_executor_destroy(pool);
 }
 
+/* A source without inputs. */
+static enum pxp_status no_input(void *data, const void **ret_bytes, size_t *ret_n)
+{
+	(void)data;
+	*ret_bytes = NULL;
+	*ret_n = 0;
+	return PXP_ESTATE;
+}
+
 /* This test loads a module after the zygote was forked, so workers do not have the module. The
  * function in the module is never called. */
 TEST(process_pool, a_function_of_a_module_that_workers_do_not_have_is_refused)
@@ -676,6 +685,15 @@ TEST(process_pool, a_function_of_a_module_that_workers_do_not_have_is_refused)
 	EXPECT_EQ(pxp_executor_submit(pool, (pxp_task_fn *)(uintptr_t)function, NULL, 0,
 	                              NULL, NULL),
 	          PXP_EINVAL);
+	for (size_t chunk = 1; chunk <= 2; chunk++) {
+		struct pxp_map_options items = {.size = sizeof(items), .chunk = chunk};
+		struct pxp_map *map = NULL;
+
+		EXPECT_EQ(pxp_map_open(pool, (pxp_task_fn *)(uintptr_t)function, no_input,
+		                       NULL, &items, &map),
+		          PXP_EINVAL);
+		pxp_map_close(map);
+	}
 	EXPECT_EQ(end_of(pool_submit(pool, task_pid, NULL, NULL)), PXP_OK);
 	pxp_executor_destroy(pool);
 

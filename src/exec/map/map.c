@@ -306,7 +306,8 @@ struct chunk {
 	 * belong to the source. */
 	const void *bytes;
 	size_t n_bytes;
-	/* For each item, how many workers died while they ran it; NULL: no worker has died. */
+	/* For each item, the deaths of workers that were charged to it; NULL: no worker has
+	 * died. */
 	struct fault *faults;
 	/* If the chunk has failed: the error that is returned for an item, unless `faults` has
 	 * another error for this item. */
@@ -784,6 +785,14 @@ enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 
 /* ---- open and close ---- */
 
+/* Whether workers can call the function of a map. The submission of a packed chunk checks only
+ * chunk_run(), so the function is checked here. */
+static bool has_function(const struct pxp_executor *executor, pxp_task_fn *run)
+{
+	return !executor->table->has_function ||
+	       executor->table->has_function((uintptr_t)run);
+}
+
 static bool options_are_valid(const struct pxp_executor *executor,
                               const struct pxp_map_options *options)
 {
@@ -823,7 +832,8 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
 	*ret_map = NULL;
 	if (options && !options_read(&ours, sizeof(ours), options, sizeof(size_t)))
 		return PXP_EINVAL;
-	if (!executor || !run || !next || !options_are_valid(executor, &ours))
+	if (!executor || !run || !next || !options_are_valid(executor, &ours) ||
+	    !has_function(executor, run))
 		return PXP_EINVAL;
 	map = calloc(1, sizeof(*map));
 	if (!map)
