@@ -42,8 +42,9 @@ extern "C" {
  * PXP_OK      the zygote runs.
  * PXP_EINVAL  this process is a worker of a pool that a worker created. Pools cannot be nested
  *             deeper.
- * PXP_ESTATE  the zygote does not run, and the process has more than one thread.
- * PXP_ESYS    a process or a socket cannot be created, or the zygote cannot open its descriptors.
+ * PXP_ESTATE  the zygote does not run, and the process has more than one thread, or still has a
+ *             process pool.
+ * PXP_ESYS    a process, a socket or another descriptor cannot be created.
  *
  * Threads: make the first call in the only thread of the process. Any thread may make later calls.
  */
@@ -139,8 +140,8 @@ struct pxp_executor_options {
 	/* The maximum total size in bytes of the inputs of tasks that no worker has yet. An empty
 	 * queue accepts a task of any size. Default: 64 MiB. */
 	size_t max_pending_bytes;
-	/* The name of the executor. Its threads are called NAME_0, NAME_1, ... Copied, and cut to
-	 * fit into 15 bytes. Default: "pxp-N". */
+	/* The name of the executor. It is copied. The threads of a PXP_THREADS executor are called
+	 * NAME_0, NAME_1, ..., where NAME is cut to 11 bytes. Default: "pxp-N". */
 	const char *name;
 	pxp_initialise_fn *initialise;
 	/* The bytes that the functions `prepare` and `initialise` get. They are copied.
@@ -248,21 +249,23 @@ struct pxp_task_options {
 	/* How many times the task is run again after crashes. A task whose worker was killed by
 	 * SIGSYS, the signal of a filter for system calls, is not run again. Default: 0. */
 	unsigned retries;
-	/* After the task has killed this number of workers, by crashes or deadlines, it fails with
+	/* After this number of workers have crashed while they ran the task, it fails with
 	 * PXP_EPOISON. Default: unlimited. */
 	unsigned max_kills;
 	/* The maximum time from the beginning of the task to its end, in milliseconds. After that
 	 * its worker is killed, and the task fails with PXP_EDEADLINE. Default: no limit. */
 	int64_t deadline_ms;
-	/* The maximum deadline that pxp_task_restart_deadline() can set. Default: deadline_ms. */
+	/* The maximum deadline that pxp_task_restart_deadline() can set. Default and minimum:
+	 * deadline_ms. */
 	int64_t max_deadline_ms;
 	/* The maximum time between two calls of pxp_task_progress(), in milliseconds. After that
-	 * the worker is killed, and the task fails with PXP_EDEADLINE. Default: no limit. */
+	 * the worker is killed, and the task fails with PXP_EDEADLINE. The pool may notice this up
+	 * to stall_ms late. Default: no limit. */
 	int64_t stall_ms;
 	/* How much private memory the worker may have while this task runs, in bytes, instead of
 	 * memory_allowance. The part beyond memory_allowance counts against the budget, so the task
-	 * may have to wait before it begins. If memory runs out, the task fails with PXP_EMEMORY,
-	 * or crashes. Default: memory_allowance. */
+	 * may have to wait before its function is called. If memory runs out, the task fails with
+	 * PXP_EMEMORY, or crashes. Default: memory_allowance. */
 	uint64_t max_memory;
 	/* Whether to run the task once more, with all of the pool's budget, if it failed because
 	 * memory ran out, or if a lack of memory may have caused its failure. */
@@ -302,7 +305,8 @@ struct pxp_task_options {
  *
  * PXP_OK         submitted: the future will be completed, whatever happens.
  * PXP_ESHUTDOWN  pxp_executor_shutdown() was called.
- * PXP_EBROKEN    no worker can be started, or `prepare`, `preload` or `initialise` failed.
+ * PXP_EBROKEN    the executor cannot run tasks any more: for example, no worker can be started, or
+ *                `prepare`, `preload`, `initialise` or `lock_down` failed.
  * PXP_EDEADLK    the caller is a callback or a task of this executor, and would have to wait.
  * PXP_EINVAL     an option is invalid, or run is NULL, or run is known to be in a module that
  *                workers do not have.
@@ -401,8 +405,8 @@ struct pxp_executor_stats {
 	uint64_t n_spawned;
 	/* Workers that died by themselves so far. */
 	uint64_t n_crashed;
-	/* Workers that were killed so far, for a deadline, a violation of the protocol or a
-	 * cancel. */
+	/* Workers that were killed so far, for a deadline, a violation of the protocol, a cancel,
+	 * or because they were not ready in time. Workers that a shutdown kills do not count. */
 	uint64_t n_killed;
 	/* How many of the n_running tasks wait for memory. */
 	size_t n_waiting;

@@ -9,7 +9,8 @@
  *             function below must hold a reference during the call.
  * Threads:    any thread may call any function of this header.
  * Callbacks:  run without any lock held, in the thread that completes the future: a thread of the
- *             executor, or the thread that cancels.
+ *             executor (with PXP_INLINE the thread that submits the task), or the thread that
+ *             cancels the task, shuts the executor down or completes the promise.
  */
 #ifndef PXP_FUTURE_H
 #define PXP_FUTURE_H
@@ -144,9 +145,9 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * PXP_ETIMEOUT  as for pxp_future_wait().
  * PXP_EDEADLK   as for pxp_future_wait().
  * any other     the task failed or was cancelled, and this status is pxp_outcome.error.status.
- *               It is one of the statuses from PXP_ETASK on, or PXP_EBROKEN (no worker could be
- *               started), PXP_ENOMEM or PXP_ESYS (the input or the result could not be
- *               transferred).
+ *               If the future is not a promise, it is one of the statuses from PXP_ETASK on, or
+ *               PXP_EBROKEN (the executor cannot run tasks any more), PXP_ENOMEM or PXP_ESYS (the
+ *               task could not be sent to a worker, or its result could not be received).
  */
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   void **ret_bytes, size_t *ret_n,

@@ -33,7 +33,8 @@ enum pxp_status {
 	PXP_ESHUTDOWN = 6,
 	/* The executor cannot run tasks any more. */
 	PXP_EBROKEN = 7,
-	/* The wait could never end, because this thread would have to end it. */
+	/* The call would wait, and might never end: this thread works for the executor that it
+	 * would wait for. */
 	PXP_EDEADLK = 8,
 	/* A system call failed: see pxp_error.sys_errno. */
 	PXP_ESYS = 9,
@@ -72,7 +73,8 @@ struct pxp_error {
 	/* With PXP_ECRASHED, PXP_EPOISON and PXP_EMEMORY: the signal that killed the worker, or
 	 * 0. */
 	int signal;
-	/* With PXP_ECRASHED and PXP_EPOISON, if signal is 0: the exit code of the worker. */
+	/* With PXP_ECRASHED, PXP_EPOISON and PXP_EMEMORY: the exit code of the worker if it exited,
+	 * or 0. */
 	int exit_code;
 	/* One line of text without a newline at its end. It always ends with a zero byte. */
 	char text[PXP_ERROR_TEXT_BYTES];

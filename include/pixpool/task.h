@@ -28,7 +28,8 @@ struct pxp_task;
  *   PXP_ETASK       failure. Call pxp_task_fail() and return its status.
  *   PXP_ECANCELLED  the task was asked to end (pxp_task_is_cancelled()), and did.
  *   PXP_EMEMORY     memory ran out. If you call pxp_task_fail() first, the error has a text.
- *   any other       failure, with this status as the code of the error.
+ *   any other       failure. If you do not call pxp_task_fail() first, this status is the code of
+ *                   the error.
  *
  * In a worker process: the process was forked before the task was submitted. So the function cannot
  * see data of the submitting process, except the input and the descriptors of the task. If the
@@ -52,8 +53,7 @@ typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
 const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n);
 
 /** A descriptor that was submitted with the task, by its index in pxp_task_options.descriptors.
- *  Returns -1 if there is no descriptor at this index. Borrowed: the library closes it after the
- *  task. */
+ *  Returns -1 if there is no descriptor at this index. Borrowed: the task must not close it. */
 int pxp_task_descriptor(const struct pxp_task *task, unsigned index);
 
 /** The file for the output, an empty memfd. Returns -1 if the task was submitted without

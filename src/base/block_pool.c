@@ -10,12 +10,12 @@ struct idle_block {
 };
 
 struct block_pool {
-	size_t n_bytes, n_kept;
+	size_t n_bytes;
 
 	/* Guards all members below. */
 	struct lock lock;
 	struct idle_block *first;
-	size_t n_idle, n_out;
+	size_t n_kept, n_idle, n_out;
 	bool is_released;
 };
 

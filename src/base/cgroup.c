@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Read a small file completely. The text is on the heap, because the stack may be small. Returns
- * a text that the caller frees; NULL if the file cannot be read. */
+ * a text that the caller frees; NULL if the file is empty or cannot be read. */
 static char *read_text(const char *path)
 {
 	FILE *file = fopen(path, "re");

@@ -36,9 +36,9 @@ int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
  * Returns the number of bytes; -1 with errno on failure. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 
-/* Count the bytes of a file by reading it to its end, for a file whose st_size is 0 although it has
- * bytes (/proc, some FUSE file systems). Counts at most max + 1 bytes. Returns false with errno on
- * failure. */
+/* Count the bytes of a file by reading it, for a file whose st_size is 0 although it has bytes
+ * (/proc, some FUSE file systems). If the file has more than `max` bytes, the count is max + 1.
+ * Returns false with errno on failure. */
 bool fd_count(int fd, uint64_t max, uint64_t *ret_n);
 
 /* Copy n bytes from one file to another. The bytes are read from `from`, starting at offset, and

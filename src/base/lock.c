@@ -1,4 +1,4 @@
-/* Locks and conditions on pthreads, and the futex that futures sleep on. */
+/* Locks and conditions on pthreads, and the futex on which a thread waits for one future. */
 #include "base/lock.h"
 
 #include "base/clock.h"

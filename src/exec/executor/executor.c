@@ -166,11 +166,8 @@ void task_put_completion(struct task *task, struct completion *completion)
 		*future_completion(task->future) = *completion;
 }
 
-/* Complete the future of a detached task with the completion that task_put_completion() or
- * task_run_here() stored in the future, and destroy the task. Runs callbacks, so no lock may be
- * held.
- *
- * n_idle  as in future_complete_in_place(). */
+/* Complete the future of a task and destroy the task: see executor_complete(). Runs callbacks, so
+ * no lock may be held. */
 static void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;

@@ -28,13 +28,13 @@ struct executor_table {
 	size_t max_inline_input;
 
 	/* Called when a task was queued or a shutdown began. If no worker is about to look at the
-	 * queue, starts a worker, or sets must_wake to wake one. Returns false if no worker can be
-	 * started. Called with the lock held. */
+	 * queue, starts a worker, or sets must_wake. (The inline executor takes the task from the
+	 * queue instead.) Returns false if no worker can be started. Called with the lock held. */
 	bool (*on_change)(struct pxp_executor *executor);
 
-	/* Wake the worker for which on_change set must_wake. Called without the lock, because the
-	 * woken worker would have to wait for the lock. This pointer is NULL in the inline
-	 * executor, which has no workers. */
+	/* Wake one worker, or the thread that serves the workers. Called after must_wake was set,
+	 * and without the lock, because the woken thread would have to wait for the lock. This
+	 * pointer is NULL in the inline executor, which has no workers. */
 	void (*wake)(struct pxp_executor *executor);
 
 	/* Run the task that on_change took from the queue. Called without the lock. This pointer is
@@ -143,7 +143,7 @@ void executor_fini(struct pxp_executor *executor);
 void executor_acquire(struct pxp_executor *executor);
 void executor_release(struct pxp_executor *executor);
 
-/* Release the lock, and then wake the worker that table->on_change chose, if any. */
+/* Release the lock. If must_wake was set, clear it and then call table->wake. */
 void executor_unlock(struct pxp_executor *executor);
 
 /* ---- the queue: call these functions with the lock held ---- */
@@ -164,8 +164,9 @@ struct task_list executor_take_expired(struct pxp_executor *executor, int64_t no
 
 /* ---- completion: call these functions without the lock ---- */
 
-/* Complete the future of a detached task (see task_complete()) and count it. The
- * parameter `n_idle` is described at future_complete_in_place(). */
+/* Complete the future of a task with the completion that task_put_completion() or task_run_here()
+ * stored in the future, count the task, and destroy it. The task was detached, or ran in this
+ * process. Runs callbacks. future_complete_in_place() describes the parameter `n_idle`. */
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle);
 

@@ -68,8 +68,6 @@ static void inline_run_now(struct pxp_executor *executor, struct task *task)
 	executor_complete(executor, task, NULL);
 	owner_leave(&context);
 
-	/* Do not use the executor after these lines: a thread that waits for is_idle may free the
-	 * executor. */
 	lock_acquire(&executor->lock);
 	if (--self->n_running == 0)
 		cond_broadcast(&self->is_idle);

@@ -98,8 +98,8 @@ struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
  * may complete the future. Called with the executor's lock held. */
 void task_detach(struct task *task);
 
-/* Move *completion into the future of a detached task, for task_complete(). If the task is
- * completed already, free what *completion owns. */
+/* Move *completion into the future of a task, for executor_complete(). No other thread may complete
+ * the future. If a cancel has completed it already, free what *completion owns. */
 void task_put_completion(struct task *task, struct completion *completion);
 
 struct task_list {
@@ -146,7 +146,7 @@ void task_view_fini(struct pxp_task *view);
  * PXP_EMEMORY, or PXP_ECANCELLED if the task got a cancel request and obeyed. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
 
-/* Run a task in this process, and leave its completion in its future for task_complete(). */
+/* Run a task in this process, and leave its completion in its future for executor_complete(). */
 void task_run_here(struct task *task, void *context);
 
 #endif

@@ -92,7 +92,7 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
 	return PXP_OK;
 }
 
-/* Whether a wait in this thread could never end: a future of the iteration is not done, and this
+/* Whether a wait in this thread might never end: a future of the iteration is not done, and this
  * thread runs a task or a callback of the executor that must complete that future. */
 static bool would_deadlock(struct pxp_as_completed *iteration)
 {

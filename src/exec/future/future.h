@@ -66,7 +66,7 @@ bool future_complete(struct pxp_future *future, struct completion *completion);
 
 /* Returns where to write the completion for future_complete_in_place(). Call this only in a thread
  * that holds a reference to the future, and only if no other thread may complete the future. This
- * saves a copy of struct completion (400 bytes) for each task. */
+ * saves a copy of struct completion (about 400 bytes) for each task. */
 struct completion *future_completion(struct pxp_future *future);
 
 /* Complete the future with the contents of future_completion(). Runs callbacks.
@@ -80,7 +80,7 @@ void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
  * task may already be running. */
 enum pxp_future_state future_peek(struct pxp_future *future);
 
-/* Whether a wait for the future in this thread could never end: the future is not done, and this
+/* Whether a wait for the future in this thread might never end: the future is not done, and this
  * thread works for the owner of the future. */
 bool future_would_deadlock(struct pxp_future *future);
 

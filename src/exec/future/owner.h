@@ -3,7 +3,7 @@
  * knows of its executor. A promise has no owner.
  *
  * Each thread has a list of the owners that it currently works for. If a thread waited for a future
- * of such an owner, the wait could never end. So such a wait is refused.
+ * of such an owner, the wait might never end. So such a wait is refused.
  */
 #ifndef PXP_FUTURE_OWNER_H
 #define PXP_FUTURE_OWNER_H

@@ -5,9 +5,9 @@
  * A busy worker has one more task in its channel, so that it finds its next task without a round
  * trip. While tasks are very quick, a worker prefetches more of them, because it would finish one
  * task before the pool could send the next one. If a worker has prefetched more than one task,
- * these tasks may take AHEAD_NS together, as estimated from the last tasks. A task with descriptors or a long input is
- * never prefetched behind another prefetched one, so a worker has at most two such tasks, the
- * running one and a prefetched one.
+ * these tasks may take AHEAD_NS together, as estimated from the last tasks. A task with descriptors,
+ * an output, a long input or a memory limit of its own is not prefetched behind another prefetched
+ * one, unless it was overtaken too often (see below).
  *
  * An idle worker takes over tasks that another worker has prefetched and not started. If no worker
  * is ever idle, a prefetched task that too many newer tasks have overtaken is moved to another
@@ -41,8 +41,8 @@ enum {
 	WAKE_NS = 20 * 1000,
 	/* The supervisor is not woken for quick tasks before this number of them is queued. */
 	N_GATHERED = N_SLOTS - 1,
-	/* How long the pool waits before it tries again after descriptors, processes or socket
-	 * space ran out. */
+	/* How long the pool waits before it tries again to send, after descriptors or socket space
+	 * ran out. */
 	RETRY_MS = 10,
 	/* How long a worker may take to end, finaliser included, before it is killed. */
 	STOP_MS = 5000,
@@ -179,8 +179,8 @@ static bool may_be_prefetched_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether a task may be sent to a worker that already has `level` other tasks. A task that must
- * start by a given time stays in the queue, where that time is watched. */
+/* Whether a task from the queue may be sent to a worker that already has `level` other tasks. A
+ * task that must start by a given time stays in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
 	return task->expires_ns < 0 && (level == 1 || may_be_prefetched_deep(task));

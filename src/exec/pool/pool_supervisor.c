@@ -3,7 +3,7 @@
  * fork server. It reads the frames of workers and their answers in shared slots, and notices
  * deadlines that pass without an answer. A worker may have forged every byte that it sends. This
  * file also decides how much memory each worker may have. Only the supervisor's thread runs this
- * code, except for pool_refuse_need().
+ * code, except for pool_start_supervisor() and pool_refuse_need().
  */
 #include "base/cgroup.h"
 #include "base/clock.h"
@@ -308,8 +308,8 @@ bool pool_spawn(struct process_pool *pool)
  *   LOWERING   the fork server was told to lower the limit
  *
  * A grant counts against the budget until the limit is lowered or the worker is gone. No two tasks
- * can wait for each other, because a task that waits holds nothing of the budget: if a task that
- * holds a part of the budget asks for more, its request is granted or refused at once.
+ * can wait for each other: if a task that holds a part of the budget asks for more, its request is
+ * granted or refused at once, whatever other tasks wait for.
  *
  * No task is prefetched behind a task that has asked for memory. A prefetched task would wait for
  * no reason, and would start with memory that was granted to the task before it.
@@ -413,7 +413,7 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 
 /* ---- memory: requests ---- */
 
-/* Withdraw the tasks that are prefetched behind a task that waits for memory. */
+/* Withdraw the tasks that are prefetched behind the front task, and return them to the queue. */
 static void return_prefetched(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* The last task is withdrawn first, so that the tasks keep their order in the queue. */
@@ -918,8 +918,8 @@ static bool read_slots(struct process_pool *pool, struct pool_worker *worker)
 }
 
 /* Read the answers in the shared slots of a worker, then at most max_frames frames. Returns false
- * if the channel has ended, or the worker broke the protocol. Then the channel is never read
- * again. */
+ * if the channel has ended, or the worker broke the protocol. After a breach of the protocol, the
+ * channel is never read again. */
 static bool read_frames(struct process_pool *pool, struct pool_worker *worker,
                         int max_frames)
 {
@@ -1144,6 +1144,7 @@ enum memory_death {
 	/* The worker had used at least half of its limit. Memory may have run out, but this is not
 	 * certain. */
 	DIED_NEAR_LIMIT,
+	/* The worker had used at least seven eighths of its limit. */
 	DIED_AT_LIMIT,
 	/* The kernel's counter of OOM kills in our cgroup has grown. */
 	DIED_OF_OOM_KILLER,

@@ -3,7 +3,8 @@
  *
  *   ABSENT -> STARTING   the fork server was asked to start the worker
  *   STARTING -> READY    the worker's initialiser and lock-down have succeeded
- *   STARTING -> ABSENT   the fork server could not start the worker
+ *   STARTING, DYING -> ABSENT
+ *                        the fork server could not start the worker
  *   READY -> STOPPING    the worker was told to end
  *   STARTING, READY, STOPPING -> HUNG_UP
  *                        the worker has closed its channel: it has died, or it will be killed
@@ -45,6 +46,7 @@ enum kill_reason {
 	KILLED_BREACH,
 	/* The task was cancelled by force. The cancel completes its future. */
 	KILLED_CANCEL,
+	/* The executor was shut down, or the worker was told to end and did not end in time. */
 	KILLED_SHUTDOWN,
 };
 
@@ -95,7 +97,8 @@ struct pool_worker {
 	/* The time at which the worker became idle. Valid only while it is idle. */
 	int64_t idle_since_ns;
 
-	/* The deadline of the front task, or of the worker's own start or end; -1: none. */
+	/* The deadline of the front task, of the acknowledgement of its withdrawal, or of the
+	 * worker's own start or end; -1: none. */
 	int64_t deadline_ns;
 	/* The time by which the front task must have made progress; -1: no limit. */
 	int64_t stall_ns;
@@ -107,8 +110,8 @@ struct pool_worker {
 	int64_t front_since_ns;
 	/* By how much the front task's deadline was deferred because the task had not started. */
 	int64_t unbegun_ms;
-	/* Whether the front task is late, but has reported its end. If so, deadline_ns limits the
-	 * time for its answer. */
+	/* Whether the pool wanted to kill the worker for the front task, but the task has reported
+	 * its end. If so, deadline_ns limits the time for its answer. */
 	bool awaits_answer;
 
 	/* Whether the worker has sent FRAME_READY. */
@@ -130,9 +133,10 @@ struct pool_worker {
 	unsigned n_needs;
 	/* The answer to the worker's memory request, kept until it can be sent. */
 	enum pxp_status answer;
-	/* Whether the worker's last memory request was refused. */
+	/* Whether the worker's last memory request was refused with PXP_EMEMORY. */
 	bool was_refused;
-	/* Whether the worker keeps too much memory. If so, it is replaced once it is idle. */
+	/* Whether the worker keeps too much memory, or its memory limit could not be lowered. If
+	 * so, it is replaced once it is idle. */
 	bool needs_recycle;
 	/* The remaining time of the worker's deadlines while they are paused; -1: none. */
 	int64_t deadline_left_ns;

@@ -1,6 +1,6 @@
-/* A channel is one SOCK_SEQPACKET socket. It carries whole frames of at most FRAME_MAX_BYTES, and
- * descriptors with them. Any thread may call these functions, but in each direction only one thread
- * at a time may use a channel. */
+/* A channel is a pair of connected SOCK_SEQPACKET sockets. It carries whole frames of at most
+ * FRAME_MAX_BYTES, and descriptors with them. Any thread may call these functions, but in each
+ * direction only one thread at a time may use a channel. */
 #ifndef PXP_CHANNEL_H
 #define PXP_CHANNEL_H
 

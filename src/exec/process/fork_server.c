@@ -1,7 +1,8 @@
 /*
  * A fork server runs the pool's preload once, when the first worker is requested, and forks workers
- * from that state. It reaps a worker only when it is told to. So no pid is used again while the
- * main process may still send a signal to it.
+ * from that state. Once the main process has the pid of a worker, the fork server reaps this worker
+ * only when it is told to, or when the pool ends. So no pid is used again while the main process
+ * may still send a signal to it.
  *
  * When its control socket closes or the main process ends, the fork server kills its workers, waits
  * for them and exits. It watches the pidfd of the main process too, because a child of the main

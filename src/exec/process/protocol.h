@@ -96,8 +96,8 @@ struct fork_server_frame {
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
 
-/* A frame about one process. It goes from the main process to the zygote or to a fork server, or
- * back. */
+/* A frame about one process: a request to a fork server, or an answer of a fork server or the
+ * zygote. */
 struct process_frame {
 	uint32_t kind;
 	/* The index of the worker in its pool. */

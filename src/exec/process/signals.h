@@ -6,9 +6,9 @@
 
 /* Reset every signal to its default action and unblock it, whatever this process or its parent had
  * set. (If SIGCHLD stayed ignored, there would be no wait status.) There are two exceptions.
- * Signals that ask a program to end are ignored, because only the main process reacts to them.
- * Signals that a failed write raises are ignored, too. Child processes inherit this. The function
- * is slow, because it makes many system calls. */
+ * SIGINT, SIGTERM and SIGHUP are ignored, because only the main process reacts to them. SIGPIPE and
+ * SIGXFSZ, which a failed write raises, are ignored, too. Child processes inherit this. The
+ * function is slow, because it makes many system calls. */
 void signals_reset_of_server(void);
 
 /* Called in a worker. If `survives` is false, SIGTERM and SIGHUP end the worker. If `survives` is

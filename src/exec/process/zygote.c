@@ -1,15 +1,16 @@
 /*
  * The zygote is forked in the first line of main, while there is one thread, so that no lock can be
  * held by a thread that does not exist in the copy. It stays single-threaded, and forks a fork
- * server for each process pool. It keeps no terminal, and no descriptor but its control socket and
- * the pidfd of the main process. So no process waits for an end of file because of the zygote.
+ * server for each process pool. It keeps no terminal. Its only descriptors are /dev/null, its
+ * control socket and the pidfd of the main process. So no process waits for an end of file because
+ * of the zygote.
  *
  * Children of the main process that do not exec have copies of the control sockets. So sockets are
  * shut down before they are closed, and processes notice a death by a pidfd: the zygote and the
  * fork servers watch the main process, and a pool watches its fork server.
  *
- * Tasks may have the same user as these processes, and may stop them. A process that waits for one
- * of them sends it SIGCONT once a second, and SIGKILL in the end.
+ * Tasks may have the same user as these processes, and may stop them. While the main process waits
+ * for one of them, it sends that process SIGCONT once a second, and SIGKILL after a minute.
  */
 #include "exec/process/zygote.h"
 

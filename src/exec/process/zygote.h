@@ -21,6 +21,7 @@ struct fork_server_handle {
  * ret_fork_server  on success the fork server, which the caller must end with
  *                  zygote_end_fork_server(). Unchanged on failure.
  *
+ * PXP_EINVAL  a function in the options does not exist in the processes of a pool.
  * PXP_ESTATE  this process has no running zygote.
  * PXP_ESYS    no socket, process or descriptor is available, or the zygote has died.
  *
