@@ -427,10 +427,11 @@ static pid_t zygote_of_this_process(void)
 	return child;
 }
 
-/* While a pool exists the zygote cannot be restarted, since the pool has a thread. */
+/* While a pool exists, the zygote cannot be restarted. */
 static bool the_zygote_can_be_restarted(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_error error = {0};
 	enum pxp_status status;
 	pid_t zygote;
 
@@ -440,9 +441,10 @@ static bool the_zygote_can_be_restarted(void)
 	zygote = zygote_of_this_process();
 	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !await_gone(zygote))
 		return false;
-	status = pxp_zygote_start(NULL);
+	status = pxp_zygote_start(&error);
 	pxp_executor_destroy(pool);
-	if (status != PXP_ESTATE || create_and_destroy() != PXP_ESYS)
+	if (status != PXP_ESTATE || !strstr(error.text, "process pools") ||
+	    create_and_destroy() != PXP_ESYS)
 		return false;
 	/* A thread that was joined is visible in /proc for a moment longer. */
 	for (int i = 0; i < 10000 && status == PXP_ESTATE; i++) {

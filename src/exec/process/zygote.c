@@ -420,7 +420,12 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	if (zygote.depth >= MAX_DEPTH)
 		return pxp_fail(ret_error, PXP_EINVAL,
 		                "process pools are nested more than %d deep", MAX_DEPTH);
-	if (!has_one_thread() || zygote.n_fork_servers > 0)
+	if (zygote.n_fork_servers > 0)
+		return pxp_fail(
+			ret_error, PXP_ESTATE,
+			"the zygote has died, and can be started again only after all "
+			"process pools are destroyed");
+	if (!has_one_thread())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "the zygote must start before the process has threads");
 	if (zygote.control >= 0)
