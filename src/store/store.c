@@ -633,6 +633,7 @@ struct work {
 	/* state between the steps, initialised once the folder is open */
 	struct output output;
 	int folder;          /* descriptor of the folder; -1: none is open */
+	bool is_named;       /* whether the output has got its name */
 	enum published step; /* the result of the output's last step */
 };
 
@@ -785,7 +786,8 @@ static void name_output(struct store *store, struct work *work)
 			work->step = output_name(&work->output, store->is_durable,
 			                         failure);
 	}
-	if (work->step == PUBLISHED)
+	work->is_named = work->step == PUBLISHED;
+	if (work->is_named)
 		claim_made(store, work);
 }
 
@@ -797,15 +799,23 @@ static bool is_same_folder(int a, int b)
 	       of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
-/* Sync the folder of an output, unless an earlier output of the group has the same folder. */
+/* Sync the folder of an output, unless an earlier output of the group has the same folder: then the
+ * result is that of the earlier output. If the earlier sync failed, another one would prove nothing,
+ * because the kernel may report a failure only once. */
 static void sync_name(struct work *works, size_t i)
 {
 	struct work *work = &works[i];
 
 	for (size_t j = i; j > 0; j--) {
-		if (works[j - 1].step == PUBLISHED &&
-		    is_same_folder(works[j - 1].folder, work->folder))
-			return;
+		const struct work *other = &works[j - 1];
+
+		if (!other->is_named || !is_same_folder(other->folder, work->folder))
+			continue;
+		if (other->step != PUBLISHED) {
+			work->step = other->step;
+			work->asked->failure = other->asked->failure;
+		}
+		return;
 	}
 	if (!sync_folder(work->folder, work->output.name))
 		work->step = store_refuse("cannot make the output durable",

@@ -658,6 +658,39 @@ TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
 	replacement_fini(&new, NULL);
 }
 
+/* The kernel may report a failed sync of a folder only once, so the store must not sync the folder
+ * again for the second output. */
+TEST(durable, if_a_folder_cannot_be_synced_none_of_its_outputs_is_done)
+{
+	int content = content_of('n', 3);
+	struct store_output outputs[2];
+	struct stat expected;
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/b.jpg", "old");
+	expected = stat_of("out/b.jpg");
+	store = durable_store(0);
+	outputs[0] = output_of("a.jpg", content, 3);
+	outputs[1] = output_of("b.jpg", content, 3);
+	outputs[1].expected = &expected;
+	fails_for = 'd';
+	fails_with = EIO;
+	n_syncs_that_fail = 1;
+	store_publish_group(store, outputs, 2);
+	fails_for = 0;
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(outputs[i].result, STORE_PLACE_FAILED);
+		EXPECT(strstr(outputs[i].failure.text, "durable") != NULL);
+	}
+	EXPECT_STR(scratch_text("out/b.jpg"), "old");
+	EXPECT_EQ(n_names("out"), 2);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
 TEST(durable, an_output_is_not_done_if_its_folder_cannot_be_opened_for_syncing)
 {
 	int content = content_of('n', 3);
