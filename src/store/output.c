@@ -152,6 +152,7 @@ static bool copy_mode(int to, int from)
 {
 	char list[4096];
 	ssize_t n = fgetxattr(from, ACL_ATTRIBUTE, list, sizeof(list));
+	const bool has_none = n < 0 && errno == ENODATA;
 	struct stat st, now;
 	mode_t mode;
 
@@ -164,6 +165,8 @@ static bool copy_mode(int to, int from)
 		mode &= (mode_t)~S_ISGID;
 	if (n >= 0)
 		(void)!fsetxattr(to, ACL_ATTRIBUTE, list, (size_t)n, 0);
+	else if (has_none) /* the new file may have inherited a list from its folder */
+		(void)!fremovexattr(to, ACL_ATTRIBUTE);
 	/* A network share may refuse to set a mode, even one that the new file already has. */
 	return fchmod(to, mode) == 0 ||
 	       (fstat(to, &now) == 0 && (now.st_mode & 07777) == mode);

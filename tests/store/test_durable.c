@@ -634,6 +634,40 @@ TEST(durable,
 	replacement_fini(&new, store);
 }
 
+/* The POSIX access control list of a folder, from which new files inherit: user::rwx,
+ * user:1234:rwx, group::r-x, mask::rwx, other::r-x. */
+static const unsigned char list_for_1234[] = {
+	2, 0,   0,   0,   1,   0,   7,  0, 255, 255, 255, 255, 2,   0,   7,
+	0, 210, 4,   0,   0,   4,   0,  5, 0,   255, 255, 255, 255, 16,  0,
+	7, 0,   255, 255, 255, 255, 32, 0, 5,   0,   255, 255, 255, 255,
+};
+
+/* The original was created before its folder got the list, so it has none. */
+TEST(durable, an_output_inherits_no_access_control_list_that_its_original_does_not_have)
+{
+	for (int way = 0; way < N_WAYS; way++) {
+		struct replacement new;
+		struct store *store;
+
+		replacement_init(&new);
+		REQUIRE(chmod("out/a.jpg", 0640) == 0);
+		new.expected = stat_of("out/a.jpg");
+		if (setxattr("out", "system.posix_acl_default", list_for_1234,
+		             sizeof(list_for_1234), 0) == 0) {
+			store = durable_store(way);
+			store_publish_group(store, &new.output, 1);
+			EXPECT_EQ(new.output.result, STORE_DONE);
+			EXPECT(getxattr("out/a.jpg", "system.posix_acl_access", NULL, 0) <
+			       0);
+			EXPECT_EQ(stat_of("out/a.jpg").st_mode & 07777, 0640u);
+			store_close(store);
+		} else {
+			EXPECT_EQ(errno, ENOTSUP);
+		}
+		replacement_fini(&new, NULL);
+	}
+}
+
 TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
 {
 	struct replacement new;
