@@ -538,6 +538,8 @@ static enum published change_way(struct output *output, bool is_durable,
 	enum published result;
 
 	fd_close(&output->fd);
+	/* After a failed sync, output_sync() writes the output once more, in the same way. */
+	output->without |= WITHOUT_TMPFILE;
 	result = write_hidden(output, failure);
 	return result == PUBLISHED && is_durable ? output_sync(output, failure) : result;
 }

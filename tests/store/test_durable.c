@@ -94,6 +94,8 @@ static int
 
 /* Functions that are called once, before the next link, rename or exchange; NULL: none. */
 static void (*before_link)(void), (*before_rename)(void), (*before_exchange)(void);
+/* Unnamed files cannot be linked. */
+static bool no_unnamed_links;
 
 static void run_once(void (**action)(void))
 {
@@ -110,6 +112,10 @@ int __wrap_linkat(int from, const char *old, int to, const char *name, int flags
 {
 	note('l');
 	run_once(&before_link);
+	if (no_unnamed_links && strncmp(old, "/proc/", 6) == 0) {
+		errno = EPERM;
+		return -1;
+	}
 	return __real_linkat(from, old, to, name, flags);
 }
 
@@ -666,6 +672,35 @@ TEST(durable, an_output_inherits_no_access_control_list_that_its_original_does_n
 		}
 		replacement_fini(&new, NULL);
 	}
+}
+
+static void fail_next_sync(void)
+{
+	fails_for = 'f';
+	fails_with = EIO;
+	n_syncs_that_fail = 1;
+}
+
+/* The output is written again twice: under a hidden name, because it cannot be linked, and then to a
+ * new file, because the sync of the first one failed. */
+TEST(durable, an_output_that_cannot_be_linked_keeps_a_hidden_name_after_a_failed_sync)
+{
+	struct replacement new;
+	struct store *store;
+
+	replacement_init(&new);
+	store = durable_store(0);
+	no_unnamed_links = true;
+	before_link = fail_next_sync;
+	store_publish_group(store, &new.output, 1);
+	no_unnamed_links = false;
+	fails_for = 0;
+	EXPECT_EQ(n_syncs_that_fail, 0);
+	EXPECT_EQ(new.output.result, STORE_DONE);
+	EXPECT_STR(scratch_text("out/a.jpg"), "nnn");
+	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
+	EXPECT_EQ(n_names("out"), 2);
+	replacement_fini(&new, store);
 }
 
 TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
