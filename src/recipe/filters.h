@@ -38,9 +38,9 @@ enum filter_kind {
 	FILTER_ROTATE,
 	FILTER_FLIP, /* mirror top to bottom */
 	FILTER_FLOP, /* mirror left to right */
-	/* Remove the borders of a picture. A pixel belongs to the border if it differs from the top
-	 * left pixel by at most number[0], on a scale of 0 to 255. If all pixels belong to the
-	 * border, the picture is not changed. */
+	/* Remove the borders of a picture: the outer rows and columns whose pixels all differ from
+	 * the top left pixel by at most number[0] in each band, on a scale of 0 to 255. If the whole
+	 * picture is border, it is not changed. */
 	FILTER_TRIM,
 	FILTER_FLATTEN, /* blend alpha with the background, which is white by default */
 	N_FILTER_KINDS
@@ -48,8 +48,8 @@ enum filter_kind {
 
 enum { FILTER_NUMBERS = 3, FILTER_CHAIN_MAX = 16 };
 
-/* A filter and its numbers, which are rounded to six decimal places. If a kind of filter has fewer
- * numbers, the other numbers are 0. */
+/* A filter and its numbers, which have at most six decimal places. If a kind of filter has fewer
+ * numbers than FILTER_NUMBERS, the other numbers are 0. */
 struct filter {
 	enum filter_kind kind;
 	double number[FILTER_NUMBERS];

@@ -117,7 +117,8 @@ void geometry_focus(struct layout *layout, struct size from);
  * Let f be the smaller of w/W and h/H for FIT_COVER and FIT_OUTSIDE, and the larger for FIT_INSIDE
  * and FIT_CONTAIN. FIT_FILL uses w/W for the width and h/H for the height. If only one side of the
  * box is given, f is the ratio of that side. The length of a side becomes floor(length/f + 0.5),
- * but at least 1.
+ * but at least 1. It stays the same if no_enlarge or no_reduce forbids the change. With a
+ * percentage p, f is 100/p.
  *
  * For PNG and WebP the result is the same as that of vipsthumbnail, including the rounding of exact
  * halves, because the steps are the same. For JPEG the result may differ by a pixel, because
