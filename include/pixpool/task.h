@@ -127,7 +127,8 @@ enum { PXP_MAX_NEEDS = 16 };
  *
  * bytes  how much private memory the worker needs in total, in bytes. Up to
  *        pxp_executor_options.memory_allowance is granted at once. Memory beyond that comes from
- *        memory_budget, and requests are granted in their order.
+ *        memory_budget, and requests are granted in their order. But if the task already has
+ *        memory from the budget, its request is granted or refused at once.
  *
  * The task's deadlines are suspended during the wait. When the task ends, the memory goes back to
  * the budget.

@@ -127,7 +127,7 @@ struct pool_worker {
 	uint64_t granted;
 	/* The memory limit, in bytes, that the worker's task has requested and waits for. */
 	uint64_t needed;
-	/* The worker's position in the queue for memory. */
+	/* The number of the worker's last memory request, in the order of requests. */
 	uint64_t need_number;
 	/* How many times the front task has requested memory. */
 	unsigned n_needs;
