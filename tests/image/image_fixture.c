@@ -279,7 +279,7 @@ static void count_header(void *data, uint64_t n_pixels)
 	struct outcome *outcome = data;
 
 	outcome->n_headers++;
-	/* n_pixels counts the pixels of all frames together or, for a drawing, those of the drawn
+	/* `n_pixels` counts the pixels of all frames together or, for a drawing, those of the drawn
 	 * size. */
 	EXPECT(n_pixels > 0);
 	if (outcome->answer.n_out == 1 &&

@@ -165,7 +165,7 @@ static void add_config(struct block *to, unsigned primaries)
 
 /* Make a file of n items, each with a header of its own. The header of the item with the number
  * ids[0] says that its colours have the primaries with the code 1, that of the item ids[1] has the
- * code 2, and so on. The box "ipma" claims n_counted entries. */
+ * code 2, and so on. The box "ipma" claims `n_counted` entries. */
 static struct block file_of_items(const unsigned *ids, size_t n, unsigned n_counted)
 {
 	struct block file = {0};

@@ -162,7 +162,7 @@ static bool is_accepted(const struct blob *jpeg, const char *words)
 }
 
 /* Damage one byte of the picture at a time, at several places. Returns for how many of these bytes
- * the damaged picture is accepted. *ret_n is the number of bytes. */
+ * the damaged picture is accepted. `*ret_n` is the number of bytes. */
 static unsigned count_accepted(struct blob *blob, const char *words, unsigned *ret_n)
 {
 	unsigned n_accepted = 0;

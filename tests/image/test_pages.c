@@ -350,8 +350,8 @@ static void add_entry(struct blob *tiff, unsigned tag, uint32_t n, uint32_t valu
 	add_number(tiff, value, 4);
 }
 
-/* A zlib stream of n_blocks empty blocks and a last block. The last block is empty if `is_empty` is
- * true, and has 100 zeros otherwise. */
+/* A zlib stream of `n_blocks` empty blocks and a last block. The last block is empty if `is_empty`
+ * is true, and has 100 zeros otherwise. */
 static struct blob make_stream(bool is_empty, unsigned n_blocks)
 {
 	static const uint8_t zeros[100] = {0}, head[] = {0x78, 0x01};

@@ -46,7 +46,7 @@ static void append_text(struct blob *blob, const char *text)
 }
 
 /* Decode a copy of exactly the file's length, so that a sanitizer notices reads beyond its end.
- * Returns NULL and sets *ret_failure if the file cannot be decoded. */
+ * Returns NULL and sets `*ret_failure` if the file cannot be decoded. */
 static void *decode(enum image_format format, const struct blob *file,
                     struct raster *ret_raster, struct failure *ret_failure)
 {
@@ -69,7 +69,7 @@ static void *decode(enum image_format format, const struct blob *file,
 	return samples;
 }
 
-/* Check that the file shows the picture and has n_bands bands. */
+/* Check that the file shows the picture and has `n_bands` bands. */
 static void expect_picture(enum image_format format, const struct blob *file,
                            unsigned n_bands, unsigned tolerance, const char *what)
 {
@@ -111,7 +111,7 @@ static void expect_failure(enum image_format format, const struct blob *file,
 	free(samples);
 }
 
-/* The file must fail whenever it is truncated to at least n_least bytes. */
+/* The file must fail whenever it is truncated to at least `n_least` bytes. */
 static void expect_each_cut_fails(enum image_format format, const struct blob *file,
                                   size_t n_least, const char *what)
 {
@@ -142,8 +142,8 @@ static struct blob plain_of(const char *header, int n_bands, const char *separat
 	return file;
 }
 
-/* The samples of the picture as bytes. If `has_alpha` is true, alpha follows the n_bands colours of
- * each pixel. */
+/* The samples of the picture as bytes. If `has_alpha` is true, alpha follows the `n_bands` colours
+ * of each pixel. */
 static struct blob raw_of(const char *header, int n_bands, bool has_alpha)
 {
 	struct blob file = {0};
@@ -849,7 +849,8 @@ static struct blob psd_of(const struct psd_kind *kind)
 }
 
 /* The PSD section of layers has the number of layers, which is negative if the first extra channel
- * is transparency. In a 16-bit file this number is in a block after empty masks. */
+ * is transparency. In a 16-bit file this number is in a block after empty masks. A file without
+ * layers may instead have an empty block "Mtrn", which means transparency, too. */
 #define LAYERS(text) text, sizeof(text) - 1
 #define SAVED        LAYERS("\0\0\0\2\0\1")
 #define CLEAR        LAYERS("\0\0\0\2\xff\xff")

@@ -315,7 +315,28 @@ TEST(vips, pictures_with_16_bits_or_lab_colours_become_8_bit_srgb)
 	}
 }
 
+/* The file begins like an HDR. Before libvips tries its loader of HDR, it tries its loader of SVG,
+ * which accepts a file with the text "<svg". */
 TEST(vips, a_picture_fails_if_the_loader_does_not_match_the_detected_format)
+{
+	static const char text[] = "#?RADIANCE\n# <svg \nFORMAT=32-bit_rle_rgbe\n\n"
+				   "-Y 1 +X 1\n\1\1\1\1";
+	struct blob blob = {0};
+	struct outcome outcome;
+
+	start();
+	if (!vips_type_find("VipsForeignLoad", "svgload_source"))
+		SKIP("this libvips cannot load SVG");
+	blob_append(&blob, text, strlen(text));
+	outcome = shrink(&blob, FORMAT_PNG, ENGINE_VIPS);
+	EXPECT_STR(
+		outcome.answer.failure.text,
+		"header: the file begins like hdr, but libvips takes it for another format");
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(vips, a_file_with_only_the_first_bytes_of_a_format_is_a_bad_image)
 {
 	static const char *const texts[] = {"\xff\x4f\xff\x51 but no more",
 	                                    "\xff\x0a and text"};

@@ -25,7 +25,7 @@ struct batch_of_files {
 	struct commit commits[MAX_FILES];
 	struct commit_output outputs[MAX_FILES];
 	char names[MAX_FILES][16];
-	/* If has_gates is set, on_done() stops at the first file: it opens `reached` and waits at
+	/* If `has_gates` is set, on_done() stops at the first file: it opens `reached` and waits at
 	 * `gate`. */
 	bool has_gates;
 	struct gate reached, gate;

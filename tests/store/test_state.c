@@ -544,8 +544,8 @@ static void install_failing_pread(void)
 	REQUIRE(has_pread || has_pread64);
 }
 
-/* Make a database with one row. If is_killed is true, the row is in a write-ahead log that a killed
- * run left. */
+/* Make a database with one row. If `is_killed` is true, the row is in a write-ahead log that a
+ * killed run left. */
 static void make_database(bool is_killed)
 {
 	int status = 0;

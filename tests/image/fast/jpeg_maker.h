@@ -23,7 +23,7 @@ enum script {
 	SCRIPT_USUAL,    /* libjpeg's default progressive script */
 	/* a progressive script with bands and bits in random order, chosen by the seed */
 	SCRIPT_RANDOM,
-	SCRIPT_LONG, /* a progressive script of n_scans scans */
+	SCRIPT_LONG, /* a progressive script of `n_scans` scans */
 };
 
 enum { MAX_SCRIPT_SCANS = 256 };

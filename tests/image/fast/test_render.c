@@ -338,7 +338,7 @@ static void make_planes(struct plane planes[3], struct workspace workspaces[3],
 	}
 }
 
-/* Make a struct rendered, as a renderer returns it, from the first n_planes of `planes`. */
+/* Make a `struct rendered`, as a renderer returns it, from the first `n_planes` of `planes`. */
 static struct rendered rendered_of(const struct plane planes[3], unsigned n_planes,
                                    bool has_half_chroma)
 {
@@ -413,6 +413,9 @@ TEST(jpeg_write, a_writer_still_works_after_trimming_has_freed_its_memory)
 	void *writer = jpeg_writer.create();
 	struct rendered rendered;
 	struct written written;
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_request request = request_of(JPG_FULL);
+	struct jpg_picture picture;
 	uint64_t state = 1;
 	size_t n_large, n_small;
 
@@ -433,6 +436,19 @@ TEST(jpeg_write, a_writer_still_works_after_trimming_has_freed_its_memory)
 	REQUIRE(jpeg_writer.write(writer, &rendered, &options, &written));
 	n_small = written.n_bytes;
 	EXPECT(n_small < 2000);
+	request.reads_everything = true;
+	picture = decode_whole(decoder,
+	                       (struct bytes){(uint8_t *)written.bytes, written.n_bytes},
+	                       &request);
+	EXPECT_EQ(picture.n_planes, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		struct reference_plane want = {.stride = planes[i].stride,
+		                               .samples = planes[i].samples};
+
+		REQUIRE(picture.plane[i].width == 20 && picture.plane[i].height == 20);
+		EXPECT(plane_difference(&picture.plane[i], &want) <= 4);
+	}
+	jpeg_reader.destroy(decoder);
 	for (unsigned i = 0; i < 3; i++)
 		workspace_fini(&workspaces[i]);
 	jpeg_writer.destroy(writer);
