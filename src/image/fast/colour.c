@@ -20,10 +20,12 @@ struct kept_transform {
 	size_t n_bytes;
 	bool is_grey;
 	enum intent intent;
-	/* For RGB: a transform. For grey: a table of N_LEVELS sRGB values with 16 bits. NULL: lcms2
-	 * does not accept the profile, or the entry is unused. */
+	/* For RGB: a transform. NULL: lcms2 does not accept the profile, or the entry is
+	 * unused. */
 	cmsHTRANSFORM transform;
-	uint16_t *levels;
+	/* For grey, if has_levels is true: a table of sRGB values. */
+	bool has_levels;
+	uint16_t levels[N_LEVELS];
 	uint64_t last_used;
 };
 
@@ -50,7 +52,6 @@ static void forget_transform(struct kept_transform *kept)
 {
 	if (kept->transform)
 		cmsDeleteTransform(kept->transform);
-	free(kept->levels);
 	*kept = (struct kept_transform){0};
 }
 
@@ -121,13 +122,12 @@ static cmsHTRANSFORM build(cmsHPROFILE from, cmsHPROFILE to, cmsUInt32Number for
 
 /* Make the table of a grey profile. lcms2 computes it with floats. With 8 bits, its results would
  * be up to 10 levels wrong where a curve is steep, such as near black if the profile is linear
- * light. */
-static uint16_t *make_levels(cmsHPROFILE from, enum intent intent)
+ * light. Returns false if lcms2 does not accept the profile. */
+static bool make_levels(cmsHPROFILE from, enum intent intent, uint16_t levels[N_LEVELS])
 {
 	cmsHTRANSFORM transform = build(from, grey_profile(), TYPE_GRAY_FLT, intent);
-	uint16_t *levels = transform ? malloc(N_LEVELS * sizeof(*levels)) : NULL;
 
-	for (unsigned i = 0; levels && i < N_LEVELS; i++) {
+	for (unsigned i = 0; transform && i < N_LEVELS; i++) {
 		float level = (float)i / (N_LEVELS - 1), value = 0;
 
 		cmsDoTransform(transform, &level, &value, 1);
@@ -136,7 +136,7 @@ static uint16_t *make_levels(cmsHPROFILE from, enum intent intent)
 	}
 	if (transform)
 		cmsDeleteTransform(transform);
-	return levels;
+	return transform != NULL;
 }
 
 static void keep_transform(struct kept_transform *kept, const uint8_t *profile)
@@ -147,7 +147,7 @@ static void keep_transform(struct kept_transform *kept, const uint8_t *profile)
 	 * bits it would interpolate in a grid, which gives an error of several levels where colours
 	 * are clipped. */
 	if (kept->is_grey)
-		kept->levels = make_levels(from, kept->intent);
+		kept->has_levels = make_levels(from, kept->intent, kept->levels);
 	else
 		kept->transform = build(from, cmsCreate_sRGBProfile(), TYPE_RGB_8,
 		                        kept->intent);
@@ -162,7 +162,7 @@ bool converter_choose(struct converter *converter, const uint8_t *profile, size_
 	for (size_t i = 0; i < N_TRANSFORMS; i++) {
 		struct kept_transform *kept = &converter->kept[i];
 
-		if ((kept->transform || kept->levels) && kept->hash == hash &&
+		if ((kept->transform || kept->has_levels) && kept->hash == hash &&
 		    kept->n_bytes == n_bytes && kept->is_grey == is_grey &&
 		    kept->intent == intent) {
 			kept->last_used = ++converter->clock;
@@ -182,7 +182,7 @@ bool converter_choose(struct converter *converter, const uint8_t *profile, size_
 	};
 	keep_transform(oldest, profile);
 	converter->chosen = oldest;
-	return oldest->transform || oldest->levels;
+	return oldest->transform || oldest->has_levels;
 }
 
 static uint16_t to_sample(float value)

@@ -24,8 +24,8 @@ void converter_trim(struct converter *converter, size_t max_bytes);
  * Choose the profile from which converter_convert() converts.
  *
  * profile  borrowed for the call.
- * return   false if memory ran out, or if lcms2 does not accept the profile as one for grey
- *          (is_grey) or for RGB (not is_grey).
+ * return   false if lcms2 does not accept the profile as one for grey (is_grey) or for RGB (not
+ *          is_grey), or if lcms2 got no memory.
  */
 bool converter_choose(struct converter *converter, const uint8_t *profile, size_t n_bytes,
                       bool is_grey, enum intent intent);

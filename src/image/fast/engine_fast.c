@@ -216,28 +216,28 @@ static bool takes_profile(const struct recipe *recipe, struct failure *ret_reaso
 	       cannot(ret_reason, "does not keep colour profiles");
 }
 
-/* Decompress the profile of a PNG into the kit. Returns the number of its bytes, or 0 on
- * failure. */
-static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
+/* Decompress the profile of a PNG into the kit. *ret_n becomes the number of its bytes, or 0 if the
+ * profile is damaged or too large. Returns false with a failure if memory ran out. */
+static bool inflate_profile(struct kit *kit, const struct metadata_scan *scan,
+                            size_t *ret_n, struct failure *ret_failure)
 {
 	struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
 	void *profile = workspace_reserve(&kit->profile, PROFILE_MAX_BYTES);
-	size_t n_bytes = 0;
+	bool has_memory = decompressor && profile;
 
-	if (!decompressor || !profile ||
-	    libdeflate_zlib_decompress(decompressor, scan->profile, scan->n_profile,
-	                               profile, PROFILE_MAX_BYTES,
-	                               &n_bytes) != LIBDEFLATE_SUCCESS)
-		n_bytes = 0;
+	if (!has_memory || libdeflate_zlib_decompress(
+				   decompressor, scan->profile, scan->n_profile, profile,
+				   PROFILE_MAX_BYTES, ret_n) != LIBDEFLATE_SUCCESS)
+		*ret_n = 0;
 	if (decompressor)
 		libdeflate_free_decompressor(decompressor);
-	return n_bytes;
+	return has_memory || fail_memory(ret_failure, "header");
 }
 
 /* Choose how the embedded profile is applied. A profile that lcms2 does not accept, or that is made
  * for another colour space, is ignored. Returns false with a reason if the picture must be left to
- * another engine. Examples are a grey picture with an RGB profile, and an output that keeps the
- * profile. */
+ * another engine, or if memory ran out. Examples of the first case are a grey picture with an RGB
+ * profile, and an output that keeps the profile. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
                            const struct metadata_scan *scan, struct failure *ret_reason)
 {
@@ -252,7 +252,8 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	if (scan->colours != COLOUR_CHUNK_PROFILE)
 		return cannot(ret_reason, "does not read colours of cICP or gAMA");
 	if (profile && scan->profile_is_deflated) {
-		n_bytes = inflate_profile(kit, scan);
+		if (!inflate_profile(kit, scan, &n_bytes, ret_reason))
+			return false;
 		profile = kit->profile.bytes;
 	}
 	if (!profile || n_bytes == 0 || n_bytes > PROFILE_MAX_BYTES)

@@ -242,6 +242,53 @@ static struct blob make_jpeg_with_profile(void)
 	return jpeg;
 }
 
+/* Make a PNG with the profile of make_jpeg_with_profile(), stored in a zlib stream without
+ * compression. */
+static struct blob make_png_with_profile(void)
+{
+	struct blob png = make_png(90, 60, 3, &rgbw), chunk = {0};
+	struct blob profile = make_rgb_profile("gamma 1.8", 1.8);
+	unsigned n = (unsigned)profile.n, a = 1, b = 0;
+	/* The name "x" and the compression method; then the heads of the stream and the block. */
+	const uint8_t head[] = {'x',         0,
+	                        0,           0x78,
+	                        0x01,        1,
+	                        (uint8_t)n,  (uint8_t)(n >> 8),
+	                        (uint8_t)~n, (uint8_t)(~n >> 8)};
+	uint8_t adler[4];
+
+	REQUIRE(n <= UINT16_MAX);
+	for (size_t i = 0; i < profile.n; i++) {
+		a = (a + profile.bytes[i]) % 65521;
+		b = (b + a) % 65521;
+	}
+	put_big_endian(adler, b << 16 | a, 4);
+	blob_append(&chunk, head, sizeof(head));
+	blob_append(&chunk, profile.bytes, profile.n);
+	blob_append(&chunk, adler, sizeof(adler));
+	png_insert(&png, "iCCP", chunk.bytes, chunk.n);
+	blob_fini(&chunk);
+	blob_fini(&profile);
+	return png;
+}
+
+TEST(memory_faults,
+     a_failed_allocation_while_a_profile_is_applied_never_makes_a_wrong_output)
+{
+	struct report *whole = report_create(), *report = report_create();
+	struct blob inputs[] = {make_jpeg_with_profile(), make_png_with_profile()};
+	struct recipe recipe = recipe_of_words("size 40x40", FORMAT_JPEG, ENGINE_AUTO);
+	struct failure failure = {0};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		EXPECT(expect_sound_failures(&inputs[i], &recipe, whole, report));
+		blob_fini(&inputs[i]);
+	}
+	munmap(whole, sizeof(*whole));
+	munmap(report, sizeof(*report));
+}
+
 /* If a JXL is lossy and has a profile, jxl_read.c itself converts the colours. */
 TEST(memory_faults, a_failed_allocation_while_a_jxl_is_read_never_makes_a_wrong_output)
 {
