@@ -425,7 +425,8 @@ static struct pxp_future *take_complete(struct batch *batch)
 }
 
 /* Write the n bytes at `offset` of a file to the stream of the output. Signals are handled during
- * the write, because the reader of a pipe may be slow. Returns false with errno on failure. */
+ * the write, because the reader of a pipe may be slow. Returns false with errno on failure; EINTR:
+ * the batch was killed. */
 static bool write_to_stream(struct batch *batch, int content, uint64_t offset, uint64_t n)
 {
 	/* If a pipe is ready for writing, it accepts this number of bytes without blocking. */
@@ -460,7 +461,8 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* If the result has an output for the stream, write it there. If that fails, end the batch. */
+/* If the result has an output for the stream, write it there. If that fails, end the batch, unless
+ * a second signal has ended it already. */
 static void deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
@@ -469,6 +471,8 @@ static void deliver(struct batch *batch, struct file_result *result)
 	    write_to_stream(batch, result->content, side->offset, side->bytes))
 		return;
 	result->end = FILE_CANCELLED;
+	if (errno == EINTR)
+		return;
 	if (errno == EPIPE) {
 		batch_end_by_closed_pipe(batch);
 		return;
