@@ -813,13 +813,15 @@ static bool begin_input(struct walk *walk, struct walk_item *ret_item)
 
 	walk->input = options->inputs[walk->n_begun++];
 	walk->input_n = 0;
+	walk->input_dev = 0;
 	if (options->standard_input > 0 && strcmp(walk->input, "-") == 0)
 		return give_standard_input(walk, ret_item);
 	if (options->is_list)
 		sys_errno = find_listed(walk, walk->input, &st);
 	else if (!stat_path(walk, walk->input, &st))
 		sys_errno = errno;
-	walk->input_dev = sys_errno == 0 ? st.st_dev : 0;
+	if (sys_errno == 0)
+		walk->input_dev = st.st_dev;
 	if (sys_errno != 0 || !S_ISDIR(st.st_mode))
 		return is_taken(walk, walk->input) &&
 		       give_input(walk, ret_item, sys_errno);

@@ -706,6 +706,28 @@ TEST(walk, finding_a_file_again_by_address_succeeds_only_for_a_regular_file)
 	scratch_leave();
 }
 
+TEST(walk, standard_input_does_not_have_the_device_of_the_input_before_it)
+{
+	const char *const inputs[] = {"a.jpg", "-"};
+	struct walk_options options = {.inputs = inputs, .n_inputs = 2};
+	struct walk_item item;
+	struct walk *walk;
+
+	scratch_enter(NULL);
+	scratch_file("a.jpg", "");
+	options.standard_input = open("a.jpg", O_RDONLY | O_CLOEXEC);
+	REQUIRE(options.standard_input > 0);
+	walk = walk_open(&options);
+	EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+	EXPECT(item.dev != 0);
+	EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+	EXPECT(item.is_standard_input);
+	EXPECT_EQ(item.dev, 0);
+	walk_close(walk);
+	close(options.standard_input);
+	scratch_leave();
+}
+
 TEST(walk, finding_a_file_again_by_address_fails_in_the_output_folder)
 {
 	const char *const inputs[] = {"d"};
