@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,8 @@ static const char *const queries[N_QUERIES] = {
 
 struct state {
 	char *path;
-	bool is_writable;
+	/* Whether rows can be written. Any thread may read it without the lock. */
+	atomic_bool is_writable;
 	bool is_foreign; /* the file is not a state database of pixpool; it stays unchanged */
 	char notice[FAILURE_TEXT_BYTES];
 
