@@ -1,6 +1,8 @@
 /* The set of hashes is an array whose size doubles when it is full. */
 #include "common/hash_set.h"
 
+#include "common/order.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +41,7 @@ static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-	return (x > y) - (x < y);
+	return ORDER(x, y);
 }
 
 void hash_set_sort(struct hash_set *set)
