@@ -617,6 +617,51 @@ TEST(metadata_containers, a_metadata_block_that_is_too_large_is_reported_lost)
 	block_fini(&data);
 }
 
+TEST(metadata_containers, a_gif_comment_that_is_too_large_is_reported_lost)
+{
+	struct block file = {0};
+	struct metadata metadata;
+	uint8_t piece[256];
+
+	memset(piece, 'x', sizeof(piece));
+	piece[0] = 255;
+	block_add(&file, BYTES_OF("GIF89a\1\0\1\0\0\0\0!\xfe"));
+	while (file.n <= METADATA_MAX_BYTES / 255 * 256 + 512)
+		block_add(&file, (struct bytes){piece, sizeof(piece)});
+	block_add(&file, BYTES_OF("\0!\xfe\5after\0;"));
+	REQUIRE(metadata_read(&metadata, FORMAT_GIF, block_bytes(&file)));
+	EXPECT_EQ(metadata.lost, LOST_COMMENT);
+	/* The next comment is read. */
+	EXPECT(bytes_equal(block_bytes(&metadata.comment), BYTES_OF("after")));
+	metadata_fini(&metadata);
+	block_fini(&file);
+}
+
+TEST(metadata_containers, exif_of_a_heif_that_is_too_large_is_reported_lost)
+{
+	enum { META_BYTES = 12 + 34 + 36 };
+	struct block file = {0};
+	struct metadata metadata;
+
+	block_add_number(&file, META_BYTES, 4, true);
+	block_add(&file, BYTES_OF("meta\0\0\0\0"));
+	block_add(&file, BYTES_OF("\0\0\0\x22iinf\0\0\0\0\0\1"
+	                          "\0\0\0\x14infe\2\0\0\0\0\1\0\0Exif"));
+	/* The location of item 1: one piece, which follows this box. */
+	block_add(&file, BYTES_OF("\0\0\0\x24iloc\1\0\0\0\x44\0\0\1"
+	                          "\0\1\0\0\0\0\0\1"));
+	block_add_number(&file, META_BYTES, 4, true);
+	block_add_number(&file, METADATA_MAX_BYTES + 1, 4, true);
+	block_add_number(&file, 0, 4, true);
+	REQUIRE(file.n == META_BYTES);
+	memset(block_extend(&file, METADATA_MAX_BYTES + 1), 0, METADATA_MAX_BYTES + 1);
+	REQUIRE(metadata_read(&metadata, FORMAT_HEIC, block_bytes(&file)));
+	EXPECT_EQ(metadata.exif.n, 0);
+	EXPECT_EQ(metadata.lost, LOST_EXIF);
+	metadata_fini(&metadata);
+	block_fini(&file);
+}
+
 TEST(metadata_containers, png_text_is_kept_in_png_outputs_and_lost_in_other_formats)
 {
 	struct block file = png_with("tEXt", BYTES_OF("Title\0A title")),

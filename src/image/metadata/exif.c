@@ -228,8 +228,7 @@ static void put(const struct structure *structure, struct field *field, uint32_t
 static void set_number(const struct structure *structure, struct field *field,
                        uint32_t number)
 {
-	if (field->type != TYPE_SHORT || number > UINT16_MAX)
-		field->type = number > UINT16_MAX ? TYPE_LONG : TYPE_SHORT;
+	field->type = number > UINT16_MAX ? TYPE_LONG : TYPE_SHORT;
 	field->count = 1;
 	field->value = NULL;
 	memset(field->own, 0, sizeof(field->own));
@@ -616,17 +615,15 @@ static void write_directory(const struct structure *structure,
 
 /* Add to the directory `from` a pointer to the directory `to`. If `to` is empty, no pointer is
  * added. set_pointer() sets the value of the pointer later. */
-static struct field *add_pointer(struct structure *structure, enum directory_name from,
-                                 unsigned tag, enum directory_name to)
+static void add_pointer(struct structure *structure, enum directory_name from,
+                        unsigned tag, enum directory_name to)
 {
 	struct directory *directory = &structure->directories[from];
-	struct field *field;
 
 	if (structure->directories[to].n == 0 || !directory->fields)
-		return NULL;
-	field = &directory->fields[directory->n++];
-	*field = (struct field){.tag = (uint16_t)tag, .type = TYPE_LONG, .count = 1};
-	return field;
+		return;
+	directory->fields[directory->n++] = (struct field){
+		.tag = (uint16_t)tag, .type = TYPE_LONG, .count = 1};
 }
 
 static void set_pointer(struct structure *structure, enum directory_name from,
@@ -1016,7 +1013,8 @@ static void take_iptc(struct metadata *metadata, struct bytes iptc)
 {
 	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;
 
-	if (!is_turned) {
+	/* metadata_take() reports IPTC as lost if it is too long. */
+	if (!is_turned || iptc.n > METADATA_MAX_BYTES) {
 		metadata_take(metadata, &metadata->iptc, iptc);
 		return;
 	}

@@ -14,8 +14,8 @@ static size_t table_bytes(uint64_t flags)
 }
 
 /* Skip the data blocks that begin at offset `at`. A block is a length byte and data. The last block
- * is empty. If `to` is not NULL, the data of all blocks is appended to it. Returns the offset after
- * the last block. */
+ * is empty. If `to` is not NULL, the data of all blocks is appended to it, until it is longer than
+ * METADATA_MAX_BYTES. Returns the offset after the last block. */
 static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 {
 	while (at < file.n) {
@@ -23,7 +23,7 @@ static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 
 		if (n == 0)
 			return at;
-		if (to)
+		if (to && to->n <= METADATA_MAX_BYTES)
 			block_add(to, bytes_part(file, at, n));
 		at += n;
 	}
@@ -42,6 +42,18 @@ static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 	return end < file.n ? end + 258 : file.n;
 }
 
+/* Read the comment at offset `at`. Returns the offset after it. */
+static size_t take_comment(struct metadata *metadata, struct bytes file, size_t at)
+{
+	struct block comment = {0};
+
+	at = take_blocks(file, at, &comment);
+	metadata_take(metadata, &metadata->comment, block_bytes(&comment));
+	metadata->comment.has_failed |= comment.has_failed;
+	block_fini(&comment);
+	return at;
+}
+
 static size_t take_extension(struct metadata *metadata, struct bytes file, size_t at)
 {
 	uint64_t kind = bytes_number(file, at + 1, 1, true);
@@ -50,7 +62,7 @@ static size_t take_extension(struct metadata *metadata, struct bytes file, size_
 	    bytes_begin_with(bytes_after(file, at + 2), BYTES_OF("\x0bXMP DataXMP")))
 		return take_xmp(metadata, file, at + 14);
 	if (kind == COMMENT && metadata->comment.n == 0)
-		return take_blocks(file, at + 2, &metadata->comment);
+		return take_comment(metadata, file, at + 2);
 	return take_blocks(file, at + 2, NULL);
 }
 

@@ -117,15 +117,15 @@ static bool next_place(const struct iloc *iloc, size_t *at, struct item_place *r
 }
 
 /* Append the bytes of an item to a block. An item consists of pieces, which are in the file or in
- * the box "idat". */
-static void read_item(const struct meta *meta, uint64_t id, struct block *to)
+ * the box "idat". Returns false if the item has more than METADATA_MAX_BYTES. */
+static bool read_item(const struct meta *meta, uint64_t id, struct block *to)
 {
 	struct iloc iloc;
 	struct item_place place;
 	size_t at = 0;
 
 	if (!read_iloc(&meta->iloc, &iloc))
-		return;
+		return true;
 	for (size_t i = 0; i < iloc.n_items && next_place(&iloc, &at, &place); i++) {
 		size_t n_extent = iloc.n_index + iloc.n_offset + iloc.n_length;
 		struct bytes from = place.method == 0 ? meta->file : meta->idat.data;
@@ -140,13 +140,15 @@ static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 			uint64_t n = bytes_number(iloc.entries, extent_at + iloc.n_offset,
 			                          iloc.n_length, true);
 
-			if (offset > from.n || n > METADATA_MAX_BYTES ||
-			    to->n > METADATA_MAX_BYTES)
-				return;
+			if (offset > from.n)
+				return true;
+			if (n > METADATA_MAX_BYTES - to->n)
+				return false;
 			block_add(to, bytes_part(from, (size_t)offset, (size_t)n));
 		}
-		return;
+		return true;
 	}
+	return true;
 }
 
 struct bytes heif_item_data(struct bytes file, uint64_t id)
@@ -265,8 +267,9 @@ static void read_heif(struct metadata *metadata, struct bytes file)
 
 		if (kind == ITEM_OTHER || ++n_read > 8)
 			continue;
-		read_item(&meta, id, &item);
-		if (kind == ITEM_EXIF && metadata->exif.n == 0)
+		if (!read_item(&meta, id, &item))
+			metadata->lost |= kind == ITEM_EXIF ? LOST_EXIF : LOST_XMP;
+		else if (kind == ITEM_EXIF && metadata->exif.n == 0)
 			take_exif(metadata, block_bytes(&item));
 		else if (kind == ITEM_XMP && metadata->xmp.n == 0)
 			metadata_take(metadata, &metadata->xmp, block_bytes(&item));

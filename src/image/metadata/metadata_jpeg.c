@@ -75,19 +75,13 @@ static void read_jfif(struct metadata *metadata, struct bytes data)
 		metadata->density = (struct density){x * scale, y * scale};
 }
 
-static void read_app2(struct metadata *metadata, struct bytes file, struct bytes data)
+/* In a file that contains several pictures, look for a gain map and a depth map. */
+static void find_other_pictures(struct metadata *metadata, struct bytes file)
 {
 	const struct bytes gainmaps[] = {
 		BYTES_OF("urn:com:apple:photo:2020:aux:hdrgainmap"),
 		BYTES_OF("http://ns.adobe.com/hdr-gain-map/1.0/")};
 
-	/* A segment that begins with the name of ISO 21496-1 describes a gain map. */
-	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
-		metadata->lost |= LOST_GAINMAP;
-	/* "MPF" means that the file contains several pictures. Another picture may be a gain map or
-	 * a depth map. */
-	if (!bytes_begin_with(data, BYTES_OF("MPF\0")))
-		return;
 	if (bytes_contain_any(file, gainmaps, sizeof(gainmaps) / sizeof(gainmaps[0])))
 		metadata->lost |= LOST_GAINMAP;
 	if (bytes_find(file, BYTES_OF("http://ns.apple.com/depthData/"), 0) < file.n)
@@ -126,6 +120,10 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 		metadata_take(metadata, &metadata->xmp, bytes_after(data, XMP_HEAD.n));
 	} else if (segment->marker == APP1 && bytes_begin_with(data, EXTENSION_HEAD)) {
 		read_extension(metadata, data, n_full);
+	} else if (segment->marker == APP2 &&
+	           bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0"))) {
+		/* A segment that begins with the name of ISO 21496-1 describes a gain map. */
+		metadata->lost |= LOST_GAINMAP;
 	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
 		/* A resource that is too long for one segment continues in the next segment. */
 		if (resources->n < METADATA_MAX_BYTES)
@@ -142,13 +140,18 @@ static void read_jpeg(struct metadata *metadata, struct bytes file)
 	struct block resources = {0};
 	struct density of_exif;
 	struct segment segment;
+	bool has_other_pictures = false;
 	size_t at = 2, n_full = 0;
 
 	while (next_segment(file, &at, &segment)) {
 		read_segment(metadata, &segment, &resources, &n_full);
-		if (segment.marker == APP2)
-			read_app2(metadata, file, segment.data);
+		/* "MPF" means that the file contains several pictures. */
+		has_other_pictures |= segment.marker == APP2 &&
+		                      bytes_begin_with(segment.data, BYTES_OF("MPF\0"));
 	}
+	/* The whole file is searched only once, even if it has many such segments. */
+	if (has_other_pictures)
+		find_other_pictures(metadata, file);
 	metadata_take(metadata, &metadata->iptc,
 	              photoshop_resource(block_bytes(&resources), PHOTOSHOP_IPTC));
 	metadata->iptc.has_failed |= resources.has_failed;

@@ -103,10 +103,14 @@ static unsigned add_space(struct xml_tree *tree, const char *uri, size_t n_uri,
 	struct xml_namespace space;
 
 	if (found > 0) {
-		if (!*tree->spaces[found].prefix && *prefix)
-			tree->spaces[found].prefix = xml_word(tree, prefix,
-			                                      strlen(prefix));
-		return tree->spaces[found].prefix ? found : 0;
+		if (!*tree->spaces[found].prefix && *prefix) {
+			const char *word = xml_word(tree, prefix, strlen(prefix));
+
+			if (!word)
+				return 0;
+			tree->spaces[found].prefix = word;
+		}
+		return found;
 	}
 	if (tree->n_spaces == MAX_SPACES)
 		return 0;

@@ -1074,7 +1074,9 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
 	if (root && name_spaces(&filtering)) {
 		if (extended.n > 0 && !join(&filtering, root, extended))
 			filtering.lost |= LOST_XMP;
-		filter_tree(&filtering, root, ret_xmp);
+		/* If memory ran out in join(), filtering.spaces may be NULL. */
+		if (!filtering.has_failed && !filtering.tree->is_out_of_memory)
+			filter_tree(&filtering, root, ret_xmp);
 	} else {
 		filtering.lost |= LOST_XMP;
 	}
