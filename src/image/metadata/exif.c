@@ -933,7 +933,7 @@ static bool grow_main(struct structure *structure, size_t n)
  * to  an empty block. It gets the bytes to append to the file. If the file has an odd length, the
  *     first of them is a padding byte.
  *
- * Returns false if the file is no classic TIFF or memory ran out.
+ * Returns false if the file is no classic TIFF. If memory ran out, sets to->has_failed.
  */
 static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
@@ -946,7 +946,6 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 	struct structure of_file = {.bytes = file};
 	struct block turned[N_DIRECTORIES] = {0};
 	uint64_t first, n, next_at;
-	bool is_done;
 
 	if (!read_head(&of_file, file, &first) || of_file.is_wide || first >= file.n)
 		return false;
@@ -962,8 +961,9 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 		structure.has_failed |= turned[i].has_failed;
 	}
 	structure.is_big_endian = of_file.is_big_endian;
-	is_done = !structure.has_failed && grow_main(&structure, (size_t)n + N_ADDED);
-	if (is_done) {
+	if (structure.has_failed || !grow_main(&structure, (size_t)n + N_ADDED)) {
+		to->has_failed = true;
+	} else {
 		drop_fields(&structure.directories[MAIN], layout,
 		            sizeof(layout) / sizeof(layout[0]));
 		set_density(&structure, &metadata->density);
@@ -984,7 +984,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 	free_directories(&structure);
 	for (int i = 0; i < N_DIRECTORIES; i++)
 		block_fini(&turned[i]);
-	return is_done;
+	return true;
 }
 
 /* Set the pointer in the header of a TIFF file to the first directory, which is at offset `at`. */

@@ -548,8 +548,9 @@ static bool add_items(struct splice *splice, const struct meta *meta,
 	bool is_done;
 
 	/* The first call of add_meta() only finds the length of the new "meta". */
-	is_done = add_meta(&grown, meta, items, n, 0, 0) && !grown.has_failed;
+	is_done = add_meta(&grown, meta, items, n, 0, 0);
 	n_meta = grown.n;
+	splice->head.has_failed |= grown.has_failed;
 	block_fini(&grown);
 	if (!is_done || meta->file.n > UINT32_MAX / 2)
 		return false;
