@@ -91,3 +91,29 @@ TEST(stb, a_pfm_is_unsupported_because_it_has_floats)
 	outcome_fini(&outcome);
 	blob_fini(&file);
 }
+
+TEST(stb, metadata_that_may_hold_a_kept_location_or_copyright_is_unsupported)
+{
+	static const char xmp[] = "http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>";
+	static const uint8_t keeps[] = {KEEP_GPS, KEEP_COPYRIGHT};
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct outcome outcome;
+	uint8_t exif[6 + EXIF_BYTES] = "Exif\0";
+
+	make_exif(exif + 6, 1, false);
+	for (size_t i = 0; i < 2 * sizeof(keeps); i++) {
+		struct blob jpeg = make_jpeg(16, 16, 3, &rgbw);
+
+		if (i % 2)
+			jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
+		else
+			jpeg_insert(&jpeg, 0xe1, xmp, sizeof(xmp) - 1);
+		recipe.keep = keeps[i / 2];
+		outcome = run_picture(&jpeg, "a.jpg", &recipe);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT(strstr(outcome.answer.failure.text, i % 2 ? "EXIF" : "XMP"), "%s",
+		       outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		blob_fini(&jpeg);
+	}
+}

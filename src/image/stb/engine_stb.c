@@ -757,13 +757,15 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 	                       : source->format == FORMAT_HDR ||
 	                                 stbi_is_16_bit_from_memory(source->bytes,
 	                                                            (int)source->n_bytes);
+	/* Locations and copyright can be in EXIF, in XMP and in IPTC. */
+	const unsigned anywhere = KEEP_GPS | KEEP_COPYRIGHT;
 	const char *what = NULL;
 
-	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS)) && scan->has_exif)
+	if ((recipe->keep & (KEEP_EXIF | anywhere)) && scan->has_exif)
 		what = "EXIF";
-	else if ((recipe->keep & KEEP_XMP) && scan->has_xmp)
+	else if ((recipe->keep & (KEEP_XMP | anywhere)) && scan->has_xmp)
 		what = "XMP";
-	else if ((recipe->keep & KEEP_IPTC) && scan->has_iptc)
+	else if ((recipe->keep & (KEEP_IPTC | anywhere)) && scan->has_iptc)
 		what = "IPTC";
 	if (what)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
