@@ -292,7 +292,7 @@ static struct recipe quick_recipe(void)
 	return recipe;
 }
 
-TEST(format_matrix, every_kind_of_picture_looks_the_same_in_every_output_format)
+TEST(format_matrix, pictures_of_many_kinds_look_the_same_in_every_output_format)
 {
 	struct recipe recipe = quick_recipe();
 
@@ -300,7 +300,7 @@ TEST(format_matrix, every_kind_of_picture_looks_the_same_in_every_output_format)
 }
 
 TEST(format_matrix,
-     every_kind_of_picture_looks_the_same_if_its_depth_colour_space_and_metadata_are_kept)
+     pictures_of_many_kinds_look_the_same_if_depth_colour_space_and_metadata_are_kept)
 {
 	struct recipe recipe = quick_recipe();
 
@@ -310,7 +310,7 @@ TEST(format_matrix,
 	try_all_kinds(&recipe, 1, true);
 }
 
-TEST(format_matrix, every_kind_of_picture_can_be_scaled_in_linear_light_onto_a_canvas)
+TEST(format_matrix, pictures_of_many_kinds_can_be_scaled_in_linear_light_onto_a_canvas)
 {
 	struct recipe recipe = quick_recipe();
 
@@ -321,7 +321,7 @@ TEST(format_matrix, every_kind_of_picture_can_be_scaled_in_linear_light_onto_a_c
 	try_all_kinds(&recipe, 2, true);
 }
 
-TEST(format_matrix, every_kind_of_picture_can_be_filtered_into_another_colour_space)
+TEST(format_matrix, pictures_of_many_kinds_can_be_filtered_into_another_colour_space)
 {
 	struct recipe recipe = quick_recipe();
 	struct failure failure;

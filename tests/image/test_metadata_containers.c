@@ -174,7 +174,7 @@ static void expect_blocks(const struct block *file, enum image_format format,
 	metadata_fini(&got);
 }
 
-TEST(metadata_containers, metadata_written_to_any_format_can_be_read_back)
+TEST(metadata_containers, metadata_written_to_six_formats_can_be_read_back)
 {
 	struct metadata metadata = all_blocks();
 

@@ -99,7 +99,7 @@ TEST(metadata_exif, each_exif_field_is_kept_only_if_its_class_is_kept)
 	}
 }
 
-TEST(metadata_exif, exif_text_keeps_its_bytes_in_any_encoding)
+TEST(metadata_exif, exif_text_keeps_its_bytes_in_latin_1_and_in_utf_8)
 {
 	struct metadata_target target = fixture_target();
 	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);

@@ -934,7 +934,7 @@ TEST(psd_reader, bitmap_cmyk_lab_and_32_bit_psds_are_unsupported)
 
 /* ---- through the engines ---- */
 
-TEST(raster, every_engine_gives_the_same_picture)
+TEST(raster, vips_and_stb_give_the_same_picture)
 {
 	const struct bmp_kind bmp = {40, 0, 32, 0, 3};
 	const struct psd_kind psd = {RGB_MODE, 8, true, false, SAVED, true, 3};

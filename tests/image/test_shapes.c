@@ -117,7 +117,7 @@ TEST(shapes, enlarging_does_not_shift_by_part_of_a_pixel)
 	blob_fini(&blob);
 }
 
-TEST(shapes, every_kernel_scales_without_a_shift)
+TEST(shapes, every_kernel_reduces_without_a_shift)
 {
 	struct blob blob = chart_png();
 

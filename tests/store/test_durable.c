@@ -271,7 +271,7 @@ TEST(durable, no_output_gets_its_name_if_its_record_cannot_be_written)
 	scratch_leave();
 }
 
-TEST(durable, a_new_folder_is_synced_before_a_file_is_created_in_it)
+TEST(durable, the_parent_of_a_new_folder_is_synced_before_a_file_is_created_in_the_folder)
 {
 	int content = content_of('x', 10);
 	struct store *store;

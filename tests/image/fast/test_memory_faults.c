@@ -203,7 +203,7 @@ TEST(memory_faults, a_failed_allocation_never_loses_metadata)
 
 /* This test writes no PNG: stb_image_write does not check whether it got memory, and would crash
  * the worker. */
-TEST(memory_faults, a_failed_allocation_in_any_engine_never_makes_a_wrong_output)
+TEST(memory_faults, a_failed_allocation_in_vips_or_stb_never_makes_a_wrong_output)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNM};
 	struct report *whole = report_create(), *report = report_create();

@@ -318,7 +318,7 @@ static enum read_status status_of(void *reader, const uint8_t *bytes, size_t n,
 	return status;
 }
 
-TEST(webp_read, truncation_at_any_byte_is_detected)
+TEST(webp_read, truncation_by_two_or_more_bytes_is_detected)
 {
 	void *reader = webp_reader.create();
 
