@@ -754,7 +754,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.letter = 'Q', .name = "quiet", .commands = ALL, .is_flag = true,
 		OF_LINE(report.quiet),
-		.help = "print nothing but failures",
+		.help = "print no progress and no summary, only failures and\n"
+		        "messages",
 	}, {
 		.letter = 'h', .commands = ALL, .take = take_short_help,
 		.help = "print a short help",
