@@ -444,7 +444,7 @@ TEST(png_read, a_wrong_checksum_of_the_data_is_detected)
 	png_free(&png);
 }
 
-TEST(png_read, truncation_by_two_or_more_bytes_is_detected)
+TEST(png_read, truncation_anywhere_after_the_signature_is_detected)
 {
 	const struct png_settings settings = {.width = 20,
 	                                      .height = 12,
