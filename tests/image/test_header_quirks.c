@@ -348,7 +348,7 @@ TEST(header_quirks, a_jpeg_2000_in_ycbcr_is_converted_to_rgb)
 TEST(header_quirks, a_jpeg_2000_that_libvips_would_misread_is_unsupported)
 {
 	static const uint8_t samples[] = {144, 69, 189};
-	enum { N_KINDS = 4, DISTANCES_AT = 43 };
+	enum { N_KINDS = 5, BITS_AT = 42, DISTANCES_AT = 43, SIGNED = 0x80 };
 
 	for (int kind = 0; kind < N_KINDS; kind++) {
 		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
@@ -359,9 +359,13 @@ TEST(header_quirks, a_jpeg_2000_that_libvips_would_misread_is_unsupported)
 			memcpy(find_words(&blob, "colr"), "pclr", 4);
 		else if (kind < 3)
 			set_space(&blob, kind == 1 ? 14 : 24);
-		else
+		else if (kind == 3)
 			memset(find_words(&blob, "\xff\x4f\xff\x51") + DISTANCES_AT, 2,
 			       2);
+		else
+			set_space(&blob, 18);
+		for (int i = 0; kind == 4 && i < 3; i++)
+			find_words(&blob, "\xff\x4f\xff\x51")[BITS_AT + 3 * i] |= SIGNED;
 		outcome = run_picture(&blob, "a.jp2", &recipe);
 		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
 		EXPECT(strstr(outcome.answer.failure.text, "JPEG 2000"), "%s",

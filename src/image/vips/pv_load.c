@@ -442,6 +442,19 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
+/* Refuse a JPEG 2000 in YCbCr whose samples convert_ycc() does not convert. */
+static bool ycc_is_supported(const struct pv_state *state, VipsImage *image,
+                             struct failure *ret_failure)
+{
+	VipsBandFormat format = vips_image_get_format(image);
+
+	return !state->is_ycc || format == VIPS_FORMAT_UCHAR ||
+	       format == VIPS_FORMAT_USHORT ||
+	       failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "header: a JPEG 2000 in YCbCr is supported only with unsigned "
+	                   "samples of at most 16 bits");
+}
+
 /* Find the first page of a TIFF, and the number of pages that outputs get. */
 static bool find_pages(struct source *source, struct failure *ret_failure)
 {
@@ -611,7 +624,7 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	struct pv_state *state = source->state;
 	const char *found = vips_foreign_find_load_source(state->bytes);
 	VipsImage *image = NULL;
-	bool is_grey, has_profile;
+	bool is_grey, has_profile, is_supported;
 
 	if (!found)
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
@@ -629,7 +642,10 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	note_header(source, image);
 	is_grey = vips_image_get_bands(image) < 3;
 	has_profile = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
+	is_supported = ycc_is_supported(state, image, ret_failure);
 	g_object_unref(image);
+	if (!is_supported)
+		return false;
 	if (source->format == FORMAT_PNG &&
 	    !read_png_colours(source, is_grey, has_profile, ret_failure))
 		return false;
