@@ -38,6 +38,7 @@ TEST(metadata_iptc, an_iptc_dataset_is_kept_only_if_its_metadata_class_is_kept)
 		{2, 5, "word-of-title", KEEP_IPTC},
 		{2, 25, "GPS-Tour", KEEP_IPTC},
 		{2, 25, "geo:lat=48.1", KEEP_GPS},
+		{2, 25, " \nGEO:LAT=48.1", KEEP_GPS},
 		{2, 26, "FRA", KEEP_GPS},
 		{2, 27, "word-of-content-location", KEEP_GPS},
 		{2, 80, "word-of-by-line", KEEP_IPTC | KEEP_COPYRIGHT},

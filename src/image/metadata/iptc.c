@@ -5,6 +5,7 @@
  */
 #include "image/metadata/iptc.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -66,6 +67,14 @@ static bool is_preview(const struct dataset *dataset)
 	       (dataset->record >= DATA_SIZE && dataset->record <= DATA_END);
 }
 
+/* Whether a keyword is a machine tag that gives a place, such as geo:lat=48.1. */
+static bool is_place_tag(struct bytes keyword)
+{
+	while (keyword.n > 0 && isspace(keyword.at[0]))
+		keyword = bytes_after(keyword, 1);
+	return keyword.n >= 4 && strncasecmp((const char *)keyword.at, "geo:", 4) == 0;
+}
+
 static bool is_place(const struct dataset *dataset)
 {
 	enum { KEYWORDS = 25 };
@@ -78,9 +87,7 @@ static bool is_place(const struct dataset *dataset)
 
 	if (dataset->record != APPLICATION)
 		return false;
-	/* A keyword may be a machine tag that gives a place, such as geo:lat=48.1. */
-	if (dataset->number == KEYWORDS && dataset->value.n >= 4 &&
-	    strncasecmp((const char *)dataset->value.at, "geo:", 4) == 0)
+	if (dataset->number == KEYWORDS && is_place_tag(dataset->value))
 		return true;
 	return memchr(places, (int)dataset->number, sizeof(places)) != NULL;
 }
