@@ -60,7 +60,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 
 /* The version of the pictures. Increase it when the same recipe gives pictures that look
  * different. */
-enum { RECIPE_PICTURE_VERSION = 1 };
+enum { RECIPE_PICTURE_VERSION = 2 };
 
 /* A hash of the canonical text and of RECIPE_PICTURE_VERSION. The hash is the same on every
  * machine, whatever libraries are installed. Two different recipes have the same fingerprint only
