@@ -115,7 +115,8 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 	                              offsetof(struct pxp_executor_options, n_workers)))
 		return pxp_fail(
 			ret_error, PXP_EINVAL,
-			"options.size must be sizeof(struct pxp_executor_options)");
+			"options.size is wrong, or this version of libpixpool does not "
+			"know an option that is set");
 	if (check_options(&ours, ret_error) != PXP_OK)
 		return PXP_EINVAL;
 	fill_in_defaults(&ours);

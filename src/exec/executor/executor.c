@@ -964,14 +964,14 @@ static enum pxp_status check_task_options(const struct pxp_executor *executor,
 	return check_descriptors(options);
 }
 
-/* Whether the caller's struct is long enough to contain ret_error. */
+/* Whether the caller's struct has a possible size and contains ret_error. */
 static bool has_ret_error(const struct pxp_task_options *theirs)
 {
 	size_t n = offsetof(struct pxp_task_options, ret_error) + sizeof(void *);
 	size_t size;
 
 	memcpy(&size, theirs, sizeof(size));
-	return size >= n && size <= sizeof(*theirs);
+	return size >= n && size <= OPTIONS_MAX_BYTES;
 }
 
 static enum pxp_status read_task_options(struct pxp_task_options *ret_ours,
@@ -981,7 +981,7 @@ static enum pxp_status read_task_options(struct pxp_task_options *ret_ours,
 	if (!theirs || options_read(ret_ours, sizeof(*ret_ours), theirs, sizeof(size_t)))
 		return PXP_OK;
 	return pxp_fail(has_ret_error(theirs) ? theirs->ret_error : NULL, PXP_EINVAL,
-	                "options.size must be sizeof(struct pxp_task_options)");
+	                "this version of libpixpool does not know an option that is set");
 }
 
 /* Set *ret_error to the reason why a task was not queued. */

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The maximum size of an options struct. A program that passes a larger size is wrong. */
+enum { OPTIONS_MAX_BYTES = 4096 };
+
 /*
  * Copy the options of the caller from `theirs` to ret_ours, a struct of n bytes.
  *
