@@ -1,8 +1,9 @@
 /*
  * The stb engine uses stb_image, stb_image_resize, stb_image_write and our readers of image/raster.
  * All of them need nothing but a C compiler. The engine has no colour management, so it refuses
- * pictures that are not sRGB. It cannot keep metadata, so it refuses a picture with metadata that
- * the recipe keeps. metadata_scan.c reads the facts that stb_image does not report.
+ * pictures that are not sRGB. It cannot keep metadata, so it refuses a picture whose metadata may
+ * contain something that the recipe keeps. metadata_scan.c reads the facts that stb_image does not
+ * report.
  *
  * stb_image accepts some truncated JPEG files and fills the missing part with grey. So the engine
  * first looks for the end marker, and refuses a file without it, unless fail_on is none. The engine
@@ -746,8 +747,8 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 	return true;
 }
 
-/* Refuse a file if the recipe keeps the file's metadata, or its depth of more than 8 bits. This
- * engine can keep neither. */
+/* Refuse a file if it has metadata of a kind that the recipe keeps, or more than 8 bits and the
+ * recipe keeps the depth. This engine can keep neither. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct raster *raster, const struct recipe *recipe,
                        struct failure *ret_failure)

@@ -8,7 +8,8 @@
 #define STBI_NO_STDIO
 #define STBI_NO_PIC
 #define STBI_FAILURE_USERMSG
-/* The longest side of a picture. With longer sides, stb_image_resize loses precision. */
+/* The longest side of a picture that stb_image reads. With longer sides, stb_image_resize loses
+ * precision. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
 #define STBI_MALLOC(n)     ps_allocate(n)
