@@ -220,7 +220,7 @@ static void add_limits(struct json *json, const struct batch_options *options)
 		json_whole(json, "memory_bytes", limits_of_picture(&limits));
 	if (options->timeout_ms > 0)
 		json_decimal(json, "timeout_seconds", (double)options->timeout_ms / 1000,
-		             2);
+		             3);
 	json_close(json);
 	json_open(json, "machine");
 	json_whole(json, "memory_bytes", limits.memory);

@@ -9,7 +9,7 @@
 /* Print a count with commas, as in 1,234,567. */
 void figure_count(struct text *text, uint64_t count);
 
-/* Print a value with n_decimals decimals (0 to 2), as in 31.0. NaN and negative values are printed
+/* Print a value with n_decimals decimals (0 to 3), as in 31.0. NaN and negative values are printed
  * as 0. A value whose digits do not fit into 64 bits is printed as the largest number whose digits
  * do. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);

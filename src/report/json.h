@@ -31,6 +31,7 @@ void json_close_list(struct json *json);
 void json_string(struct json *json, const char *key, const char *value);
 void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);
+/* n_decimals: 0 to 3. */
 void json_decimal(struct json *json, const char *key, double value, unsigned n_decimals);
 
 /* Write a path. A path in UTF-8 becomes a string. Any other path is written in base64, and its key

@@ -46,7 +46,7 @@ static uint64_t rounded(double value)
 
 void figure_decimal(struct text *text, double value, unsigned n_decimals)
 {
-	static const unsigned powers[] = {1, 10, 100};
+	static const unsigned powers[] = {1, 10, 100, 1000};
 	unsigned power = powers[n_decimals];
 	uint64_t scaled = rounded(value * power);
 

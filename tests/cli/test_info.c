@@ -286,7 +286,7 @@ TEST(info, info_with_the_option_json_prints_the_contents_of_the_tables_in_one_li
 
 	fixture_enter();
 	read_table();
-	ended = run("pixpool info --json --max-frames 7 --timeout 5 -j 3");
+	ended = run("pixpool info --json --max-frames 7 --timeout 5.001 -j 3");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
 	EXPECT(strchr(ended.out, '\n') == strrchr(ended.out, '\n'));
@@ -300,7 +300,7 @@ TEST(info, info_with_the_option_json_prints_the_contents_of_the_tables_in_one_li
 	EXPECT(strstr(ended.out, "\"suffixes\":[\"jpg\",\"jpeg\""));
 	EXPECT(strstr(ended.out, "\"sandbox\":[{\"layer\":\""));
 	EXPECT(strstr(ended.out, "\"limits\":{\"pixels\":268402689,\"frames\":7,"));
-	EXPECT(strstr(ended.out, "\"timeout_seconds\":5.00}"));
+	EXPECT(strstr(ended.out, "\"timeout_seconds\":5.001}"));
 	EXPECT(strstr(ended.out, "\"workers\":3,"));
 	fixture_leave();
 }

@@ -485,29 +485,6 @@ TEST(contract, options_of_a_program_built_with_an_older_or_newer_header_are_acce
 	EXPECT_EQ(pxp_executor_create(options, &pool, NULL), PXP_EINVAL);
 }
 
-TEST(contract, an_unknown_option_of_a_task_is_refused_with_a_text)
-{
-	struct {
-		struct pxp_task_options options;
-		char more[64];
-	} newer = {.more = {1}};
-	struct pxp_executor *pool = pool_create(PXP_INLINE, 1);
-	struct pxp_future *future;
-	struct pxp_error error = {.text = ""};
-
-	newer.options.size = sizeof(newer);
-	newer.options.ret_error = &error;
-	EXPECT_EQ(pxp_executor_submit(pool, task_echo, "x", 2, &newer.options, &future),
-	          PXP_EINVAL);
-	EXPECT_STR(error.text,
-	           "this version of libpixpool does not know an option that is set");
-	newer.more[0] = 0;
-	REQUIRE(pxp_executor_submit(pool, task_echo, "x", 2, &newer.options, &future) ==
-	        PXP_OK);
-	pxp_future_release(future);
-	pxp_executor_destroy(pool);
-}
-
 TEST(contract, a_destroyed_executor_leaves_no_descriptor_and_no_child_process)
 {
 	EACH_KIND(kind)
