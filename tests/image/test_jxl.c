@@ -178,6 +178,38 @@ TEST(jxl, a_lossy_file_with_a_profile_keeps_its_dark_levels)
 	free(profile);
 }
 
+/* The bytes at the end make the profile long, but do not change its meaning. They are noise, because
+ * libjxl refuses a profile that is compressed too well. */
+TEST(jxl, a_jxl_with_a_profile_of_more_than_4_mib_is_unsupported)
+{
+	enum { N_PROFILE = (4 << 20) + 4 };
+	static uint8_t noise[N_PROFILE], pixels[WIDTH * HEIGHT * 3];
+	struct blob profile = make_rgb_profile("gamma 1.8", 1.8), jxl;
+	struct outcome outcome;
+	uint32_t state = 1;
+	VipsImage *image;
+
+	for (size_t i = 0; i < N_PROFILE; i++) {
+		state = state * 1664525 + 1013904223;
+		noise[i] = (uint8_t)(state >> 31);
+	}
+	blob_append(&profile, noise, N_PROFILE - profile.n);
+	put_big_endian(profile.bytes, N_PROFILE, 4);
+	vips_fixture_start();
+	image = image_of_bytes(pixels, WIDTH, HEIGHT, 3);
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile.bytes, profile.n);
+	jxl = encoded(image, ".jxl[lossless]");
+	outcome = run_jxl(&jxl, "");
+	EXPECT(!outcome.is_done);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	EXPECT(strstr(outcome.answer.failure.text, "more than 4 MiB") != NULL, "%s",
+	       outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	g_object_unref(image);
+	blob_fini(&jxl);
+	blob_fini(&profile);
+}
+
 TEST(jxl, samples_of_16_bits_and_grey_are_decoded_exactly)
 {
 	static const struct jxl_recipe recipes[] = {

@@ -194,20 +194,24 @@ struct profile {
 	size_t n;
 };
 
-/* Get the file's profile for `target`. If the file has none, or one of more than MAX_PROFILE_BYTES,
- * ret_profile->n is 0. Returns false if memory ran out. */
+/* Get the file's profile for `target`. If the file has none, ret_profile->n is 0. Returns false if
+ * memory ran out, or the profile has more than MAX_PROFILE_BYTES. */
 static bool get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
-                        struct profile *ret_profile)
+                        struct profile *ret_profile, struct failure *ret_failure)
 {
 	size_t n = 0;
 
 	*ret_profile = (struct profile){0};
 	if (JxlDecoderGetICCProfileSize(decoder, NULL, target, &n) != JXL_DEC_SUCCESS ||
-	    n == 0 || n > MAX_PROFILE_BYTES)
+	    n == 0)
 		return true;
+	if (n > MAX_PROFILE_BYTES)
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"decode: a colour profile of more than 4 MiB is not supported");
 	ret_profile->bytes = malloc(n);
 	if (!ret_profile->bytes)
-		return false;
+		return fail_of_memory(ret_failure, "decode");
 	if (JxlDecoderGetColorAsICCProfile(decoder, NULL, target, ret_profile->bytes,
 	                                   n) == JXL_DEC_SUCCESS) {
 		ret_profile->n = n;
@@ -291,10 +295,12 @@ static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
 	unsigned n_bands = info->num_color_channels + (info->alpha_bits > 0 ? 1 : 0);
 	bool is_deep = info->bits_per_sample > 8 || is_hdr(state);
 
-	if (!get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL,
-	                 &decoding->original) ||
-	    !get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given) ||
-	    !samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
+	if (!get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL, &decoding->original,
+	                 ret_failure) ||
+	    !get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given,
+	                 ret_failure))
+		return false;
+	if (!samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
 	                  n_bands, is_deep))
 		return fail_of_memory(ret_failure, "decode");
 	return !needs_conversion(decoding) || make_transform(decoding) ||
