@@ -583,6 +583,34 @@ TEST(metadata_containers, exif_xmp_and_iptc_in_png_text_chunks_are_read)
 	}
 }
 
+TEST(metadata_containers, a_damaged_raw_profile_of_a_png_is_reported_lost)
+{
+	static const struct {
+		const char *type;
+		struct bytes data;
+		unsigned lost;
+	} texts[] = {
+		{"zTXt", LITERAL("Raw profile type exif\0\0damaged"), LOST_EXIF},
+		{"zTXt", LITERAL("Raw profile type APP1\0\0damaged"), LOST_EXIF},
+		{"zTXt", LITERAL("Raw profile type iptc\0\0damaged"), LOST_IPTC},
+		{"zTXt", LITERAL("Raw profile type 8bim\0\0damaged"), LOST_IPTC},
+		{"zTXt", LITERAL("Raw profile type xmp\0\0damaged"), LOST_XMP},
+		{"zTXt", LITERAL("Raw profile type icc\0\0damaged"), 0},
+		{"tEXt", LITERAL("Raw profile type exif\0no digits"), LOST_EXIF},
+	};
+
+	for (size_t i = 0; i < N_OF(texts); i++) {
+		struct block file = png_with(texts[i].type, texts[i].data);
+		struct metadata metadata;
+
+		REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
+		EXPECT_EQ(metadata.lost, texts[i].lost);
+		EXPECT_EQ(metadata.exif.n + metadata.xmp.n + metadata.iptc.n, 0);
+		metadata_fini(&metadata);
+		block_fini(&file);
+	}
+}
+
 TEST(metadata_containers, compressed_xmp_in_a_png_is_read)
 {
 	uint8_t deflated[500];

@@ -189,6 +189,18 @@ static bool is_metadata_keyword(struct bytes data)
 	       bytes_begin_with(data, BYTES_OF(RAW_KEYWORD));
 }
 
+/* What is lost, as a bit of enum lost, if the raw profile with this keyword cannot be read. */
+static unsigned loss_of_raw_profile(struct bytes keyword)
+{
+	struct bytes name = bytes_after(keyword, sizeof(RAW_KEYWORD) - 1);
+
+	if (bytes_equal(name, BYTES_OF("exif")) || bytes_equal(name, BYTES_OF("APP1")))
+		return LOST_EXIF;
+	if (bytes_equal(name, BYTES_OF("iptc")) || bytes_equal(name, BYTES_OF("8bim")))
+		return LOST_IPTC;
+	return bytes_equal(name, BYTES_OF("xmp")) ? LOST_XMP : 0U;
+}
+
 static void take_profile(struct metadata *metadata, const struct chunk *chunk)
 {
 	struct block profile = {0};
@@ -203,6 +215,8 @@ static void take_profile(struct metadata *metadata, const struct chunk *chunk)
 		decode_raw_profile(&profile, block_bytes(&text.value));
 		take_raw_profile(metadata, block_bytes(&profile));
 		metadata->xmp.has_failed |= profile.has_failed;
+		if (profile.n == 0)
+			metadata->lost |= loss_of_raw_profile(text.keyword);
 	}
 	block_fini(&profile);
 	block_fini(&text.value);
