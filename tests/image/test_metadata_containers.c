@@ -407,6 +407,44 @@ TEST(metadata_containers, iptc_split_over_two_jpeg_segments_is_joined)
 	block_fini(&file);
 }
 
+/* Add a segment with resources of Photoshop, or with a part of them. */
+static void add_resources(struct block *jpeg, struct bytes resources)
+{
+	block_add(jpeg, BYTES_OF("\xff\xed"));
+	block_add_number(jpeg, 2 + 14 + resources.n, 2, true);
+	block_add(jpeg, BYTES_OF("Photoshop 3.0\0"));
+	block_add(jpeg, resources);
+}
+
+/* A resource of another kind fills 16 MiB. */
+TEST(metadata_containers, iptc_after_16_mib_of_photoshop_resources_is_reported_lost)
+{
+	enum { STEP = 60000, N_STEPS = 2 + METADATA_MAX_BYTES / STEP };
+	static const uint8_t zeros[STEP];
+	const struct bytes iptc = BYTES_OF("8BIM\4\4\0\0\0\0\0\x06\x1c\2\x78\0\1x");
+
+	for (int is_first = 0; is_first < 2; is_first++) {
+		struct block file = {0}, head = {0};
+		struct metadata metadata;
+
+		block_add(&file, BYTES_OF("\xff\xd8"));
+		if (is_first)
+			add_resources(&file, iptc);
+		block_add(&head, BYTES_OF("8BIM\4\x0c\0\0"));
+		block_add_number(&head, (uint64_t)STEP * N_STEPS, 4, true);
+		add_resources(&file, block_bytes(&head));
+		for (int i = 0; i < N_STEPS; i++)
+			add_resources(&file, (struct bytes){zeros, STEP});
+		add_resources(&file, iptc);
+		REQUIRE(metadata_read(&metadata, FORMAT_JPEG, block_bytes(&file)));
+		EXPECT_EQ(metadata.iptc.n, is_first ? 6 : 0);
+		EXPECT_EQ(metadata.lost, is_first ? 0 : LOST_IPTC);
+		metadata_fini(&metadata);
+		block_fini(&head);
+		block_fini(&file);
+	}
+}
+
 TEST(metadata_containers,
      exif_that_is_too_long_for_jpeg_is_lost_and_other_metadata_is_kept)
 {

@@ -106,8 +106,35 @@ static void read_extension(struct metadata *metadata, struct bytes data, size_t 
 		                   bytes_after(body, XMP_GUID_BYTES + 8));
 }
 
+/* The resources of Photoshop, joined from all segments. Resources of more than METADATA_MAX_BYTES are
+ * cut; then is_cut is true. */
+struct resources {
+	struct block bytes;
+	bool is_cut;
+};
+
+static void add_resources(struct resources *resources, struct bytes data)
+{
+	if (resources->bytes.n < METADATA_MAX_BYTES)
+		block_add(&resources->bytes, data);
+	else
+		resources->is_cut = true;
+}
+
+/* Take the IPTC from the resources. If it may be in the part that was cut off, it is lost. */
+static void take_iptc(struct metadata *metadata, const struct resources *resources)
+{
+	struct bytes iptc = photoshop_resource(block_bytes(&resources->bytes),
+	                                       PHOTOSHOP_IPTC);
+
+	metadata_take(metadata, &metadata->iptc, iptc);
+	metadata->iptc.has_failed |= resources->bytes.has_failed;
+	if (resources->is_cut && iptc.n == 0)
+		metadata->lost |= LOST_IPTC;
+}
+
 static void read_segment(struct metadata *metadata, const struct segment *segment,
-                         struct block *resources, size_t *n_full)
+                         struct resources *resources, size_t *n_full)
 {
 	struct bytes data = segment->data;
 
@@ -126,8 +153,7 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 		metadata->lost |= LOST_GAINMAP;
 	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
 		/* A resource that is too long for one segment continues in the next segment. */
-		if (resources->n < METADATA_MAX_BYTES)
-			block_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
+		add_resources(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
 	} else if (segment->marker == COM) {
 		if (metadata->comment.n > 0)
 			block_add_text(&metadata->comment, "\n");
@@ -137,7 +163,7 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 
 static void read_jpeg(struct metadata *metadata, struct bytes file)
 {
-	struct block resources = {0};
+	struct resources resources = {0};
 	struct density of_exif;
 	struct segment segment;
 	bool has_other_pictures = false;
@@ -152,10 +178,8 @@ static void read_jpeg(struct metadata *metadata, struct bytes file)
 	/* The whole file is searched only once, even if it has many such segments. */
 	if (has_other_pictures)
 		find_other_pictures(metadata, file);
-	metadata_take(metadata, &metadata->iptc,
-	              photoshop_resource(block_bytes(&resources), PHOTOSHOP_IPTC));
-	metadata->iptc.has_failed |= resources.has_failed;
-	block_fini(&resources);
+	take_iptc(metadata, &resources);
+	block_fini(&resources.bytes);
 
 	if (metadata->xmp_extended.n != n_full ||
 	    (n_full == 0 &&
