@@ -88,7 +88,7 @@ static const char *why_not_to_prune(struct batch *batch)
 	bool has_walk_errors;
 
 	lock_acquire(&batch->lock);
-	has_walk_errors = batch->has_walk_errors || batch->plan->has_errors;
+	has_walk_errors = batch->has_walk_errors || batch->plan->n_errors > 0;
 	lock_release(&batch->lock);
 	if (batch_state(batch) != BATCH_FED)
 		return "the run did not complete";

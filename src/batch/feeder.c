@@ -758,9 +758,11 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 		}
 	}
 	count_file(batch);
-	if (item->kind == WALK_ERROR)
+	if (item->kind == WALK_ERROR) {
 		fail_by_walk(file, item);
-	else if (item->kind == WALK_MARKED)
+		return plan_note_reported(batch->plan, item);
+	}
+	if (item->kind == WALK_MARKED)
 		file_complete(file, FILE_MARKED);
 	else if (item->kind == WALK_OTHER || !naming_is_image(item, from) ||
 	         naming_is_backup(item, &batch->rules[0], file->input)) {
@@ -809,13 +811,34 @@ static bool feed_largest(struct batch *batch)
 	return has_memory;
 }
 
+static void stop_without_memory(struct batch *batch)
+{
+	struct failure no_memory = {.class = FAIL_NONE};
+
+	failure_set(&no_memory, FAIL_INTERNAL, "out of memory");
+	batch_stop_early(batch, &no_memory);
+}
+
+/* Fail an item that only the plan could not read. Returns false if memory ran out or the batch is
+ * being stopped. */
+static bool feed_lost_error(void *data, const struct walk_item *item)
+{
+	struct batch *batch = data;
+
+	if (!may_feed(batch))
+		return false;
+	if (feed_item(batch, item))
+		return true;
+	stop_without_memory(batch);
+	return false;
+}
+
 /* Feed the largest inputs, then walk, and feed all other items. Deferred drawings are drawn when
  * there are max_deferred of them, and at the end. */
 static void feed_all(struct batch *batch)
 {
 	bool has_memory = feed_largest(batch), has_more = true;
 	struct walk *walk = walk_open(&batch->walk);
-	struct failure no_memory = {.class = FAIL_NONE};
 	struct walk_item item;
 
 	has_memory = has_memory && walk;
@@ -825,10 +848,10 @@ static void feed_all(struct batch *batch)
 			has_memory = feed_item(batch, &item);
 	}
 	walk_close(walk);
-	if (!has_memory) {
-		failure_set(&no_memory, FAIL_INTERNAL, "out of memory");
-		batch_stop_early(batch, &no_memory);
-	}
+	if (!has_memory)
+		stop_without_memory(batch);
+	else if (!has_more)
+		(void)plan_report_lost(batch->plan, feed_lost_error, batch);
 	/* Any file that a worker still has may turn out to be a drawing, so wait for all of
 	 * them. */
 	while (wait_for_workers(batch) && n_deferred(batch) > 0)

@@ -38,6 +38,11 @@ void plan_destroy(struct plan *plan)
 		free_claim(&plan->claims[i]);
 	}
 	free(plan->claims);
+	for (size_t i = 0; i < plan->n_errors; i++) {
+		free(plan->errors[i].path);
+	}
+	free(plan->errors);
+	hash_set_fini(&plan->reported);
 	hash_set_fini(&plan->planned);
 	hash_set_fini(&plan->late);
 	hash_set_fini(&plan->twice);
@@ -73,7 +78,6 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 	struct stat stat = {0};
 
 	atomic_fetch_add_explicit(&plan->n_images, 1, memory_order_relaxed);
-	plan->has_errors |= item->kind == WALK_ERROR;
 	/* Count the INPUTs that have an image. The walk takes them in order, so an INPUT is counted
 	 * when its first image comes. */
 	if (item->kind == WALK_FILE && item->input >= plan->next_input) {
@@ -186,6 +190,34 @@ static bool is_of_other_shard(const struct pass *pass, const struct walk_item *i
 	return is_other;
 }
 
+/* Record a WALK_ERROR. Returns false if memory ran out. */
+static bool note_error(struct plan *plan, const struct walk_item *item)
+{
+	struct plan_error *errors = plan->errors, *error;
+
+	if (plan->n_errors == plan->max_errors) {
+		size_t max = plan->max_errors ? 2 * plan->max_errors : 16;
+
+		errors = reallocarray(errors, max, sizeof(*errors));
+		if (!errors)
+			return false;
+		plan->errors = errors;
+		plan->max_errors = max;
+	}
+	error = &errors[plan->n_errors];
+	*error = (struct plan_error){
+		.path = strdup(item->path),
+		.input = item->input,
+		.is_named = item->is_named,
+		.sys_errno = item->sys_errno,
+	};
+	if (!error->path)
+		return false;
+	error->relative = error->path + strlen(item->path) - strlen(item->relative);
+	plan->n_errors++;
+	return true;
+}
+
 static bool visit_item(struct plan *plan, const struct pass *pass,
                        const struct walk_item *item)
 {
@@ -216,7 +248,9 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 		return true;
 	if (pass->counts)
 		count_image(plan, item, from, is_open ? &stat : NULL);
-	return item->kind != WALK_FILE || visit_outputs(plan, pass, item, from);
+	if (item->kind == WALK_ERROR)
+		return !pass->counts || note_error(plan, item);
+	return visit_outputs(plan, pass, item, from);
 }
 
 static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
@@ -443,6 +477,40 @@ bool plan_take(struct plan *plan, const char *output)
 	/* If memory runs out here, a later claim of the same name is detected by the store. */
 	(void)hash_set_insert(&plan->late, hash);
 	return true;
+}
+
+bool plan_note_reported(struct plan *plan, const struct walk_item *item)
+{
+	/* Most runs have no error in the plan. */
+	return plan->n_errors == 0 ||
+	       hash_set_append(&plan->reported, hash_of(plan, item->path));
+}
+
+bool plan_report_lost(struct plan *plan,
+                      bool (*report)(void *data, const struct walk_item *item),
+                      void *data)
+{
+	bool goes_on = true;
+	size_t index;
+
+	hash_set_sort(&plan->reported);
+	for (size_t i = 0; i < plan->n_errors && goes_on; i++) {
+		const struct plan_error *error = &plan->errors[i];
+		const struct walk_item item = {
+			.kind = WALK_ERROR,
+			.is_named = error->is_named,
+			.input = error->input,
+			.path = error->path,
+			.relative = error->relative,
+			.folder = AT_FDCWD,
+			.name = error->path,
+			.sys_errno = error->sys_errno,
+		};
+
+		if (!hash_set_find(&plan->reported, hash_of(plan, error->path), &index))
+			goes_on = report(data, &item);
+	}
+	return goes_on;
 }
 
 bool plan_has(const struct plan *plan, const char *output)

@@ -29,6 +29,15 @@ struct plan_claim {
 	bool is_first;    /* whether the output is made by the first rule */
 };
 
+/* A part of an INPUT that the walk could not read: the members of its WALK_ERROR. */
+struct plan_error {
+	char *path;
+	const char *relative; /* points into `path` */
+	size_t input;
+	bool is_named;
+	int sys_errno;
+};
+
 /* An output that the same file claims several times: the walk found the file twice, perhaps through
  * a link. */
 struct plan_repeat;
@@ -40,7 +49,9 @@ struct plan {
 	atomic_uint_least64_t n_images;
 	uint64_t n_bytes; /* the sum of the sizes of the inputs */
 	size_t n_inputs;  /* the number of INPUTs that have an image */
-	bool has_errors;  /* whether a part of an INPUT could not be read */
+	/* The parts of the INPUTs that could not be read, in the order of the walk. */
+	struct plan_error *errors;
+	size_t n_errors;
 	/* the number of links that the walk found and did not follow */
 	uint64_t n_links;
 	/* the number of files that --include and --exclude left out */
@@ -68,6 +79,9 @@ struct plan {
 	struct plan_repeat *repeats; /* ordered by hash, device and inode */
 	size_t n_repeats;
 	uint64_t n_visits;
+	size_t max_errors; /* the number of errors for which memory is allocated */
+	/* the hashes of the paths that the second walk could not read either */
+	struct hash_set reported;
 	/* Whether outputs replace their inputs. If so, inputs are identified by device and
 	 * inode. */
 	bool in_place;
@@ -106,6 +120,17 @@ bool plan_is_repeated(struct plan *plan, const char *output,
 /* Claim the name of an output for an input that is being fed. The plan need not have found the
  * output. Returns false if an earlier input has claimed the name. */
 bool plan_take(struct plan *plan, const char *output);
+
+/* Record a WALK_ERROR that was found again while inputs were fed, and so is reported. Returns false
+ * if memory ran out. */
+bool plan_note_reported(struct plan *plan, const struct walk_item *item);
+
+/* Call `report` with a WALK_ERROR for each error of the plan that plan_note_reported() did not
+ * record, so that no error is lost if a folder can be read at the second time. The walk of the
+ * inputs must have ended. Stops when `report` returns false, and returns false then. */
+bool plan_report_lost(struct plan *plan,
+                      bool (*report)(void *data, const struct walk_item *item),
+                      void *data);
 
 /* Whether an input of this run was planned to make this output, or has claimed its name. */
 bool plan_has(const struct plan *plan, const char *output);

@@ -279,6 +279,26 @@ TEST(fault_loops, a_batch_that_cannot_start_its_threads_exits_with_an_error)
 	fixture_leave();
 }
 
+/* The folder is read completely when its images are processed. */
+TEST(fault_loops, a_folder_that_only_the_plan_could_not_read_gets_one_failed_record)
+{
+	ENTER();
+	for (int nth = 1; nth <= 4; nth++) {
+		char fault[64];
+		int status;
+
+		snprintf(fault, sizeof(fault), "getdents64:%d:1:5:main", nth);
+		EXPECT(run_with(fault, &status));
+		EXPECT_EQ(status, 1);
+		EXPECT_EQ(count_lines("\"input\":\"in.*\"status\":\"failed\","
+		                      "\"class\":\"io\""),
+		          1);
+		EXPECT_EQ(count_lines("\"failed\":1,\"cancelled\":0"), 1);
+		EXPECT_EQ(count_lines("\"status\":\"ok\""), N_IMAGES);
+	}
+	fixture_leave();
+}
+
 TEST(fault_loops, a_folder_with_a_read_error_gets_a_failed_record)
 {
 	int status;
