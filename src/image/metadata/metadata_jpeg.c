@@ -258,6 +258,8 @@ static void add_xmp(struct block *to, struct bytes xmp, unsigned *lost)
 	if (xmp_split(xmp, MAX_XMP_BYTES, &main, &extended, guid)) {
 		add_segment(to, APP1, XMP_HEAD, block_bytes(&main));
 		add_extension(to, block_bytes(&extended), guid);
+	} else if (main.has_failed) {
+		to->has_failed = true;
 	} else {
 		*lost |= LOST_XMP;
 	}

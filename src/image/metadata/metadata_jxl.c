@@ -22,15 +22,27 @@ static void take_exif(struct metadata *metadata, struct bytes data)
 		              bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
 }
 
+static bool is_out_of_memory(const BrotliDecoderState *state)
+{
+	BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(state);
+
+	return code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
+	       code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
+}
+
 /* Decompress the bytes. Returns false if they are damaged, or if more than METADATA_MAX_BYTES come
- * out. */
+ * out. If memory ran out, sets to->has_failed. */
 static bool unpack(struct block *to, struct bytes packed)
 {
 	enum { STEP = 32 << 10 };
 	BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
 	BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
 
-	while (state && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT &&
+	if (!state) {
+		to->has_failed = true;
+		return false;
+	}
+	while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT &&
 	       to->n < METADATA_MAX_BYTES) {
 		uint8_t *room = block_extend(to, STEP);
 		size_t n_room = STEP;
@@ -41,8 +53,8 @@ static bool unpack(struct block *to, struct bytes packed)
 		                                       &n_room, &room, NULL);
 		to->n -= n_room;
 	}
-	if (state)
-		BrotliDecoderDestroyInstance(state);
+	to->has_failed |= is_out_of_memory(state);
+	BrotliDecoderDestroyInstance(state);
 	return result == BROTLI_DECODER_RESULT_SUCCESS;
 }
 

@@ -57,12 +57,16 @@ static bool is_type(const struct chunk *chunk, const char *type)
  */
 
 /* Decompress a text. The result is empty if the bytes are damaged, or if more than
- * METADATA_MAX_BYTES come out. */
+ * METADATA_MAX_BYTES come out. If memory ran out, sets to->has_failed. */
 static void inflate_text(struct block *to, struct bytes deflated)
 {
 	z_stream stream = {.next_in = deflated.at, .avail_in = (uInt)deflated.n};
-	int status = deflated.n < UINT32_MAX ? inflateInit(&stream) : Z_MEM_ERROR;
+	int status;
 
+	if (deflated.n >= UINT32_MAX)
+		return;
+	status = inflateInit(&stream);
+	to->has_failed |= status == Z_MEM_ERROR;
 	if (status != Z_OK)
 		return;
 	while (status == Z_OK && to->n < METADATA_MAX_BYTES) {
@@ -76,6 +80,7 @@ static void inflate_text(struct block *to, struct bytes deflated)
 		status = inflate(&stream, Z_NO_FLUSH);
 		to->n -= stream.avail_out;
 	}
+	to->has_failed |= status == Z_MEM_ERROR;
 	inflateEnd(&stream);
 	if (status != Z_STREAM_END)
 		to->n = 0;

@@ -1106,14 +1106,17 @@ struct properties {
 	size_t n, n_room;
 };
 
-static bool add_property(struct properties *properties, struct property property)
+static bool list_property(struct filtering *filtering, struct properties *properties,
+                          struct property property)
 {
 	if (properties->n == properties->n_room) {
 		size_t n_room = properties->n_room ? properties->n_room * 2 : 64;
 		struct property *at = realloc(properties->at, n_room * sizeof(*at));
 
-		if (!at)
+		if (!at) {
+			filtering->has_failed = true;
 			return false;
+		}
 		properties->at = at;
 		properties->n_room = n_room;
 	}
@@ -1128,7 +1131,8 @@ static bool list_properties(struct filtering *filtering, struct xml_node *descri
 		struct property property = {description, a, NULL,
 		                            strlen(a->name) + strlen(a->value)};
 
-		if (!is_of_rdf(filtering, a) && !add_property(properties, property))
+		if (!is_of_rdf(filtering, a) &&
+		    !list_property(filtering, properties, property))
 			return false;
 	}
 	for (struct xml_node *child = description->first; child; child = child->next) {
@@ -1139,8 +1143,9 @@ static bool list_properties(struct filtering *filtering, struct xml_node *descri
 			continue;
 		xml_write(filtering->tree, child, false, &text);
 		property.n = text.n;
+		filtering->has_failed |= text.has_failed;
 		block_fini(&text);
-		if (!add_property(properties, property))
+		if (!list_property(filtering, properties, property))
 			return false;
 	}
 	return true;
@@ -1274,7 +1279,9 @@ bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
 	bool is_split = filtering.tree &&
 	                split(&filtering, packet, n_max, ret_main, ret_extended, guid);
 
+	ret_main->has_failed |= !filtering.tree || filtering.tree->is_out_of_memory ||
+	                        filtering.has_failed || ret_extended->has_failed;
 	free(filtering.spaces);
 	xml_tree_destroy(filtering.tree);
-	return is_split;
+	return is_split && !ret_main->has_failed;
 }

@@ -33,8 +33,8 @@ enum { XMP_GUID_BYTES = 32 };
  * packet names the extended packet by a GUID, which is the MD5 of the bytes of the extended
  * packet.
  *
- * Returns false if the properties cannot be split in this way, or memory ran out. The caller frees
- * the blocks in any case.
+ * Returns false if the properties cannot be split in this way, or memory ran out. If memory ran out,
+ * sets ret_main->has_failed. The caller frees the blocks in any case.
  */
 bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
                struct block *ret_extended, char guid[XMP_GUID_BYTES + 1]);
