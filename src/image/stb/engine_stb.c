@@ -663,7 +663,15 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 	return failure_set(ret_failure, class, "%s: %s", stage, reason);
 }
 
-static bool scan_is_srgb(const struct metadata_scan *scan)
+static bool fail_of_profile(struct failure *ret_failure)
+{
+	return failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "header: a colour profile other than sRGB needs the vips "
+	                   "engine");
+}
+
+/* Refuse a picture with colours other than sRGB. */
+static bool check_colours(const struct metadata_scan *scan, struct failure *ret_failure)
 {
 	enum { ROOM = 64 * 1024 }; /* more than the length of any sRGB profile */
 	char *room;
@@ -672,21 +680,21 @@ static bool scan_is_srgb(const struct metadata_scan *scan)
 
 	if (scan->colours == COLOUR_CHUNK_NONE)
 		return true;
-	if (scan->colours != COLOUR_CHUNK_PROFILE)
-		return false;
-	if (!scan->profile || scan->n_profile > INT_MAX)
-		return false;
+	if (scan->colours != COLOUR_CHUNK_PROFILE || !scan->profile ||
+	    scan->n_profile > INT_MAX)
+		return fail_of_profile(ret_failure);
 	if (!scan->profile_is_deflated)
-		return profile_is_srgb(scan->profile, scan->n_profile);
+		return profile_is_srgb(scan->profile, scan->n_profile) ||
+		       fail_of_profile(ret_failure);
 
 	room = malloc(ROOM);
 	if (!room)
-		return false;
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
 	n = stbi_zlib_decode_buffer(room, ROOM, (const char *)scan->profile,
 	                            (int)scan->n_profile);
 	is_srgb = n > 0 && profile_is_srgb(room, (size_t)n);
 	free(room);
-	return is_srgb;
+	return is_srgb || fail_of_profile(ret_failure);
 }
 
 /* ---- headers, which are checked before stb_image reads them ---- */
@@ -733,11 +741,8 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
 			"header: the stb engine does not support this JPEG process");
-	if (!scan_is_srgb(scan))
-		return failure_set(
-			ret_failure, FAIL_UNSUPPORTED,
-			"header: a colour profile other than sRGB needs the vips "
-			"engine");
+	if (!check_colours(scan, ret_failure))
+		return false;
 	if (scan->has_bad_table)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: a Huffman table has too many codes");

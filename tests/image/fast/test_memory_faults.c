@@ -242,12 +242,12 @@ static struct blob make_jpeg_with_profile(void)
 	return jpeg;
 }
 
-/* Make a PNG with the profile of make_jpeg_with_profile(), stored in a zlib stream without
- * compression. */
-static struct blob make_png_with_profile(void)
+/* Make a PNG with a profile, stored in a zlib stream without compression. gamma is 0 for the curve of
+ * sRGB. */
+static struct blob make_png_with_profile(const char *words, double gamma)
 {
 	struct blob png = make_png(90, 60, 3, &rgbw), chunk = {0};
-	struct blob profile = make_rgb_profile("gamma 1.8", 1.8);
+	struct blob profile = make_rgb_profile(words, gamma);
 	unsigned n = (unsigned)profile.n, a = 1, b = 0;
 	/* The name "x" and the compression method; then the heads of the stream and the block. */
 	const uint8_t head[] = {'x',         0,
@@ -276,7 +276,8 @@ TEST(memory_faults,
      a_failed_allocation_while_a_profile_is_applied_never_makes_a_wrong_output)
 {
 	struct report *whole = report_create(), *report = report_create();
-	struct blob inputs[] = {make_jpeg_with_profile(), make_png_with_profile()};
+	struct blob inputs[] = {make_jpeg_with_profile(),
+	                        make_png_with_profile("gamma 1.8", 1.8)};
 	struct recipe recipe = recipe_of_words("size 40x40", FORMAT_JPEG, ENGINE_AUTO);
 	struct failure failure = {0};
 
@@ -285,6 +286,21 @@ TEST(memory_faults,
 		EXPECT(expect_sound_failures(&inputs[i], &recipe, whole, report));
 		blob_fini(&inputs[i]);
 	}
+	munmap(whole, sizeof(*whole));
+	munmap(report, sizeof(*report));
+}
+
+/* The reason "unsupported" would be wrong: later runs would remember it, and not try again. */
+TEST(memory_faults, a_failed_allocation_while_stb_checks_a_profile_is_for_want_of_memory)
+{
+	struct report *whole = report_create(), *report = report_create();
+	struct blob png = make_png_with_profile("sRGB", 0);
+	struct recipe recipe = recipe_of_words("size 40x40", FORMAT_JPEG, ENGINE_STB);
+	struct failure failure = {0};
+
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
+	EXPECT(!expect_sound_failures(&png, &recipe, whole, report));
+	blob_fini(&png);
 	munmap(whole, sizeof(*whole));
 	munmap(report, sizeof(*report));
 }
