@@ -51,8 +51,8 @@ enum subject_id {
 	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
-	/* An epoll loop with 16 frames in flight to each child. A worker of pixpool may also hold 16
-	 * tasks. */
+	/* An epoll loop with 16 frames in flight to each child. A worker of pixpool may also hold
+	 * 16 tasks. */
 	FLOOR_EPOLL_16,
 	N_SUBJECTS
 };

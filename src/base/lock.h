@@ -30,8 +30,8 @@ void cond_fini(struct cond *cond);
 void cond_signal(struct cond *cond);
 void cond_broadcast(struct cond *cond);
 
-/* Release the lock, wait for a signal, and take the lock again. May return without a signal, so call
- * it in a loop. */
+/* Release the lock, wait for a signal, and take the lock again. May return without a signal, so
+ * call it in a loop. */
 void cond_wait(struct cond *cond, struct lock *lock);
 
 /* Wait as cond_wait() does, but at most until deadline_ns, a time of clock.h. -1: without limit.

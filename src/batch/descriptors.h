@@ -1,5 +1,5 @@
-/* The limit on open files: how a batch divides the descriptors that it may open, and how it ends when
- * they run out. */
+/* The limit on open files: how a batch divides the descriptors that it may open, and how it ends
+ * when they run out. */
 #ifndef PXP_BATCH_DESCRIPTORS_H
 #define PXP_BATCH_DESCRIPTORS_H
 

@@ -1,5 +1,5 @@
-/* The sandbox of the workers: one worker finds out which layers are available, then each worker sets
- * up these layers. */
+/* The sandbox of the workers: one worker finds out which layers are available, then each worker
+ * sets up these layers. */
 #include "batch/lockdown.h"
 
 #include "batch/worker_question.h"

@@ -157,7 +157,7 @@ bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
 	    (n_used[FIELD_HASH] == 1 && n_used[FIELD_NAME] == 0))
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"{hash} must occur once, together with {name}, got '%.60s'",
+			"{hash} may occur only once, and only together with {name}, got '%.60s'",
 			pattern);
 	if (n_used[FIELD_HASH] == 1 && !content_hash_is_built())
 		return failure_set(

@@ -10,8 +10,8 @@
 struct pools {
 	struct pools_options options; /* constant after creation */
 
-	/* The kind of the current pool, which gets all tasks. If pools_change() has failed, the kind that
-	 * it could not create. Only the feeder uses this member. */
+	/* The kind of the current pool, which gets all tasks. If pools_change() has failed, the
+	 * kind that it could not create. Only the feeder uses this member. */
 	enum pool_kind turn;
 
 	/* Guards all members below. Only the feeder changes `pool`. */

@@ -7,9 +7,9 @@
 
 #include <pixpool/pixpool.h>
 
-/* Run one task without input in a pool, and wait for its result, which must have n bytes. On success
- * returns true and stores the result in ret_answer. If not, returns false with a failure of class
- * FAIL_INTERNAL. */
+/* Run one task without input in a pool, and wait for its result, which must have n bytes. On
+ * success returns true and stores the result in ret_answer. If not, returns false with a failure of
+ * class FAIL_INTERNAL. */
 bool worker_ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
                 struct failure *ret_failure);
 

@@ -39,8 +39,8 @@ enum filter_kind {
 	FILTER_FLIP, /* mirror top to bottom */
 	FILTER_FLOP, /* mirror left to right */
 	/* Remove the borders of a picture: the outer rows and columns whose pixels all differ from
-	 * the top left pixel by at most number[0] in each band, on a scale of 0 to 255. If the whole
-	 * picture is border, it is not changed. */
+	 * the top left pixel by at most number[0] in each band, on a scale of 0 to 255. If the
+	 * whole picture is border, it is not changed. */
 	FILTER_TRIM,
 	FILTER_FLATTEN, /* blend alpha with the background, which is white by default */
 	N_FILTER_KINDS

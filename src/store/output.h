@@ -145,8 +145,8 @@ enum published output_name(struct output *output, bool is_durable,
 void output_settle(struct output *output);
 
 /* Close the output. If it has no name yet, its file is deleted. If it replaced a file and
- * output_settle() was not called, the replaced file gets its name back. If that is not possible, the
- * replaced file is kept under another name, which is added to the failure. */
+ * output_settle() was not called, the replaced file gets its name back. If that is not possible,
+ * the replaced file is kept under another name, which is added to the failure. */
 void output_end(struct output *output, struct failure *failure);
 
 #endif

@@ -223,7 +223,7 @@ static void say_why(struct failure *failure, sqlite3 *database, int code,
 	if (has_message)
 		why = sqlite3_errmsg(database);
 	else if (database && is_damage(code))
-		why = "it was not written by this version of pixpool";
+		why = "it is damaged, or was written by another program or another version of pixpool";
 	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s", path, why);
 	if (sys_errno != 0)
 		failure_append(failure, ": %s", strerrordesc_np(sys_errno));
@@ -483,7 +483,7 @@ static bool move_aside(struct state *state, const char *why)
 			state->path,
 			strcmp(why, "damaged") == 0
 				? "damaged"
-				: "not written by this version of pixpool",
+				: "written by another program or another version of pixpool",
 			state->path, why, number);
 	}
 	free(from);

@@ -437,9 +437,9 @@ static enum published open_folder_of(struct store *store, const char *relative,
  * A folder that ignores case (vfat, exFAT, SMB, ext4 with casefold) or normalises Unicode has one
  * file for several names, and the plan cannot know that. So in such a folder the store remembers
  * each file that is an output of this run, in 16 bytes. If the name of another output leads to a
- * remembered file, the store neither replaces the file nor treats it as an old output. The store can
- * find out whether a folder ignores case, but not whether it normalises Unicode. So in a folder that
- * does not ignore case, it remembers only files whose names have bytes beyond ASCII.
+ * remembered file, the store neither replaces the file nor treats it as an old output. The store
+ * can find out whether a folder ignores case, but not whether it normalises Unicode. So in a folder
+ * that does not ignore case, it remembers only files whose names have bytes beyond ASCII.
  */
 
 /* Find the place of a file in a table that is not full. Returns the place that has the file or, if
@@ -800,8 +800,8 @@ static bool is_same_folder(int a, int b)
 }
 
 /* Sync the folder of an output, unless an earlier output of the group has the same folder: then the
- * result is that of the earlier output. If the earlier sync failed, another one would prove nothing,
- * because the kernel may report a failure only once. */
+ * result is that of the earlier output. If the earlier sync failed, another one would prove
+ * nothing, because the kernel may report a failure only once. */
 static void sync_name(struct work *works, size_t i)
 {
 	struct work *work = &works[i];

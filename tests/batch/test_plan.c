@@ -1,5 +1,5 @@
-/* Tests of the plan: its counts, name collisions, outputs that were not planned, the largest inputs,
- * and memory use. */
+/* Tests of the plan: its counts, name collisions, outputs that were not planned, the largest
+ * inputs, and memory use. */
 #include "support/scratch.h"
 #include "support/test.h"
 

@@ -248,8 +248,9 @@ TEST(in_place, a_backup_next_to_its_image_is_never_an_input)
 	fixture_leave();
 }
 
-/* If a run with several workers fed the largest images first, it would make backups in a folder that
- * the walk has not listed yet. There are more images than are opened in advance for two workers. */
+/* If a run with several workers fed the largest images first, it would make backups in a folder
+ * that the walk has not listed yet. There are more images than are opened in advance for two
+ * workers. */
 TEST(in_place, backups_of_large_images_are_not_counted_as_ignored_files)
 {
 	struct ended ended;

@@ -127,9 +127,9 @@ TEST(output_names, an_invalid_template_is_refused)
 		{"--name '{name.{ext}'",
 	         "--name: '{name.{ext}' is not a field; a template may contain the fields {name}, {ext} and {hash}"},
 		{"--name '{hash}.{ext}'",
-	         "--name: {hash} must occur once, together with {name}, got '{hash}.{ext}'"},
+	         "--name: {hash} may occur only once, and only together with {name}, got '{hash}.{ext}'"},
 		{"--name '{name}{hash}{hash}.{ext}'",
-	         "--name: {hash} must occur once, together with {name}, got "
+	         "--name: {hash} may occur only once, and only together with {name}, got "
 	         "'{name}{hash}{hash}.{ext}'"},
 		{"--name '{name'", "--name: '{' needs a matching '}'"},
 		{"--name 'name}.{ext}'", "--name: '}' needs a matching '{'"},

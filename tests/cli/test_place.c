@@ -262,8 +262,8 @@ TEST(system_faults,
 
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
-	/* The shell limits each file to 8 units of 512 bytes. The output and the state database both
-	 * exceed this limit. */
+	/* The shell limits each file to 8 units of 512 bytes. The output and the state database
+	 * both exceed this limit. */
 	ended = run("ulimit -f 8; pixpool resize -s 600 -q 95 in -o out --report r");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(records("r"), "'status':'failed','class':'io',"), "%s",

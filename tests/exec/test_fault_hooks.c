@@ -262,8 +262,8 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 	return status;
 }
 
-/* Messages of three kinds fail to be sent: those that raise the memory limit of a worker, those that
- * lower it, and the answers to requests for memory. */
+/* Messages of three kinds fail to be sent: those that raise the memory limit of a worker, those
+ * that lower it, and the answers to requests for memory. */
 TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_at_first_is_sent_later)
 {
 	if (!pxp_memory_is_limited())

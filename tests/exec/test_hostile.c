@@ -1,5 +1,5 @@
-/* Tests of what a hostile worker can do to its pool, and of what other processes can do to a worker.
- * Only the task that the worker had started is affected, unless the fork server is lost. */
+/* Tests of what a hostile worker can do to its pool, and of what other processes can do to a
+ * worker. Only the task that the worker had started is affected, unless the fork server is lost. */
 #include "probe.h"
 #include "support/test.h"
 

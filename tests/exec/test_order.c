@@ -27,8 +27,8 @@ static struct pxp_future *submit_letter(struct pxp_executor *pool, char letter,
 	return pool_submit(pool, task_writes_its_letter, name, &desk);
 }
 
-/* One worker runs a task that does not end, and prefetches the first of the tasks that write letters.
- * Then a second worker starts, and must run the prefetched task before all later ones. */
+/* One worker runs a task that does not end, and prefetches the first of the tasks that write
+ * letters. Then a second worker starts, and must run the prefetched task before all later ones. */
 TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 {
 	enum { N = 20 };

@@ -1,5 +1,6 @@
 /* Tests of a shortage of descriptors or processes, which may only delay tasks or fail one task,
- * unless no worker can ever start. Also tests of programs in an unusual environment, for example without standard descriptors. */
+ * unless no worker can ever start. Also tests of programs in an unusual environment, for example
+ * without standard descriptors. */
 #include "probe.h"
 #include "support/test.h"
 

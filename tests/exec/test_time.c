@@ -123,9 +123,8 @@ static void await_sleep(struct pxp_executor *pool)
 }
 
 /* Run by this program under the name "stopped" (be_stopped()). The program stops itself, as Ctrl-Z
- * would stop it. The queue timeout of a task
- * passes during the stop. When this task has expired, the supervisor has noticed the stop. Only
- * then does the program resume the pool. */
+ * would stop it. The queue timeout of a task passes during the stop. When this task has expired,
+ * the supervisor has noticed the stop. Only then does the program resume the pool. */
 static bool a_stop_moves_deadlines_once(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

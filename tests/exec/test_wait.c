@@ -492,7 +492,7 @@ static void wait_in_callback(struct pxp_future *future, void *data)
 	          PXP_EDEADLK);
 }
 
-TEST(wait, a_callback_cannot_wait_for_its_executor)
+TEST(wait, a_callback_cannot_wait_for_a_future_of_its_executor)
 {
 	EACH_POOL(kind)
 	{

@@ -1,5 +1,5 @@
-/* Fuzz target: the readers of headers of AV1 and HEVC, and of the boxes before them. The readers are
- * static, so this file includes their source file. The first byte of the input selects the
+/* Fuzz target: the readers of headers of AV1 and HEVC, and of the boxes before them. The readers
+ * are static, so this file includes their source file. The first byte of the input selects the
  * reader. */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /*
- * Fuzz target: the readers of metadata in JPEG, PNG, WebP and GIF, of EXIF, and of header fields that
- * libraries ignore. The first byte of the input selects one of them.
+ * Fuzz target: the readers of metadata in JPEG, PNG, WebP and GIF, of EXIF, and of header fields
+ * that libraries ignore. The first byte of the input selects one of them.
  */
 #include "fuzz.h"
 

@@ -681,8 +681,8 @@ static void fail_next_sync(void)
 	n_syncs_that_fail = 1;
 }
 
-/* The output is written again twice: under a hidden name, because it cannot be linked, and then to a
- * new file, because the sync of the first one failed. */
+/* The output is written again twice: under a hidden name, because it cannot be linked, and then to
+ * a new file, because the sync of the first one failed. */
 TEST(durable, an_output_that_cannot_be_linked_keeps_a_hidden_name_after_a_failed_sync)
 {
 	struct replacement new;

@@ -320,7 +320,7 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 	                     NULL, NULL, NULL) == SQLITE_OK);
 	sqlite3_close(other);
 	state = open_at(&plain);
-	EXPECT(strstr(notice, "not written by this version") != NULL, "%s", notice);
+	EXPECT(strstr(notice, "written by another program or another version") != NULL, "%s", notice);
 	state_close(state);
 
 	REQUIRE(sqlite3_open("db.foreign-1", &other) == SQLITE_OK);

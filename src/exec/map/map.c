@@ -1,13 +1,12 @@
 /*
  * Map: reads inputs from a source, submits them in chunks, and returns the results.
  *
- * Chunks are submitted as long as a whole chunk fits into the window. The next chunk (the oldest, or
- * in an unordered map the first that is done) is read when its future is done, and its items are
+ * Chunks are submitted as long as a whole chunk fits into the window. The next chunk (the oldest,
+ * or in an unordered map the first that is done) is read when its future is done, and its items are
  * returned one by one.
  *
- * If the chunk size is 1, each item is submitted unpacked. If a worker dies with a packed
- * chunk, the item that was running fails or is retried, and the rest of the chunk is submitted
- * again.
+ * If the chunk size is 1, each item is submitted unpacked. If a worker dies with a packed chunk,
+ * the item that was running fails or is retried, and the rest of the chunk is submitted again.
  */
 #include <pixpool/map.h>
 

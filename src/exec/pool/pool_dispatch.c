@@ -5,9 +5,9 @@
  * A busy worker has one more task in its channel, so that it finds its next task without a round
  * trip. While tasks are very quick, a worker prefetches more of them, because it would finish one
  * task before the pool could send the next one. If a worker has prefetched more than one task,
- * these tasks may take AHEAD_NS together, as estimated from the last tasks. A task with descriptors,
- * an output, a long input or a memory limit of its own is not prefetched behind another prefetched
- * one, unless it was overtaken too often (see below).
+ * these tasks may take AHEAD_NS together, as estimated from the last tasks. A task with
+ * descriptors, an output, a long input or a memory limit of its own is not prefetched behind
+ * another prefetched one, unless it was overtaken too often (see below).
  *
  * An idle worker takes over tasks that another worker has prefetched and not started. If no worker
  * is ever idle, a prefetched task that too many newer tasks have overtaken is moved to another

@@ -437,8 +437,8 @@ static uint64_t limit_for(const struct process_pool *pool, const struct task *ta
 	return n_bytes;
 }
 
-/* Grant a worker's request. Returns false if too little of the budget is free, or if the fork server
- * could not be told. */
+/* Grant a worker's request. Returns false if too little of the budget is free, or if the fork
+ * server could not be told. */
 static bool grant(struct process_pool *pool, struct pool_worker *worker)
 {
 	uint64_t beyond = beyond_allowance(pool, worker->needed);

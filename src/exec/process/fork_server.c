@@ -101,8 +101,8 @@ static void send_answer(const struct fork_server *server,
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
-/* Call the functions `prepare` and `preload` of the pool. `prepare` may give up rights. It is called
- * first, so that `preload` loads libraries without these rights. */
+/* Call the functions `prepare` and `preload` of the pool. `prepare` may give up rights. It is
+ * called first, so that `preload` loads libraries without these rights. */
 static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
 	const struct fork_server_frame *pool = &server->pool;

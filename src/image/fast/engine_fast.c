@@ -360,10 +360,10 @@ static bool takes_format(const struct source *source, const struct recipe *recip
 	if (recipe->format != FORMAT_PNG || recipe->engine[0])
 		return true;
 	if (source->format == FORMAT_JPEG)
-		return cannot(ret_reason, "needs --engine fast to convert JPEG to PNG");
+		return cannot(ret_reason, "converts JPEG to PNG only with --engine fast");
 	return !state->header.has_half_chroma ||
 	       demand_of(source->size, recipe).ratio >= 2 ||
-	       cannot(ret_reason, "needs --engine fast to convert lossy WebP to PNG, "
+	       cannot(ret_reason, "converts lossy WebP to PNG only with --engine fast, "
 	                          "unless both sides are at least halved");
 }
 

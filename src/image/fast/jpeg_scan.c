@@ -927,7 +927,8 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	/* If a coefficient is not stored in the block, the code below changes this variable. */
+	/* Changed in place of a coefficient that the block does not store. Its value is not
+	 * used. */
 	int16_t unwanted = 0;
 
 	while (history) {

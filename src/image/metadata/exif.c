@@ -357,8 +357,8 @@ static const struct field *find(const struct directory *directory, unsigned tag)
 	return NULL;
 }
 
-/* Read the entry at an offset. Returns false if the type of its value is unknown, or if the value is
- * not completely inside the structure. */
+/* Read the entry at an offset. Returns false if the type of its value is unknown, or if the value
+ * is not completely inside the structure. */
 static bool read_field(const struct structure *structure, uint64_t at,
                        struct field *ret_field)
 {

@@ -106,8 +106,8 @@ static void add_box(struct block *to, const char *type, struct bytes head,
 }
 
 /* Set splice->until to the offset of the first metadata box, or to the end of the file. Returns
- * false if a box of another type follows a metadata box, or if a box is incomplete or does not state
- * its length. */
+ * false if a box of another type follows a metadata box, or if a box is incomplete or does not
+ * state its length. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	struct box box;

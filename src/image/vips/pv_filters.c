@@ -415,8 +415,8 @@ static bool normalise(VipsImage **image, void *data)
 		stretch.high = find_percent(lightness, filter->number[1]);
 	}
 	g_free(lightness);
-	/* If the two percentiles have almost the same lightness, or no pixel is visible, the picture
-	 * cannot be stretched and stays unchanged. */
+	/* If the two percentiles have almost the same lightness, or no pixel is visible, the
+	 * picture cannot be stretched and stays unchanged. */
 	return stretch.high - stretch.low < 0.5 ||
 	       in_space(image, VIPS_INTERPRETATION_LAB, apply_stretch, &stretch);
 }

@@ -1394,7 +1394,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *   PNM, PFM, PAM, PSD     8 bytes a pixel: four samples of 16 bits
  *   BMP, TGA               4 bytes a pixel
  *   PNG interlaced         the whole picture
- *   WebP                   16 bytes a pixel
+ *   WebP                   20 bytes a pixel
  *   GIF                    8 bytes a pixel; 12 in an animation
  *   HEIC, AVIF             20 bytes a pixel
  *   JXL                    14 bytes a pixel
@@ -1405,7 +1405,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *
  * If a picture has several outputs, memory for the decoded picture is added.
  *
- * The figures were measured with libvips 8.14.1. For synthetic pictures of 24 and 100 megapixels, a
+ * The figures were measured with libvips 8.14.1. For synthetic pictures of 17, 24 and 100 megapixels, a
  * figure is the largest data size of a worker (the sixth number of /proc/PID/statm), which
  * RLIMIT_DATA limits. For photographs, a figure is the lowest RLIMIT_DATA under which the picture
  * can be processed. The figures do not include the worker itself and the input. In MiB:
