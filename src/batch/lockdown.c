@@ -32,9 +32,10 @@ enum pxp_status lockdown_finish(const char *const *readable, struct pxp_error *r
 	if ((state->in_force & sandbox_here.asked.layers) == sandbox_here.asked.layers)
 		return PXP_OK;
 	sandbox_say_missing(state, missing, sizeof(missing));
-	return pxp_fail(ret_error, PXP_ETASK,
-	                "sandbox: a worker lacks layers that the first worker had: %s",
-	                missing);
+	return pxp_fail(
+		ret_error, PXP_ETASK,
+		"sandbox: a worker has fewer layers than the first worker; it lacks: %s",
+		missing);
 }
 
 bool lockdown_confines_files(const struct lockdown *lockdown)

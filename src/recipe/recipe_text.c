@@ -352,7 +352,7 @@ static bool set_profile(struct recipe *recipe, const char *value,
 		if (!hash_parse(value + 5, &hash)) {
 			return failure_set(
 				ret_failure, FAIL_USAGE,
-				"must be 'file:' and 16 hexadecimal digits, got '%.40s'",
+				"must be 'file:' and 16 hexadecimal digits that are not all 0, got '%.40s'",
 				value);
 		}
 		chosen = SPACE_FILE;

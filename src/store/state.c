@@ -118,8 +118,7 @@ static bool is_damage(int code)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT;
 }
 
-/* Whether a write may have failed because a file would exceed RLIMIT_FSIZE. SQLite does not keep
- * the errno of the write. */
+/* Whether RLIMIT_FSIZE limits the sizes of files, so that a failed write may have exceeded it. */
 static bool has_size_limit(void)
 {
 	struct rlimit limit;

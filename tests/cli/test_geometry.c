@@ -139,7 +139,7 @@ TEST(geometry, extremely_long_images_keep_at_least_one_pixel_per_side)
 	fixture_leave();
 }
 
-TEST(filters, each_stb_filter_has_its_documented_effect)
+TEST(filters, flip_flop_and_negate_have_their_documented_effects)
 {
 	static const struct act acts[] = {
 		{"filter flip", "160x80 bw/rg"},
@@ -157,7 +157,7 @@ TEST(filters, each_stb_filter_has_its_documented_effect)
 
 #ifdef PIXPOOL_VIPS
 
-TEST(filters, each_vips_filter_has_its_documented_effect)
+TEST(filters, the_other_filters_have_their_documented_effects)
 {
 	static const struct act acts[] = {
 		{"filter 'rotate 90'", "80x160 br/wg"},

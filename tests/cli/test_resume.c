@@ -708,7 +708,7 @@ TEST(prune, outputs_of_inputs_in_other_folders_are_kept)
 	fixture_leave();
 }
 
-TEST(prune, names_from_a_list_are_looked_up_in_the_folder_to_which_they_are_relative)
+TEST(prune, with_a_list_recorded_inputs_are_looked_up_in_the_folder_of_its_relative_names)
 {
 	first_run();
 	run("rm in/0.png; cp in/2.png in/.hidden.png");

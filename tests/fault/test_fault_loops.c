@@ -126,7 +126,7 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned ma
 	make_images()
 #endif
 
-TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
+TEST(fault_loops, a_full_read_only_or_broken_output_file_system_stops_the_batch)
 {
 	static const struct {
 		const char *call;

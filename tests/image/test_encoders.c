@@ -283,7 +283,7 @@ TEST(encoders, webp_with_subsampling_444_keeps_thin_coloured_lines_better_than_w
 	g_object_unref(image);
 }
 
-TEST(encoders, only_lossless_encoding_keeps_all_pixels_up_to_rounding_in_avif_and_heic)
+TEST(encoders, only_lossless_encoding_keeps_all_pixels_which_avif_and_heic_still_round)
 {
 	/* AVIF and HEIC convert RGB to luma and chroma, which rounds values. psnr() returns 99 for
 	 * equal pictures. */

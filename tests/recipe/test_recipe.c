@@ -296,10 +296,10 @@ TEST(recipe, the_error_for_an_invalid_recipe_text_quotes_the_value_and_says_what
 		{"fit covre", "fit: must be one of inside, cover, contain, fill, "
 	                      "outside; got 'covre'; did you mean 'cover'?"},
 		{"profile file:0123456789abcdeg",
-	         "profile: must be 'file:' and 16 hexadecimal digits, got "
+	         "profile: must be 'file:' and 16 hexadecimal digits that are not all 0, got "
 	         "'file:0123456789abcdeg'"},
 		{"profile file:0000000000000000",
-	         "profile: must be 'file:' and 16 hexadecimal digits, got "
+	         "profile: must be 'file:' and 16 hexadecimal digits that are not all 0, got "
 	         "'file:0000000000000000'"},
 		{"profile files", "profile: must be one of srgb, p3, keep; got 'files'"},
 		{"quality 0", "quality: must be a whole number from 1 to 100, got '0'"},

@@ -495,7 +495,7 @@ static void change_it(void)
 	fd_close(&fd);
 }
 
-TEST(durable, a_file_that_changed_since_its_input_was_read_is_not_replaced)
+TEST(durable, an_existing_output_that_changed_during_the_run_is_not_replaced)
 {
 	int content = content_of('n', 3);
 	struct store_output output = output_of("a.jpg", content, 3);

@@ -320,7 +320,8 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 	                     NULL, NULL, NULL) == SQLITE_OK);
 	sqlite3_close(other);
 	state = open_at(&plain);
-	EXPECT(strstr(notice, "written by another program or another version") != NULL, "%s", notice);
+	EXPECT(strstr(notice, "written by another program or another version") != NULL,
+	       "%s", notice);
 	state_close(state);
 
 	REQUIRE(sqlite3_open("db.foreign-1", &other) == SQLITE_OK);
@@ -706,7 +707,8 @@ TEST(state, the_reason_why_a_file_cannot_be_opened_is_reported)
 	                         "database file: No such file or directory");
 	scratch_file("other", "");
 	EXPECT(state_open(&to_read, &state, notice, &failure) == STATE_NONE);
-	EXPECT_STR(failure.text, "the state other cannot be used: it was not written by "
-	                         "this version of pixpool");
+	EXPECT_STR(failure.text,
+	           "the state other cannot be used: it is damaged, or was "
+	           "written by another program or another version of pixpool");
 	scratch_leave();
 }

@@ -5,8 +5,10 @@
  * Every executor guarantees (tests/exec/test_contract.c runs the same tests over each kind):
  *
  *   - each submitted task is completed exactly once: it finished, failed or was cancelled;
- *   - shutdown runs the queued tasks or cancels them, destroy runs them, and neither loses a task;
- *   - tasks start in the order of submission, and end in any order.
+ *   - shutdown runs the queued tasks or cancels them, destroy runs them, and neither loses a task.
+ *
+ * Tasks leave the queue in the order of submission, and end in any order. In a process pool, newer
+ * tasks may overtake a prefetched one (pool_dispatch.c).
  */
 #include "exec/executor/executor.h"
 

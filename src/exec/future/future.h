@@ -2,8 +2,8 @@
  * The internal interface of futures, for executors and waiters; <pixpool/future.h> is the public
  * one.
  *
- * Order of locks: executor, future, waiter, never the reverse. No future is completed, and no
- * callback runs, with a lock held.
+ * Order of locks: executor, future, waiter, never the reverse. A thread that completes a future
+ * holds no lock when it calls the function, and callbacks run while no lock is held.
  */
 #ifndef PXP_EXEC_FUTURE_H
 #define PXP_EXEC_FUTURE_H

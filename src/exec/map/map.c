@@ -635,7 +635,7 @@ static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 	if (status == PXP_EAGAIN)
 		return PXP_ETIMEOUT;
 	pxp_fail(&chunk->error, status,
-	         "the items were not submitted again after a crash: %s",
+	         "the items were not submitted again after their worker died: %s",
 	         pxp_status_name(status));
 	return PXP_OK;
 }

@@ -442,7 +442,7 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
-/* Refuse a JPEG 2000 in YCbCr whose samples convert_ycc() does not convert. */
+/* Refuse a JPEG 2000 in YCbCr if its samples are signed or have more than 16 bits. */
 static bool ycc_is_supported(const struct pv_state *state, VipsImage *image,
                              struct failure *ret_failure)
 {
