@@ -363,6 +363,37 @@ TEST(memory_estimate, sample_depths_of_a_tiff_are_read_at_the_offset_in_their_ta
 	EXPECT_EQ(header.n_pixel_bytes, 16);
 }
 
+/* The limits are 65535 samples and 128 bits for a sample. */
+TEST(memory_estimate, all_samples_of_a_tiff_count_up_to_the_limits)
+{
+	static const struct {
+		uint32_t n_bits, n_samples;
+		unsigned n_pixel_bytes;
+	} cases[] = {
+		{16, 16, 32},
+		{8, 17, 17},
+		{16, 300, 600},
+		{128, 1, 16},
+		{UINT32_MAX, UINT32_MAX, 16 * UINT16_MAX},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t file[] = "MM\0*\0\0\0\10\0\4"
+				 "\1\0\0\3\0\0\0\1\x27\x10\0\0"
+				 "\1\1\0\4\0\0\0\1\0\0\x4e\x20"
+				 "\1\2\0\4\0\0\0\1bits"
+				 "\1\x15\0\4\0\0\0\1many";
+		struct picture_header header;
+
+		for (unsigned k = 0; k < 4; k++) {
+			file[42 + k] = (uint8_t)(cases[i].n_bits >> (24 - 8 * k));
+			file[54 + k] = (uint8_t)(cases[i].n_samples >> (24 - 8 * k));
+		}
+		REQUIRE(look_at(file, sizeof(file) - 1, "x", &header));
+		EXPECT_EQ(header.n_pixel_bytes, cases[i].n_pixel_bytes);
+	}
+}
+
 /* An entry of a BigTIFF has room for a value of 8 bytes. Width and height may be such values. */
 TEST(memory_estimate, the_size_and_depth_of_a_bigtiff_are_read_in_both_byte_orders)
 {

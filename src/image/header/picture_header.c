@@ -258,6 +258,8 @@ static uint32_t tiff_value(const struct tiff_input *tiff, uint64_t entry)
 static bool read_tiff(struct input *input, struct picture_header *header)
 {
 	enum { WIDTH = 256, HEIGHT, BITS, SAMPLES = 277, TILE_HEIGHT = 323 };
+	/* The largest sample is a complex number of two doubles. */
+	enum { MAX_BITS = 128, MAX_SAMPLES = UINT16_MAX };
 	struct tiff_input tiff = {input, byte_at(input, 0) == 'M', false};
 	uint32_t bits = 8, samples = 1;
 	uint64_t at, n_entries;
@@ -289,8 +291,9 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 			break;
 		}
 	}
-	if (bits > 64 || samples > 16)
-		bits = samples = 8; /* the values are not plausible, so use others */
+	/* Larger values are not valid. Without a limit, the product could overflow. */
+	bits = bits < MAX_BITS ? bits : MAX_BITS;
+	samples = samples < MAX_SAMPLES ? samples : MAX_SAMPLES;
 	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
 	return header->size.width > 0 && header->size.height > 0;
 }
