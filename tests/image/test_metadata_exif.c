@@ -246,6 +246,25 @@ TEST(metadata_exif, the_exif_subject_area_is_rotated_and_scaled_with_the_picture
 	block_fini(&exif);
 }
 
+TEST(metadata_exif, the_exif_subject_area_may_be_beyond_65535_pixels)
+{
+	static const struct fixture_field fields[] = {
+		{FIXTURE_EXIF, 0x9214, FIXTURE_SHORT, NULL, {576, 48, 32, 96}, 4}};
+	struct metadata_target target = fixture_target();
+	struct block exif;
+	struct bytes area;
+
+	target.width = 80000;
+	exif = kept(fields, 1, KEEP_EXIF, &target);
+	area = fixture_exif_value(block_bytes(&exif), FIXTURE_EXIF, 0x9214);
+	REQUIRE(area.n == 16, "%zu", area.n);
+	EXPECT_EQ(bytes_be32(area, 0), 72000);
+	EXPECT_EQ(bytes_be32(area, 4), 24);
+	EXPECT_EQ(bytes_be32(area, 8), 4000);
+	EXPECT_EQ(bytes_be32(area, 12), 48);
+	block_fini(&exif);
+}
+
 TEST(metadata_exif, exif_fields_that_describe_the_input_file_are_dropped)
 {
 	static const struct fixture_field fields[] = {

@@ -273,7 +273,7 @@ static bool set_subject(struct structure *structure, struct field *field)
 {
 	const struct metadata_target *target = structure->target;
 	double from_width = target->from_width, from_height = target->from_height;
-	uint32_t count = field->count, numbers[4] = {0};
+	uint32_t count = field->count, numbers[4] = {0}, most = 0;
 	struct part at, size;
 
 	if (!target->is_whole || count < 2 || count > 4 || from_width < 1 ||
@@ -291,16 +291,23 @@ static bool set_subject(struct structure *structure, struct field *field)
 	else
 		size.x *= target->height;
 
+	numbers[0] = scaled(at.x, target->width);
+	numbers[1] = scaled(at.y, target->height);
+	if (count == 3)
+		numbers[2] = (uint32_t)lround(fmin(size.x, UINT16_MAX));
+	if (count == 4) {
+		numbers[2] = scaled(size.x, target->width);
+		numbers[3] = scaled(size.y, target->height);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		most = numbers[i] > most ? numbers[i] : most;
+	/* SHORT is the usual type, but it may be too small for the output. */
+	if (most > UINT16_MAX)
+		field->type = TYPE_LONG;
 	field->value = NULL;
 	memset(field->own, 0, sizeof(field->own));
-	put(structure, field, 0, scaled(at.x, target->width));
-	put(structure, field, 1, scaled(at.y, target->height));
-	if (count == 3)
-		put(structure, field, 2, (uint32_t)lround(fmin(size.x, UINT16_MAX)));
-	if (count == 4) {
-		put(structure, field, 2, scaled(size.x, target->width));
-		put(structure, field, 3, scaled(size.y, target->height));
-	}
+	for (uint32_t i = 0; i < count; i++)
+		put(structure, field, i, numbers[i]);
 	return true;
 }
 
