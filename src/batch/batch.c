@@ -177,8 +177,10 @@ static void end_by(struct batch *batch, int number)
 {
 	/* The message says that running images are being finished, so it is printed after
 	 * batch_stop(). */
-	if (batch->ended_by == 0) {
-		batch->ended_by = number;
+	if (!batch->was_signalled) {
+		batch->was_signalled = true;
+		if (batch->ended_by == 0)
+			batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
 		report_say(batch->report,
 		           "%s: finishing running images; interrupt again to kill them",

@@ -69,9 +69,11 @@ struct batch {
 
 	/* ---- Used by the main thread only. ---- */
 	struct report *report;
-	pthread_t main_thread;   /* constant, so any thread may read this member */
-	int signals;             /* the descriptor of signals (signalfd) */
-	int ended_by;            /* the first signal that ended the batch; 0: none */
+	pthread_t main_thread; /* constant, so any thread may read this member */
+	int signals;           /* the descriptor of signals (signalfd) */
+	int ended_by;          /* the first signal that ended the batch; 0: none */
+	/* Whether a signal has arrived. A closed pipe sets `ended_by`, too, but is no signal. */
+	bool was_signalled;
 	struct openers *openers; /* make calls that may hang, for any thread */
 	/* With --in-place: keeps other runs with --in-place out of the folders of this run. NULL:
 	 * nothing is locked. */

@@ -4,10 +4,12 @@
  */
 #include "cli_fixture.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { N_QUEUED = 30 };
@@ -174,6 +176,35 @@ TEST(signals, the_second_interrupt_kills_running_images)
 	EXPECT_EQ(ended.signal, SIGINT);
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
 	expect_summary(1, 0, N_QUEUED + 1, 128 + SIGINT);
+	fixture_leave();
+}
+
+/* The broken image is listed on a pipe without a reader. This ends the batch. */
+TEST(signals, the_first_interrupt_after_a_closed_pipe_lets_running_images_finish)
+{
+	struct command command;
+	struct ended ended;
+	int reader;
+
+	fixture_enter();
+	write_script("in/a.png", "gate a\nfail bad-image");
+	write_script("in/b.png", "gate b\nsize 2 2");
+	REQUIRE(mkfifo("list", 0600) == 0);
+	reader = open("list", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	command = begin("pixpool-scripted verify in -j 2 --report r > list");
+	await_gate("a");
+	await_gate("b");
+	REQUIRE(close(reader) == 0);
+	let_pass("in/a.png");
+	await_error(&command, "in/a.png");
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	let_pass("in/b.png");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 128 + SIGPIPE);
+	EXPECT(!strstr(ended.err, "killed\n"), "%s", ended.err);
+	EXPECT(strstr(records("r"), "{'input':'in/b.png','status':'ok'"), "%s",
+	       records("r"));
 	fixture_leave();
 }
 
