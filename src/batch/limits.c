@@ -18,11 +18,13 @@ enum {
 /* Numbers of processes and threads. */
 enum {
 	/* How many threads and processes there are besides the workers: the threads of the main
-	 * process, and the fork servers. */
+	 * process, and the fork servers. The openers (openers.h) do not count, although there may
+	 * be 16 of them: they are started only for file systems that may hang, and if no other
+	 * opener can be forked, the calls wait for those that run. */
 	OTHER_TASKS = 8,
 	/* The number of threads of one worker, including those that libraries start for a
 	 * picture. At most 7 were observed. */
-	TASKS_PER_WORKER = 8,
+	THREADS_PER_WORKER = 8,
 };
 
 /* The maximum memory of a run, in bytes. */
@@ -75,7 +77,7 @@ struct limits limits_make(uint64_t memory, unsigned n_workers)
 	const struct machine_tasks tasks = machine_free_tasks("");
 	unsigned n_cpus = cpus_usable(""), n_wanted = n_workers > 0 ? n_workers : n_cpus;
 	uint64_t n_free = tasks.n_free > OTHER_TASKS ? tasks.n_free - OTHER_TASKS : 0;
-	uint64_t bearable = n_free / TASKS_PER_WORKER;
+	uint64_t bearable = n_free / THREADS_PER_WORKER;
 	struct limits limits;
 
 	if (bearable == 0)
