@@ -141,7 +141,8 @@ struct pxp_executor_options {
 	 * queue accepts a task of any size. Default: 64 MiB. */
 	size_t max_pending_bytes;
 	/* The name of the executor. It is copied. The threads of a PXP_THREADS executor are called
-	 * NAME_0, NAME_1, ..., where NAME is cut to 11 bytes. Default: "pxp-N". */
+	 * NAME_0, NAME_1, ..., where NAME is cut to 11 bytes, or to fewer if the number has more
+	 * than 3 digits. Default: "pxp-N". */
 	const char *name;
 	pxp_initialise_fn *initialise;
 	/* The bytes that the functions `prepare` and `initialise` get. They are copied.

@@ -3,6 +3,7 @@
 #include "support/pool.h"
 #include "support/test.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +35,67 @@ TEST(threads, a_thread_in_a_callback_does_not_count_as_idle)
 	EXPECT_EQ(end_of(second), PXP_OK);
 	gate_destroy(&begins);
 	gate_destroy(&callback);
+}
+
+/* Whether this process has a thread of this name. */
+static bool has_thread(const char *name)
+{
+	DIR *threads = opendir("/proc/self/task");
+	bool is_found = false;
+	struct dirent *entry;
+
+	REQUIRE(threads != NULL);
+	while (!is_found && (entry = readdir(threads))) {
+		char path[300], text[32] = "";
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", entry->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		is_found = fgets(text, sizeof(text), file) &&
+		           strncmp(text, name, strlen(name)) == 0 &&
+		           strcmp(text + strlen(name), "\n") == 0;
+		fclose(file);
+	}
+	closedir(threads);
+	return is_found;
+}
+
+static struct gate gate_of_all;
+
+/* A task that waits at the gate above, without a descriptor of its own. */
+static enum pxp_status task_pass(struct pxp_task *task)
+{
+	(void)task;
+	gate_pass(gate_of_all.wait_end);
+	return PXP_OK;
+}
+
+TEST(threads, the_name_of_a_thread_ends_with_its_whole_number)
+{
+	enum { N_THREADS = 1001 };
+	const struct pxp_executor_options options = {
+		.size = sizeof(options),
+		.kind = PXP_THREADS,
+		.n_workers = N_THREADS,
+		.name = "long-pool-name",
+	};
+	struct pxp_future *futures[N_THREADS];
+	struct pxp_executor *pool;
+
+	gate_of_all = gate_create();
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	for (int i = 0; i < N_THREADS; i++)
+		futures[i] = pool_submit(pool, task_pass, "1", NULL);
+	EXPECT(has_thread("long-pool-n_0"));
+	EXPECT(has_thread("long-pool-n_999"));
+	EXPECT(has_thread("long-pool-_1000"));
+	gate_open(&gate_of_all);
+	for (int i = 0; i < N_THREADS; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate_of_all);
 }
 
 /* A task whose input is the pool. It ends when the pool refuses tasks. */

@@ -191,20 +191,29 @@ static void *keeper_main(void *data)
 	return NULL;
 }
 
+/* Name a thread "NAME_I". The kernel allows 15 bytes, so NAME may be cut, but the number is whole. */
+static void name_thread(pthread_t thread, const char *executor, unsigned i)
+{
+	enum { MAX_BYTES = 15 };
+	char number[MAX_BYTES], name[MAX_BYTES + 1];
+	int n = snprintf(number, sizeof(number), "_%u", i);
+	int n_of_executor = MAX_BYTES - n < 11 ? MAX_BYTES - n : 11;
+
+	snprintf(name, sizeof(name), "%.*s%s", n_of_executor, executor, number);
+	pthread_setname_np(thread, name);
+}
+
 /* Start a thread. Returns false if it cannot be started and there is no other thread. */
 static bool add_thread(struct thread_pool *pool)
 {
 	unsigned i = 0;
-	char name[32];
 
 	while (pool->places[i].is_taken)
 		i++;
 	if (thread_start(&pool->places[i].thread, thread_main, pool) != 0)
 		return pool->n_threads > 0;
 	pool->places[i].is_taken = true;
-	snprintf(name, sizeof(name), "%.11s_%u", pool->executor.name, i);
-	name[15] = 0;
-	pthread_setname_np(pool->places[i].thread, name);
+	name_thread(pool->places[i].thread, pool->executor.name, i);
 	pool->n_threads++;
 	pool->n_spawned++;
 	atomic_fetch_add(&pool->n_idle, 1);
