@@ -408,13 +408,12 @@ static bool has_died(void)
 	return poll(&control, 1, 0) > 0;
 }
 
-enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
+/* Start the zygote unless it runs. Called with the lock held. */
+static enum pxp_status start_zygote(struct pxp_error *ret_error)
 {
 	bool is_started;
 	int null;
 
-	if (!is_owner())
-		disown_zygote();
 	if (zygote.control >= 0 && !has_died())
 		return PXP_OK;
 	if (zygote.depth >= MAX_DEPTH)
@@ -440,6 +439,18 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	if (!is_started)
 		return pxp_fail_errno(ret_error, "cannot start the zygote");
 	return PXP_OK;
+}
+
+enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
+{
+	enum pxp_status status;
+
+	if (!is_owner())
+		disown_zygote();
+	lock_acquire(&zygote.lock);
+	status = start_zygote(ret_error);
+	lock_release(&zygote.lock);
+	return status;
 }
 
 enum pxp_status pxp_zygote_stop(void)
