@@ -887,6 +887,9 @@ static enum published replace_expected(struct output *output, bool is_durable,
 	                                ? make_backup(output, is_durable, failure)
 	                                : IN_THE_WAY;
 
+	/* If the original became shorter, it could not be copied. */
+	if (result == REFUSED && !is_expected(output, output->name))
+		return IN_THE_WAY;
 	if (result != PUBLISHED)
 		return result;
 	result = exchange_expected(output, failure);

@@ -96,6 +96,7 @@ static int
 static void (*before_link)(void), (*before_rename)(void), (*before_exchange)(void);
 /* Unnamed files cannot be linked. */
 static bool no_unnamed_links;
+static bool no_links; /* no file at all can be linked */
 
 static void run_once(void (**action)(void))
 {
@@ -112,7 +113,7 @@ int __wrap_linkat(int from, const char *old, int to, const char *name, int flags
 {
 	note('l');
 	run_once(&before_link);
-	if (no_unnamed_links && strncmp(old, "/proc/", 6) == 0) {
+	if (no_links || (no_unnamed_links && strncmp(old, "/proc/", 6) == 0)) {
 		errno = EPERM;
 		return -1;
 	}
@@ -842,6 +843,31 @@ TEST(durable, an_original_that_changes_while_its_backup_is_copied_is_not_replace
 	EXPECT_EQ(new.output.result, STORE_FAILED);
 	EXPECT_EQ(new.output.failure.class, FAIL_VANISHED);
 	EXPECT_STR(scratch_text("out/a.jpg"), "old!");
+	EXPECT_EQ(n_names("out"), 1);
+	replacement_fini(&new, store);
+}
+
+static void shorten_it(void)
+{
+	REQUIRE(truncate("out/a.jpg", 1) == 0);
+}
+
+TEST(durable, an_original_that_is_shortened_before_its_backup_is_copied_has_changed)
+{
+	struct replacement new;
+	struct store *store;
+
+	replacement_init(&new);
+	store = durable_store(2); /* without O_TMPFILE */
+	/* The original becomes shorter between its check and its copy. */
+	before_link = shorten_it;
+	no_links = true;
+	store_publish_group(store, &new.output, 1);
+	no_links = false;
+	EXPECT(!before_link);
+	EXPECT_EQ(new.output.result, STORE_FAILED);
+	EXPECT_EQ(new.output.failure.class, FAIL_VANISHED);
+	EXPECT_STR(scratch_text("out/a.jpg"), "o");
 	EXPECT_EQ(n_names("out"), 1);
 	replacement_fini(&new, store);
 }
