@@ -142,17 +142,33 @@ static bool copy_owner(int to, int from)
 	        fchown(to, st.st_uid, st.st_gid) == 0);
 }
 
+/* Give an open file the access control list of another file, as far as the file system supports it.
+ * Returns false with errno if memory ran out. */
+static bool copy_list(int to, int from)
+{
+	void *list = malloc(MAX_VALUE_BYTES);
+	ssize_t n;
+
+	if (!list)
+		return false;
+	n = fgetxattr(from, ACL_ATTRIBUTE, list, MAX_VALUE_BYTES);
+	if (n >= 0)
+		(void)!fsetxattr(to, ACL_ATTRIBUTE, list, (size_t)n, 0);
+	else if (errno ==
+	         ENODATA) /* the new file may have inherited a list from its folder */
+		(void)!fremovexattr(to, ACL_ATTRIBUTE);
+	free(list);
+	return true;
+}
+
 /*
  * Give an open file the access control list and the mode of another file. Set the other properties
  * before the mode, because a read-only file takes no attributes. The set-user-id bit is cleared if
  * the two files have different owners, the set-group-id bit if they have different groups. Returns
- * false with errno if the mode cannot be set.
+ * false with errno if the mode cannot be set or memory ran out.
  */
 static bool copy_mode(int to, int from)
 {
-	char list[4096];
-	ssize_t n = fgetxattr(from, ACL_ATTRIBUTE, list, sizeof(list));
-	const bool has_none = n < 0 && errno == ENODATA;
 	struct stat st, now;
 	mode_t mode;
 
@@ -163,10 +179,8 @@ static bool copy_mode(int to, int from)
 		mode &= (mode_t)~S_ISUID;
 	if (st.st_gid != now.st_gid)
 		mode &= (mode_t)~S_ISGID;
-	if (n >= 0)
-		(void)!fsetxattr(to, ACL_ATTRIBUTE, list, (size_t)n, 0);
-	else if (has_none) /* the new file may have inherited a list from its folder */
-		(void)!fremovexattr(to, ACL_ATTRIBUTE);
+	if (!copy_list(to, from))
+		return false;
 	/* A network share may refuse to set a mode, even one that the new file already has. */
 	return fchmod(to, mode) == 0 ||
 	       (fstat(to, &now) == 0 && (now.st_mode & 07777) == mode);

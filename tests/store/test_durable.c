@@ -441,9 +441,9 @@ struct replacement {
 	struct store_output output;
 };
 
-static void replacement_init(struct replacement *replacement)
+static void replacement_init(const char *base, struct replacement *replacement)
 {
-	scratch_enter(NULL);
+	scratch_enter(base);
 	scratch_folder("out");
 	scratch_file("out/a.jpg", "old");
 	replacement->original = (struct store_original){.folder = -1,
@@ -565,7 +565,7 @@ TEST(durable,
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	store = durable_store(0);
 	before_exchange = change_it;
 	failing_exchange = 2;
@@ -583,7 +583,7 @@ TEST(durable,
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	new.original.backup_suffix = NULL;
 	store = durable_store(0);
 	n_syncs_that_fail = 1;
@@ -608,7 +608,7 @@ TEST(durable,
 	char value[8] = "";
 	int fd;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	fd = open("out/a.jpg", O_RDONLY | O_CLOEXEC);
 	REQUIRE(fd >= 0 && fchmod(fd, 0640) == 0 && futimens(fd, times) == 0);
 	if (geteuid() == 0)
@@ -656,7 +656,7 @@ TEST(durable, an_output_inherits_no_access_control_list_that_its_original_does_n
 		struct replacement new;
 		struct store *store;
 
-		replacement_init(&new);
+		replacement_init(NULL, &new);
 		REQUIRE(chmod("out/a.jpg", 0640) == 0);
 		new.expected = stat_of("out/a.jpg");
 		if (setxattr("out", "system.posix_acl_default", list_for_1234,
@@ -675,6 +675,41 @@ TEST(durable, an_output_inherits_no_access_control_list_that_its_original_does_n
 	}
 }
 
+/* Many file systems allow no list of this size, but tmpfs does. */
+TEST(durable, an_access_control_list_of_any_size_is_copied)
+{
+	enum { N_USERS = 1000, N_BYTES = 4 + 8 * (N_USERS + 4) };
+	static unsigned char list[N_BYTES], copied[N_BYTES];
+	struct replacement new;
+	struct store *store;
+
+	replacement_init("/dev/shm", &new);
+	/* the list above, with N_USERS users instead of one */
+	memcpy(list, list_for_1234, 12);
+	for (size_t i = 0; i < N_USERS; i++) {
+		unsigned char *entry = list + 12 + 8 * i;
+
+		memcpy(entry, list_for_1234 + 12, 8);
+		entry[4] = (unsigned char)i;
+		entry[5] = (unsigned char)(i >> 8);
+	}
+	memcpy(list + 12 + 8 * N_USERS, list_for_1234 + 20, 24);
+	if (setxattr("out/a.jpg", "system.posix_acl_access", list, N_BYTES, 0) == 0) {
+		new.expected = stat_of("out/a.jpg");
+		store = durable_store(0);
+		store_publish_group(store, &new.output, 1);
+		EXPECT_EQ(new.output.result, STORE_DONE);
+		EXPECT_EQ(
+			getxattr("out/a.jpg", "system.posix_acl_access", copied, N_BYTES),
+			N_BYTES);
+		EXPECT(memcmp(copied, list, N_BYTES) == 0);
+		store_close(store);
+	} else {
+		scratch_skip("access control lists", "one of 8 KiB cannot be set here");
+	}
+	replacement_fini(&new, NULL);
+}
+
 static void fail_next_sync(void)
 {
 	fails_for = 'f';
@@ -689,7 +724,7 @@ TEST(durable, an_output_that_cannot_be_linked_keeps_a_hidden_name_after_a_failed
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	store = durable_store(0);
 	no_unnamed_links = true;
 	before_link = fail_next_sync;
@@ -709,7 +744,7 @@ TEST(durable, an_original_gets_its_name_back_if_its_folder_cannot_be_synced)
 	struct replacement new;
 	struct stat now;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	for (int i = 0; i < 2; i++) {
 		struct store *store = durable_store(0);
 
@@ -786,7 +821,7 @@ TEST(durable, an_existing_backup_that_is_a_hard_link_to_its_original_is_accepted
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	REQUIRE(link("out/a.jpg", "out/a.jpg.orig") == 0);
 	store = durable_store(0);
 	store_publish_group(store, &new.output, 1);
@@ -802,7 +837,7 @@ TEST(durable, an_original_is_backed_up_even_if_files_cannot_be_linked)
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	store = durable_store(2); /* without O_TMPFILE */
 	store->without |= WITHOUT_LINKS;
 	store_publish_group(store, &new.output, 1);
@@ -834,7 +869,7 @@ TEST(durable, an_original_that_changes_while_its_backup_is_copied_is_not_replace
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	store = durable_store(2); /* without O_TMPFILE */
 	store->without |= WITHOUT_LINKS | WITHOUT_NOREPLACE;
 	/* The original changes before its copy gets the name of the backup. */
@@ -857,7 +892,7 @@ TEST(durable, an_original_that_is_shortened_before_its_backup_is_copied_has_chan
 	struct replacement new;
 	struct store *store;
 
-	replacement_init(&new);
+	replacement_init(NULL, &new);
 	store = durable_store(2); /* without O_TMPFILE */
 	/* The original becomes shorter between its check and its copy. */
 	before_link = shorten_it;
