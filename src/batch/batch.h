@@ -67,7 +67,7 @@ struct batch_options {
 	const char *state;
 	bool keeps_no_state; /* If true, no state is kept, and outputs get no stamp. */
 	/* Whether to end with status 4, instead of waiting, if another run uses the same output
-	 * folder. */
+	 * folder or, with --in-place, replaces images in the same folder. */
 	bool no_wait;
 	/* If true, outputs are not synced, so a power cut may lose reported outputs. */
 	bool no_fsync;

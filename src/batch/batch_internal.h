@@ -64,7 +64,9 @@ struct batch {
 	unsigned max_group;
 	/* The maximum number of outputs in a group of the committer. */
 	unsigned group_outputs;
-	/* An eventfd that is written when a file is complete, or when the state has changed. */
+	/* An eventfd that wakes the main thread. It is written when several complete files wait, or
+	 * all that were begun are complete; when the state has changed; when the feeder needs
+	 * workers or has ended; and when a file system call takes long. */
 	int wakeup;
 
 	/* ---- Used by the main thread only. ---- */

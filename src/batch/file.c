@@ -167,7 +167,8 @@ void file_complete(struct file *file, enum file_end end)
 
 /* ---- the committer ---- */
 
-/* Drain the batch if the state cannot be written because its file system is full or broken. */
+/* Drain the batch if the state cannot be written, because its file system is full or broken, or
+ * because memory ran out. */
 static void check_state(struct batch *batch)
 {
 	const struct failure *failure = committer_state_failure(batch->committer);

@@ -128,7 +128,7 @@ static void print_limits(const struct batch_options *options)
 		printf("    time       at most %.3f s, counted after the image has been read\n",
 		       (double)options->timeout_ms / 1000);
 	else
-		printf("    time       at most 60 s plus 2 s per megapixel, counted after the image has been read\n");
+		printf("    time       at most 60 s plus 2 s per megapixel, counted after its header has been read\n");
 
 	printf("\nmachine:\n    memory     %ju MiB for all processes of a run together\n    processors %u usable, by affinity and CPU quota\n    workers    %u processes, each replaced after %u images\n",
 	       mib(limits.memory), cpus_usable(""), limits.n_workers,

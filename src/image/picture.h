@@ -27,8 +27,9 @@ void picture_distrust_inputs(void);
  * read font files. All other workers may read no files, and refuse drawings. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws SVG and PDF */
-	/* No worker draws SVG and PDF, because a worker that draws may read files, and there is no
-	 * sandbox to confine it. */
+	/* No worker draws SVG and PDF, because a worker that draws may read files, and the sandbox
+	 * lacks the layer that would confine it to fonts. (Without any sandbox, drawings are
+	 * drawn.) */
 	DRAWING_UNSAFE,
 	/* This worker does not draw, but other workers do. If this worker gets a drawing, it sets
 	 * is_to_draw in the answer, and the drawing is then given to a worker that draws. */

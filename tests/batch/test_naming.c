@@ -88,7 +88,8 @@ static void content(const char *path, const char *bytes, size_t n)
 
 /* None of these files exists: a file with a known suffix is not opened to choose its output name.
  */
-TEST(naming, a_known_suffix_decides_the_format_and_is_kept)
+TEST(naming,
+     a_known_suffix_decides_the_format_and_stays_if_the_output_has_the_same_format)
 {
 	EXPECT_STR(met("a.jpg", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.JPG", FORMAT_NONE, FORMAT_JPEG), "a.JPG");

@@ -278,7 +278,7 @@ TEST(drawings, each_drawing_gets_a_worker_of_its_own)
 
 /* All workers for other images end before the first drawing is drawn, so there are never more
  * workers than -j allows. */
-TEST(drawings, drawings_are_drawn_after_all_other_images)
+TEST(drawings, drawings_that_fit_the_queue_are_drawn_after_all_other_images)
 {
 	struct command command;
 

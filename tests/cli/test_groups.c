@@ -23,7 +23,8 @@
 
 enum { N_IMAGES = 8 };
 
-/* Make eight images, in/a.png to in/h.png, of which one has a script of its own. */
+/* Make eight images, in/a.png to in/h.png. The image called `name` contains `script`, which the
+ * scripted engine obeys; all others contain the same short script. */
 static void make_images(char name, const char *script)
 {
 	char path[32];

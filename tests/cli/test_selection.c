@@ -352,7 +352,7 @@ TEST(selection, a_name_of_millions_of_characters_in_a_list_fails_alone)
 	fixture_leave();
 }
 
-TEST(selection, invalid_uses_of_the_option_files_from_are_refused)
+TEST(selection, invalid_uses_of_the_options_that_select_inputs_are_refused)
 {
 	static const struct {
 		const char *line, *says;

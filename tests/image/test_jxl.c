@@ -178,8 +178,8 @@ TEST(jxl, a_lossy_file_with_a_profile_keeps_its_dark_levels)
 	free(profile);
 }
 
-/* The bytes at the end make the profile long, but do not change its meaning. They are noise, because
- * libjxl refuses a profile that is compressed too well. */
+/* The bytes at the end make the profile long, but do not change its meaning. They are noise,
+ * because libjxl refuses a profile that is compressed too well. */
 TEST(jxl, a_jxl_with_a_profile_of_more_than_4_mib_is_unsupported)
 {
 	enum { N_PROFILE = (4 << 20) + 4 };

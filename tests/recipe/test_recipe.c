@@ -189,7 +189,7 @@ TEST(recipe, a_packed_recipe_with_a_field_out_of_range_is_refused)
 }
 
 /* A packed recipe in which one byte was changed is either refused or unpacked to another recipe. */
-TEST(recipe, changing_any_byte_of_a_packed_recipe_is_noticed)
+TEST(recipe, a_packed_recipe_with_a_changed_byte_is_refused_or_gives_another_recipe)
 {
 	uint8_t bytes[RECIPE_PACKED_BYTES], again[RECIPE_PACKED_BYTES];
 	struct recipe got;

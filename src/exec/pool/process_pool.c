@@ -168,8 +168,8 @@ static void pool_kill(struct pxp_executor *executor)
 	pool->is_killed = true;
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
-	/* If no worker was started yet, the fork server may be running the preload, which may take
-	 * any time. So the fork server is killed. */
+	/* If no worker was started yet, the fork server of this pool may be running the preload,
+	 * which may take any time. So this fork server is killed. */
 	if (pool->n_answers_due > 0 && pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0);
 }

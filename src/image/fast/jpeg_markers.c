@@ -268,7 +268,7 @@ static enum read_status next_segment(struct jpg_parser *parser,
 		return say(parser, READ_TRUNCATED, "file ends inside a marker segment");
 	length = number16(parser->at);
 	if (length < 2)
-		return damaged(parser, "marker segment has no length");
+		return damaged(parser, "the length of a marker segment is less than 2");
 	if (length > n_left)
 		return say(parser, READ_TRUNCATED, "file ends inside a marker segment");
 	*ret_segment = (struct segment){parser->at + 2, length - 2};

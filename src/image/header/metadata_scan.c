@@ -672,7 +672,8 @@ static bool is_within(uint32_t value, uint32_t wanted, uint32_t tolerance)
 	return value <= wanted + tolerance && value + tolerance >= wanted;
 }
 
-/* Whether gAMA and cHRM have the values that encoders write together with sRGB. */
+/* Whether gAMA, and cHRM if it is present, have the values that encoders write together with
+ * sRGB. */
 static bool gamma_is_srgb(const struct metadata_scan *scan)
 {
 	static const uint32_t srgb[] = {31270, 32900, 64000, 33000,

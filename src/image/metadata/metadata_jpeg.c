@@ -106,8 +106,8 @@ static void read_extension(struct metadata *metadata, struct bytes data, size_t 
 		                   bytes_after(body, XMP_GUID_BYTES + 8));
 }
 
-/* The resources of Photoshop, joined from all segments. Resources of more than METADATA_MAX_BYTES are
- * cut; then is_cut is true. */
+/* The resources of Photoshop, joined from all segments. Resources of more than METADATA_MAX_BYTES
+ * are cut; then is_cut is true. */
 struct resources {
 	struct block bytes;
 	bool is_cut;

@@ -30,11 +30,10 @@ enum { XMP_GUID_BYTES = 32 };
 /*
  * Split a packet so that it fits into a JPEG (XMP part 3, section 1.1.3.1). The largest properties
  * are moved to the extended packet, so that the main packet has at most n_max bytes. The main
- * packet names the extended packet by a GUID, which is the MD5 of the bytes of the extended
- * packet.
+ * packet names the extended packet by a GUID, which is the MD5 of the bytes of the extended packet.
  *
- * Returns false if the properties cannot be split in this way, or memory ran out. If memory ran out,
- * sets ret_main->has_failed. The caller frees the blocks in any case.
+ * Returns false if the properties cannot be split in this way, or memory ran out. If memory ran
+ * out, sets ret_main->has_failed. The caller frees the blocks in any case.
  */
 bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
                struct block *ret_extended, char guid[XMP_GUID_BYTES + 1]);

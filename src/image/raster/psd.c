@@ -217,7 +217,8 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Decompress a row of n bytes. Returns false if the compressed bytes do not give n bytes. */
+/* Decompress a row of n bytes. Returns false if the compressed bytes give fewer than n bytes;
+ * further bytes are ignored. */
 static bool unpack(const uint8_t *from, uint64_t n_from, uint8_t *to, uint64_t n)
 {
 	const uint8_t *end = from + n_from;

@@ -113,7 +113,7 @@ static bool pixels_orient(struct pixels *pixels, unsigned orientation)
 	return true;
 }
 
-/* Crop to an area, in place. Returns false if memory ran out. */
+/* Replace the pixels by those of an area of them. Returns false if memory ran out. */
 static bool pixels_cut(struct pixels *pixels, const struct area *area)
 {
 	struct size from = pixels->size, to = area->size;

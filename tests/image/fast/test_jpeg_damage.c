@@ -448,7 +448,7 @@ TEST(jpeg_damage, a_frame_that_contradicts_itself_is_refused)
 	expect_frame_refused(3, 16);
 	expect_frame_refused(11, 0);    /* a sampling factor of 0 */
 	expect_frame_refused(11, 0x51); /* a sampling factor of 5 */
-	expect_frame_refused(12, 4);    /* a fifth quantization table */
+	expect_frame_refused(12, 4);    /* quantization table 4; only 0 to 3 exist */
 	expect_frame_refused(13, 1);    /* the same component twice */
 }
 
@@ -465,7 +465,7 @@ TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
 	expect_scan_refused(4, 0);    /* no component */
 	expect_scan_refused(5, 9);    /* a component that the frame does not have */
 	expect_scan_refused(7, 1);    /* the same component twice */
-	expect_scan_refused(6, 0x40); /* a fifth Huffman table */
+	expect_scan_refused(6, 0x40); /* DC Huffman table 4; only 0 to 3 exist */
 	expect_scan_refused(6, 0x22); /* a Huffman table that is not defined */
 	/* a sequential scan that lacks some coefficients */
 	expect_scan_refused(12, 5);

@@ -242,8 +242,8 @@ static struct blob make_jpeg_with_profile(void)
 	return jpeg;
 }
 
-/* Make a PNG with a profile, stored in a zlib stream without compression. gamma is 0 for the curve of
- * sRGB. */
+/* Make a PNG with a profile, stored in a zlib stream without compression. gamma is 0 for the curve
+ * of sRGB. */
 static struct blob make_png_with_profile(const char *words, double gamma)
 {
 	struct blob png = make_png(90, 60, 3, &rgbw), chunk = {0};
