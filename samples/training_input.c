@@ -104,8 +104,8 @@ static void need(enum pxp_status status)
 	exit(EXIT_FAILURE);
 }
 
-/* Prepare up to BATCH pictures and write them to the file, from place `first` on. Returns how many
- * pictures succeeded. */
+/* Prepare n pictures, at most BATCH, and write them to the file, one after the other: the first of
+ * them becomes picture number `first` of the file. Returns how many pictures succeeded. */
 static int prepare_batch(struct pxp_executor *pool, char **names, int n, FILE *file,
                          int first)
 {

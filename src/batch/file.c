@@ -185,7 +185,8 @@ void file_on_committed(struct commit *commit, void *data)
 	content_release(&file->content);
 	leave_committer(batch, 1, 0);
 	check_state(batch);
-	if (commit->n_outputs == 0) { /* the commit has only data for the state */
+	/* Without outputs, the committer had only rows or a failure to write to the state. */
+	if (commit->n_outputs == 0) {
 		file_complete(file, file->end);
 		return;
 	}

@@ -38,8 +38,8 @@ static bool is_shared(const struct file *file)
 	return file->group->n > 1;
 }
 
-/* Whether a worker has begun the file. Call this only when the task is done. If no worker has begun
- * the task, the result means nothing. */
+/* Whether a worker has begun the file. Call this only when the task is done. If the task was
+ * cancelled before a worker began it, the result means nothing. */
 static bool was_begun(const struct file *file, struct pxp_future *task)
 {
 	return !is_shared(file) || pxp_future_state(task) == PXP_FINISHED ||

@@ -109,8 +109,8 @@ struct picture_taken {
  * (is_left).
  *
  * files       the files of the task, in the order of its requests.
- * ret_output  the sealed memfd with the outputs of all files that were made, which the caller
- *             closes; -1: no file has an output.
+ * ret_output  the sealed memfd with all outputs of the task. The caller closes it. -1: the task has
+ *             no output.
  */
 void picture_collect(struct pxp_future *task, struct picture_taken *files, size_t n_files,
                      int *ret_output);

@@ -121,8 +121,8 @@ bool plan_is_repeated(struct plan *plan, const char *output,
  * output. Returns false if an earlier input has claimed the name. */
 bool plan_take(struct plan *plan, const char *output);
 
-/* Record a WALK_ERROR that was found again while inputs were fed, and so is reported. Returns false
- * if memory ran out. */
+/* Record that the second walk has found this WALK_ERROR and reports it. Returns false if memory ran
+ * out. */
 bool plan_note_reported(struct plan *plan, const struct walk_item *item);
 
 /* Call `report` with a WALK_ERROR for each error of the plan that plan_note_reported() did not

@@ -29,8 +29,8 @@ struct output_hash {
 	unsigned char bytes[OUTPUT_HASH_BYTES];
 };
 
-/* Returns false in a build without libxxhash and libb2. In such a build hashes have no meaning and
- * are not stored. */
+/* Returns false in a build with PIXPOOL_STATE off, which has no hash libraries. In such a build
+ * hashes have no meaning and are not stored. */
 bool content_hash_is_built(void);
 
 void input_hash_of_bytes(const void *bytes, size_t n, struct input_hash *ret_hash);

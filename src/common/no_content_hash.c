@@ -1,4 +1,5 @@
-/* Stubs for a build without libxxhash and libb2. Such a build hashes no contents. */
+/* Stubs for a build with PIXPOOL_STATE off, which has no hash libraries. Such a build hashes no
+ * contents. */
 #include "common/content_hash.h"
 
 #include <errno.h>

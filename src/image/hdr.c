@@ -10,7 +10,7 @@ enum { N_LEVELS = 65536 };
 
 static const float white_nits = 203, pq_max_nits = 10000, hlg_max_nits = 1000;
 
-/* Light up to this value is not compressed. */
+/* Values of light are compressed only if they are above this value. */
 static const float knee = 0.5f;
 
 /* Convert a value of PQ, 0 to 1, to light (BT.2100, table 4). */

@@ -61,11 +61,10 @@ struct commit {
 	/* The original that the output replaces; NULL: no input is replaced. */
 	const struct store_original *original;
 
-	/* For the state: the known failure of the picture, keyed by the name of its source. */
 	/* Name of the source; NULL: the picture's known failure in the state is not changed. */
 	const char *source;
-	/* The failure to record. NULL: a recorded failure is deleted if the result is
-	 * STORE_DONE. */
+	/* The failure that is recorded in the state. NULL: a failure in the state is deleted if the
+	 * result is STORE_DONE. */
 	const struct known_failure *known;
 	/* Outputs whose stamps become rows of the state although the outputs are not published. */
 	const struct commit_output *rows;

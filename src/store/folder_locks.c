@@ -1,5 +1,5 @@
-/* Locks on the folders of a run in place. A lock belongs to a descriptor of the folder, so it ends
- * with the process. */
+/* Locks on the folders of a run with --in-place. A lock belongs to a descriptor of the folder, so
+ * it ends with the process. */
 #include "store/folder_locks.h"
 
 #include "base/fd.h"

@@ -125,7 +125,7 @@ TEST(wait, waiting_for_the_first_future_ends_at_once_if_a_future_is_already_done
 }
 
 /* Ported from test_wait.py: test_first_exception */
-TEST(wait, waiting_for_the_first_error_ends_with_a_failure_and_not_with_a_success)
+TEST(wait, waiting_for_the_first_error_ends_when_a_task_fails_and_not_when_one_succeeds)
 {
 	EACH_POOL(kind)
 	{

@@ -181,7 +181,7 @@ TEST(quality, jpegs_with_incomplete_edge_blocks_are_scaled_accurately)
 	blob_fini(&large);
 }
 
-TEST(quality, full_decoding_and_scaling_while_loading_give_similar_results)
+TEST(quality, scaling_while_loading_gives_a_result_like_scaling_after_full_decoding)
 {
 	struct blob blob = sample("lake.jpg");
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);

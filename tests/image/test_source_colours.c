@@ -556,7 +556,7 @@ TEST(source_colours, an_hdr_png_is_converted_to_sdr_and_the_loss_is_reported)
 	blob_fini(&png);
 }
 
-/* ---- losses ---- */
+/* ---- what an output is reported to have lost ---- */
 
 static unsigned lost_of(const struct blob *blob, const char *words,
                         enum image_format format, enum engine_choice engine)

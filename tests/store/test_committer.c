@@ -168,7 +168,7 @@ TEST(committer, a_group_takes_at_most_sixty_four_mebibytes_unless_one_file_is_la
 	files_fini(&files);
 }
 
-TEST(committer, each_output_of_a_file_gets_its_own_byte_range_of_the_content)
+TEST(committer, each_output_of_a_file_is_made_from_its_own_range_of_one_descriptor)
 {
 	struct batch_of_files files;
 	struct committer *committer;

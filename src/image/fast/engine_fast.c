@@ -313,7 +313,7 @@ static double noise_budget_of(const struct recipe *recipe)
 	double budget = 4 * (steps / at_80) * (steps / at_80);
 
 	if (recipe->format == FORMAT_PNG)
-		return 0; /* PNG does not quantize, so it hides no noise */
+		return 0; /* PNG keeps every level, so it would keep the noise, too */
 	return budget < 4 ? budget : 4;
 }
 

@@ -133,9 +133,8 @@ bool pv_accepts_damage(struct source *source, struct failure *ret_failure)
 
 	pv_clear_errors();
 	source->is_damaged |= has_damage;
-	/* libjpeg may have reported only bytes that it did not use. Such bytes may belong to a scan
-	 * with wrong codes. So the pixels of a damaged JPEG count as wrong, unless is_proved is
-	 * set. */
+	/* If a scan has wrong codes, libjpeg may report nothing but bytes that are left over after
+	 * the scan. So the pixels of every damaged JPEG count as wrong, unless is_proved is set. */
 	is_wrong = has_wrong_pixels ||
 	           (has_damage && source->format == FORMAT_JPEG && !source->is_proved);
 	return !is_wrong || source->reading->fail_on != FAIL_ON_ERROR ||
@@ -218,9 +217,9 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"compression scheme", FAIL_UNSUPPORTED},
 		{"unsupported tiff", FAIL_UNSUPPORTED},
 		{"unsupported feature", FAIL_UNSUPPORTED},
-		{"separate planes not supported", FAIL_UNSUPPORTED},
+		{"tiled separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF that needs a password */
-		/* a TIFF with samples of 64 bits */
+		/* a TIFF with too many samples for each pixel, or with more than 32 bits for each */
 		{"samples out of range", FAIL_UNSUPPORTED},
 		/* a TIFF with samples of 12 bits */
 		{"not a whole number of bytes", FAIL_UNSUPPORTED},

@@ -156,8 +156,8 @@ TEST(converter, converting_planes_gives_the_same_colours_as_lcms_for_single_pixe
 	free(grey.at);
 }
 
-/* The colours of a transparent pixel are noise. The curve of this profile maps black to white, so
- * the noise would become a bright colour. */
+/* Before alpha is divided out, the colours of a transparent pixel are rounding errors near black.
+ * The curve of this profile maps black to white, so these errors would become a bright colour. */
 TEST(converter, a_transparent_pixel_has_no_colour_after_the_conversion)
 {
 	const cmsUInt16Number falling[2] = {UINT16_MAX, 0};
