@@ -53,8 +53,9 @@ bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_band
 uint64_t box_memory(uint32_t width, uint32_t height, unsigned n_bands, unsigned factor)
 {
 	/* The number of samples of a plane with its margin. */
-	uint64_t reduced = ((uint64_t)width / factor + 2 * PLANE_MARGIN_BYTES) *
-	                   ((uint64_t)height / factor + 1 + 2 * PLANE_MARGIN_ROWS);
+	uint64_t reduced = ((uint64_t)width / factor + (uint64_t)2 * PLANE_MARGIN_BYTES) *
+	                   ((uint64_t)height / factor + 1 +
+	                    (uint64_t)2 * PLANE_MARGIN_ROWS);
 
 	/* The renderer may copy a plane and add a margin as wide as three samples of the output.
 	 * With the largest factor, the output may be much smaller than the plane. But its chroma
