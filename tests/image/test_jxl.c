@@ -251,6 +251,20 @@ TEST(jxl, cmyk_and_spot_colours_are_unsupported)
 	}
 }
 
+/* Check that a picture with this level becomes white in SDR, and that its HDR is reported lost. */
+static void expect_white_sdr(const struct jxl_recipe *recipe, unsigned level)
+{
+	static const uint8_t white[] = {250, 250, 250};
+	struct blob blob = make_jxl(recipe, level);
+	struct outcome outcome = run_jxl(&blob, "profile srgb");
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
+	EXPECT(pixel_is_near(&outcome, 8, 8, white));
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
 /* White paper is at 58 % of the PQ range and 75 % of the HLG range. */
 TEST(jxl, an_hdr_jxl_is_converted_to_sdr_and_the_loss_is_reported)
 {
@@ -262,33 +276,17 @@ TEST(jxl, an_hdr_jxl_is_converted_to_sdr_and_the_loss_is_reported)
 	         .transfer = JXL_TRANSFER_FUNCTION_HLG,
 	         .is_lossy = true}};
 	static const unsigned whites[] = {38070, 49151};
-	static const uint8_t white[] = {250, 250, 250};
 
-	for (size_t i = 0; i < 4; i++) {
-		struct blob blob = make_jxl(&recipes[i], whites[i % 2]);
-		struct outcome outcome = run_jxl(&blob, "profile srgb");
-
-		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
-		EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
-		EXPECT(pixel_is_near(&outcome, 8, 8, white));
-		outcome_fini(&outcome);
-		blob_fini(&blob);
-	}
+	for (size_t i = 0; i < 4; i++)
+		expect_white_sdr(&recipes[i], whites[i % 2]);
 }
 
 TEST(jxl, a_grey_hdr_jxl_is_converted_to_sdr)
 {
 	const struct jxl_recipe recipe = {.n_colours = 1,
 	                                  .transfer = JXL_TRANSFER_FUNCTION_PQ};
-	static const uint8_t white[] = {250, 250, 250};
-	struct blob blob = make_jxl(&recipe, 38070);
-	struct outcome outcome = run_jxl(&blob, "profile srgb");
 
-	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
-	EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
-	EXPECT(pixel_is_near(&outcome, 8, 8, white));
-	outcome_fini(&outcome);
-	blob_fini(&blob);
+	expect_white_sdr(&recipe, 38070);
 }
 
 TEST(jxl, an_hdr_jxl_with_custom_primaries_or_a_custom_white_point_is_unsupported)

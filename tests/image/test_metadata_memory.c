@@ -4,6 +4,7 @@
  * replaces the functions that allocate (--wrap). zlib and brotli get functions that count, because
  * the linker does not reach into shared libraries.
  */
+#include "support/failing_allocation.h"
 #include "support/test.h"
 
 #include "metadata_fixture.h"
@@ -12,27 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
-
-/* The number of the allocation that fails, from 1; 0: none. */
-static unsigned failing;
-static unsigned n_allocations;
-
-static bool fails(void)
-{
-	return ++n_allocations == failing;
-}
-
-#define WRAP(name, parameters, arguments)                                                \
-	void *__real_##name parameters;                                                  \
-	void *__wrap_##name parameters;                                                  \
-	void *__wrap_##name parameters                                                   \
-	{                                                                                \
-		return fails() ? NULL : __real_##name arguments;                         \
-	}
-
-WRAP(malloc, (size_t n), (n))
-WRAP(calloc, (size_t n, size_t size), (n, size))
-WRAP(realloc, (void *old, size_t n), (old, n))
 
 static void *zlib_allocate(void *data, uInt n, uInt size)
 {
@@ -76,20 +56,11 @@ BrotliDecoderState *__wrap_BrotliDecoderCreateInstance(brotli_alloc_func allocat
 	return __real_BrotliDecoderCreateInstance(brotli_allocate, release, data);
 }
 
-/* Begin a round in which the allocation with this number fails. */
-static void arm(unsigned nth)
+/* End the round in which the allocation number nth was to fail. Returns whether it did. nth: at
+ * least 1. */
+static bool disarm(unsigned nth)
 {
-	n_allocations = 0;
-	failing = nth;
-}
-
-/* End the round. Returns whether an allocation failed in it. */
-static bool disarm(void)
-{
-	bool has_hit = failing > 0 && n_allocations >= failing;
-
-	failing = 0;
-	return has_hit;
+	return allocation_disarm() >= nth;
 }
 
 /* Read a file that contains only EXIF, until a round passes in which nothing fails. */
@@ -102,9 +73,9 @@ static void expect_sound_reading(enum image_format format, struct bytes file,
 		struct metadata metadata;
 		bool is_done;
 
-		arm(nth);
+		allocation_arm(nth);
 		is_done = metadata_read(&metadata, format, file);
-		has_hit = disarm();
+		has_hit = disarm(nth);
 		EXPECT(is_done || has_hit);
 		EXPECT(!is_done || bytes_equal(block_bytes(&metadata.exif), exif),
 		       "allocation %u: no EXIF", nth);
@@ -182,9 +153,9 @@ TEST(metadata_memory, a_failed_allocation_while_long_xmp_is_split_does_not_lose_
 		bool is_done;
 
 		lost = 0;
-		arm(nth);
+		allocation_arm(nth);
 		is_done = metadata_write(&splice, FORMAT_JPEG, file, &metadata, &lost);
-		has_hit = disarm();
+		has_hit = disarm(nth);
 		EXPECT(is_done || has_hit);
 		EXPECT(!is_done || bytes_equal(block_bytes(&splice.head),
 		                               block_bytes(&whole.head)),

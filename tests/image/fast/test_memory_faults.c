@@ -5,39 +5,17 @@
  * of its own, because engines keep memory between pictures.
  */
 #include "image_fixture.h"
+#include "support/failing_allocation.h"
 #include "support/test.h"
 
 #include "base/fd.h"
 #include "image/picture.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* The number of the allocation that fails, from 1; 0: none. */
-static atomic_uint failing;
-static atomic_uint n_allocations;
-
-static bool fails(void)
-{
-	return atomic_fetch_add(&n_allocations, 1) + 1 == atomic_load(&failing);
-}
-
-#define WRAP(name, parameters, arguments)                                                \
-	void *__real_##name parameters;                                                  \
-	void *__wrap_##name parameters;                                                  \
-	void *__wrap_##name parameters                                                   \
-	{                                                                                \
-		return fails() ? NULL : __real_##name arguments;                         \
-	}
-
-WRAP(malloc, (size_t n), (n))
-WRAP(calloc, (size_t n, size_t size), (n, size))
-WRAP(realloc, (void *old, size_t n), (old, n))
-WRAP(aligned_alloc, (size_t alignment, size_t n), (alignment, n))
 
 /* What a run reports. It is in memory that the run shares with the test. */
 struct report {
@@ -71,11 +49,9 @@ _Noreturn static void run_child(const struct blob *input, const struct recipe *r
 	};
 	uint64_t n;
 
-	atomic_store(&n_allocations, 0);
-	atomic_store(&failing, nth);
+	allocation_arm(nth);
 	report->is_done = picture_run(worker, &job, &report->answer);
-	atomic_store(&failing, 0);
-	report->n_allocations = atomic_load(&n_allocations);
+	report->n_allocations = allocation_disarm();
 	n = report->answer.out[0].bytes;
 	_exit(report->is_done && (n > sizeof(report->output) ||
 	                          pread(job.output, report->output, n, 0) != (ssize_t)n));
