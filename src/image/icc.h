@@ -73,7 +73,7 @@ bool icc_grey_levels(const void *profile, size_t n, enum intent intent, unsigned
 
 /* The intent with which an embedded profile must be used. If the profile has a table for the intent
  * `wanted`, or needs no table, returns `wanted`. If not, returns the first intent for which the
- * profile has a table; if there is none, or lcms2 does not accept the profile, returns `wanted`.
+ * profile has a table. If the profile has no table, or lcms2 does not accept it, returns `wanted`.
  * This is necessary because libvips ignores a profile without a table for the requested intent,
  * although lcms2 would use another table of the profile. */
 enum intent icc_usable_intent(const void *profile, size_t n, enum intent wanted);

@@ -72,7 +72,7 @@ bool sandbox_is_sound(const struct sandbox_state *state);
 const char *sandbox_layer_name(enum sandbox_layer layer);
 
 /* Write the missing layers to `text`, which has room for n_text bytes. Each layer comes with its
- * reason: "landlock (Function not implemented), seccomp (not in this build)". */
+ * reason: "user (Operation not permitted), landlock (Operation not supported)". */
 void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n_text);
 
 #endif

@@ -602,7 +602,8 @@ static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
 /* The coarsest scale at which the resampler must still reduce by at least left[scale]; JPG_FULL if
- * there is none. `ratio` is the whole reduction, by the decoder and the resampler together. */
+ * no other scale leaves so much. `ratio` is the whole reduction: that of the decoder times that of
+ * the resampler. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
 {
 	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {

@@ -32,7 +32,8 @@ struct transformations {
 
 struct heif_state {
 	struct heif_context *context;
-	struct heif_image_handle *colours, *alpha; /* `alpha` is NULL if there is none */
+	struct heif_image_handle *colours,
+		*alpha; /* `alpha`: NULL if the picture is opaque */
 	struct size stored;
 	struct transformations transformations;
 	struct cicp cicp;
