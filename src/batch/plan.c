@@ -38,9 +38,8 @@ void plan_destroy(struct plan *plan)
 		free_claim(&plan->claims[i]);
 	}
 	free(plan->claims);
-	for (size_t i = 0; i < plan->n_errors; i++) {
+	for (size_t i = 0; i < plan->n_errors; i++)
 		free(plan->errors[i].path);
-	}
 	free(plan->errors);
 	hash_set_fini(&plan->reported);
 	hash_set_fini(&plan->planned);
